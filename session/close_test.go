@@ -1,0 +1,224 @@
+package session_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// Close ends the session in whatever state it is, within its bounds, and leaves
+// no goroutine: the bubble would complain. Nothing can be done with the session
+// afterwards.
+func TestClose(t *testing.T) {
+	tests := []struct {
+		name   string
+		before func(*testing.T, *zktest.Server, *session.Session)
+		limit  time.Duration
+		told   bool // the server hears of it
+	}{
+		{name: "connected", before: func(*testing.T, *zktest.Server, *session.Session) {}, told: true},
+		{name: "holding and watching", told: true, before: func(t *testing.T, _ *zktest.Server, z *session.Session) {
+			hold(t, epoch(t, z))
+			watchNode(t, z, "/n")
+		}},
+		{name: "connection just cut", told: true, limit: time.Second, before: func(t *testing.T, s *zktest.Server, _ *session.Session) {
+			cutAll(t, s)
+		}},
+		{name: "suspended", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			s.Stop()
+			time.Sleep(timeout / 2)
+		}},
+		{name: "black hole, not noticed", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			s.PartitionAll()
+		}},
+		{name: "black hole, noticed", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			s.PartitionAll()
+			time.Sleep(timeout * 3 / 4)
+		}},
+		{name: "server cut off from its leader", limit: timeout, told: true, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			s.Isolate(z.Status().ID)
+		}},
+		{name: "connecting again after a loss", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			e := epoch(t, z)
+			s.Stop()
+			<-e.Context().Done()
+			time.Sleep(timeout)
+		}},
+		{name: "handshake hangs", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			s.Fault(func(r zktest.Request) zktest.Fault {
+				if r.Op == "connect" {
+					return zktest.Hang
+				}
+				return zktest.Pass
+			})
+			cutAll(t, s)
+			time.Sleep(timeout / 4)
+		}},
+		{name: "expired", limit: time.Second, told: true, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
+			s.Expire(z.Status().ID)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t)
+				z := open(t, s)
+				e := epoch(t, z)
+				if _, _, err := e.Create(t.Context(), "/mine", nil, session.Ephemeral()); err != nil {
+					t.Fatal(err)
+				}
+				tt.before(t, s, z)
+				began := time.Now()
+				var wg sync.WaitGroup
+				for range 3 { // at once, all wait for the same end
+					wg.Go(func() {
+						if err := z.Close(t.Context()); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				if took := time.Since(began); took > tt.limit {
+					t.Errorf("took %v", took)
+				}
+				if tt.told && len(s.Sessions()) != 0 {
+					t.Errorf("left sessions %v and\n%s", s.Sessions(), s.Tree())
+				}
+				if err := z.Close(t.Context()); err != nil {
+					t.Errorf("again: %v", err)
+				}
+				checkClosed(t, z)
+			})
+		})
+	}
+}
+
+func checkClosed(t *testing.T, z *session.Session) {
+	t.Helper()
+	ctx := t.Context()
+	if st := z.Status(); st.State != session.Closed {
+		t.Errorf("status %+v", st)
+	}
+	_, _, err := z.Get(ctx, "/n")
+	wantError(t, err, session.ErrClosed)
+	_, err = z.Set(ctx, "/n", nil, 0)
+	wantError(t, err, session.ErrClosed)
+	_, _, err = z.Create(ctx, "/n", nil)
+	wantError(t, err, session.ErrClosed)
+	_, _, err = z.Create(ctx, "/n", nil, session.Ephemeral())
+	wantError(t, err, session.ErrClosed)
+	_, err = z.Txn(ctx, session.OpDelete("/n", 0))
+	wantError(t, err, session.ErrClosed)
+	_, err = z.Epoch(ctx)
+	wantError(t, err, session.ErrClosed)
+	wantError(t, z.Ready(ctx), session.ErrClosed)
+	for st := range z.Watch(ctx) {
+		if st.State != session.Closed {
+			t.Errorf("watch yields %+v", st)
+		}
+	}
+}
+
+// A context that ends bounds the goodbye, also if it has ended before; a server
+// that can be reached is told all the same.
+func TestCloseInAHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+
+		s := serve(t)
+		z := open(t, s)
+		z.Close(ended)
+		if len(s.Sessions()) != 0 {
+			t.Error("the server was not told")
+		}
+
+		z = open(t, s)
+		s.PartitionAll()
+		began := time.Now()
+		err := z.Close(within(t, time.Second))
+		wantError(t, err, context.DeadlineExceeded)
+		if want := "session: close zk1:2181: context deadline exceeded"; err == nil || err.Error() != want {
+			t.Errorf("error is %q, want %q", err, want)
+		}
+		if took := time.Since(began); took > time.Second+100*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// Calls that wait, for a server or for a hold, hear of the close at once.
+func TestCloseWakesWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		ctx := context.Background()
+		s.Isolate(e.ID())
+		time.Sleep(timeout)
+		waiting := map[string]func() error{
+			"sync":         func() error { return z.Sync(ctx, "/") },
+			"set":          func() error { _, err := z.Set(ctx, "/", nil, 0); return err },
+			"create":       func() error { _, _, err := z.Create(ctx, "/n", nil); return err },
+			"ephemeral":    func() error { _, _, err := z.Create(ctx, "/n", nil, session.Ephemeral()); return err },
+			"second":       func() error { _, _, err := z.Create(ctx, "/n", nil, session.Ephemeral()); return err },
+			"hold":         func() error { _, err := e.Hold(ctx); return err },
+			"watch":        func() error { _, _, _, err := e.WatchExists(ctx, "/"); return err },
+			"set of epoch": func() error { _, err := e.Txn(ctx, session.OpDelete("/", 0)); return err },
+		}
+		var wg sync.WaitGroup
+		var at time.Time
+		wg.Go(func() { z.Sync(ctx, "/") }) // behind this not even a read is answered
+		synctest.Wait()
+		for name, f := range waiting {
+			wg.Go(func() {
+				err := f()
+				wantError(t, err, session.ErrClosed)
+				if late := time.Since(at); late != 0 {
+					t.Errorf("%s heard of it after %v", name, late)
+				}
+			})
+		}
+		synctest.Wait()
+		at = time.Now()
+		z.Close(t.Context())
+		wg.Wait()
+	})
+}
+
+// A Connect that fails leaves nothing behind, neither here nor on a server.
+func TestConnectFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		s.Stop()
+		began := time.Now()
+		_, err := session.Connect(within(t, 500*time.Millisecond), "zk", session.WithDialer(s.DialContext))
+		wantError(t, err, context.DeadlineExceeded)
+		if took := time.Since(began); took > 600*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		heal := s.PartitionAll()
+		_, err = session.Connect(within(t, 500*time.Millisecond), "zk", session.WithDialer(s.DialContext))
+		wantError(t, err, context.DeadlineExceeded)
+		heal()
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = session.Connect(ended, "zk", session.WithDialer(func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		wantError(t, err, context.Canceled)
+		time.Sleep(time.Minute)
+		s.Leaks(t)
+	})
+}

@@ -1,0 +1,399 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// hold takes a hold that lasts until the test ends.
+func hold(t testing.TB, e *session.Epoch) {
+	t.Helper()
+	release, err := e.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+}
+
+// A holder that is cut off, or whose server is cut off from its leader and goes
+// on answering pings, gives up before its session expires, whatever the timeout
+// and whenever that happens.
+func TestHolderGivesUpBeforeTheServer(t *testing.T) {
+	cuts := map[string]func(*zktest.Server, int64) func(){
+		"partition": (*zktest.Server).Partition,
+		"isolate":   (*zktest.Server).Isolate,
+	}
+	for name, cut := range cuts {
+		t.Run(name, func(t *testing.T) {
+			for _, granted := range []time.Duration{200 * time.Millisecond, time.Second, timeout, 30 * time.Second} {
+				for _, ticks := range []time.Duration{2, 4, 10} {
+					for i := range time.Duration(10) {
+						synctest.Test(t, func(t *testing.T) {
+							s := zktest.New(t, zktest.WithTick(granted/ticks))
+							z := open(t, s, session.WithTimeout(granted))
+							e := epoch(t, z)
+							time.Sleep(5 * granted)
+							hold(t, e)
+							time.Sleep(2*granted + i*granted/7 + time.Millisecond)
+							if e.Err() != nil {
+								t.Fatalf("gave up without a reason: %v", e.Err())
+							}
+							began := time.Now()
+							cut(s, e.ID())
+							<-e.Context().Done()
+							gaveUp := time.Now()
+							wantError(t, e.Err(), session.ErrExpired)
+							if !slices.Contains(s.Sessions(), e.ID()) {
+								t.Errorf("timeout %v, tick %v, moment %d: the server ended the session first", granted, granted/ticks, i)
+							}
+							if gaveUp.Sub(began) < granted/3 {
+								t.Errorf("timeout %v, tick %v, moment %d: gave up after %v already", granted, granted/ticks, i, gaveUp.Sub(began))
+							}
+						})
+					}
+				}
+			}
+		})
+	}
+}
+
+// A hold that begins in a session that has long been idle is safe from the
+// start: whoever is granted one and is cut off at once gives up in time.
+func TestHoldAfterIdleTime(t *testing.T) {
+	for _, idle := range []time.Duration{0, timeout / 16, timeout / 4, timeout, 10 * timeout, 11*timeout + timeout/7, 100 * timeout} {
+		for _, isolate := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t)
+				z := open(t, s)
+				e := epoch(t, z)
+				time.Sleep(idle)
+				before := count(s, "multi")
+				hold(t, e)
+				if sent := count(s, "multi") - before; (sent > 0) != (idle > timeout/8) {
+					t.Errorf("after %v: %d proofs before the hold", idle, sent)
+				}
+				if isolate {
+					s.Isolate(e.ID())
+				} else {
+					s.Partition(e.ID())
+				}
+				<-e.Context().Done()
+				if !slices.Contains(s.Sessions(), e.ID()) {
+					t.Errorf("after %v: the server was first", idle)
+				}
+			})
+		}
+	}
+}
+
+// Hold needs no round trip right after a write, which has proved the same.
+func TestHoldAfterWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		time.Sleep(10 * timeout)
+		create(t, z, "/n", "")
+		before := len(s.Requests())
+		hold(t, epoch(t, z))
+		if sent := s.Requests()[before:]; len(sent) != 0 {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
+
+// A hold waits while nothing proves that the session lives, as long as its
+// context and the epoch let it.
+func TestHoldWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		time.Sleep(10 * timeout)
+		heal := s.Isolate(e.ID())
+		began := time.Now()
+		_, err := e.Hold(within(t, time.Second))
+		wantError(t, err, context.DeadlineExceeded)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		heal()
+		hold(t, e)
+		s.Expire(e.ID())
+		<-e.Context().Done()
+		_, err = e.Hold(t.Context())
+		wantError(t, err, session.ErrExpired)
+	})
+}
+
+// While somebody holds, and for four timeouts after, the session proves every
+// quarter of its timeout that it lives; else it is silent.
+func TestProofsAreSentOnlyWhileHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		proofs := func(d time.Duration) int {
+			before := count(s, "multi")
+			time.Sleep(d)
+			synctest.Wait()
+			return count(s, "multi") - before
+		}
+		if n := proofs(100 * timeout); n != 0 {
+			t.Errorf("%d proofs without a hold", n)
+		}
+		one, err := e.Hold(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := e.Hold(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := proofs(100 * timeout); n < 395 || n > 405 {
+			t.Errorf("%d proofs in 100 timeouts", n)
+		}
+		one()
+		one() // counts once
+		if n := proofs(100 * timeout); n < 395 || n > 405 {
+			t.Errorf("%d proofs in 100 timeouts with a hold left", n)
+		}
+		two()
+		if n := proofs(100 * timeout); n < 15 || n > 17 {
+			t.Errorf("%d proofs after the last hold", n)
+		}
+		if e.Err() != nil {
+			t.Error(e.Err())
+		}
+	})
+}
+
+// A session that nobody holds outlives a short outage, and gives up only after
+// the whole timeout.
+func TestOutageWithoutHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		w := watchNode(t, z, "/n")
+		for range 5 {
+			broken := e.Suspended()
+			heal := s.Partition(e.ID())
+			time.Sleep(timeout * 8 / 10)
+			heal()
+			<-broken
+			await(t, timeout, "connected again", func() bool { return z.Status().State == session.Connected })
+			time.Sleep(timeout)
+		}
+		if st := z.Status(); st.Epoch != 1 || st.ID != e.ID() || e.Err() != nil {
+			t.Errorf("%+v, %v", st, e.Err())
+		}
+		create(t, z, "/n", "")
+		if !hasFired(w) {
+			t.Error("the watch did not survive")
+		}
+
+		began := time.Now()
+		s.PartitionAll()
+		<-e.Context().Done()
+		if took := time.Since(began); took < timeout/2 || took > timeout {
+			t.Errorf("gave up after %v", took)
+		}
+	})
+}
+
+// A holder survives an outage that is short enough, and its deadline moves on.
+func TestOutageWithHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		hold(t, e)
+		for range 10 {
+			time.Sleep(2 * timeout)
+			was := z.Status().Deadline
+			cutAll(t, s)
+			await(t, timeout, "connected again", func() bool { return z.Status().State == session.Connected })
+			await(t, timeout, "deadline moved", func() bool { return z.Status().Deadline.After(was) })
+		}
+		if e.Err() != nil {
+			t.Error(e.Err())
+		}
+	})
+}
+
+// Suspended closes as soon as the connection breaks, and is closed while there
+// is none.
+func TestSuspended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		suspended := e.Suspended()
+		synctest.Wait()
+		select {
+		case <-suspended:
+			t.Fatal("closed while connected")
+		default:
+		}
+		began := time.Now()
+		s.Stop()
+		<-suspended
+		<-e.Suspended()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("told after %v", took)
+		}
+		if e.Err() != nil {
+			t.Error("the epoch ended with the connection")
+		}
+	})
+}
+
+// Err knows that the deadline has passed, even before any timer has run.
+func TestErrLooksAtTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		hold(t, e)
+		s.Partition(e.ID())
+		time.Sleep(time.Until(z.Status().Deadline))
+		wantError(t, e.Err(), session.ErrExpired)
+	})
+}
+
+// A session that was given up locally is closed on the server as soon as that
+// can be reached, so that its nodes go long before their time.
+func TestOldSessionIsClosed(t *testing.T) {
+	const long = time.Minute
+	for _, closing := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t)
+			z := open(t, s, session.WithTimeout(long))
+			e := epoch(t, z)
+			hold(t, e)
+			if _, _, err := e.Create(t.Context(), "/mine", nil, session.Ephemeral()); err != nil {
+				t.Fatal(err)
+			}
+			s.Stop() // nothing expires meanwhile
+			<-e.Context().Done()
+			time.Sleep(10 * long)
+			if !slices.Contains(s.Sessions(), e.ID()) {
+				t.Fatal("the session has gone by itself")
+			}
+			closed := make(chan error, 1)
+			if closing {
+				go func() { closed <- z.Close(within(t, long)) }()
+				time.Sleep(time.Second)
+			}
+			began := time.Now()
+			if err := s.Restart(); err != nil {
+				t.Fatal(err)
+			}
+			await(t, 10*time.Second, "old session closed", func() bool { return !slices.Contains(s.Sessions(), e.ID()) })
+			if ephemerals(s) != 0 {
+				t.Errorf("left:\n%s", s.Tree())
+			}
+			if closing {
+				if err := <-closed; err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took > 10*time.Second {
+					t.Errorf("close took %v", took)
+				}
+			}
+		})
+	}
+}
+
+// What an epoch was asked to do after its end fails, and what the session was
+// asked to do goes on in the next.
+func TestOperationsAcrossEpochs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		create(t, z, "/n", "data")
+		s.Expire(e.ID())
+		if data, _, err := z.Get(within(t, timeout), "/n"); err != nil || string(data) != "data" {
+			t.Errorf("%q, %v", data, err)
+		}
+		<-e.Context().Done()
+		_, err := e.Txn(t.Context(), session.OpSet("/n", nil, -1))
+		wantError(t, err, session.ErrExpired)
+		_, _, err = e.Create(t.Context(), "/m", nil, session.Ephemeral())
+		wantError(t, err, session.ErrExpired)
+		_, err = e.Nodes(t.Context(), "/n")
+		wantError(t, err, session.ErrExpired)
+		wantError(t, e.Sync(t.Context(), "/n"), session.ErrExpired)
+		_, _, err = z.Create(t.Context(), "/m", nil, session.Ephemeral())
+		if err != nil {
+			t.Error(err)
+		}
+		if next := epoch(t, z); next.Number() != 2 || next.Session() != z {
+			t.Errorf("epoch %d", next.Number())
+		}
+	})
+}
+
+// Discard removes a node through any outage, and only the one that is meant.
+func TestDiscard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z, other := open(t, s), open(t, s)
+		e := epoch(t, z)
+		gone := func(path string, czxid session.Zxid) chan struct{} {
+			done := make(chan struct{})
+			e.Discard(path, czxid, func() { close(done) })
+			return done
+		}
+		_, st, err := e.Create(t.Context(), "/n", nil, session.Ephemeral())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, remove := schedule(s, 1, zktest.Refuse, 3, zktest.DropReply)
+		<-gone("/n", st.Czxid)
+		remove()
+		if ephemerals(s) != 0 {
+			t.Errorf("left:\n%s", s.Tree())
+		}
+		<-gone("/n", 0) // gone already
+
+		create(t, other, "/n", "theirs")
+		<-gone("/n", st.Czxid)
+		if below(s, "/n") != 1 {
+			t.Error("another's node was removed")
+		}
+		create(t, other, "/n/child", "")
+		<-gone("/n", 0) // cannot be: it is not empty
+	})
+}
+
+// Go runs nothing once the session is being closed, and Close waits for what it
+// has begun.
+func TestEpochGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := open(t, serve(t))
+		e := epoch(t, z)
+		ran := false
+		if !e.Go(func() { <-e.Context().Done(); time.Sleep(time.Second); ran = true }) {
+			t.Error("refused")
+		}
+		if err := z.Close(t.Context()); err != nil || !ran {
+			t.Errorf("%v, ran %v", err, ran)
+		}
+		wantError(t, e.Err(), session.ErrClosed)
+		if e.Go(func() { t.Error("ran after the close") }) {
+			t.Error("accepted")
+		}
+		if errors.Is(e.Err(), session.ErrExpired) {
+			t.Error("closed and expired")
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package session
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Errors to decide by, with errors.Is. Operations return them inside an
+// *OpError, which says what was attempted and where.
+var (
+	// ErrClosed says that Close was called.
+	ErrClosed = errors.New("session: closed")
+	// ErrExpired says that the epoch is over: a server said that the session
+	// expired, or the local deadline passed and the session was given up.
+	ErrExpired = errors.New("session: expired")
+	// ErrUnknown says that a write may or may not have been committed, and that
+	// nothing in the tree can tell any more.
+	ErrUnknown = errors.New("session: outcome unknown")
+
+	// ErrNoNode and the errors below are answers of the server.
+	ErrNoNode                  = errors.New("session: no such node")
+	ErrNodeExists              = errors.New("session: node already exists")
+	ErrBadVersion              = errors.New("session: bad version")
+	ErrNotEmpty                = errors.New("session: node has children")
+	ErrNoAuth                  = errors.New("session: not authorised")
+	ErrAuthFailed              = errors.New("session: authentication failed")
+	ErrInvalidACL              = errors.New("session: invalid ACL")
+	ErrNoChildrenForEphemerals = errors.New("session: ephemeral nodes may not have children")
+	ErrQuota                   = errors.New("session: quota exceeded")
+	// ErrUnsupported says that the server does not know the operation.
+	ErrUnsupported = errors.New("session: not supported by the server")
+
+	// ErrInvalid says that an argument was refused before anything was sent: a
+	// path that ZooKeeper does not allow, an empty server list, a size over the
+	// server's limit.
+	ErrInvalid = errors.New("session: invalid argument")
+)
+
+// OpError is the error of every failed operation, for people to read:
+// "session: set /a: bad version".
+type OpError struct {
+	Op   string // what was attempted: "get", "create", "connect"
+	Path string // the node, or the connect string
+	Err  error
+}
+
+// Error says what was attempted, where, and what came of it.
+func (e *OpError) Error() string {
+	return "session: " + e.Op + " " + e.Path + ": " + strings.TrimPrefix(e.Err.Error(), "session: ")
+}
+
+// Unwrap gives the reason.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// opError wraps err unless it is one already, so that an operation made of
+// others reports the innermost.
+func opError(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var oe *OpError
+	if errors.As(err, &oe) {
+		return err
+	}
+	return &OpError{Op: op, Path: path, Err: err}
+}
+
+// codeError is an answer of the server that has no sentinel.
+type codeError wire.Code
+
+func (c codeError) Error() string { return "session: " + wire.Code(c).String() }
+
+var codeErrors = map[wire.Code]error{
+	wire.CodeNoNode:                 ErrNoNode,
+	wire.CodeNodeExists:             ErrNodeExists,
+	wire.CodeBadVersion:             ErrBadVersion,
+	wire.CodeNotEmpty:               ErrNotEmpty,
+	wire.CodeNoAuth:                 ErrNoAuth,
+	wire.CodeAuthFailed:             ErrAuthFailed,
+	wire.CodeInvalidACL:             ErrInvalidACL,
+	wire.CodeNoChildrenForEphemeral: ErrNoChildrenForEphemerals,
+	wire.CodeQuotaExceeded:          ErrQuota,
+	wire.CodeUnimplemented:          ErrUnsupported,
+	wire.CodeSessionExpired:         ErrExpired,
+}
+
+func codeToError(c wire.Code) error {
+	if c == wire.OK {
+		return nil
+	}
+	if err, ok := codeErrors[c]; ok {
+		return err
+	}
+	return codeError(c)
+}

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// retire puts an ended epoch to rest: go-zookeeper's goroutines go, and if a
+// server may still hold the ZooKeeper session, it is told to close it, so that
+// nobody waits for its nodes.
+func (e *Epoch) retire() {
+	l := e.link
+	l.mu.Lock()
+	t, id, passwd, abandoned := l.current, l.id, l.passwd, e.abandon
+	l.mu.Unlock()
+	told := false
+	if abandoned && t != nil {
+		told = e.closeOver(t)
+	}
+	l.shutdown()
+	if abandoned && !told {
+		e.session.reattachToClose(id, passwd)
+	}
+}
+
+// closeOver closes the session over the connection that it has. After a local
+// loss that is often one to a server that answers nothing any more.
+func (e *Epoch) closeOver(t *transport) bool {
+	c := newCall(wire.OpClose, "", &wire.Empty{}, &wire.Empty{})
+	if !t.send(c) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(e.session.ctx, e.session.opts.connectTimeout)
+	defer cancel()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		// A caller in a hurry must not cost others the session's timeout.
+		select {
+		case <-c.done:
+		case <-time.After(leaveGrace):
+			return false
+		}
+	}
+	return c.err == nil && c.code == wire.OK
+}
+
+// leaveGrace is how long Close waits for a server at the least.
+const leaveGrace = 50 * time.Millisecond
+
+// reattachToClose resumes a session on whichever server answers, only to close
+// it. It goes on until a server has closed the session or no longer knows it.
+func (s *Session) reattachToClose(id int64, passwd []byte) {
+	pause := s.opts.backoff()
+	for attempt := 1; s.ctx.Err() == nil; attempt++ {
+		server := s.servers[attempt%len(s.servers)]
+		err := s.closeAt(server, id, passwd)
+		if err == nil {
+			s.opts.log.Info("zookeeper: old session closed", "session", id, "server", server)
+			return
+		}
+		if attempt%len(s.servers) == 0 {
+			select {
+			case <-time.After(nextPause(pause)):
+			case <-s.ctx.Done():
+			}
+		}
+	}
+}
+
+func (s *Session) closeAt(server string, id int64, passwd []byte) error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.opts.connectTimeout)
+	defer cancel()
+	conn, err := dial(ctx, s.opts, server)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+
+	var resp wire.ConnectResponse
+	req := &wire.ConnectRequest{SessionID: id, Passwd: passwd, Timeout: int32(s.opts.timeout.Milliseconds()), HasReadOnly: true}
+	if err := roundTrip(conn, &resp, req); err != nil {
+		return err
+	}
+	if resp.Timeout <= 0 {
+		return nil // it is gone already
+	}
+	return roundTrip(conn, &wire.ReplyHeader{}, &wire.RequestHeader{Xid: 1, Op: wire.OpClose})
+}
+
+func roundTrip(conn net.Conn, reply wire.Record, request ...wire.Record) error {
+	if _, err := conn.Write(wire.Frame(request...)); err != nil {
+		return err
+	}
+	frame, err := readFrame(conn)
+	if err != nil {
+		return err
+	}
+	return wire.Unmarshal(frame, reply)
+}

@@ -1,0 +1,147 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// TestMain sees to it that no test leaves a goroutine behind. Within synctest
+// bubbles the bubble itself does.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// timeout is what the tests ask for, and with serve also what they are granted.
+const timeout = 4 * time.Second
+
+// serve starts a server with the proportions of a real one: the timeout is four
+// of its ticks.
+func serve(t testing.TB, opts ...zktest.Option) *zktest.Server {
+	t.Helper()
+	return zktest.New(t, append([]zktest.Option{zktest.WithTick(timeout / 4)}, opts...)...)
+}
+
+// open connects to s over memory and closes the session when the test ends.
+func open(t testing.TB, s *zktest.Server, opts ...session.Option) *session.Session {
+	t.Helper()
+	return openAt(t, "zk1:2181", append([]session.Option{session.WithDialer(s.DialContext)}, opts...)...)
+}
+
+func openAt(t testing.TB, connect string, opts ...session.Option) *session.Session {
+	t.Helper()
+	z, err := session.Connect(t.Context(), connect, append([]session.Option{session.WithTimeout(timeout)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { z.Close(context.Background()) })
+	return z
+}
+
+// epoch is the epoch that z is in.
+func epoch(t testing.TB, z *session.Session) *session.Epoch {
+	t.Helper()
+	e, err := z.Epoch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// within is a context that ends after d.
+func within(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// create makes a persistent node.
+func create(t testing.TB, z *session.Session, path, data string) {
+	t.Helper()
+	if _, _, err := z.Create(t.Context(), path, []byte(data)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await lets time pass until f is true, and complains if that takes longer than
+// limit. It belongs in a synctest bubble, where waiting costs nothing.
+func await(t testing.TB, limit time.Duration, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !f(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after %v: %s is not so", limit, what)
+		}
+	}
+}
+
+// wantError complains unless err is target.
+func wantError(t testing.TB, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("error is %v, want %v", err, target)
+	}
+}
+
+// tree is the server's tree: path to the rest of the line that describes the
+// node, such as `ephemeral v0 "data"`.
+func tree(s *zktest.Server) map[string]string {
+	nodes := make(map[string]string)
+	for line := range strings.Lines(s.Tree()) {
+		path, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		nodes[path] = rest
+	}
+	return nodes
+}
+
+// below counts the nodes whose path begins with prefix.
+func below(s *zktest.Server, prefix string) (n int) {
+	for path := range tree(s) {
+		if strings.HasPrefix(path, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// ephemerals counts the ephemeral nodes.
+func ephemerals(s *zktest.Server) (n int) {
+	for _, rest := range tree(s) {
+		if strings.HasPrefix(rest, "ephemeral") {
+			n++
+		}
+	}
+	return n
+}
+
+// ops are the names of the requests that a server has received.
+func ops(s *zktest.Server) (names []string) {
+	for _, r := range s.Requests() {
+		names = append(names, r.Op)
+	}
+	return names
+}
+
+// count is how often the server has received a request of this name.
+func count(s *zktest.Server, op string) (n int) {
+	for _, name := range ops(s) {
+		if name == op {
+			n++
+		}
+	}
+	return n
+}

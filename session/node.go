@@ -1,0 +1,40 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Zxid is a transaction id. It grows with every change in the ensemble, across
+// all clients and servers; the Czxid of a node is the token that fences its
+// owner.
+type Zxid int64
+
+// String is the zxid in hex, as ZooKeeper writes it.
+func (z Zxid) String() string { return fmt.Sprintf("0x%x", int64(z)) }
+
+// Stat is what ZooKeeper knows of a node beside its data.
+type Stat struct {
+	Czxid          Zxid // of the transaction that created the node
+	Mzxid          Zxid // of the last that changed its data
+	Pzxid          Zxid // of the last that created or deleted a child of it
+	Ctime, Mtime   time.Time
+	Version        int32 // changes of the data since the node was created
+	Cversion       int32 // changes of the children
+	Aversion       int32 // changes of the ACL
+	EphemeralOwner int64 // id of the ZooKeeper session that owns an ephemeral node, else 0
+	DataLength     int
+	NumChildren    int
+}
+
+func fromWire(w *wire.Stat) Stat {
+	return Stat{
+		Czxid: Zxid(w.Czxid), Mzxid: Zxid(w.Mzxid), Pzxid: Zxid(w.Pzxid),
+		Ctime: time.UnixMilli(w.Ctime), Mtime: time.UnixMilli(w.Mtime),
+		Version: w.Version, Cversion: w.Cversion, Aversion: w.Aversion,
+		EphemeralOwner: w.EphemeralOwner,
+		DataLength:     int(w.DataLength), NumChildren: int(w.NumChildren),
+	}
+}

@@ -1,0 +1,251 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Option changes how Connect makes a session.
+type Option func(*options)
+
+// DialFunc makes the network connections of a session; addr is host:port, the
+// host as the connect string names it.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// ACL is one entry of an access control list: permissions for an id of a
+// scheme ("world" "anyone", "auth" "", "digest" "user:hash", "ip" "10.0.0.0/8").
+type ACL struct {
+	Perms  Perm
+	Scheme string
+	ID     string
+}
+
+// Perm is a set of permissions.
+type Perm int32
+
+// The permissions of an ACL entry.
+const (
+	PermRead   = Perm(wire.PermRead)
+	PermWrite  = Perm(wire.PermWrite)
+	PermCreate = Perm(wire.PermCreate)
+	PermDelete = Perm(wire.PermDelete)
+	PermAdmin  = Perm(wire.PermAdmin)
+	PermAll    = Perm(wire.PermAll)
+)
+
+// OpenACL lets everybody do everything. It is the default.
+func OpenACL() []ACL { return []ACL{{PermAll, "world", "anyone"}} }
+
+// CreatorACL lets those do everything who are authenticated as the creator is.
+func CreatorACL() []ACL { return []ACL{{PermAll, "auth", ""}} }
+
+type credential struct {
+	scheme string
+	data   []byte
+}
+
+type options struct {
+	timeout        time.Duration
+	connectTimeout time.Duration
+	backoff        func() backoff.BackOff
+	dial           DialFunc
+	tls            *tls.Config
+	auth           []credential
+	acl            []wire.ACL
+	root           string
+	log            *slog.Logger
+	hooks          Hooks
+	err            error // the first option that was refused
+}
+
+func newOptions(opts []Option) (*options, error) {
+	o := &options{
+		timeout: 10 * time.Second,
+		dial:    (&net.Dialer{}).DialContext,
+		log:     slog.New(slog.DiscardHandler),
+	}
+	WithACL(OpenACL()...)(o)
+	for _, opt := range opts {
+		opt(o)
+	}
+	if o.connectTimeout == 0 {
+		o.connectTimeout = o.timeout / 3
+	}
+	if o.backoff == nil {
+		o.backoff = defaultBackoff(o.timeout)
+	}
+	return o, o.err
+}
+
+func (o *options) refuse(format string, args ...any) {
+	if o.err == nil {
+		o.err = fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
+	}
+}
+
+// defaultBackoff waits long enough to spare an ensemble that is down, and not so
+// long that a session is lost which could have been resumed.
+func defaultBackoff(timeout time.Duration) func() backoff.BackOff {
+	longest := min(max(timeout/10, 100*time.Millisecond), 5*time.Second)
+	return func() backoff.BackOff {
+		return backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(50*time.Millisecond),
+			backoff.WithMaxInterval(longest),
+			backoff.WithMultiplier(2),
+			backoff.WithRandomizationFactor(0.5),
+			backoff.WithMaxElapsedTime(0),
+		)
+	}
+}
+
+// WithTimeout asks for a session timeout; the default is 10 s. The server may
+// grant another (by default it keeps to 2 and 20 of its ticks); Session.Timeout
+// tells which.
+func WithTimeout(d time.Duration) Option {
+	return func(o *options) {
+		if d < time.Millisecond || d > 24*time.Hour {
+			o.refuse("session timeout %v", d)
+		}
+		o.timeout = d
+	}
+}
+
+// WithConnectTimeout bounds the attempt at one server: dialling, the TLS
+// handshake and the answer to the session's request. The default is a third of
+// the session timeout.
+func WithConnectTimeout(d time.Duration) Option {
+	return func(o *options) {
+		if d <= 0 {
+			o.refuse("connect timeout %v", d)
+		}
+		o.connectTimeout = d
+	}
+}
+
+// WithBackoff says how long to wait after every server has been tried in vain.
+// It is a factory, because a BackOff has state. A BackOff that says Stop is
+// reset and asked again, since a session gives up only when it is closed. The
+// default is exponential with jitter, from 50 ms to a tenth of the session
+// timeout, but not more than 5 s.
+func WithBackoff(b func() backoff.BackOff) Option {
+	return func(o *options) {
+		if b == nil {
+			o.refuse("no backoff")
+			return
+		}
+		o.backoff = b
+	}
+}
+
+// WithDialer replaces net.Dialer: for proxies, and for the in-memory network of
+// package zktest.
+func WithDialer(d DialFunc) Option {
+	return func(o *options) {
+		if d == nil {
+			o.refuse("no dialer")
+			return
+		}
+		o.dial = d
+	}
+}
+
+// WithTLS encrypts connections. Unless c names a server, each server's
+// certificate is checked against its name in the connect string.
+func WithTLS(c *tls.Config) Option {
+	return func(o *options) {
+		if c == nil {
+			o.refuse("no TLS configuration")
+		}
+		o.tls = c.Clone()
+	}
+}
+
+// WithAuth authenticates every connection of the session before anything else
+// is sent on it, for example with "digest" and "user:password". It may be given
+// several times.
+func WithAuth(scheme string, cred []byte) Option {
+	return func(o *options) {
+		if scheme == "" {
+			o.refuse("authentication without a scheme")
+		}
+		o.auth = append(o.auth, credential{scheme, append([]byte(nil), cred...)})
+	}
+}
+
+// WithACL sets the access control list of the nodes that the session creates.
+// The default is OpenACL.
+func WithACL(acl ...ACL) Option {
+	return func(o *options) {
+		if len(acl) == 0 {
+			o.refuse("empty ACL")
+		}
+		o.acl = toWireACL(acl)
+	}
+}
+
+// WithChroot puts path before every path of the session, behind the chroot of
+// the connect string if it has one. Nodes of it that do not exist are created
+// when a recipe first needs them.
+func WithChroot(path string) Option {
+	return func(o *options) {
+		path = strings.TrimRight(path, "/")
+		if path == "" {
+			return
+		}
+		if err := checkPath(path); err != nil && o.err == nil {
+			o.err = err
+		}
+		o.root += path
+	}
+}
+
+// WithLogger logs what the session does. The default is silence.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) {
+		if l != nil {
+			o.log = l
+		}
+	}
+}
+
+// WithHooks has h called; see Hooks.
+func WithHooks(h Hooks) Option {
+	return func(o *options) { o.hooks = h }
+}
+
+// Hooks are functions that the session calls, to measure it. Each may be nil.
+type Hooks struct {
+	// State is called with every status, in order, one call at a time, from a
+	// goroutine of its own, which Close waits for.
+	State func(Status)
+	// Request is called when a request has ended, from the goroutine that reads
+	// the connection: it must be quick and must not call the session.
+	Request func(RequestInfo)
+}
+
+// RequestInfo is what Hooks.Request is told.
+type RequestInfo struct {
+	Op       string        // ZooKeeper's name of the operation: "create2", "getData"
+	Path     string        // as the server sees it, chroot included; a transaction has none
+	Duration time.Duration // from when it was handed to the connection to its end
+	Sent     int           // bytes, the frame included
+	Received int           // bytes, the frame included; 0 when there was no answer
+	Err      error         // nil, the server's answer, or why there was none
+}
+
+func toWireACL(acl []ACL) []wire.ACL {
+	w := make([]wire.ACL, len(acl))
+	for i, a := range acl {
+		w[i] = wire.ACL{Perms: int32(a.Perms), Scheme: a.Scheme, ID: a.ID}
+	}
+	return w
+}

@@ -1,0 +1,89 @@
+package session
+
+import "time"
+
+// proofs turns answered transactions into the time until which nobody else can
+// own what this session owns.
+//
+// A transaction that was answered passed through a quorum, so when it was sent,
+// the leader that answered had not been replaced, and the session had not
+// expired. It does not tell when the leader last heard of the session: a
+// follower reports its sessions every half tick. Half a tick is at most a
+// quarter of the timeout, so once a later transaction, sent a quarter timeout
+// after the first or more, has been answered over the same follower, the leader
+// has been told of the first: the first is then confirmed, and the session
+// lives for a whole timeout from the moment it was sent. docs/guarantees.md has
+// the argument at length, and what it leaves open.
+type proofs struct {
+	timeout    time.Duration
+	confirmed  time.Time   // the leader knows that the session was alive here
+	unverified []time.Time // sending times of later proofs, ascending
+	told       time.Time   // a reattachment that no transaction has followed yet
+	grant      time.Time   // see begin
+}
+
+// start is for the transaction that created the session: the leader counts the
+// session's life from it, so it needs no confirmation.
+func (p *proofs) start(timeout time.Duration, sent time.Time) {
+	*p = proofs{timeout: timeout, confirmed: sent, unverified: []time.Time{sent}}
+}
+
+// reattached is for a handshake, sent at sent, that resumed the session. The
+// server had it checked by its leader, which counts the session's life from
+// then; the first transaction that is answered on the new connection shows that
+// this leader had not been replaced. What was proved over another server's
+// connection is forgotten, since only the same follower can confirm it.
+func (p *proofs) reattached(sent time.Time) {
+	p.unverified = p.unverified[:0]
+	p.told = sent
+}
+
+// add counts a transaction sent at sent that has been answered.
+func (p *proofs) add(sent time.Time) {
+	if p.told.After(p.confirmed) {
+		p.confirmed = p.told
+	}
+	n := 0
+	for n < len(p.unverified) && sent.Sub(p.unverified[n]) >= p.timeout/4 {
+		n++
+	}
+	if n > 0 {
+		if c := p.unverified[n-1]; c.After(p.confirmed) {
+			p.confirmed = c
+		}
+		p.unverified = append(p.unverified[:0], p.unverified[n:]...)
+	}
+	// Close ones are thinned out, which errs on the safe side and bounds the list.
+	if k := len(p.unverified); k == 0 || sent.Sub(p.unverified[k-1]) >= p.timeout/32 {
+		p.unverified = append(p.unverified, sent)
+	}
+}
+
+// begin is called when ownership begins after a time in which nothing was
+// proved. The transaction that won it, sent at sent, is not confirmed yet. What
+// the leader then knows at least is the last report of a follower that was in
+// touch with it: no older than a client's ping (a third of the timeout) and a
+// report (a quarter), so the session lives for 5/12 of its timeout from sent.
+// 2/5 of it is granted, in which the next proof must be confirmed.
+func (p *proofs) begin(sent time.Time) {
+	if g := sent.Add(p.timeout * 2 / 5); g.After(p.grant) {
+		p.grant = g
+	}
+}
+
+// deadline is the end of ownership, unless another proof comes.
+func (p *proofs) deadline() time.Time {
+	d := p.confirmed.Add(p.timeout * 9 / 10)
+	if p.grant.After(d) {
+		return p.grant
+	}
+	return d
+}
+
+// last is the sending time of the latest proof on this connection.
+func (p *proofs) last() (time.Time, bool) {
+	if n := len(p.unverified); n > 0 {
+		return p.unverified[n-1], true
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,264 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Get returns a node's data. ErrNoNode if there is none.
+func (s *Session) Get(ctx context.Context, path string) ([]byte, Stat, error) {
+	n, err := within(ctx, s, func(e *Epoch) (Node, error) { return e.node(ctx, "get", path) })
+	return n.Data, n.Stat, err
+}
+
+// Exists returns a node's Stat, and whether there is such a node.
+func (s *Session) Exists(ctx context.Context, path string) (Stat, bool, error) {
+	st, err := within(ctx, s, func(e *Epoch) (Stat, error) {
+		c, err := e.read(ctx, "exists", path, wire.OpExists, &wire.Stat{})
+		if err != nil {
+			return Stat{}, err
+		}
+		return fromWire(c.reply.(*wire.Stat)), nil
+	})
+	if errors.Is(err, ErrNoNode) {
+		return Stat{}, false, nil
+	}
+	return st, err == nil, err
+}
+
+// Children returns the names of a node's children, in no order.
+func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, error) {
+	r, err := within(ctx, s, func(e *Epoch) (*wire.ChildrenResponse, error) {
+		c, err := e.read(ctx, "list", path, wire.OpGetChildren2, &wire.ChildrenResponse{})
+		if err != nil {
+			return &wire.ChildrenResponse{}, err
+		}
+		return c.reply.(*wire.ChildrenResponse), nil
+	})
+	return r.Children, fromWire(&r.Stat), err
+}
+
+// Sync has the server that the session uses catch up with its leader, so that
+// the reads after it see every change that was complete before it.
+func (s *Session) Sync(ctx context.Context, path string) error {
+	_, err := within(ctx, s, func(e *Epoch) (*call, error) {
+		return e.read(ctx, "sync", path, wire.OpSync, &wire.Path{})
+	})
+	return err
+}
+
+// ACL returns a node's access control list. The server hides the secrets of
+// those who may not change it.
+func (s *Session) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
+	r, err := within(ctx, s, func(e *Epoch) (*wire.GetACLResponse, error) {
+		c, err := e.read(ctx, "get ACL of", path, wire.OpGetACL, &wire.GetACLResponse{})
+		if err != nil {
+			return &wire.GetACLResponse{}, err
+		}
+		return c.reply.(*wire.GetACLResponse), nil
+	})
+	acl := make([]ACL, 0, len(r.ACL))
+	for _, a := range r.ACL {
+		acl = append(acl, ACL{Perm(a.Perms), a.Scheme, a.ID})
+	}
+	return acl, fromWire(&r.Stat), err
+}
+
+// Node is a node as one read saw it.
+type Node struct {
+	Path string
+	Data []byte
+	Stat Stat
+	Err  error // of Nodes and WatchNodes: ErrNoNode, ErrNoAuth
+	// Watch, of WatchNodes, fires at the node's next change. It is nil if Err is
+	// not.
+	Watch *Watch
+}
+
+// node is one getData.
+func (e *Epoch) node(ctx context.Context, op, path string) (Node, error) {
+	c, err := e.read(ctx, op, path, wire.OpGetData, &wire.GetDataResponse{})
+	if err != nil {
+		return Node{Path: path, Err: err}, err
+	}
+	r := c.reply.(*wire.GetDataResponse)
+	return Node{Path: path, Data: r.Data, Stat: fromWire(&r.Stat)}, nil
+}
+
+// Nodes reads several nodes in one flight, in the order of paths.
+func (e *Epoch) Nodes(ctx context.Context, paths ...string) ([]Node, error) {
+	return e.nodes(ctx, "get", false, paths)
+}
+
+// WatchNodes reads several nodes in one flight, in the order of paths, and
+// watches those that exist.
+func (e *Epoch) WatchNodes(ctx context.Context, paths ...string) ([]Node, error) {
+	return e.nodes(ctx, "watch", true, paths)
+}
+
+func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string) ([]Node, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	calls, watches, err := e.readAll(ctx, op, wire.OpGetData, watch, paths)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make([]Node, len(paths))
+	for i, c := range calls {
+		r := c.reply.(*wire.GetDataResponse)
+		nodes[i] = Node{Path: paths[i], Data: r.Data, Stat: fromWire(&r.Stat), Err: opError(op, paths[i], c.result())}
+		if watch && nodes[i].Err == nil {
+			nodes[i].Watch = watches[i]
+		}
+	}
+	return nodes, nil
+}
+
+// WatchExists watches for a node to be created, changed or deleted. The watch
+// is set whether the node exists or not.
+func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, true, []string{path})
+	if err != nil {
+		return Stat{}, false, nil, err
+	}
+	switch err := calls[0].result(); {
+	case errors.Is(err, ErrNoNode):
+		return Stat{}, false, watches[0], nil
+	case err != nil:
+		return Stat{}, false, nil, opError("watch", path, err)
+	}
+	return fromWire(calls[0].reply.(*wire.Stat)), true, watches[0], nil
+}
+
+// WatchChildren lists a node's children and watches for the next that comes or
+// goes.
+func (e *Epoch) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
+	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, true, []string{path})
+	if err != nil {
+		return nil, Stat{}, nil, err
+	}
+	if err := calls[0].result(); err != nil {
+		return nil, Stat{}, nil, opError("list", path, err)
+	}
+	r := calls[0].reply.(*wire.ChildrenResponse)
+	return r.Children, fromWire(&r.Stat), watches[0], nil
+}
+
+// Children returns the names of a node's children, in no order.
+func (e *Epoch) Children(ctx context.Context, path string) ([]string, error) {
+	c, err := e.read(ctx, "list", path, wire.OpGetChildren2, &wire.ChildrenResponse{})
+	if err != nil {
+		return nil, err
+	}
+	return c.reply.(*wire.ChildrenResponse).Children, nil
+}
+
+// Sync is Session.Sync within the epoch.
+func (e *Epoch) Sync(ctx context.Context, path string) error {
+	_, err := e.read(ctx, "sync", path, wire.OpSync, &wire.Path{})
+	return err
+}
+
+// read makes one request that changes nothing, as often as connections break.
+func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply wire.Record) (*call, error) {
+	if err := checkPath(path); err != nil {
+		return nil, opError(op, path, err)
+	}
+	for {
+		c := e.readCall(code, path, false)
+		c.reply = reply
+		if _, err := e.exchange(ctx, c); err != nil {
+			return nil, opError(op, path, err)
+		}
+		if c.retryable() {
+			e.breathe(ctx, c)
+			continue
+		}
+		return c, opError(op, path, c.result())
+	}
+}
+
+func (e *Epoch) readCall(code wire.Op, path string, watch bool) *call {
+	abs := e.session.root.abs(path)
+	switch code {
+	case wire.OpGetData:
+		return newCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.GetDataResponse{})
+	case wire.OpExists:
+		return newCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.Stat{})
+	case wire.OpGetChildren2:
+		return newCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.ChildrenResponse{})
+	default: // sync, getACL
+		return newCall(code, abs, &wire.Path{Path: abs}, nil)
+	}
+}
+
+// readAll makes one flight of reads, again from the first if the connection
+// breaks under any of them. The watches that were set are the caller's.
+func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, watch bool, paths []string) ([]*call, []*Watch, error) {
+	for _, p := range paths {
+		if err := checkPath(p); err != nil {
+			return nil, nil, opError(op, p, err)
+		}
+	}
+	for {
+		calls := make([]*call, len(paths))
+		watches := make([]*Watch, len(paths))
+		for i, p := range paths {
+			calls[i] = e.readCall(code, p, watch)
+			if watch {
+				watches[i] = e.link.watches.arm(calls[i].path, calls[i])
+			}
+		}
+		sent, err := e.exchange(ctx, calls...)
+		if err == nil && !slices.ContainsFunc(calls, (*call).retryable) {
+			return calls, watches, nil
+		}
+		for _, w := range watches {
+			switch {
+			case w == nil:
+			case !sent:
+				e.link.watches.disarm(w)
+			default:
+				w.Close()
+			}
+		}
+		if err != nil {
+			return nil, nil, opError(op, paths[0], err)
+		}
+		e.breathe(ctx, calls...)
+	}
+}
+
+// retryable tells of a finished call whether the answer says nothing about the
+// request itself: the connection broke, or the server would not look at it.
+func (c *call) retryable() bool {
+	if c.err != nil {
+		return true
+	}
+	switch c.code {
+	case wire.CodeSessionMoved, wire.CodeThrottled, wire.CodeSessionExpired, wire.CodeConnectionLoss, wire.CodeOperationTimeout:
+		return true
+	}
+	return false
+}
+
+// breathe waits a little before a request is repeated that a server did answer,
+// so that no state of a server makes a client spin. After a broken connection
+// there is no need, since reconnecting backs off.
+func (e *Epoch) breathe(ctx context.Context, calls ...*call) {
+	if !slices.ContainsFunc(calls, func(c *call) bool { return c.err == nil && c.retryable() }) {
+		return
+	}
+	t := time.NewTimer(100 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-e.ctx.Done():
+	}
+}

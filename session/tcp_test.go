@@ -1,0 +1,85 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// Over a real network, with live watches and traffic from many goroutines, the
+// session survives one broken connection after the other: nothing is lost, and
+// the race detector has nothing to say.
+func TestReconnectUnderTraffic(t *testing.T) {
+	s := zktest.New(t)
+	z := openAt(t, s.Addr(), session.WithAuth("digest", []byte("user:password")), session.WithTimeout(time.Minute),
+		session.WithBackoff(func() backoff.BackOff { return backoff.NewConstantBackOff(10 * time.Millisecond) }))
+	e := epoch(t, z)
+	release, err := e.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	const workers = 8
+	var wg sync.WaitGroup
+	quit := make(chan struct{})
+	for i := range workers {
+		path := fmt.Sprintf("/n%d", i)
+		create(t, z, path, "")
+		wg.Go(func() {
+			for version := int32(0); ; {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				_, _, w, err := e.WatchExists(t.Context(), path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				st, err := z.Set(t.Context(), path, []byte("data"), version)
+				if err != nil && !errors.Is(err, session.ErrUnknown) {
+					t.Errorf("set version %d of %s: %v", version, path, err)
+					return
+				}
+				if err != nil {
+					_, st, err = z.Get(t.Context(), path)
+					if err != nil || st.Version != version && st.Version != version+1 {
+						t.Errorf("set version %d of %s: %+v, %v", version, path, st, err)
+						return
+					}
+				}
+				if st.Version > version {
+					<-w.Fired()
+				}
+				w.Close()
+				version = st.Version
+			}
+		})
+	}
+	for range 20 {
+		broken := e.Suspended()
+		cutAll(t, s)
+		<-broken
+		if _, err := z.Txn(t.Context(), session.OpCheck("/", session.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(quit)
+	wg.Wait()
+	if e.Err() != nil || e.Number() != 1 {
+		t.Errorf("epoch %d: %v", e.Number(), e.Err())
+	}
+	began := time.Now()
+	if err := z.Close(t.Context()); err != nil || time.Since(began) > timeout {
+		t.Errorf("close: %v after %v", err, time.Since(began))
+	}
+	s.Leaks(t)
+}

@@ -1,0 +1,327 @@
+package session
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// maxFrame bounds what a server may send in one frame. Lists of children can be
+// far longer than the 1 MB that it accepts.
+const maxFrame = 256 << 20
+
+// maxRequest is the longest frame that a server accepts (its jute.maxbuffer
+// by default); it closes the connection on a longer one.
+const maxRequest = 0xfffff
+
+// call is one request and what became of it. The fields of the second group are
+// to be read only once done is closed.
+type call struct {
+	op      wire.Op
+	path    string // for errors and hooks; the server's, chroot included
+	body    wire.Record
+	reply   wire.Record
+	onReply func(*call) // runs on the reader, in the order of replies and events
+	xid     int32
+	sent    time.Time // just before it could leave
+	size    int       // of the frame
+
+	done    chan struct{}
+	written bool      // it may have reached the server
+	zxid    int64     // of the reply's header
+	code    wire.Code // of the reply's header
+	err     error     // the connection broke: there was no reply
+}
+
+func newCall(op wire.Op, path string, body, reply wire.Record) *call {
+	return &call{op: op, path: path, body: body, reply: reply, done: make(chan struct{})}
+}
+
+// result is the error of a call that is done.
+func (c *call) result() error {
+	if c.err != nil {
+		return c.err
+	}
+	return codeToError(c.code)
+}
+
+// transport is the net.Conn that go-zookeeper is given. It knows the protocol:
+// it carries go-zookeeper's handshake, pings and goodbye, sends the session's
+// own requests between them, takes their replies and all events out of what
+// go-zookeeper reads, and sees when each thing was sent and answered.
+type transport struct {
+	net.Conn
+	link     *link
+	server   string
+	in       *bufio.Reader
+	leftover []byte // of the frame that go-zookeeper is reading
+	broken   chan struct{}
+	wake     chan struct{} // there is something in queue
+	ending   sync.Once
+
+	mu        sync.Mutex
+	queue     [][]byte
+	pending   []*call // sent, not answered, in order
+	written   int     // how many of pending have been handed to the connection
+	nextXid   int32
+	opened    bool      // the handshake is over
+	handshake time.Time // when it was sent
+	reason    error     // why broken
+}
+
+func newTransport(l *link, server string, c net.Conn) *transport {
+	t := &transport{
+		Conn: c, link: l, server: server,
+		in:      bufio.NewReaderSize(c, 16<<10),
+		broken:  make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		nextXid: math.MinInt32,
+	}
+	c.SetDeadline(time.Now().Add(l.opts.connectTimeout))
+	l.tasks.Go(t.write)
+	return t
+}
+
+// The deadlines are the transport's own: go-zookeeper's are far too long for
+// the handshake, and know nothing of the session's own frames.
+
+// SetDeadline does nothing; see transport.
+func (t *transport) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing; see transport.
+func (t *transport) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing; see transport.
+func (t *transport) SetWriteDeadline(time.Time) error { return nil }
+
+// Close breaks the connection, for go-zookeeper and for all who wait on it.
+func (t *transport) Close() error {
+	t.fail(net.ErrClosed)
+	return nil
+}
+
+// Write takes a whole frame of go-zookeeper's.
+func (t *transport) Write(p []byte) (int, error) {
+	frame := append([]byte(nil), p...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.reason != nil {
+		return 0, t.reason
+	}
+	if t.handshake.IsZero() {
+		var req wire.ConnectRequest
+		if err := wire.Unmarshal(p[4:], &req); err != nil {
+			return 0, err
+		}
+		// go-zookeeper sees no replies, so it does not know what the session has
+		// seen, and a server that lags behind it must refuse to serve it.
+		req.LastZxidSeen = t.link.lastZxid.Load()
+		req.HasReadOnly = true
+		frame = wire.Frame(&req)
+		t.handshake = time.Now()
+	}
+	t.enqueue(frame)
+	return len(p), nil
+}
+
+// send queues calls behind one another, so that they arrive in this order with
+// nothing of the session's between them. It reports false if the connection is
+// broken, and none was sent.
+func (t *transport) send(calls ...*call) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.reason != nil {
+		return false
+	}
+	for _, c := range calls {
+		c.xid = t.nextXid
+		if t.nextXid++; t.nextXid > -1<<16 { // the small negative ones have meanings
+			t.nextXid = math.MinInt32
+		}
+		switch c.op {
+		case wire.OpAuth:
+			c.xid = wire.XidAuth
+		case wire.OpSetWatches:
+			c.xid = wire.XidSetWatches
+		}
+		c.sent = time.Now()
+		t.pending = append(t.pending, c)
+		frame := wire.Frame(&wire.RequestHeader{Xid: c.xid, Op: c.op}, c.body)
+		c.size = len(frame)
+		t.enqueue(frame)
+	}
+	return true
+}
+
+func (t *transport) enqueue(frame []byte) {
+	t.queue = append(t.queue, frame)
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write is the only goroutine that writes, so that neither go-zookeeper nor a
+// caller ever blocks on a connection that takes nothing.
+func (t *transport) write() {
+	for {
+		select {
+		case <-t.wake:
+		case <-t.broken:
+			return
+		}
+		t.mu.Lock()
+		queue := t.queue
+		t.queue = nil
+		t.written = len(t.pending) // from here on they may arrive
+		opened := t.opened
+		t.mu.Unlock()
+		if opened {
+			t.Conn.SetWriteDeadline(time.Now().Add(t.link.recvTimeout()))
+		}
+		bufs := net.Buffers(queue)
+		if _, err := bufs.WriteTo(t.Conn); err != nil {
+			t.fail(err)
+			return
+		}
+	}
+}
+
+// Read gives go-zookeeper the next bytes meant for it.
+func (t *transport) Read(p []byte) (int, error) {
+	for len(t.leftover) == 0 {
+		frame, err := t.frame()
+		if err == nil {
+			t.leftover, err = t.deliver(frame)
+		}
+		if err != nil {
+			t.fail(err)
+			return 0, err
+		}
+	}
+	n := copy(p, t.leftover)
+	t.leftover = t.leftover[n:]
+	return n, nil
+}
+
+func (t *transport) frame() ([]byte, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(t.in, head); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(head)
+	if n > maxFrame || t.opened && n < wire.ReplyHeaderLen {
+		return nil, fmt.Errorf("session: server %s sent a frame of %d bytes", t.server, n)
+	}
+	if n <= 1<<20 {
+		frame := make([]byte, 4+n)
+		copy(frame, head)
+		_, err := io.ReadFull(t.in, frame[4:])
+		return frame, err
+	}
+	// A long one is believed as far as it has come.
+	body, err := io.ReadAll(io.LimitReader(t.in, int64(n)))
+	if err == nil && len(body) < int(n) {
+		err = io.ErrUnexpectedEOF
+	}
+	return append(head, body...), err
+}
+
+var errExpiredHandshake = errors.New("session: the server no longer knows the session")
+
+// deliver hands a frame to whom it belongs and returns it if that is
+// go-zookeeper.
+func (t *transport) deliver(frame []byte) ([]byte, error) {
+	body := frame[4:]
+	if !t.opened {
+		var resp wire.ConnectResponse
+		if err := wire.Unmarshal(body, &resp); err != nil {
+			return nil, err
+		}
+		if err := t.link.attach(t, &resp); err != nil {
+			return nil, err
+		}
+		return frame, nil
+	}
+	t.Conn.SetReadDeadline(time.Now().Add(t.link.recvTimeout()))
+	var h wire.ReplyHeader
+	if err := wire.Unmarshal(body, &h); err != nil {
+		return nil, err
+	}
+	t.link.heard(h.Zxid)
+	body = body[wire.ReplyHeaderLen:]
+	switch {
+	case h.Xid == wire.XidPing, h.Xid >= 0:
+		return frame, nil
+	case h.Xid == wire.XidNotification:
+		var ev wire.WatcherEvent
+		if err := wire.Unmarshal(body, &ev); err != nil {
+			return nil, err
+		}
+		t.link.watches.fire(ev)
+		return nil, nil
+	}
+	c, err := t.answered(h.Xid)
+	if err != nil {
+		return nil, err
+	}
+	c.zxid, c.code = h.Zxid, h.Err
+	if h.Err == wire.OK || c.op == wire.OpMulti && len(body) > 0 {
+		if err := wire.Unmarshal(body, c.reply); err != nil {
+			c.err = err
+		}
+	}
+	t.link.finish(c, len(frame))
+	return nil, c.err
+}
+
+// answered takes the call with this xid, which must be the oldest, since
+// servers answer in order. Answers to auth alone may come earlier.
+func (t *transport) answered(xid int32) (*call, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, c := range t.pending {
+		if i > 0 && xid != wire.XidAuth {
+			break
+		}
+		if c.xid == xid {
+			t.pending = slices.Delete(t.pending, i, i+1)
+			t.written--
+			c.written = true
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("session: server %s answered request %d out of order", t.server, xid)
+}
+
+// fail ends the transport, once: whoever waits for an answer hears that there
+// will be none. It returns when all that is done, whoever does it, so that
+// go-zookeeper does not dial again before.
+func (t *transport) fail(reason error) { t.ending.Do(func() { t.end(reason) }) }
+
+func (t *transport) end(reason error) {
+	t.mu.Lock()
+	t.reason = reason
+	pending, written := t.pending, t.written
+	t.pending, t.queue = nil, nil
+	close(t.broken)
+	t.mu.Unlock()
+
+	t.Conn.Close()
+	t.link.detach(t, reason)
+	for i, c := range pending {
+		c.written, c.err = i < written, fmt.Errorf("%w: %w", errConnectionLost, reason)
+		t.link.finish(c, 0)
+	}
+}
+
+var errConnectionLost = errors.New("session: connection lost")

@@ -1,0 +1,208 @@
+package session
+
+import (
+	"sync"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Watch is interest in the next change of one node or of its children. A server
+// holds one watch for all who are interested in the same thing, and none once
+// nobody is.
+type Watch struct {
+	key   watchKey
+	all   *watches
+	fired chan struct{}
+
+	// under all.mu
+	generation int // of the attachment that set it
+	event      int32
+	unbroken   bool
+	closed     bool
+}
+
+// Fired is closed at the change. It is also closed when the change happened
+// while the session was cut off, once the session is back. It is not closed
+// when the epoch ends: wait for that too.
+func (w *Watch) Fired() <-chan struct{} { return w.fired }
+
+// Unbroken tells of a watch that has fired whether the connection had stayed the
+// same since it was set. Then its event came in its place in the order of all
+// changes: whatever happened before it has been told before it.
+func (w *Watch) Unbroken() bool {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	return w.unbroken
+}
+
+// Deleted tells of a watch that has fired whether the node is gone, and has not
+// just changed.
+func (w *Watch) Deleted() bool {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	return w.event == wire.EventDeleted
+}
+
+// Close ends the interest. It must be called unless the watch has fired, and
+// may be called in any case.
+func (w *Watch) Close() { w.all.drop(w) }
+
+type watchKey struct {
+	path     string // the server's
+	children bool
+}
+
+// watches are the watches that a server holds, or is about to hold, for a
+// session.
+type watches struct {
+	link *link
+	mu   sync.Mutex
+	byID map[watchKey]*shared
+}
+
+// shared is one watch on the server, and who is interested.
+type shared struct {
+	interested map[*Watch]struct{}
+	arming     int  // reads under way that will set it
+	held       bool // the server of the present connection holds it
+	absent     bool // it waits for a node to be created
+}
+
+func newWatches(l *link) *watches {
+	return &watches{link: l, byID: make(map[watchKey]*shared)}
+}
+
+// arm makes c, a read that sets a watch, register a new Watch when its answer
+// comes, which is the moment from which the server's events count. The caller
+// must send c, or call disarm.
+func (ws *watches) arm(path string, c *call) *Watch {
+	w := &Watch{
+		key:   watchKey{path, c.op == wire.OpGetChildren2},
+		all:   ws,
+		fired: make(chan struct{}),
+	}
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	if s == nil {
+		s = &shared{interested: make(map[*Watch]struct{})}
+		ws.byID[w.key] = s
+	}
+	s.arming++
+	c.onReply = func(c *call) { ws.armed(w, c) }
+	return w
+}
+
+func (ws *watches) armed(w *Watch, c *call) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	s.arming--
+	absent := c.op == wire.OpExists && c.code == wire.CodeNoNode
+	if c.err == nil && (c.code == wire.OK || absent) {
+		s.held, s.absent = true, absent
+		if !w.closed {
+			w.generation = ws.link.attachments()
+			s.interested[w] = struct{}{}
+		}
+	}
+	ws.sweep(w.key, s)
+}
+
+// disarm is for a read that was never sent.
+func (ws *watches) disarm(w *Watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	s.arming--
+	ws.sweep(w.key, s)
+}
+
+func (ws *watches) drop(w *Watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w.closed = true
+	if s := ws.byID[w.key]; s != nil {
+		if _, ok := s.interested[w]; ok {
+			delete(s.interested, w)
+			ws.sweep(w.key, s)
+		}
+	}
+}
+
+// sweep forgets a watch in which nobody is interested any more, and has the
+// server forget it if it holds it. A read under way that sets it again must not
+// be overtaken by that, so the last one to be answered sees to it.
+func (ws *watches) sweep(key watchKey, s *shared) {
+	if len(s.interested) > 0 || s.arming > 0 {
+		return
+	}
+	delete(ws.byID, key)
+	if t := ws.link.line(); t != nil && s.held {
+		kind := wire.WatcherData
+		if key.children {
+			kind = wire.WatcherChildren
+		}
+		t.send(newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{}))
+	}
+}
+
+// fire tells those who are interested of an event. It runs on the reader.
+func (ws *watches) fire(ev wire.WatcherEvent) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ev.Type != wire.EventChildrenChanged {
+		ws.fireKey(watchKey{ev.Path, false}, ev.Type)
+	}
+	if ev.Type == wire.EventChildrenChanged || ev.Type == wire.EventDeleted {
+		ws.fireKey(watchKey{ev.Path, true}, ev.Type)
+	}
+}
+
+func (ws *watches) fireKey(key watchKey, event int32) {
+	s := ws.byID[key]
+	if s == nil {
+		return
+	}
+	generation := ws.link.attachments()
+	for w := range s.interested {
+		w.event, w.unbroken = event, w.generation == generation
+		close(w.fired)
+	}
+	clear(s.interested)
+	s.held = false
+	ws.sweep(key, s)
+}
+
+// rearmLimit keeps one setWatches far below the server's limit of a request.
+const rearmLimit = 128 << 10
+
+// rearm has a new connection hold the watches of the old one. The server tells at
+// once of those that fired since zxid.
+func (ws *watches) rearm(t *transport, zxid int64) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	var calls []*call
+	var req *wire.SetWatches
+	size := 0
+	for key, s := range ws.byID {
+		s.held = len(s.interested) > 0
+		if !s.held {
+			continue
+		}
+		if req == nil || size > rearmLimit {
+			req, size = &wire.SetWatches{RelativeZxid: zxid}, 0
+			calls = append(calls, newCall(wire.OpSetWatches, "", req, &wire.Empty{}))
+		}
+		size += 4 + len(key.path)
+		switch {
+		case key.children:
+			req.Child = append(req.Child, key.path)
+		case s.absent:
+			req.Exist = append(req.Exist, key.path)
+		default:
+			req.Data = append(req.Data, key.path)
+		}
+	}
+	t.send(calls...)
+}

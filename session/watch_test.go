@@ -1,0 +1,341 @@
+package session_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+func hasFired(w *session.Watch) bool {
+	synctest.Wait()
+	select {
+	case <-w.Fired():
+		return true
+	default:
+		return false
+	}
+}
+
+func watchNode(t testing.TB, z *session.Session, path string) *session.Watch {
+	t.Helper()
+	_, _, w, err := epoch(t, z).WatchExists(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func watchChildren(t testing.TB, z *session.Session, path string) *session.Watch {
+	t.Helper()
+	_, _, w, err := epoch(t, z).WatchChildren(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func noWatches(t testing.TB, s *zktest.Server) {
+	t.Helper()
+	synctest.Wait()
+	if w := s.Watches(); len(w) != 0 {
+		t.Errorf("the server still holds %d watches: %v", len(w), w[:min(len(w), 5)])
+	}
+}
+
+// What fires a watch of each kind, and what it tells.
+func TestWatchFires(t *testing.T) {
+	set := func(t *testing.T, z *session.Session) {
+		if _, err := z.Set(t.Context(), "/n", nil, session.AnyVersion); err != nil {
+			t.Error(err)
+		}
+	}
+	remove := func(t *testing.T, z *session.Session) {
+		if err := z.Delete(t.Context(), "/n", session.AnyVersion); err != nil {
+			t.Error(err)
+		}
+	}
+	tests := []struct {
+		name          string
+		exists        bool
+		watch         func(testing.TB, *session.Session, string) *session.Watch
+		act           func(*testing.T, *session.Session)
+		fires, delete bool
+	}{
+		{"node created", false, watchNode, func(t *testing.T, z *session.Session) { create(t, z, "/n", "") }, true, false},
+		{"node set", true, watchNode, set, true, false},
+		{"node deleted", true, watchNode, remove, true, true},
+		{"child of node created", true, watchNode, func(t *testing.T, z *session.Session) { create(t, z, "/n/c", "") }, false, false},
+		{"child created", true, watchChildren, func(t *testing.T, z *session.Session) { create(t, z, "/n/c", "") }, true, false},
+		{"parent set", true, watchChildren, set, false, false},
+		{"parent deleted", true, watchChildren, remove, true, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t)
+				z, other := open(t, s), open(t, s)
+				if tt.exists {
+					create(t, z, "/n", "")
+				}
+				w := tt.watch(t, z, "/n")
+				if hasFired(w) {
+					t.Fatal("fired before anything happened")
+				}
+				tt.act(t, other)
+				if got := hasFired(w); got != tt.fires {
+					t.Fatalf("fired: %v", got)
+				}
+				if tt.fires && (w.Deleted() != tt.delete || !w.Unbroken()) {
+					t.Errorf("deleted %v, unbroken %v", w.Deleted(), w.Unbroken())
+				}
+				w.Close()
+				w.Close()
+				noWatches(t, s)
+			})
+		})
+	}
+}
+
+// A server holds one watch for all who are interested in the same node, until
+// the last of them has gone.
+func TestWatchIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		var all []*session.Watch
+		for range 10 {
+			all = append(all, watchNode(t, z, "/n"))
+		}
+		for i, w := range all {
+			if n := len(s.Watches()); n != 1 {
+				t.Errorf("%d watches for %d", n, len(all)-i)
+			}
+			w.Close()
+			synctest.Wait()
+		}
+		noWatches(t, s)
+
+		one, two := watchNode(t, z, "/n"), watchNode(t, z, "/n")
+		one.Close()
+		create(t, z, "/n", "")
+		if hasFired(one) || !hasFired(two) {
+			t.Error("the one who left was told, or the one who stayed was not")
+		}
+	})
+}
+
+func TestWatchNodesInOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/a", "1")
+		create(t, z, "/c", "3")
+		nodes, err := epoch(t, z).WatchNodes(t.Context(), "/a", "/b", "/c")
+		if err != nil || string(nodes[0].Data) != "1" || string(nodes[2].Data) != "3" {
+			t.Fatalf("%v, %v", nodes, err)
+		}
+		wantError(t, nodes[1].Err, session.ErrNoNode)
+		if nodes[1].Watch != nil {
+			t.Error("a node that does not exist is watched")
+		}
+		if len(s.Watches()) != 2 {
+			t.Errorf("watches: %v", s.Watches())
+		}
+		nodes[0].Watch.Close()
+		nodes[2].Watch.Close()
+		noWatches(t, s)
+	})
+}
+
+// A watch whose call was given up is removed, too, whatever the moment.
+func TestCancelledWatchesLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			ctx, cancel := context.WithCancel(t.Context())
+			wg.Go(func() {
+				if _, _, w, err := e.WatchExists(ctx, fmt.Sprintf("/n%d", i%100)); err == nil {
+					w.Close()
+				}
+			})
+			if i%3 == 0 {
+				cancel()
+			}
+			wg.Go(cancel)
+		}
+		wg.Wait()
+		noWatches(t, s)
+	})
+}
+
+// Watches outlive a connection: they are set again on the next one, and those
+// whose change was missed fire.
+func TestWatchesSurviveReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z, other := open(t, s), open(t, s)
+		for _, path := range []string{"/data", "/gone", "/parent", "/quiet"} {
+			create(t, z, path, "")
+		}
+		id := z.Status().ID
+		missed := []*session.Watch{
+			watchNode(t, z, "/data"), watchNode(t, z, "/gone"), watchNode(t, z, "/new"),
+			watchChildren(t, z, "/parent"), watchChildren(t, z, "/gone"),
+		}
+		quiet := []*session.Watch{watchNode(t, z, "/quiet"), watchChildren(t, z, "/quiet"), watchNode(t, z, "/none")}
+
+		broken := epoch(t, z).Suspended()
+		heal := s.Partition(id)
+		if _, err := other.Txn(t.Context(), session.OpSet("/data", nil, -1), session.OpDelete("/gone", -1),
+			session.OpCreate("/new", nil), session.OpCreate("/parent/child", nil)); err != nil {
+			t.Fatal(err)
+		}
+		heal()
+		<-broken
+		await(t, timeout, "connected again", func() bool { return z.Status().State == session.Connected })
+		for i, w := range missed {
+			if !hasFired(w) {
+				t.Errorf("watch %d was not told of what it missed", i)
+			} else if w.Unbroken() {
+				t.Errorf("watch %d says that its connection has stayed the same", i)
+			}
+		}
+		if missed[0].Deleted() || !missed[1].Deleted() || missed[2].Deleted() || missed[3].Deleted() || !missed[4].Deleted() {
+			t.Error("deletions are told wrongly")
+		}
+		for i, w := range quiet {
+			if hasFired(w) {
+				t.Errorf("quiet watch %d fired", i)
+			}
+		}
+		if len(s.Watches()) != len(quiet) {
+			t.Errorf("watches: %v", s.Watches())
+		}
+		create(t, z, "/none", "")
+		create(t, z, "/quiet/child", "")
+		if !hasFired(quiet[1]) || !hasFired(quiet[2]) {
+			t.Error("watches that were set again do not fire")
+		}
+		quiet[0].Close()
+		noWatches(t, s)
+	})
+}
+
+// More watches than fit into one request are set again in several.
+func TestManyWatchesAreSetAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		long := strings.Repeat("x", 1000)
+		paths := make([]string, 500)
+		for i := range paths {
+			paths[i] = fmt.Sprintf("/%s-%d", long, i)
+		}
+		var watches []*session.Watch
+		for _, p := range paths {
+			_, _, w, err := e.WatchExists(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			watches = append(watches, w)
+		}
+		s.ResetRequests()
+		cutAll(t, s)
+		await(t, timeout, "watching again", func() bool { return len(s.Watches()) == len(paths) })
+		if n := count(s, "setWatches"); n < 4 || n > 8 {
+			t.Errorf("%d requests", n)
+		}
+		for _, w := range watches {
+			w.Close()
+		}
+		noWatches(t, s)
+	})
+}
+
+// Interest that ends while the session is on its way back leaves nothing on the
+// server, whether the watch has been set again or not.
+func TestWatchClosedDuringReconnect(t *testing.T) {
+	for _, op := range []string{"connect", "auth", "setWatches"} {
+		t.Run(op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t)
+				z := open(t, s, session.WithAuth("digest", []byte("user:password")))
+				w := watchNode(t, z, "/n")
+				closed := make(chan struct{})
+				var once sync.Once
+				remove := s.Fault(func(r zktest.Request) zktest.Fault {
+					if r.Op == op {
+						once.Do(func() {
+							w.Close()
+							close(closed)
+						})
+					}
+					return zktest.Pass
+				})
+				cutAll(t, s)
+				<-closed
+				remove()
+				await(t, timeout, "connected again", func() bool { return z.Status().State == session.Connected })
+				noWatches(t, s)
+			})
+		})
+	}
+}
+
+// A watch that is closed while its answer is under way is removed from the
+// server, and one that has been set anew meanwhile stays.
+func TestWatchClosedDuringItsAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		for range 200 {
+			ctx, cancel := context.WithCancel(t.Context())
+			var stays *session.Watch
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if _, _, w, err := e.WatchExists(ctx, "/n"); err == nil {
+					w.Close()
+				}
+			})
+			wg.Go(cancel)
+			wg.Go(func() { _, _, stays, _ = e.WatchExists(t.Context(), "/n") })
+			wg.Wait()
+			synctest.Wait()
+			if n := len(s.Watches()); n != 1 {
+				t.Fatalf("%d watches", n)
+			}
+			stays.Close()
+		}
+		noWatches(t, s)
+	})
+}
+
+// The epoch's end does not fire watches, and takes them from the server.
+func TestWatchEndsWithEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		w := watchNode(t, z, "/n")
+		s.Expire(e.ID())
+		<-e.Context().Done()
+		if hasFired(w) {
+			t.Error("fired")
+		}
+		_, _, _, err := e.WatchExists(t.Context(), "/n")
+		wantError(t, err, session.ErrExpired)
+		noWatches(t, s)
+		w.Close()
+	})
+}

@@ -1,0 +1,230 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Set replaces a node's data, if its version is as given, or whatever it is if
+// version is AnyVersion. If the reply is lost and the node has changed since in
+// a way that may be this one, the error is ErrUnknown.
+func (s *Session) Set(ctx context.Context, path string, data []byte, version int32) (Stat, error) {
+	results, err := s.commit(ctx, OpSet(path, data, version))
+	if err != nil {
+		return Stat{}, err
+	}
+	return results[0].Stat, nil
+}
+
+// Delete deletes a node, if its version is as given, or whatever it is if
+// version is AnyVersion. A nil error says that this call deleted it; if the
+// reply is lost and the node is gone, the error is ErrUnknown.
+func (s *Session) Delete(ctx context.Context, path string, version int32) error {
+	_, err := s.commit(ctx, OpDelete(path, version))
+	return err
+}
+
+// Txn carries out all ops or none. The error of a transaction that failed names
+// the op that it failed for.
+func (s *Session) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
+	return s.commit(ctx, ops...)
+}
+
+func (s *Session) commit(ctx context.Context, ops ...Op) ([]Result, error) {
+	return within(ctx, s, func(e *Epoch) ([]Result, error) { return e.Txn(ctx, ops...) })
+}
+
+// Txn is Session.Txn within the epoch: it fails with ErrExpired if the epoch has
+// ended.
+func (e *Epoch) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	for i := range ops {
+		if err := ops[i].check(e.session.root); err != nil {
+			return nil, opError(ops[i].name(), ops[i].path, err)
+		}
+	}
+	results, err := e.commit(ctx, ctx, ops)
+	return results, opError(ops[0].name(), ops[0].path, err)
+}
+
+// SetACL replaces a node's access control list, if the version of the present
+// one (Stat.Aversion) is as given. If the reply is lost, the error is ErrUnknown.
+func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version int32) (Stat, error) {
+	st, err := within(ctx, s, func(e *Epoch) (Stat, error) {
+		if err := checkPath(path); err != nil {
+			return Stat{}, err
+		}
+		abs := s.root.abs(path)
+		for {
+			c := newCall(wire.OpSetACL, abs, &wire.SetACLRequest{Path: abs, ACL: toWireACL(acl), Version: version}, &wire.Stat{})
+			sent, err := e.exchange(ctx, c)
+			switch {
+			case err != nil && sent:
+				return Stat{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+			case err != nil:
+				return Stat{}, err
+			case c.err != nil && c.written:
+				return Stat{}, fmt.Errorf("%w: %w", ErrUnknown, c.err)
+			case c.retryable():
+				e.breathe(ctx, c)
+			default:
+				return fromWire(c.reply.(*wire.Stat)), c.result()
+			}
+		}
+	})
+	return st, opError("set ACL of", path, err)
+}
+
+// Discard deletes a node that only the caller has any business with, in the
+// background, as often as it takes: until it is gone or the epoch has ended, and
+// the node with it. Then it calls done, which may be nil. czxid is that of the
+// node: if its name may be used by others, only the one created by that
+// transaction is deleted, at the cost of a round trip; 0 deletes any.
+func (e *Epoch) Discard(path string, czxid Zxid, done func()) {
+	if done == nil {
+		done = func() {}
+	}
+	started := e.session.spawn(func() {
+		defer done()
+		for {
+			err := e.discard(path, czxid)
+			switch {
+			case err == nil, errors.Is(err, ErrNoNode), e.ctx.Err() != nil:
+				return
+			case errors.Is(err, ErrUnknown), errors.Is(err, ErrBadVersion):
+			default:
+				e.session.opts.log.Error("zookeeper: cannot remove own node", "path", path, "err", err)
+				return
+			}
+		}
+	})
+	if !started {
+		done() // closing the session removes it
+	}
+}
+
+func (e *Epoch) discard(path string, czxid Zxid) error {
+	version := AnyVersion
+	if czxid != 0 {
+		n, err := e.node(e.ctx, "get", path)
+		if err != nil || n.Stat.Czxid != czxid {
+			return err
+		}
+		version = n.Stat.Version
+	}
+	_, err := e.Txn(e.ctx, OpDelete(path, version))
+	return err
+}
+
+// commit carries out ops: it sends them while ctx lives, and if the reply is
+// lost, finds out what became of them while settle lives.
+func (e *Epoch) commit(ctx, settle context.Context, ops []Op) ([]Result, error) {
+	for {
+		before := e.link.lastZxid.Load()
+		c, list := e.commitCalls(ops)
+		if uint32(len(wire.Frame(c.body))) > maxRequest-16 {
+			return nil, fmt.Errorf("%w: ZooKeeper takes no request over 1 MB", ErrInvalid)
+		}
+		flight := []*call{c}
+		if list != nil {
+			flight = append(flight, list)
+		}
+		sent, err := e.exchange(ctx, flight...)
+		if err != nil && sent && settle != ctx {
+			_, err = e.settled(settle, flight)
+		}
+		switch {
+		case err != nil && !sent:
+			return nil, err
+		case err != nil:
+			return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+		case c.err == nil && !c.retryable():
+			results, err := e.commitResults(ops, c)
+			if err == nil && list != nil {
+				err = e.siblings(settle, ops[0], list, results[0])
+			}
+			return results, err
+		case c.err == nil: // the server answered that it did not look
+			e.breathe(ctx, c)
+		case c.written:
+			results, done, err := e.resolve(settle, ops, before)
+			if done || err != nil {
+				return results, err
+			}
+		}
+	}
+}
+
+// settled waits for calls that have been sent.
+func (e *Epoch) settled(ctx context.Context, calls []*call) (bool, error) {
+	for _, c := range calls {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return true, e.ended(ctx)
+		case <-e.ctx.Done():
+			return true, e.ended(ctx)
+		}
+	}
+	return true, nil
+}
+
+// commitCalls makes the request, and the list of siblings to go right behind it.
+func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
+	if len(ops) > 1 {
+		req := &wire.MultiRequest{}
+		for i := range ops {
+			req.Ops = append(req.Ops, wire.MultiOp{Op: ops[i].kind, Body: ops[i].record(e.session)})
+		}
+		return newCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
+	}
+	op := &ops[0]
+	abs := e.session.root.abs(op.path)
+	switch op.kind {
+	case wire.OpSetData:
+		return newCall(op.kind, abs, op.record(e.session), &wire.Stat{}), nil
+	case wire.OpDelete:
+		return newCall(op.kind, abs, op.record(e.session), &wire.Empty{}), nil
+	case wire.OpCheck: // alone it is not among the operations of every server
+		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
+		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
+	}
+	c = newCall(op.kind, abs, op.record(e.session), &wire.CreateResponse{})
+	if op.create.siblings != nil {
+		parent, _ := Split(op.path)
+		list = e.readCall(wire.OpGetChildren2, parent, false)
+	}
+	return c, list
+}
+
+func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
+	root := e.session.root
+	switch r := c.reply.(type) {
+	case *wire.MultiResponse:
+		results := make([]Result, len(ops))
+		for i, res := range r.Results {
+			if i >= len(ops) {
+				break
+			}
+			if res.Op == wire.OpError && res.Err != wire.OK && res.Err != wire.CodeRuntimeInconsistency {
+				return nil, opError(ops[i].name(), ops[i].path, codeToError(res.Err))
+			}
+			results[i].Stat = fromWire(&res.Stat)
+			if res.Path != "" {
+				results[i].Path = root.rel(res.Path)
+			}
+		}
+		return results, c.result()
+	case *wire.CreateResponse:
+		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, c.result()
+	case *wire.Stat:
+		return []Result{{Stat: fromWire(r)}}, c.result()
+	default:
+		return []Result{{}}, c.result()
+	}
+}

@@ -1,0 +1,115 @@
+package zktest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// clock does what happens without a request: it expires sessions and removes
+// containers and nodes whose time is over. It sleeps until the next of these,
+// so that an idle server in a synctest bubble costs nothing.
+func (s *Server) clock() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		s.strike()
+		s.alarm = s.nextAlarm()
+		wait, idle := time.Until(s.alarm), s.alarm.IsZero()
+		s.mu.Unlock()
+		timer.Reset(wait)
+		due := timer.C
+		if idle {
+			due = nil
+		}
+		select {
+		case <-due:
+		case <-s.kicked:
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// kick makes the clock look at what is next.
+func (s *Server) kick() {
+	select {
+	case s.kicked <- struct{}{}:
+	default:
+	}
+}
+
+// wakeBy makes the clock wake at t at the latest.
+func (s *Server) wakeBy(t time.Time) {
+	if s.alarm.IsZero() || t.Before(s.alarm) {
+		s.kick()
+	}
+}
+
+func (s *Server) nextAlarm() time.Time {
+	if s.stopped || s.paused != nil {
+		return time.Time{}
+	}
+	next, ok := s.expiry.next()
+	if !ok {
+		next = time.Time{}
+	}
+	if !s.reapAt.IsZero() && (next.IsZero() || s.reapAt.Before(next)) {
+		next = s.reapAt
+	}
+	return next
+}
+
+// planReap sets when to look for containers next: at a multiple of the interval
+// since the server's start, as long as there is something to look for.
+func (s *Server) planReap() {
+	s.reapAt = time.Time{}
+	if len(s.tree.containers)+len(s.tree.ttls) > 0 {
+		interval := s.opts.container
+		s.reapAt = s.born.Add((time.Since(s.born)/interval + 1) * interval)
+	}
+}
+
+func (s *Server) strike() {
+	if s.stopped || s.paused != nil {
+		return
+	}
+	due := s.expiry.due()
+	slices.SortFunc(due, func(a, b *session) int {
+		return cmp.Or(cmp.Compare(a.bucket, b.bucket), cmp.Compare(a.id, b.id))
+	})
+	for _, ss := range due {
+		s.expire(ss)
+	}
+	if !s.reapAt.IsZero() && !s.reapAt.After(time.Now()) {
+		s.reap()
+		s.planReap()
+	}
+}
+
+// reap removes the containers that have had children and have none left, and
+// the nodes without children that have not been changed for their time to live.
+func (s *Server) reap() {
+	var paths []string
+	for _, path := range slices.Sorted(maps.Keys(s.tree.containers)) {
+		if n := s.tree.containers[path]; n.creates > 0 && n.children.len() == 0 {
+			paths = append(paths, path)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.tree.ttls)) {
+		n := s.tree.ttls[path]
+		if n.children.len() == 0 && s.now()-n.mtime > n.ttl() {
+			paths = append(paths, path)
+		}
+	}
+	for _, path := range paths {
+		t := s.begin(nil)
+		if t.deleteContainer(path) == wire.OK {
+			s.watches.fire(t.triggers, t.zxid)
+		}
+	}
+}

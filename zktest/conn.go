@@ -1,0 +1,192 @@
+package zktest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// lingering is how long a TCP connection that the server ends stays half open,
+// so that the client can read what was sent to it last.
+const lingering = time.Second
+
+// A conn is one client's connection: a goroutine that reads and one that
+// writes. Everything but the output is guarded by the server's lock.
+type conn struct {
+	server *Server
+	nc     net.Conn
+	ids    []authID
+
+	session *session      // nil before the handshake and after the session's end
+	id      int64         // of the session, kept beyond its end
+	timeout time.Duration // as negotiated on this connection
+
+	greeted  bool // the handshake has been answered
+	detached bool // the server has ended it
+	corrupt  bool // replies are damaged
+	discard  bool // replies are thrown away: the connection is about to be cut
+	hung     bool // by Hang, for good
+	holes    int  // partitions that swallow it
+	isolated int  // isolations that it is under
+	waiting  bool // isolated, and a write or sync stands before all that follows
+
+	received, sent int64
+	told           uint64 // the last round of watch events that included it
+
+	outMu   sync.Mutex
+	out     wire.Encoder
+	closing bool          // what is in out is the last
+	wake    chan struct{} // out or closing has changed
+	drained chan struct{} // out has been taken away
+}
+
+// backlog is how many bytes may wait for a client to read them before the
+// server leaves its further requests unread.
+const backlog = 16 << 20
+
+func newConn(s *Server, nc net.Conn) *conn {
+	host := "127.0.0.1"
+	if addr, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		host = addr.IP.String()
+	}
+	return &conn{
+		server: s, nc: nc, ids: []authID{{"ip", host}},
+		wake: make(chan struct{}, 1), drained: make(chan struct{}, 1),
+	}
+}
+
+// silent says whether nothing goes in or out.
+func (c *conn) silent() bool { return c.hung || c.holes > 0 }
+
+func (c *conn) read() {
+	defer c.server.forget(c)
+	r := bufio.NewReader(c.nc)
+	head := make([]byte, 4)
+	for {
+		if _, err := readFull(r, head); err != nil {
+			return
+		}
+		c.waitUntilRead()
+		n := int32(binary.BigEndian.Uint32(head))
+		if c.server.fourLetterWord(c, head) {
+			continue
+		}
+		if n < 0 || int(n) > c.server.opts.maxBuffer {
+			return
+		}
+		frame, err := readFrame(r, int(n))
+		if err != nil || !c.server.receive(c, frame) {
+			return
+		}
+	}
+}
+
+func (c *conn) write() {
+	var buf []byte
+	for range c.wake {
+		c.outMu.Lock()
+		buf, c.out.Buf = c.out.Buf, buf[:0]
+		closing := c.closing
+		c.outMu.Unlock()
+		select {
+		case c.drained <- struct{}{}:
+		default:
+		}
+		if len(buf) > 0 {
+			if _, err := c.nc.Write(buf); err != nil {
+				c.nc.Close() // the reader ends, and then this too
+			}
+		}
+		if closing {
+			c.hangUp()
+			return
+		}
+		if cap(buf) > 1<<16 {
+			buf = nil
+		}
+	}
+}
+
+// waitUntilRead returns when little enough is left for the client to read.
+func (c *conn) waitUntilRead() {
+	for {
+		c.outMu.Lock()
+		full := len(c.out.Buf) > backlog && !c.closing
+		c.outMu.Unlock()
+		if !full {
+			return
+		}
+		<-c.drained
+	}
+}
+
+// hangUp closes the connection so that the client gets what was written. A TCP
+// connection closed with unread bytes would be reset, which destroys them.
+func (c *conn) hangUp() {
+	tcp, ok := c.nc.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil {
+		c.nc.Close()
+		return
+	}
+	tcp.SetReadDeadline(time.Now().Add(lingering))
+}
+
+// send queues one frame.
+func (c *conn) send(records ...wire.Record) {
+	if c.discard || c.detached || c.silent() {
+		return
+	}
+	c.sent++
+	c.outMu.Lock()
+	at := len(c.out.Buf)
+	c.out.Int(0)
+	for _, r := range records {
+		r.Encode(&c.out)
+	}
+	if hdr, ok := records[0].(*wire.ReplyHeader); c.corrupt && (!ok || hdr.Xid != wire.XidNotification) {
+		for i := at + 8; i < len(c.out.Buf); i++ {
+			c.out.Buf[i] = ^c.out.Buf[i]
+		}
+	}
+	binary.BigEndian.PutUint32(c.out.Buf[at:], uint32(len(c.out.Buf)-at-4))
+	c.outMu.Unlock()
+	c.poke()
+}
+
+// finish ends the connection after what is queued.
+func (c *conn) finish() {
+	c.outMu.Lock()
+	c.closing = true
+	c.outMu.Unlock()
+	c.poke()
+}
+
+// abort ends it at once.
+func (c *conn) abort() {
+	c.finish()
+	c.nc.Close()
+}
+
+func (c *conn) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// notify sends a watch event, if the client may read the node. ZooKeeper 3.8
+// does not tell the transaction.
+func (c *conn) notify(path string, event int32, acl []wire.ACL, zxid int64) {
+	if c.server.opts.old {
+		zxid = noZxid
+	}
+	if c.isolated > 0 || !permitted(acl, wire.PermRead, c.ids) {
+		return
+	}
+	c.send(&wire.ReplyHeader{Xid: wire.XidNotification, Zxid: zxid},
+		&wire.WatcherEvent{Type: event, State: wire.StateConnected, Path: path})
+}

@@ -1,0 +1,89 @@
+//go:build ensemble
+
+package zktest
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// What a real server does when the sequence number of a node's children
+// reaches its end, this one does too. The real one gets there by a snapshot of
+// a server that has created that many children.
+func TestEndOfSequence(t *testing.T) {
+	dir := t.TempDir()
+	java, err := findJava()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := findZooKeeper(os.Getenv("ZOOKEEPER_HOME"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const near = "2147483645"
+	out, err := exec.Command(java, "-cp", path, "testdata/counter/Counter.java", filepath.Join(dir, "1", "data"), near).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c := Ensemble(t, 1, WithDir(dir))
+	real := endOfSequence(t, c.Connect())
+	s := New(t)
+	s.mu.Lock()
+	s.begin(nil).create(wire.OpCreate, &wire.CreateRequest{Path: "/d", ACL: openACL})
+	s.tree.nodes["/d"].creates = 2147483645
+	s.mu.Unlock()
+	if diff := cmp.Diff(real, endOfSequence(t, s.Addr())); diff != "" {
+		t.Errorf("real -, zktest +:\n%s", diff)
+	}
+	t.Logf("%q", real)
+}
+
+func endOfSequence(t *testing.T, addr string) (heard []string) {
+	c, err := dialRaw(t.Context(), addr, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	note := func(path string, h wire.ReplyHeader, err error) {
+		if refused := (*rawError)(nil); errors.As(err, &refused) {
+			path = refused.code.String()
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		var stat wire.Stat
+		c.call(wire.OpExists, &wire.PathWatch{Path: "/d"}, &stat)
+		heard = append(heard, path, string(rune('0'+stat.NumChildren)), time.Duration(stat.Cversion).String(), map[bool]string{true: "pzxid moved", false: "pzxid stays"}[stat.Pzxid == h.Zxid])
+	}
+	create := func(path string, flags int32) {
+		var r wire.Path
+		h, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: openACL, Flags: flags}, &r)
+		note(r.Path, h, err)
+	}
+	for range 4 {
+		create("/d/n", wire.FlagSequential)
+	}
+	create("/d/other", 0)
+	create("/d/m", wire.FlagSequential)
+	h, err := c.call(wire.OpDelete, &wire.PathVersion{Path: "/d/n2147483646", Version: -1}, &wire.Empty{})
+	note("deleted", h, err)
+	create("/d/k", wire.FlagSequential)
+	several := &wire.MultiRequest{}
+	for range 3 {
+		several.Ops = append(several.Ops, wire.MultiOp{Op: wire.OpCreate, Body: &wire.CreateRequest{Path: "/d/several", ACL: openACL, Flags: wire.FlagSequential}})
+	}
+	var r wire.MultiResponse
+	h, err = c.call(wire.OpMulti, several, &r)
+	for _, res := range r.Results {
+		note(res.Path+res.Err.String(), h, err)
+	}
+	create("/d/last", wire.FlagSequential)
+	return heard
+}

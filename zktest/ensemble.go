@@ -1,0 +1,221 @@
+package zktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startTimeout bounds the start of an ensemble in a test. On an idle machine
+// it takes a few seconds.
+const startTimeout = 2 * time.Minute
+
+// A Cluster is an ensemble of real ZooKeeper servers, each a process on this
+// machine. Clients reach every server through a proxy of its own, and so do
+// the servers each other, so that any of them can be cut off from either.
+//
+// Its methods, and those of its nodes, may be called from any goroutine.
+type Cluster struct {
+	opts      *ensembleOptions
+	java      string
+	classPath string
+	temp      *dir // nil if the caller chose the folder
+	nodes     []*Node
+	links     []*peerLink
+}
+
+// Ensemble starts n real ZooKeeper servers, returns when all of them serve
+// and one leads, and removes them with everything they wrote when the test
+// ends. It fails the test if Java or ZooKeeper is not installed.
+func Ensemble(t testing.TB, n int, opts ...EnsembleOption) *Cluster {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	c, err := StartEnsemble(ctx, n, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, n := range c.nodes {
+				t.Logf("server %d:\n%s", n.id, tail(n.Log(), 20))
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// StartEnsemble is Ensemble for use outside tests: the caller closes the
+// Cluster. ctx bounds the start alone. The error is a *MissingError if Java or
+// ZooKeeper is not installed. A single server runs standalone.
+func StartEnsemble(ctx context.Context, n int, opts ...EnsembleOption) (*Cluster, error) {
+	if n < 1 {
+		return nil, fmt.Errorf("zktest: an ensemble of %d servers", n)
+	}
+	c := &Cluster{opts: newEnsembleOptions(opts)}
+	if err := c.prepare(n); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	if err := c.Start(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// prepare does all that precedes the start of the processes.
+func (c *Cluster) prepare(n int) (err error) {
+	if c.java, err = findJava(); err != nil {
+		return err
+	}
+	if c.classPath, err = findZooKeeper(c.opts.home); err != nil {
+		return err
+	}
+	root := c.opts.dir
+	if root == "" {
+		if c.temp, err = newDir(); err != nil {
+			return err
+		}
+		root = c.temp.path
+	}
+	if root, err = filepath.Abs(root); err != nil {
+		return err
+	}
+	for id := 1; id <= n; id++ {
+		node, err := newNode(c, id, filepath.Join(root, strconv.Itoa(id)))
+		if err != nil {
+			return err
+		}
+		c.nodes = append(c.nodes, node)
+	}
+	if err := c.connectPeers(); err != nil {
+		return err
+	}
+	for _, n := range c.nodes {
+		if err := n.configure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Connect returns the servers' addresses as a connect string.
+func (c *Cluster) Connect() string {
+	var addrs []string
+	for _, n := range c.nodes {
+		addrs = append(addrs, n.Addr())
+	}
+	return strings.Join(addrs, ",")
+}
+
+// Servers returns the servers in the order of their ids.
+func (c *Cluster) Servers() []*Node { return append([]*Node(nil), c.nodes...) }
+
+// Server returns the server at index i, whose id is i+1.
+func (c *Cluster) Server(i int) *Node { return c.nodes[i] }
+
+// Leader returns the server that leads, which a single server does, or nil if
+// none does. When two claim to, one of them cut off without having noticed, it
+// is the one elected last.
+func (c *Cluster) Leader() *Node {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	states := make([]nodeState, len(c.nodes))
+	var all sync.WaitGroup
+	for i, n := range c.nodes {
+		all.Go(func() { states[i], _ = n.state(ctx) })
+	}
+	all.Wait()
+	var leader *Node
+	var epoch int64
+	for i, s := range states {
+		if (s.mode == "leader" || s.mode == "standalone") && (leader == nil || s.zxid>>32 > epoch) {
+			leader, epoch = c.nodes[i], s.zxid>>32
+		}
+	}
+	return leader
+}
+
+// Start starts the servers that do not run and returns when all of them
+// serve.
+func (c *Cluster) Start(ctx context.Context) error {
+	for _, n := range c.nodes {
+		if err := n.launch(); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.nodes {
+		if err := n.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop asks every server to end and returns when all have. Their data stays:
+// Start goes on with it.
+func (c *Cluster) Stop() { c.each((*Node).Stop) }
+
+// Close ends the servers and removes what they wrote, unless WithDir says
+// where to keep it. A closed Cluster cannot be started again.
+func (c *Cluster) Close() error {
+	if c.temp == nil {
+		c.Stop()
+	} else {
+		c.each((*Node).Kill) // quicker, and nobody will read their data
+	}
+	var errs []error
+	for _, n := range c.nodes {
+		errs = append(errs, n.proxy.Close())
+	}
+	for _, l := range c.links {
+		errs = append(errs, l.close())
+	}
+	c.nodes, c.links = nil, nil
+	if c.temp != nil {
+		errs = append(errs, c.temp.remove())
+		c.temp = nil
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) each(f func(*Node)) {
+	var all sync.WaitGroup
+	for _, n := range c.nodes {
+		all.Go(func() { f(n) })
+	}
+	all.Wait()
+}
+
+// listenAddr is where clients find the server of the given id.
+func (c *Cluster) listenAddr(id int) string {
+	port := 0
+	if c.opts.clientPort != 0 {
+		port = c.opts.clientPort + id - 1
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
+
+// tail returns the last n lines of s.
+func tail(s string, n int) string {
+	lines := strings.SplitAfter(s, "\n")
+	return strings.Join(lines[max(0, len(lines)-n-1):], "")
+}
+
+func readFile(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}

@@ -1,0 +1,53 @@
+package zktest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync"
+)
+
+// handedOut are the addresses that this process has given to servers. None is
+// given twice, lest a server that starts find another one at its place.
+var handedOut struct {
+	sync.Mutex
+	addrs map[string]bool
+}
+
+// freeAddrs returns n addresses that nobody listens on and that nobody is
+// likely to take before the servers do.
+func freeAddrs(n int) ([]string, error) {
+	handedOut.Lock()
+	defer handedOut.Unlock()
+	if handedOut.addrs == nil {
+		handedOut.addrs = make(map[string]bool)
+	}
+	host := loopback()
+	var addrs []string
+	for len(addrs) < n {
+		ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close() // only at the end, so that no port comes twice
+		if a := ln.Addr().String(); !handedOut.addrs[a] {
+			handedOut.addrs[a] = true
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs, nil
+}
+
+// loopback returns an address of the loopback network that is this process's
+// own, where the system has more than one: a port chosen there meets neither
+// those of other processes nor those of outgoing connections.
+func loopback() string {
+	pid := os.Getpid()
+	own := fmt.Sprintf("127.%d.%d.%d", 64+pid>>16&63, pid>>8&255, pid&255)
+	ln, err := net.Listen("tcp", net.JoinHostPort(own, "0"))
+	if err != nil {
+		return "127.0.0.1"
+	}
+	ln.Close()
+	return own
+}

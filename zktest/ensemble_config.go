@@ -1,0 +1,104 @@
+package zktest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// jvmFlags suit several small servers on few processors: they start quickly
+// and stay small.
+var jvmFlags = []string{"-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
+
+// logback configures the logger of the official archive, which otherwise
+// logs every detail.
+const logback = `<configuration>
+  <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{HH:mm:ss.SSS} [%thread] %-5level %logger{0} - %msg%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="OUT"/></root>
+</configuration>
+`
+
+func (n *Node) configPath() string  { return filepath.Join(n.dir, "zoo.cfg") }
+func (n *Node) dataDir() string     { return filepath.Join(n.dir, "data") }
+func (n *Node) logbackPath() string { return filepath.Join(n.dir, "logback.xml") }
+
+// configure writes the files that the server reads.
+func (n *Node) configure() error {
+	if err := os.MkdirAll(n.dataDir(), 0o755); err != nil {
+		return err
+	}
+	for path, content := range map[string]string{
+		n.configPath():                     n.config(),
+		n.logbackPath():                    logback,
+		filepath.Join(n.dataDir(), "myid"): strconv.Itoa(n.id) + "\n",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// config is the content of the server's zoo.cfg. It differs from those of its
+// peers in the addresses of the servers: each reaches the others through
+// proxies of its own. ZooKeeper does not mind as long as reconfiguration is
+// off, as it is by default.
+func (n *Node) config() string {
+	o := n.cluster.opts
+	host, port, _ := net.SplitHostPort(n.client)
+	lines := []setting{
+		{"tickTime", millis(o.tick)},
+		{"initLimit", strconv.Itoa(o.initLimit)},
+		{"syncLimit", strconv.Itoa(o.syncLimit)},
+		{"dataDir", filepath.ToSlash(n.dataDir())},
+		{"clientPortAddress", host},
+		{"clientPort", port},
+		{"maxClientCnxns", "0"},
+		{"admin.enableServer", "false"},
+		{"4lw.commands.whitelist", "*"},
+		{"maxSessionTimeout", millis(o.maxSession)},
+	}
+	if o.minSession != 0 {
+		lines = append(lines, setting{"minSessionTimeout", millis(o.minSession)})
+	}
+	if len(n.cluster.nodes) > 1 {
+		lines = append(lines, serverLine(n.id, n.quorum, n.election))
+		for _, l := range n.cluster.links {
+			if l.from == n {
+				lines = append(lines, serverLine(l.to.id, l.quorum.Addr(), l.election.Addr()))
+			}
+		}
+	}
+	var b strings.Builder
+	for _, l := range append(lines, o.config...) {
+		fmt.Fprintf(&b, "%s=%s\n", l.key, l.value)
+	}
+	return b.String()
+}
+
+func serverLine(id int, quorum, election string) setting {
+	_, port, _ := net.SplitHostPort(election)
+	return setting{"server." + strconv.Itoa(id), quorum + ":" + port}
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// command is the server's command line.
+func (n *Node) command() *exec.Cmd {
+	args := append([]string(nil), jvmFlags...)
+	for _, p := range n.cluster.opts.properties {
+		args = append(args, "-D"+p.key+"="+p.value)
+	}
+	args = append(args, "-Dlogback.configurationFile="+n.logbackPath(), "-cp", n.cluster.classPath,
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", n.configPath())
+	cmd := exec.Command(n.cluster.java, args...)
+	cmd.Dir = n.dir
+	return cmd
+}

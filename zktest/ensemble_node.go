@@ -1,0 +1,203 @@
+package zktest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A server that starts is asked again and again, each time on a connection of
+// its own: one that it accepts at a bad moment it never answers.
+const (
+	pollInterval = 25 * time.Millisecond
+	pollTimeout  = 500 * time.Millisecond
+)
+
+// A Node is one server of a Cluster.
+type Node struct {
+	cluster  *Cluster
+	id       int
+	dir      string
+	client   string // addresses that it listens on itself
+	quorum   string
+	election string
+	proxy    *Proxy // between its clients and it
+
+	mu   sync.Mutex
+	proc *process // nil before the first start
+}
+
+func newNode(c *Cluster, id int, dir string) (*Node, error) {
+	addrs, err := freeAddrs(3)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cluster: c, id: id, dir: dir, client: addrs[0], quorum: addrs[1], election: addrs[2]}
+	n.proxy, err = NewProxy(n.client, WithProxyAddr(c.listenAddr(id)))
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// ID is the server's id in the ensemble, from 1.
+func (n *Node) ID() int { return n.id }
+
+// Addr is the host:port for clients.
+func (n *Node) Addr() string { return n.proxy.Addr() }
+
+// Proxy is what stands between the server and its clients.
+func (n *Node) Proxy() *Proxy { return n.proxy }
+
+// Log returns what the server has logged.
+func (n *Node) Log() string { return readFile(n.logPath()) }
+
+func (n *Node) logPath() string { return filepath.Join(n.dir, "zookeeper.log") }
+
+// Mode returns what the server takes itself for: leader, follower or
+// standalone. It is an error if it does not serve. The question takes no
+// notice of cuts.
+func (n *Node) Mode(ctx context.Context) (string, error) {
+	s, err := n.state(ctx)
+	return s.mode, err
+}
+
+type nodeState struct {
+	mode string
+	zxid int64
+}
+
+func (n *Node) state(ctx context.Context) (nodeState, error) {
+	answer, err := n.Word(ctx, "srvr")
+	if err != nil {
+		return nodeState{}, err
+	}
+	mode := wordField(answer, "Mode")
+	if mode == "" {
+		return nodeState{}, fmt.Errorf("zktest: server %d does not serve", n.id)
+	}
+	zxid, err := strconv.ParseInt(wordField(answer, "Zxid"), 0, 64)
+	return nodeState{mode, zxid}, err
+}
+
+// Word sends a four-letter word to the server, past the proxy, and returns
+// the answer.
+func (n *Node) Word(ctx context.Context, word string) (string, error) {
+	return askWord(ctx, n.client, word)
+}
+
+// Start starts the server if it does not run, and returns when it serves, for
+// which a majority of the servers has to run.
+func (n *Node) Start(ctx context.Context) error {
+	if err := n.launch(); err != nil {
+		return err
+	}
+	return n.wait(ctx)
+}
+
+// Restart is Stop and Start.
+func (n *Node) Restart(ctx context.Context) error {
+	n.Stop()
+	return n.Start(ctx)
+}
+
+// Stop asks the server to end and returns when it has.
+func (n *Node) Stop() { n.running().stop() }
+
+// Kill ends the server as a power failure does, and returns when it is gone.
+// It is not told, and neither are its peers and clients but by the end of
+// their connections.
+func (n *Node) Kill() { n.running().kill() }
+
+// Pause stops the server's clock, as it were: the process stays, with all its
+// connections, and does nothing until Resume.
+func (n *Node) Pause() error { return n.running().pause() }
+
+// Resume lets a paused server go on.
+func (n *Node) Resume() error { return n.running().resume() }
+
+// CutClients makes a black hole of the network between the server and its
+// clients; see Proxy.Cut.
+func (n *Node) CutClients() (heal func()) { return n.proxy.Cut() }
+
+// RejectClients resets the connections of the server's clients and all that
+// they try to open; see Proxy.Reject.
+func (n *Node) RejectClients() (heal func()) { return n.proxy.Reject() }
+
+// CutPeers makes a black hole of the network between the server and the other
+// servers; see Proxy.Cut.
+func (n *Node) CutPeers() (heal func()) { return n.eachPeerProxy((*Proxy).Cut) }
+
+// RejectPeers resets the connections between the server and the other servers
+// and all that they try to open; see Proxy.Reject.
+func (n *Node) RejectPeers() (heal func()) { return n.eachPeerProxy((*Proxy).Reject) }
+
+// DelayPeers makes every byte between the server and the other servers arrive
+// d later; see Proxy.Delay.
+func (n *Node) DelayPeers(d time.Duration) {
+	n.eachPeerProxy(func(p *Proxy) func() { p.Delay(d); return func() {} })
+}
+
+func (n *Node) eachPeerProxy(f func(*Proxy) func()) (undo func()) {
+	var undos []func()
+	for _, l := range n.cluster.links {
+		if l.from == n || l.to == n {
+			undos = append(undos, f(l.quorum), f(l.election))
+		}
+	}
+	return func() {
+		for _, u := range undos {
+			u()
+		}
+	}
+}
+
+func (n *Node) running() *process {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.proc
+}
+
+// launch starts the process if it does not run.
+func (n *Node) launch() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc.alive() {
+		return nil
+	}
+	p, err := startProcess(n.command(), n.logPath())
+	if err != nil {
+		return err
+	}
+	n.proc = p
+	return nil
+}
+
+func (n *Node) serves(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	_, err := n.Mode(ctx)
+	return err == nil
+}
+
+// wait returns when the server serves.
+func (n *Node) wait(ctx context.Context) error {
+	p := n.running()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if n.serves(ctx) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.done:
+			return fmt.Errorf("zktest: server %d ended:\n%s", n.id, tail(n.Log(), 20))
+		case <-ctx.Done():
+			return fmt.Errorf("zktest: server %d does not serve: %w:\n%s", n.id, ctx.Err(), tail(n.Log(), 20))
+		}
+	}
+}

@@ -1,0 +1,207 @@
+//go:build ensemble
+
+package zktest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// What a server that is cut off from its peers goes on answering, and when the
+// others bury its sessions: the ground that the session's deadline stands on.
+// Every kind of probe has a session of its own, since an unanswered request
+// holds up those behind it.
+
+const (
+	probeTimeout  = 4 * time.Second
+	probeInterval = 20 * time.Millisecond
+)
+
+// A probe is a session that asks one question again and again, and has an
+// ephemeral node that tells others whether it lives.
+type probe struct {
+	name   string
+	op     wire.Op
+	xid    int32 // of every question; zero: one after the other
+	body   wire.Record
+	client *rawClient
+	gone   time.Duration // when, after the cut, the node was gone
+
+	mu       sync.Mutex
+	cut      time.Time
+	answers  int
+	asked    time.Time // when the last answered question was sent
+	answered time.Time // when its answer came
+}
+
+func newProbes() []*probe {
+	check := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: wire.OpCheck, Body: &wire.PathVersion{Path: "/", Version: -1}}}}
+	return []*probe{
+		{name: "ping", op: wire.OpPing, xid: wire.XidPing, body: &wire.Empty{}},
+		{name: "sync", op: wire.OpSync, body: &wire.Path{Path: "/"}},
+		{name: "multi", op: wire.OpMulti, body: check},
+	}
+}
+
+// run asks until ctx ends. Questions are sent whether or not the last one
+// was answered; answers come in order.
+func (p *probe) run(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	sent := make(chan time.Time, 1<<16)
+	all.Go(func() { p.listen(sent) })
+	defer p.client.abandon()
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	for xid := int32(1000); ; xid++ {
+		id := xid
+		if p.xid != 0 {
+			id = p.xid
+		}
+		sent <- time.Now()
+		if err := p.client.send(id, p.op, p.body); err != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *probe) listen(sent <-chan time.Time) {
+	for {
+		if _, _, err := p.client.receive(); err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.asked, p.answered = <-sent, time.Now()
+		p.answers++
+		p.mu.Unlock()
+	}
+}
+
+func (p *probe) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answers
+}
+
+func (p *probe) begin(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = at
+}
+
+// last returns when, after the cut, the last answered question was asked and
+// answered.
+func (p *probe) last() (asked, answered time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked.Sub(p.cut), p.answered.Sub(p.cut)
+}
+
+// vanish polls a server until path is gone from it, and returns when that was.
+func vanish(ctx context.Context, addr, path string) time.Time {
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	var c *rawClient
+	for ctx.Err() == nil {
+		if c == nil {
+			// The server is without a leader for a while.
+			c, _ = dialRaw(ctx, addr, 10*time.Second)
+		} else if _, err := c.call(wire.OpExists, &wire.PathWatch{Path: path}, &wire.Stat{}); err != nil {
+			c.abandon()
+			if hasCode(err, wire.CodeNoNode) {
+				break
+			}
+			c = nil
+		}
+		<-tick.C
+	}
+	return time.Now()
+}
+
+func TestCutOffServerAnswers(t *testing.T) {
+	tests := []struct {
+		name    string
+		leader  bool
+		isolate func(*Node) (heal func())
+		answers []string // the questions that are answered after the cut
+		silence []string // and those that are not
+	}{
+		{"follower in a black hole", false, (*Node).CutPeers, []string{"ping"}, []string{"sync", "multi"}},
+		{"leader in a black hole", true, (*Node).CutPeers, []string{"ping", "sync"}, []string{"multi"}},
+		// How soon it notices is a matter of luck, up to a tick.
+		{"leader rejected", true, (*Node).RejectPeers, nil, []string{"multi"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := Ensemble(t, 3, WithTickTime(time.Second), WithSyncLimit(8), WithInitLimit(10))
+			rest := followers(c)
+			cut, other := rest[0], rest[1]
+			if test.leader {
+				cut, other = c.Leader(), rest[0]
+			}
+			probes := observe(t, cut, other, func() { test.isolate(cut) })
+			for _, p := range probes {
+				asked, _ := p.last()
+				if slices.Contains(test.silence, p.name) && asked > 0 {
+					t.Errorf("%s was answered %v after the cut", p.name, asked)
+				}
+				if slices.Contains(test.answers, p.name) && asked < 0 {
+					t.Errorf("%s was not answered after the cut", p.name)
+				}
+			}
+		})
+	}
+}
+
+// observe asks cut, isolates it, and asks on until it ceases to serve and
+// other knows that every probe's session is dead.
+func observe(t *testing.T, cut, other *Node, isolate func()) []*probe {
+	t.Helper()
+	ctx := within(t, 2*time.Minute)
+	probing, stop := context.WithCancel(ctx)
+	defer stop()
+	var running, watching sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	probes := newProbes()
+	for _, p := range probes {
+		var err error
+		if p.client, err = dialRaw(ctx, cut.Addr(), probeTimeout); err != nil {
+			t.Fatal(err)
+		}
+		create(t, p.client, "/"+p.name, "", wire.FlagEphemeral)
+		running.Go(func() { p.run(probing) })
+	}
+	for _, p := range probes {
+		eventually(t, p.name+" is answered", func() bool { return p.count() > 10 })
+	}
+	isolate()
+	begin := time.Now()
+	for _, p := range probes {
+		p.begin(begin)
+		watching.Go(func() { p.gone = vanish(ctx, other.Addr(), "/"+p.name).Sub(begin) })
+	}
+	eventually(t, "the server stops serving", func() bool { return !cut.serves(ctx) })
+	served := time.Since(begin)
+	watching.Wait()
+	if ctx.Err() != nil {
+		t.Fatal("the nodes are still there")
+	}
+	for _, p := range probes {
+		asked, answered := p.last()
+		t.Logf("%-5s last asked %8v, answered %8v; server served until %v, node gone at %v", p.name,
+			asked.Round(time.Millisecond), answered.Round(time.Millisecond),
+			served.Round(time.Millisecond), p.gone.Round(time.Millisecond))
+	}
+	return probes
+}

@@ -1,0 +1,53 @@
+//go:build ensemble
+
+package zktest
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A leader that is cut off reattaches sessions without asking anyone, a
+// follower cannot; neither opens new ones.
+func TestCutOffServerReattaches(t *testing.T) {
+	for _, who := range []string{"leader", "follower"} {
+		t.Run(who, func(t *testing.T) {
+			c := Ensemble(t, 3)
+			n := c.Leader()
+			if who == "follower" {
+				n = followers(c)[0]
+			}
+			first := dial(t, n.Addr())
+			n.CutPeers()
+			first.abandon()
+			_, err := reattach(t, n.Addr(), first.session.SessionID, first.session.Passwd)
+			if leads := who == "leader"; (err == nil) != leads {
+				t.Errorf("reattached to the %s: %v", who, err)
+			}
+			if _, err := reattach(t, n.Addr(), 0, make([]byte, 16)); err == nil {
+				t.Errorf("a new session at the %s", who)
+			}
+		})
+	}
+}
+
+// reattach opens a session, new if the id is zero, if the server lets it
+// within a second.
+func reattach(t *testing.T, addr string, id int64, passwd []byte) (*rawClient, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { conn.Close() })
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	c := &rawClient{conn: conn}
+	return c, c.handshake(&wire.ConnectRequest{Timeout: 10000, SessionID: id, Passwd: passwd})
+}

@@ -1,0 +1,234 @@
+package zktest_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// serve starts a server with the node /a, and a client.
+func serve() (*zktest.Server, *zk.Conn, func()) {
+	s, err := zktest.Start()
+	if err != nil {
+		panic(err)
+	}
+	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	if err != nil {
+		panic(err)
+	}
+	if _, err := c.Create("/a", []byte("old"), 0, open); err != nil {
+		panic(err)
+	}
+	return s, c, func() { s.Close(); c.Close() }
+}
+
+// The reply to the second write of the node is lost: it has been applied, and
+// the client cannot know.
+func ExampleServer_Inject_dropReply() {
+	s, c, end := serve()
+	defer end()
+	s.Inject(zktest.Rule{Op: "setData", Path: "/a", Nth: 2, Fault: zktest.DropReply})
+	for _, v := range []string{"first", "second"} {
+		_, err := c.Set("/a", []byte(v), -1)
+		fmt.Println(v, err)
+	}
+	fmt.Print(s.Tree())
+	// Output:
+	// first <nil>
+	// second zk: connection closed
+	// /a v2 "second"
+}
+
+// A refused request never reaches the tree.
+func ExampleServer_Inject_refuse() {
+	s, c, end := serve()
+	defer end()
+	s.Inject(zktest.Rule{Path: "/a", Fault: zktest.Refuse})
+	_, err := c.Set("/a", []byte("new"), -1)
+	fmt.Println(err)
+	fmt.Print(s.Tree())
+	// Output:
+	// zk: connection closed
+	// /a v0 "old"
+}
+
+// A request that is never answered leaves the client waiting until it gives
+// the connection up.
+func ExampleServer_Inject_hang() {
+	s, c, end := serve()
+	defer end()
+	s.Inject(zktest.Rule{Op: "getData", Nth: 1, Fault: zktest.Hang})
+	_, _, err := c.Get("/a")
+	fmt.Println(err)
+	// Output:
+	// zk: connection closed
+}
+
+// A slow request holds up those behind it on the same connection.
+func ExampleServer_Inject_delay() {
+	s, c, end := serve()
+	defer end()
+	s.Inject(zktest.Rule{Op: "getData", Delay: 100 * time.Millisecond})
+	began := time.Now()
+	_, _, err := c.Get("/a")
+	fmt.Println(err, time.Since(began) >= 100*time.Millisecond)
+	// Output:
+	// <nil> true
+}
+
+// The client gets its answer, and then loses the connection.
+func ExampleServer_Inject_cut() {
+	s, c, end := serve()
+	defer end()
+	s.Inject(zktest.Rule{Op: "getData", Fault: zktest.Cut})
+	data, _, err := c.Get("/a")
+	fmt.Printf("%s %v\n", data, err)
+	// Output:
+	// old <nil>
+}
+
+// The reply comes as garbage.
+func ExampleServer_Inject_corrupt() {
+	s, c, end := serve()
+	defer end()
+	s.Inject(zktest.Rule{Op: "exists", Nth: 1, Fault: zktest.Corrupt})
+	_, _, err := c.Exists("/a")
+	fmt.Println(err != nil)
+	// Output:
+	// true
+}
+
+// Expire ends a session: its nodes are gone at once.
+func ExampleServer_Expire() {
+	s, c, end := serve()
+	defer end()
+	c.Create("/e", nil, zk.FlagEphemeral, open)
+	s.Expire(c.SessionID())
+	fmt.Print(s.Tree())
+	// Output:
+	// /a v0 "old"
+}
+
+// A partitioned session expires although neither side has closed the connection.
+func ExampleServer_Partition() {
+	s, c, end := serve()
+	defer end()
+	c.Create("/e", nil, zk.FlagEphemeral, open)
+	heal := s.Partition(c.SessionID())
+	s.JumpClock(time.Minute)
+	fmt.Print(s.Tree())
+	heal()
+	// Output:
+	// /a v0 "old"
+}
+
+// A partition from everybody keeps new clients out, too.
+func ExampleServer_PartitionAll() {
+	s, _, end := serve()
+	defer end()
+	heal := s.PartitionAll()
+	s.JumpClock(time.Minute)
+	fmt.Println(len(s.Sessions()))
+	heal()
+	// Output:
+	// 0
+}
+
+// A server that is cut off from its leader goes on answering reads, while the
+// others have declared the session dead.
+func ExampleServer_Isolate() {
+	s, c, end := serve()
+	defer end()
+	heal := s.Isolate(c.SessionID())
+	s.JumpClock(time.Minute)
+	data, _, err := c.Get("/a")
+	fmt.Printf("%s %v, %d sessions\n", data, err, len(s.Sessions()))
+	heal()
+	// Output:
+	// old <nil>, 0 sessions
+}
+
+// After Stop and Restart the tree and the sessions are what they were.
+func ExampleServer_Restart() {
+	s, _, end := serve()
+	defer end()
+	s.Stop()
+	fmt.Println(s.Restart(), len(s.Sessions()))
+	fmt.Print(s.Tree())
+	// Output:
+	// <nil> 1
+	// /a v0 "old"
+}
+
+// After RestartEmpty there is nothing.
+func ExampleServer_RestartEmpty() {
+	s, _, end := serve()
+	defer end()
+	fmt.Printf("%v, %q\n", s.RestartEmpty(), s.Tree())
+	// Output:
+	// <nil>, ""
+}
+
+// A server that was suspended finds all sessions over when it wakes.
+func ExampleServer_Pause() {
+	s, _, end := serve()
+	defer end()
+	resume := s.Pause()
+	s.JumpClock(time.Minute)
+	fmt.Println(len(s.Sessions()))
+	resume()
+	fmt.Println(len(s.Sessions()))
+	// Output:
+	// 1
+	// 0
+}
+
+// A minute passes at once.
+func ExampleServer_JumpClock() {
+	s, _, end := serve()
+	defer end()
+	s.JumpClock(time.Minute)
+	fmt.Println(len(s.Sessions()))
+	// Output:
+	// 0
+}
+
+// The sixth leader begins to count.
+func ExampleServer_JumpZxid() {
+	s, c, end := serve()
+	defer end()
+	s.JumpZxid(6 << 32)
+	stat, err := c.Set("/a", nil, -1)
+	fmt.Printf("%#x %v\n", stat.Mzxid, err)
+	// Output:
+	// 0x600000001 <nil>
+}
+
+// The numbers of sequential nodes become negative in the end.
+func ExampleServer_JumpSequence() {
+	s, c, end := serve()
+	defer end()
+	s.JumpSequence("/a", 1<<31-1)
+	for range 2 {
+		fmt.Println(c.Create("/a/n", nil, zk.FlagSequence, open))
+	}
+	// Output:
+	// /a/n2147483647 <nil>
+	// /a/n-2147483648 <nil>
+}
+
+// Servers since 3.5 give out the last number again and again.
+func ExampleServer_EndSequence() {
+	s, c, end := serve()
+	defer end()
+	s.EndSequence("/a")
+	for range 2 {
+		fmt.Println(c.Create("/a/n", nil, zk.FlagSequence, open))
+	}
+	// Output:
+	// /a/n2147483647 <nil>
+	//  zk: node already exists
+}

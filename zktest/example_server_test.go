@@ -1,0 +1,78 @@
+package zktest_test
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+func Example() {
+	s, err := zktest.Start() // in a test: zktest.New(t)
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		panic(err)
+	}
+	c.Create("/app", []byte("hello"), 0, zk.WorldACL(zk.PermAll))
+	c.Create("/app/member-", nil, zk.FlagEphemeral|zk.FlagSequence, zk.WorldACL(zk.PermAll))
+	fmt.Print(s.Tree())
+	c.Close()
+	// Output:
+	// /app v0 "hello"
+	// /app/member-0000000000 ephemeral v0 ""
+}
+
+// A create whose reply is lost has happened all the same, and a client that
+// just tries again is told that the node exists.
+func ExampleServer_Fault() {
+	s, err := zktest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	remove := s.Fault(func(r zktest.Request) zktest.Fault {
+		if r.Op == "create" && r.Path == "/once" {
+			return zktest.DropReply
+		}
+		return zktest.Pass
+	})
+	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
+	fmt.Println(err)
+	remove()
+	_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
+	fmt.Println(errors.Is(err, zk.ErrNodeExists))
+	// Output:
+	// zk: connection closed
+	// true
+}
+
+func ExampleServer_Watches() {
+	s, err := zktest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	c.ExistsW("/config")
+	for _, w := range s.Watches() {
+		fmt.Println(w.Path, w.Kind)
+	}
+	// Output:
+	// /config data
+}

@@ -1,0 +1,240 @@
+package zktest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A Fault is what happens to one request instead of the ordinary.
+type Fault uint8
+
+const (
+	Pass         Fault = iota // nothing unusual
+	DropReply                 // apply it, then cut the connection: the reply is lost
+	Refuse                    // cut the connection before applying it: the request is lost
+	Hang                      // never answer it, nor anything later on the connection, which stays open
+	Cut                       // apply it and reply, then cut the connection
+	ExpireBefore              // expire the session instead of applying it
+	ExpireAfter               // apply it, then expire the session: the reply is lost
+	Corrupt                   // apply it and reply with every bit behind the xid turned over
+)
+
+// A Request is what the server has received.
+type Request struct {
+	Op      string // as ZooKeeper names it: "create", "getData"; "connect" for the handshake
+	Path    string // the first operation's of a transaction; "" where there is none
+	Session int64  // 0 in the handshake of a new session
+	Xid     int32
+	N       int // counts the requests of this server from 1, pings left out
+}
+
+// Fault lets f decide what happens to each request, where a Rule does not say
+// enough, in the order of their arrival: to the handshakes and goodbyes too, but
+// not to pings. Of several functions the first that does not answer Pass
+// decides. While f runs, no other request is served; it may call any method of
+// the server but Close.
+func (s *Server) Fault(f func(Request) Fault) (remove func()) {
+	return s.install(func(r Request) verdict {
+		fault := f(r)
+		return verdict{fault: fault, decided: fault != Pass}
+	})
+}
+
+func (s *Server) install(f func(Request) verdict) (remove func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	installed := &f
+	s.setFaults(append(slices.Clone(s.faults), installed))
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.setFaults(slices.DeleteFunc(slices.Clone(s.faults), func(g *func(Request) verdict) bool {
+			return g == installed
+		}))
+	}
+}
+
+func (s *Server) setFaults(faults []*func(Request) verdict) {
+	s.faults = faults
+	s.faulty.Store(len(faults) > 0)
+}
+
+// recorded is how many requests are remembered at least.
+const recorded = 1 << 16
+
+// Requests lists what the server has received so far, in order, but for pings.
+// After very many requests the first are forgotten: it is the last 65,536 at
+// least.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// ResetRequests empties the list of Requests. The count of Request.N goes on.
+func (s *Server) ResetRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = nil
+}
+
+// receive serves one frame of a connection. It returns false when the
+// connection is not worth reading from any more.
+func (s *Server) receive(c *conn, frame []byte) (more bool) {
+	var greeting wire.ConnectRequest
+	var q *call
+	if !c.greeted {
+		if wire.Unmarshal(frame, &greeting) != nil {
+			return false
+		}
+		q = &call{op: "connect", body: &greeting}
+	} else {
+		var err error
+		if q, err = decode(frame, s.opts.old); err != nil {
+			return false
+		}
+	}
+	s.waitWhilePaused()
+	if !s.faulty.Load() || q.hdr.Op == wire.OpPing {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.admit(c, q) {
+			s.record(c, q)
+			return s.serve(c, q)
+		}
+		return true
+	}
+	return s.receiveFaulty(c, q)
+}
+
+// receiveFaulty asks the fault functions first, and lets the request lie for
+// as long as they say.
+func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
+	v, ok := s.judge(c, q)
+	if !ok {
+		return !s.isClosed()
+	}
+	if v.delay > 0 {
+		timer := time.NewTimer(v.delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.closed:
+			return false
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.admit(c, q) {
+		return true // something has been done to the connection since
+	}
+	return s.inject(c, q, v.fault)
+}
+
+// judge asks the fault functions. Their turn is a channel, not a lock, so that
+// a function that waits leaves a synctest bubble idle.
+func (s *Server) judge(c *conn, q *call) (v verdict, ok bool) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.closed:
+		return v, false
+	}
+	s.mu.Lock()
+	if !s.admit(c, q) {
+		s.mu.Unlock()
+		return v, false
+	}
+	r := s.record(c, q)
+	faults := s.faults
+	s.mu.Unlock()
+	for _, f := range faults {
+		if v = (*f)(r); v.decided {
+			break
+		}
+	}
+	return v, true
+}
+
+func (s *Server) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {
+	switch fault {
+	case Refuse:
+		s.cut(c)
+		return true
+	case Hang:
+		c.hung = true
+		return true
+	case ExpireBefore:
+		if r, ok := q.body.(*wire.ConnectRequest); ok && r.SessionID != 0 {
+			if ss := s.sessions[r.SessionID]; ss != nil {
+				s.expire(ss)
+			}
+			return s.serve(c, q) // learns that it has expired
+		}
+		s.expireConn(c)
+		return true
+	case DropReply, ExpireAfter:
+		c.discard = true
+		more = s.serve(c, q)
+		if fault == ExpireAfter {
+			s.expireConn(c)
+		}
+		s.cut(c)
+		return more
+	case Cut:
+		more = s.serve(c, q)
+		s.cut(c)
+		return more
+	case Corrupt:
+		c.corrupt = true
+		more = s.serve(c, q)
+		c.corrupt = false
+		return more
+	}
+	return s.serve(c, q)
+}
+
+func (s *Server) expireConn(c *conn) {
+	if c.session != nil && s.sessions[c.id] == c.session {
+		s.expire(c.session)
+	}
+	s.cut(c)
+}
+
+// admit says whether a request reaches the server at all.
+func (s *Server) admit(c *conn, q *call) bool {
+	if c.detached || s.stopped {
+		return false
+	}
+	if r, ok := q.body.(*wire.ConnectRequest); ok {
+		s.swallow(c, r.SessionID)
+	}
+	return !c.silent()
+}
+
+func (s *Server) record(c *conn, q *call) Request {
+	if q.hdr.Op == wire.OpPing {
+		return Request{}
+	}
+	s.count++
+	r := Request{Op: q.op, Path: q.path, Session: c.id, Xid: q.hdr.Xid, N: s.count}
+	if greeting, ok := q.body.(*wire.ConnectRequest); ok {
+		r.Session = greeting.SessionID
+	}
+	if len(s.requests) >= 2*recorded {
+		s.requests = slices.Clone(s.requests[recorded:])
+	}
+	s.requests = append(s.requests, r)
+	return r
+}

@@ -1,0 +1,204 @@
+package zktest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// release is what the server says it is.
+func (s *Server) release() string {
+	number := "3.9.5"
+	if s.opts.old {
+		number = "3.8.0"
+	}
+	return number + "-zktest, built on 2026-01-01 00:00 UTC"
+}
+
+// fourLetterWord answers an operator's question. It stands in the place of the
+// first length on a connection, and ends it.
+func (s *Server) fourLetterWord(c *conn, head []byte) bool {
+	if c.greeted {
+		return false
+	}
+	answer := words[string(head)]
+	if answer == nil {
+		return false
+	}
+	s.waitWhilePaused()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.swallow(c, 0)
+	if c.detached || c.silent() {
+		return true
+	}
+	c.received++
+	text := answer(s)
+	c.outMu.Lock()
+	c.out.Buf = append(c.out.Buf, text...)
+	c.outMu.Unlock()
+	s.cut(c)
+	return true
+}
+
+var words = map[string]func(*Server) string{
+	"ruok": func(*Server) string { return "imok" },
+	"isro": func(*Server) string { return "rw" },
+	"srvr": (*Server).srvr,
+	"stat": (*Server).stat,
+	"mntr": (*Server).mntr,
+	"conf": (*Server).conf,
+	"cons": func(s *Server) string { return s.connections() + "\n" },
+	"dump": (*Server).dump,
+	"wchs": (*Server).wchs,
+	"wchc": (*Server).wchc,
+	"wchp": (*Server).wchp,
+	"envi": (*Server).environment,
+}
+
+// traffic is the number of requests received and of replies and events sent on
+// the connections there are.
+func (s *Server) traffic() (received, sent int64) {
+	for c := range s.conns {
+		received += c.received
+		sent += c.sent
+	}
+	return received, sent
+}
+
+func (s *Server) srvr() string { return "Zookeeper version: " + s.release() + "\n" + s.figures() }
+
+func (s *Server) stat() string {
+	return "Zookeeper version: " + s.release() + "\nClients:\n" + s.connections() + "\n" + s.figures()
+}
+
+func (s *Server) figures() string {
+	received, sent := s.traffic()
+	return fmt.Sprintf("Latency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\nConnections: %d\nOutstanding: 0\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
+		received, sent, len(s.conns), s.zxid, s.tree.count())
+}
+
+func (s *Server) connections() string {
+	var b strings.Builder
+	for _, c := range s.sortedConns() {
+		fmt.Fprintf(&b, " /%v[%d](queued=0,recved=%d,sent=%d", c.nc.RemoteAddr(), min(c.id, 1), c.received, c.sent)
+		if c.session != nil {
+			fmt.Fprintf(&b, ",sid=0x%x,to=%d", c.id, c.timeout.Milliseconds())
+		}
+		b.WriteString(")\n")
+	}
+	return b.String()
+}
+
+func (s *Server) sortedConns() []*conn {
+	return slices.SortedFunc(maps.Keys(s.conns), func(a, b *conn) int {
+		return cmp.Or(cmp.Compare(a.id, b.id), strings.Compare(a.nc.RemoteAddr().String(), b.nc.RemoteAddr().String()))
+	})
+}
+
+// mntr has a key and a number per line, as monitoring reads it.
+func (s *Server) mntr() string {
+	received, sent := s.traffic()
+	ephemerals, size := 0, 0
+	for _, set := range s.tree.ephemerals {
+		ephemerals += set.len()
+	}
+	for path, n := range s.tree.nodes {
+		size += len(path) + len(n.data)
+	}
+	var b strings.Builder
+	for _, kv := range []struct {
+		key   string
+		value any
+	}{
+		{"version", s.release()}, {"server_state", "standalone"},
+		{"ephemerals_count", ephemerals}, {"num_alive_connections", len(s.conns)},
+		{"avg_latency", "0.0"}, {"min_latency", 0}, {"max_latency", 0},
+		{"outstanding_requests", 0}, {"znode_count", s.tree.count()},
+		{"global_sessions", len(s.sessions)}, {"local_sessions", 0},
+		{"packets_sent", sent}, {"packets_received", received},
+		{"watch_count", s.watches.nodes.count() + s.watches.children.count()},
+		{"approximate_data_size", size},
+		{"open_file_descriptor_count", len(s.conns)}, {"max_file_descriptor_count", 1 << 20}, {"uptime", time.Since(s.born).Milliseconds()},
+	} {
+		fmt.Fprintf(&b, "zk_%s\t%v\n", kv.key, kv.value)
+	}
+	return b.String()
+}
+
+func (s *Server) environment() string {
+	return "Environment:\nzookeeper.version=" + s.release() + "\nhost.name=localhost\nos.name=" + runtime.GOOS + "\nos.arch=" + runtime.GOARCH + "\n"
+}
+
+func (s *Server) conf() string {
+	_, port, _ := strings.Cut(s.addr, ":")
+	return fmt.Sprintf("clientPort=%s\nsecureClientPort=-1\ndataDir=%s\ndataDirSize=0\ndataLogDir=%[2]s\ndataLogSize=0\ntickTime=%[3]d\nmaxClientCnxns=0\nminSessionTimeout=%[4]d\nmaxSessionTimeout=%[5]d\nclientPortListenBacklog=-1\nserverId=0\n",
+		port, s.opts.file, s.opts.tick.Milliseconds(), s.opts.min.Milliseconds(), s.opts.max.Milliseconds())
+}
+
+// dump lists the sessions by when they expire, and who owns which nodes.
+func (s *Server) dump() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "SessionTracker dump:\nSession Sets (%d)/(%d):\n", len(s.expiry.buckets), len(s.sessions))
+	for _, bucket := range slices.Sorted(maps.Keys(s.expiry.buckets)) {
+		sessions := s.expiry.buckets[bucket]
+		fmt.Fprintf(&b, "%d expire at %s:\n", len(sessions), s.expiry.at(bucket).Format(time.UnixDate))
+		var ids []int64
+		for ss := range sessions {
+			ids = append(ids, ss.id)
+		}
+		for _, id := range slices.Sorted(slices.Values(ids)) {
+			fmt.Fprintf(&b, "\t0x%x\n", id)
+		}
+	}
+	owners := slices.Sorted(maps.Keys(s.tree.ephemerals))
+	fmt.Fprintf(&b, "ephemeral nodes dump:\nSessions with Ephemerals (%d):\n", len(owners))
+	for _, id := range owners {
+		fmt.Fprintf(&b, "0x%x:\n", id)
+		for _, path := range slices.Sorted(slices.Values(s.tree.ephemerals[id].list())) {
+			fmt.Fprintf(&b, "\t%s\n", path)
+		}
+	}
+	fmt.Fprintf(&b, "Connections dump:\nConnections Sets (1)/(%d):\n", len(s.conns))
+	for _, c := range s.sortedConns() {
+		fmt.Fprintf(&b, "\tip: /%v sessionId: 0x%x\n", c.nc.RemoteAddr(), c.id)
+	}
+	return b.String()
+}
+
+// wchs sums up the watches of nodes; those of children the real server leaves
+// out of these answers as well.
+func (s *Server) wchs() string {
+	w := s.watches.nodes
+	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d\n", len(w.conns), len(w.paths), w.count())
+}
+
+func (s *Server) wchc() string {
+	var b strings.Builder
+	for _, c := range s.sortedConns() {
+		if paths := s.watches.nodes.conns[c]; len(paths) > 0 {
+			fmt.Fprintf(&b, "0x%x\n", c.id)
+			for _, path := range slices.Sorted(maps.Keys(paths)) {
+				fmt.Fprintf(&b, "\t%s\n", path)
+			}
+		}
+	}
+	return b.String() + "\n"
+}
+
+func (s *Server) wchp() string {
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(s.watches.nodes.paths)) {
+		fmt.Fprintf(&b, "%s\n", path)
+		for _, c := range s.sortedConns() {
+			if s.watches.nodes.has(path, c, watchAny) {
+				fmt.Fprintf(&b, "\t0x%x\n", c.id)
+			}
+		}
+	}
+	return b.String() + "\n"
+}

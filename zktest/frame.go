@@ -1,0 +1,137 @@
+package zktest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+func readFull(r *bufio.Reader, b []byte) (int, error) { return io.ReadFull(r, b) }
+
+// readFrame reads n bytes. It believes in the length only as the bytes come,
+// so that whoever announces much and sends little costs little.
+func readFrame(r *bufio.Reader, n int) ([]byte, error) {
+	const step = 64 << 10
+	frame := make([]byte, 0, min(n, step))
+	for len(frame) < n {
+		if len(frame) == cap(frame) {
+			frame = append(frame, 0)[:len(frame)]
+		}
+		k, err := r.Read(frame[len(frame):min(n, cap(frame))])
+		frame = frame[:len(frame)+k]
+		if err != nil {
+			return nil, err
+		}
+	}
+	return frame, nil
+}
+
+// A call is a request as it came.
+type call struct {
+	hdr  wire.RequestHeader
+	op   string
+	path string
+	body wire.Record // nil if there is none, or it is malformed
+	bad  bool
+}
+
+// isolable says whether a server cut off from its leader can answer the call.
+func (q *call) isolable() bool {
+	switch q.hdr.Op {
+	case wire.OpExists, wire.OpGetData, wire.OpGetACL, wire.OpGetChildren, wire.OpGetChildren2,
+		wire.OpMultiRead, wire.OpSetWatches, wire.OpSetWatches2, wire.OpCheckWatches,
+		wire.OpRemoveWatches, wire.OpAddWatch, wire.OpGetEphemerals, wire.OpGetAllChildrenNumber,
+		wire.OpWhoAmI, wire.OpAuth, wire.OpPing:
+		return true
+	}
+	return false
+}
+
+// decode takes a request apart. It fails only where a server gives up on the
+// connection; a malformed body is an answer to be given.
+func decode(frame []byte, old bool) (*call, error) {
+	d := wire.Decoder{Buf: frame}
+	q := &call{}
+	if q.hdr.Decode(&d); d.Err != nil {
+		return nil, d.Err
+	}
+	q.op, q.body = q.hdr.Op.String(), bodyOf(q.hdr.Op)
+	if q.body == nil {
+		return q, nil
+	}
+	if old && q.hdr.Op == wire.OpDeleteContainer {
+		q.body, q.path = &wire.Path{Path: string(d.Buf)}, string(d.Buf) // not a record then
+		return q, nil
+	}
+	absent := len(d.Buf) >= 4 && int32(binary.BigEndian.Uint32(d.Buf)) == -1
+	if q.body.Decode(&d); d.Err != nil || absent && q.hdr.Op == wire.OpDeleteContainer {
+		q.bad = true
+		return q, nil
+	}
+	if m, ok := q.body.(*wire.MultiRequest); ok {
+		q.bad = malformed(m)
+	}
+	q.path = pathIn(q.body)
+	return q, nil
+}
+
+func bodyOf(op wire.Op) wire.Record {
+	switch op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer:
+		return &wire.CreateRequest{}
+	case wire.OpCreateTTL:
+		return &wire.CreateRequest{HasTTL: true}
+	case wire.OpDelete, wire.OpCheck:
+		return &wire.PathVersion{}
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
+		return &wire.PathWatch{}
+	case wire.OpSetData:
+		return &wire.SetDataRequest{}
+	case wire.OpGetACL, wire.OpSync, wire.OpGetEphemerals, wire.OpGetAllChildrenNumber,
+		wire.OpDeleteContainer:
+		return &wire.Path{}
+	case wire.OpSetACL:
+		return &wire.SetACLRequest{}
+	case wire.OpMulti, wire.OpMultiRead:
+		return &wire.MultiRequest{}
+	case wire.OpAuth:
+		return &wire.AuthRequest{}
+	case wire.OpSetWatches:
+		return &wire.SetWatches{}
+	case wire.OpSetWatches2:
+		return &wire.SetWatches{Version2: true}
+	case wire.OpCheckWatches, wire.OpRemoveWatches, wire.OpAddWatch:
+		return &wire.PathKind{}
+	case wire.OpReconfig:
+		return &reconfig{}
+	case wire.OpSASL:
+		return &wire.Token{}
+	}
+	return nil
+}
+
+func pathIn(r wire.Record) string {
+	switch r := r.(type) {
+	case *wire.CreateRequest:
+		return r.Path
+	case *wire.PathVersion:
+		return r.Path
+	case *wire.PathWatch:
+		return r.Path
+	case *wire.SetDataRequest:
+		return r.Path
+	case *wire.Path:
+		return r.Path
+	case *wire.SetACLRequest:
+		return r.Path
+	case *wire.PathKind:
+		return r.Path
+	case *wire.MultiRequest:
+		if len(r.Ops) > 0 {
+			return pathIn(r.Ops[0].Body)
+		}
+	}
+	return ""
+}

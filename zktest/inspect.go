@@ -1,0 +1,120 @@
+package zktest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A Watch is one watch that a session has set.
+type Watch struct {
+	Session int64
+	Path    string
+	Kind    string // "data", "children", "persistent" or "recursive"
+}
+
+// Tree lists the nodes, one per line and sorted by path: the path, then
+// "ephemeral", "container" or "ttl" and its milliseconds where it applies, the
+// version, and the data quoted. Nodes under /zookeeper are left out. It is the
+// same whenever the tree is, so that tests can compare it.
+func (s *Server) Tree() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(s.tree.nodes)) {
+		if path == "" || path == "/" || path == "/zookeeper" || strings.HasPrefix(path, "/zookeeper/") {
+			continue
+		}
+		n := s.tree.nodes[path]
+		b.WriteString(path)
+		switch {
+		case n.owner == containerOwner:
+			b.WriteString(" container")
+		case n.ttl() != 0:
+			fmt.Fprintf(&b, " ttl=%d", n.ttl())
+		case n.owner != 0:
+			b.WriteString(" ephemeral")
+		}
+		fmt.Fprintf(&b, " v%d %q\n", n.version, n.data)
+	}
+	return b.String()
+}
+
+// Watches lists all watches, sorted by session, path and kind.
+func (s *Server) Watches() []Watch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Watch
+	collect := func(table *watchTable, once string, persistent bool) {
+		for path, watchers := range table.paths {
+			for c, mode := range watchers {
+				if mode&watchOnce != 0 {
+					list = append(list, Watch{c.id, path, once})
+				}
+				if mode&watchPersistent != 0 && persistent {
+					list = append(list, Watch{c.id, path, "persistent"})
+				}
+				if mode&watchRecursive != 0 {
+					list = append(list, Watch{c.id, path, "recursive"})
+				}
+			}
+		}
+	}
+	collect(s.watches.nodes, "data", true)
+	collect(s.watches.children, "children", false)
+	slices.SortFunc(list, func(a, b Watch) int {
+		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
+	})
+	return list
+}
+
+// Sessions lists the sessions that have not ended, sorted.
+func (s *Server) Sessions() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.sessions))
+}
+
+// Leaks reports as errors of the test the ephemeral nodes, watches and sessions
+// that are left. Nodes and watches at and below an allowed root may stay, and so
+// may the sessions that hold them.
+func (s *Server) Leaks(t testing.TB, allowedRoot ...string) {
+	t.Helper()
+	allowed := func(path string) bool {
+		return slices.ContainsFunc(allowedRoot, func(root string) bool {
+			return path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/")
+		})
+	}
+	holding := make(map[int64]bool)
+	for path, id := range s.ephemeralNodes() {
+		if holding[id] = holding[id] || allowed(path); !allowed(path) {
+			t.Errorf("zktest: ephemeral node %s of session %#x is left", path, id)
+		}
+	}
+	for _, w := range s.Watches() {
+		if holding[w.Session] = holding[w.Session] || allowed(w.Path); !allowed(w.Path) {
+			t.Errorf("zktest: session %#x still watches %s (%s)", w.Session, w.Path, w.Kind)
+		}
+	}
+	for _, id := range s.Sessions() {
+		if !holding[id] {
+			t.Errorf("zktest: session %#x is still open", id)
+		}
+	}
+}
+
+// ephemeralNodes is the owner of each.
+func (s *Server) ephemeralNodes() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owners := make(map[string]int64)
+	for id, set := range s.tree.ephemerals {
+		for _, path := range set.list() {
+			owners[path] = id
+		}
+	}
+	return owners
+}

@@ -1,0 +1,74 @@
+//go:build interop
+
+package zktest_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// commands are what an operator types.
+const commands = `ls /
+create /z data
+create -s /z/s- 1
+create -e /z/e
+create -c /z/c
+create -t 60000 /z/t
+create /z
+get /z
+get -s /z
+set /z other
+set -v 7 /z wrong
+stat /z
+ls -R /z
+ls -s /z
+getAllChildrenNumber /z
+getEphemerals /z
+addauth digest joe:secret
+create /z/private x auth::cdrwa
+getAcl /z/private
+setAcl /z/private world:anyone:r
+getAcl -s /z/private
+setAcl /z/private world:anyone:cdrwa
+addWatch -m PERSISTENT /z/t
+set /z/t 2
+removewatches /z/t
+sync /z
+setquota -n 10 /z/c
+listquota /z/c
+create /z/c/child abc
+listquota /z/c
+ls /zookeeper/quota/z/c
+delquota -n /z/c
+ls /zookeeper/quota
+config
+reconfig -remove 3
+get /zookeeper/config
+delete /z/nope
+delete /z
+version
+deleteall /z
+ls /
+quit
+`
+
+// volatile is what differs from server to server and run to run.
+var volatile = regexp.MustCompile(`(?m)^([cmp]Zxid|[cm]time|ephemeralOwner) = .*$|0x[0-9a-f]+|localhost|127\.0\.0\.1:\d+|\d{4}-\d\d-\d\d.*`)
+
+func TestZooKeeperCommandLine(t *testing.T) {
+	real, own := grounds(t)
+	typed := func(addr string) []string {
+		out := output(t, commands, "/usr/share/zookeeper/bin/zkCli.sh", "-server", addr)
+		return strings.Split(volatile.ReplaceAllString(out, "?"), "\n")
+	}
+	want, got := typed(real), typed(own)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("real -, zktest +:\n%s", diff)
+	}
+	if len(want) < 80 {
+		t.Errorf("only %d lines: %q", len(want), want)
+	}
+}

@@ -1,0 +1,112 @@
+package zktest
+
+import "github.com/zkrecipes/zkrecipes/internal/wire"
+
+// multi applies all operations or none. The reply's header is in order either
+// way; a failure is told for each operation.
+func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
+	t := s.begin(c)
+	if len(r.Ops) > 0 && !writes(r.Ops[0].Op) {
+		s.reply(c, xid, wire.CodeMarshallingError, nil)
+		return
+	}
+	t.revert = true
+	answer := &wire.MultiResponse{Results: make([]wire.MultiResult, 0, len(r.Ops))}
+	for i, op := range r.Ops {
+		res, code := t.apply(inMulti(op), op.Body)
+		if code != wire.OK {
+			t.rollback()
+			answer.Results = failed(len(r.Ops), i, code)
+			break
+		}
+		res.Op = s.answerInMulti(res.Op)
+		answer.Results = append(answer.Results, res)
+	}
+	s.watches.fire(t.triggers, t.zxid)
+	s.watchClock()
+	s.reply(c, xid, wire.OK, answer)
+}
+
+// answerInMulti is the operation as which the server answers one that has
+// succeeded.
+func (s *Server) answerInMulti(op wire.Op) wire.Op {
+	switch {
+	case op == wire.OpCreate2 && s.opts.old:
+		return wire.OpCreate
+	case op == wire.OpCreateContainer, op == wire.OpCreateTTL:
+		return wire.OpCreate2
+	}
+	return op
+}
+
+// failed is the outcome of n operations of which the one at i failed.
+func failed(n, i int, code wire.Code) []wire.MultiResult {
+	results := make([]wire.MultiResult, n)
+	for k := range results {
+		results[k].Op = wire.OpError
+		switch {
+		case k == i:
+			results[k].Err = code
+		case k > i:
+			results[k].Err = wire.CodeRuntimeInconsistency
+		}
+	}
+	return results
+}
+
+// inMulti is the operation as which a transaction takes one of its own: it goes
+// by the flags of a create rather than by its name.
+func inMulti(op wire.MultiOp) wire.Op {
+	r, ok := op.Body.(*wire.CreateRequest)
+	switch {
+	case !ok:
+		return op.Op
+	case r.Flags == wire.FlagContainer:
+		return wire.OpCreateContainer
+	case op.Op == wire.OpCreateTTL && !lives(r.Flags):
+		return wire.OpCreate
+	}
+	return op.Op
+}
+
+// lives says whether a node of these flags has a time to live.
+func lives(flags int32) bool {
+	return flags == wire.FlagTTL || flags == wire.FlagPersistentSequentialTTL
+}
+
+// malformed says what the server cannot decode: reads among writes, and nodes
+// with a time to live that say not how long.
+func malformed(r *wire.MultiRequest) bool {
+	for _, op := range r.Ops {
+		if writes(op.Op) != writes(r.Ops[0].Op) {
+			return true
+		}
+		if create, ok := op.Body.(*wire.CreateRequest); ok && !create.HasTTL && lives(create.Flags) {
+			return true
+		}
+	}
+	return false
+}
+
+// multiRead answers each operation for itself.
+func (s *Server) multiRead(c *conn, r *wire.MultiRequest) (wire.Code, wire.Record) {
+	answer := &wire.MultiResponse{}
+	for _, op := range r.Ops {
+		read, ok := op.Body.(*wire.PathWatch)
+		if !ok {
+			return wire.CodeMarshallingError, answer
+		}
+		n, code := s.readable(c, read.Path, wire.PermRead)
+		res := wire.MultiResult{Op: op.Op}
+		switch {
+		case code != wire.OK:
+			res = wire.MultiResult{Op: wire.OpError, Err: code}
+		case op.Op == wire.OpGetData:
+			res.Data, res.Stat = n.data, n.stat()
+		default:
+			res.Children = n.children.list()
+		}
+		answer.Results = append(answer.Results, res)
+	}
+	return wire.OK, answer
+}

@@ -1,0 +1,359 @@
+package zktest_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// actors is how many clients a script has.
+const actors = 3
+
+// The digest of superPassword, with which every server under comparison is
+// started, so that what a script leaves can be removed.
+const (
+	superDigest   = "super:xQJmxLMiHGwaqBvst5y6rkB6HQs="
+	superPassword = "super:admin"
+)
+
+// A performance is a script on one server, and what its clients hear, in order:
+// replies and events with the server's clock, ids and zxids made relative.
+type performance struct {
+	addr   string
+	admin  *actor
+	actors [actors]*actor
+	owners []int64
+	base   int64
+	heard  [actors][]string
+}
+
+// An actor is one client with one session at a time.
+type actor struct {
+	nc   net.Conn
+	hi   wire.ConnectResponse
+	xid  int32
+	seen int64 // zxid
+	sent []sent
+}
+
+type sent struct {
+	xid int32
+	st  step
+}
+
+const patience = 20 * time.Second
+
+func (a *actor) connect(addr string, req wire.ConnectRequest) error {
+	nc, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return err
+	}
+	a.nc, a.sent = nc, nil
+	if _, err := nc.Write(wire.Frame(&req)); err != nil {
+		return err
+	}
+	b, err := a.frame()
+	if err != nil {
+		return err
+	}
+	a.hi = wire.ConnectResponse{}
+	return wire.Unmarshal(b, &a.hi)
+}
+
+func (a *actor) frame() ([]byte, error) {
+	a.nc.SetReadDeadline(time.Now().Add(patience))
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(a.nc, head); err != nil {
+		return nil, err
+	}
+	b := make([]byte, binary.BigEndian.Uint32(head))
+	_, err := io.ReadFull(a.nc, b)
+	return b, err
+}
+
+func (a *actor) send(st step) error {
+	a.xid++
+	a.sent = append(a.sent, sent{a.xid, st})
+	_, err := a.nc.Write(wire.Frame(&wire.RequestHeader{Xid: a.xid, Op: st.op()}, st.body(a.seen)))
+	return err
+}
+
+// ask is for what goes on behind the scenes.
+func (a *actor) ask(st step, reply wire.Record) (wire.ReplyHeader, error) {
+	var hdr wire.ReplyHeader
+	if err := a.send(st); err != nil {
+		return hdr, err
+	}
+	for a.sent = nil; ; {
+		b, err := a.frame()
+		if err != nil {
+			return hdr, err
+		}
+		if err := wire.Unmarshal(b, &hdr); err != nil {
+			return hdr, err
+		}
+		if hdr.Xid == a.xid {
+			if hdr.Err == wire.OK {
+				err = wire.Unmarshal(b[wire.ReplyHeaderLen:], reply)
+			}
+			return hdr, err
+		}
+	}
+}
+
+// perform runs a script in an otherwise idle server.
+func perform(addr string, script []step) (heard [actors][]string, err error) {
+	p := &performance{addr: addr, admin: &actor{}}
+	if err := p.raise(); err != nil {
+		return heard, err
+	}
+	for i := 0; i < len(script); {
+		n := segment(script[i:])
+		if err := p.play(script[i : i+n]); err != nil {
+			return p.heard, fmt.Errorf("step %d %v: %w", i, script[i], err)
+		}
+		i += n
+	}
+	for i := range p.actors {
+		if err := p.play([]step{{Client: i, Do: "exists", Path: "/d"}}); err != nil {
+			return p.heard, err
+		}
+	}
+	return p.heard, p.drop()
+}
+
+// segment is how many steps can be sent without waiting: those of one client,
+// up to something that does not stand in line with requests.
+func segment(script []step) int {
+	for i, st := range script {
+		if st.Client != script[0].Client {
+			return i
+		}
+		if st.alone() {
+			return max(i, 1)
+		}
+	}
+	return len(script)
+}
+
+func (p *performance) raise() error {
+	hello := wire.ConnectRequest{Timeout: 30000, Passwd: make([]byte, 16), HasReadOnly: true}
+	if err := p.admin.connect(p.addr, hello); err != nil {
+		return err
+	}
+	if _, err := p.admin.ask(step{Do: "auth", Scheme: "digest", Data: superPassword}, &wire.Empty{}); err != nil {
+		return err
+	}
+	for _, path := range []string{"/d", "/zookeeper/quota/d"} {
+		if err := p.sweep(path); err != nil {
+			return err
+		}
+	}
+	for i := range p.actors {
+		p.actors[i] = &actor{}
+		if err := p.open(i); err != nil {
+			return err
+		}
+	}
+	hdr, err := p.admin.ask(step{Do: "create", Path: "/d", Data: "d", ACL: openWorld}, &wire.Empty{})
+	p.base = hdr.Zxid
+	return err
+}
+
+const openWorld = "31:world:anyone"
+
+func (p *performance) open(i int) error {
+	a := p.actors[i]
+	err := a.connect(p.addr, wire.ConnectRequest{Timeout: 30000, Passwd: make([]byte, 16), HasReadOnly: true})
+	p.owners = append(p.owners, a.hi.SessionID)
+	return err
+}
+
+func (p *performance) sweep(path string) error {
+	var r wire.ChildrenResponse
+	hdr, err := p.admin.ask(step{Do: "getChildren2", Path: path}, &r)
+	if err != nil || hdr.Err == wire.CodeNoNode {
+		return err
+	}
+	for _, child := range r.Children {
+		if err := p.sweep(path + "/" + child); err != nil {
+			return err
+		}
+	}
+	if hdr, err = p.admin.ask(step{Do: "delete", Path: path, Version: -1}, &wire.Empty{}); err == nil && hdr.Err != wire.OK {
+		err = fmt.Errorf("sweep %s: %v", path, hdr.Err)
+	}
+	return err
+}
+
+// drop ends all sessions.
+func (p *performance) drop() error {
+	for _, a := range append(p.actors[:], p.admin) {
+		if _, err := a.ask(step{Do: "closeSession"}, &wire.Empty{}); err != nil {
+			return err
+		}
+		a.nc.Close()
+	}
+	return nil
+}
+
+func (p *performance) play(steps []step) error {
+	a := p.actors[steps[0].Client]
+	if st := steps[0]; st.befalls() {
+		return p.befall(a, st)
+	}
+	for _, st := range steps {
+		if err := a.send(st); err != nil {
+			return err
+		}
+	}
+	return p.listen(a, steps[0].Client)
+}
+
+// listen reads until everything that was sent has been answered.
+func (p *performance) listen(a *actor, i int) error {
+	for len(a.sent) > 0 {
+		b, err := a.frame()
+		if errors.Is(err, io.EOF) {
+			p.heard[i] = append(p.heard[i], "closed")
+			return p.resume(i)
+		}
+		if err != nil {
+			return err
+		}
+		p.hear(a, i, b)
+	}
+	return nil
+}
+
+func (p *performance) hear(a *actor, i int, b []byte) {
+	var hdr wire.ReplyHeader
+	if err := wire.Unmarshal(b, &hdr); err != nil {
+		p.heard[i] = append(p.heard[i], fmt.Sprintf("%v: % x", err, b))
+		return
+	}
+	var st step
+	if len(a.sent) > 0 && a.sent[0].xid == hdr.Xid {
+		st, a.sent = a.sent[0].st, a.sent[1:]
+	}
+	p.heard[i] = append(p.heard[i], p.tell(st, hdr, b[wire.ReplyHeaderLen:]))
+	a.seen = max(a.seen, hdr.Zxid)
+	if hdr.Err == wire.CodeUnimplemented || hdr.Err == wire.CodeAuthFailed { // and a close
+		a.sent = append(a.sent, sent{})
+	}
+}
+
+// resume goes on with a session whose connection the server has ended.
+func (p *performance) resume(i int) error {
+	a := p.actors[i]
+	a.nc.Close()
+	if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 30000, SessionID: a.hi.SessionID, Passwd: a.hi.Passwd}); err != nil {
+		return err
+	}
+	p.heard[i] = append(p.heard[i], fmt.Sprint("resumed ", a.hi.Timeout, slices.Index(p.owners, a.hi.SessionID)))
+	if a.hi.SessionID == 0 {
+		return p.open(i)
+	}
+	return nil
+}
+
+func (p *performance) befall(a *actor, st step) error {
+	i := st.Client
+	// What has been told already belongs to before.
+	if err := p.play([]step{{Client: i, Do: "exists", Path: "/d"}}); err != nil {
+		return err
+	}
+	switch st.Do {
+	case doRenew:
+		if err := a.send(step{Do: "closeSession"}); err != nil {
+			return err
+		}
+		for len(a.sent) > 0 {
+			b, err := a.frame()
+			if err != nil {
+				return err
+			}
+			p.hear(a, i, b)
+		}
+		a.nc.Close()
+		return p.open(i)
+	case doReconnect:
+		return p.resume(i)
+	case doMove:
+		// A real server closes the old connection, unless it has not come to
+		// notice the end of the one before.
+		old := a.nc
+		defer old.Close()
+		a.nc = nopCloser{old}
+		return p.resume(i)
+	case doExpire:
+		before, err := zxidOf(p.addr)
+		if err != nil {
+			return err
+		}
+		a.nc.Close()
+		// The shorter timeout is granted for the session that goes on.
+		if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 1, SessionID: a.hi.SessionID, Passwd: a.hi.Passwd}); err != nil {
+			return err
+		}
+		a.nc.Close()
+		if err := p.awaitExpiry(before); err != nil {
+			return err
+		}
+		// The server closes what asks for the session before it is quite gone.
+		err = p.resume(i)
+		for n := 0; n < 5 && errors.Is(err, io.EOF); n++ {
+			err = p.resume(i)
+		}
+		return err
+	}
+	return nil
+}
+
+type nopCloser struct{ net.Conn }
+
+func (nopCloser) Close() error { return nil }
+
+// awaitExpiry asks the server until it has counted one more transaction, which
+// is the end of the session.
+func (p *performance) awaitExpiry(before string) error {
+	for range 10000 {
+		now, err := zxidOf(p.addr)
+		if err != nil || now != before {
+			return err
+		}
+	}
+	return errors.New("a session does not expire")
+}
+
+func zxidOf(addr string) (string, error) {
+	answer, err := word(addr, "srvr")
+	_, rest, ok := strings.Cut(answer, "Zxid: ")
+	if err == nil && !ok {
+		err = fmt.Errorf("srvr: %q", answer)
+	}
+	zxid, _, _ := strings.Cut(rest, "\n")
+	return zxid, err
+}
+
+// word asks a four-letter word.
+func word(addr, word string) (string, error) {
+	nc, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return "", err
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(nc, word); err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(nc)
+	return string(b), err
+}

@@ -1,0 +1,213 @@
+package zktest
+
+import (
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// readOp answers an operation that changes nothing but watches.
+func (s *Server) readOp(c *conn, op wire.Op, body wire.Record) (wire.Code, wire.Record) {
+	switch r := body.(type) {
+	case *wire.PathWatch:
+		if op == wire.OpExists {
+			return s.exists(c, r)
+		}
+		return s.get(c, op, r)
+	case *wire.MultiRequest:
+		return s.multiRead(c, r)
+	case *wire.SetWatches:
+		s.setWatches(c, r)
+		return wire.OK, nil
+	case *wire.PathKind:
+		if op == wire.OpAddWatch {
+			return s.addWatch(c, r)
+		}
+		return s.namedWatch(c, op, r), nil
+	case *wire.Path:
+		switch op {
+		case wire.OpSync:
+			return wire.OK, &wire.Path{Path: javaUTF8(r.Path)}
+		case wire.OpGetACL:
+			return s.getACL(c, r.Path)
+		case wire.OpGetEphemerals:
+			return wire.OK, s.ephemerals(c, r.Path)
+		case wire.OpGetAllChildrenNumber:
+			return s.descendants(c, r.Path)
+		}
+	}
+	return wire.CodeUnimplemented, nil
+}
+
+// exists leaves a watch where there is no node, too. In ZooKeeper 3.8, those
+// may ask who may not read the node.
+func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
+	if strings.IndexByte(r.Path, 0) >= 0 {
+		return wire.CodeBadArguments, nil
+	}
+	n := s.tree.nodes[r.Path]
+	if n != nil && !s.opts.old && !permitted(n.acl, wire.PermRead, c.ids) {
+		return wire.CodeNoAuth, nil
+	}
+	if r.Watch {
+		s.watches.nodes.add(r.Path, c, watchOnce)
+	}
+	if n == nil {
+		return wire.CodeNoNode, nil
+	}
+	stat := n.stat()
+	return wire.OK, &stat
+}
+
+// readable finds a node that the connection may read.
+func (s *Server) readable(c *conn, path string, perms int32) (*node, wire.Code) {
+	n := s.tree.nodes[path]
+	switch {
+	case n == nil:
+		return nil, wire.CodeNoNode
+	case !permitted(n.acl, perms, c.ids):
+		return nil, wire.CodeNoAuth
+	}
+	return n, wire.OK
+}
+
+// get is getData, getChildren and getChildren2.
+func (s *Server) get(c *conn, op wire.Op, r *wire.PathWatch) (wire.Code, wire.Record) {
+	n, code := s.readable(c, r.Path, wire.PermRead)
+	if code != wire.OK {
+		return code, nil
+	}
+	table := s.watches.children
+	if op == wire.OpGetData {
+		table = s.watches.nodes
+	}
+	if r.Watch {
+		table.add(r.Path, c, watchOnce)
+	}
+	switch op {
+	case wire.OpGetData:
+		return wire.OK, &wire.GetDataResponse{Data: n.data, Stat: n.stat()}
+	case wire.OpGetChildren:
+		return wire.OK, stringList(n.children.list())
+	}
+	return wire.OK, &wire.ChildrenResponse{Children: n.children.list(), Stat: n.stat()}
+}
+
+func (s *Server) getACL(c *conn, path string) (wire.Code, wire.Record) {
+	n, code := s.readable(c, path, wire.PermRead|wire.PermAdmin)
+	if code != wire.OK {
+		return code, nil
+	}
+	acl := n.acl
+	if !permitted(acl, wire.PermAdmin, c.ids) {
+		acl = masked(acl)
+	}
+	return wire.OK, &wire.GetACLResponse{ACL: acl, Stat: n.stat()}
+}
+
+// ephemerals lists the session's own nodes whose paths begin with a prefix.
+func (s *Server) ephemerals(c *conn, prefix string) wire.Record {
+	set := s.tree.ephemerals[c.id]
+	if set == nil {
+		return stringList{}
+	}
+	if strings.TrimSpace(prefix) == "" || strings.TrimSpace(prefix) == "/" {
+		prefix = ""
+	}
+	own := stringList{}
+	for _, path := range set.cloned() {
+		if strings.HasPrefix(path, prefix) {
+			own = append(own, path)
+		}
+	}
+	return own
+}
+
+// descendants counts the nodes below a path.
+func (s *Server) descendants(c *conn, path string) (wire.Code, wire.Record) {
+	if _, code := s.readable(c, path, wire.PermRead); code != wire.OK {
+		return code, nil
+	}
+	if path == "/" {
+		return wire.OK, number(len(s.tree.nodes) - 2)
+	}
+	n := 0
+	for p := range s.tree.nodes {
+		if strings.HasPrefix(p, path+"/") {
+			n++
+		}
+	}
+	return wire.OK, number(n)
+}
+
+// setWatches takes up the watches that a client had on its last connection.
+// Whatever has happened to their nodes since is told at once, even to those who
+// may not read them.
+func (s *Server) setWatches(c *conn, r *wire.SetWatches) {
+	changed := func(n *node, zxid int64) bool { return n == nil || zxid > r.RelativeZxid }
+	tell := func(path string, event int32) { c.notify(path, event, nil, noZxid) }
+	for _, path := range r.Data {
+		switch n := s.tree.nodes[path]; {
+		case n == nil:
+			tell(path, wire.EventDeleted)
+		case changed(n, n.mzxid):
+			tell(path, wire.EventDataChanged)
+		default:
+			s.watches.nodes.add(path, c, watchOnce)
+		}
+	}
+	for _, path := range r.Exist {
+		if n := s.tree.nodes[path]; n != nil {
+			tell(path, wire.EventCreated)
+		} else {
+			s.watches.nodes.add(path, c, watchOnce)
+		}
+	}
+	for _, path := range r.Child {
+		switch n := s.tree.nodes[path]; {
+		case n == nil:
+			tell(path, wire.EventDeleted)
+		case changed(n, n.pzxid):
+			tell(path, wire.EventChildrenChanged)
+		default:
+			s.watches.children.add(path, c, watchOnce)
+		}
+	}
+	for _, path := range r.Persistent {
+		s.watches.addPersistent(path, c, false)
+	}
+	for _, path := range r.PersistentRecursive {
+		s.watches.addPersistent(path, c, true)
+	}
+}
+
+// noZxid is what an event carries that no transaction has just caused.
+const noZxid = -1
+
+// addWatch is answered with the code once more, as a body.
+func (s *Server) addWatch(c *conn, r *wire.PathKind) (wire.Code, wire.Record) {
+	if r.Kind != 0 && r.Kind != 1 {
+		return wire.CodeMarshallingError, nil
+	}
+	s.watches.addPersistent(r.Path, c, r.Kind == 1)
+	return wire.OK, number(0)
+}
+
+// namedWatch is checkWatches and removeWatches.
+func (s *Server) namedWatch(c *conn, op wire.Op, r *wire.PathKind) wire.Code {
+	tables, mode := s.watches.tables(r.Kind)
+	if tables == nil {
+		return wire.CodeMarshallingError
+	}
+	code := wire.CodeNoWatcher
+	for _, table := range tables {
+		if op == wire.OpCheckWatches && table.single && r.Path != "" && !strings.Contains(r.Path, "/") {
+			return wire.CodeMarshallingError // has no parents to look for recursive watches at
+		}
+		if op == wire.OpCheckWatches && table.has(r.Path, c, mode) ||
+			op == wire.OpRemoveWatches && table.remove(r.Path, c, mode) {
+			code = wire.OK
+		}
+	}
+	return code
+}

@@ -1,0 +1,49 @@
+package zktest
+
+import (
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// stringList is a reply of one vector of strings.
+type stringList []string
+
+func (r stringList) Encode(e *wire.Encoder) { e.Strings(r) }
+func (r stringList) Decode(*wire.Decoder)   {}
+
+// number is a reply of one integer.
+type number int32
+
+func (r number) Encode(e *wire.Encoder) { e.Int(int32(r)) }
+func (r number) Decode(*wire.Decoder)   {}
+
+// identity is the reply to whoAmI.
+type identity []authID
+
+func (r identity) Encode(e *wire.Encoder) {
+	e.Int(int32(len(r)))
+	for _, id := range r {
+		e.String(id.scheme)
+		user := id.id
+		if id.scheme == "digest" {
+			user, _, _ = strings.Cut(user, ":")
+		}
+		e.String(user)
+	}
+}
+
+func (r identity) Decode(*wire.Decoder) {}
+
+// reconfig is the body of a request that is always refused, but not before it
+// has been understood.
+type reconfig struct{}
+
+func (*reconfig) Encode(*wire.Encoder) {}
+
+func (*reconfig) Decode(d *wire.Decoder) {
+	for range 3 { // servers that join, that leave, or the new members
+		_ = d.String()
+	}
+	d.Long()
+}

@@ -1,0 +1,148 @@
+package zktest_test
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A step is what one of the clients of a script does: a request, by its
+// operation's name, or something that befalls its session.
+type step struct {
+	Client  int    `json:"c"`
+	Do      string `json:"do"`
+	Path    string `json:"path,omitempty"`
+	Data    string `json:"data,omitempty"` // of auth, too
+	Scheme  string `json:"scheme,omitempty"`
+	Version int32  `json:"version,omitempty"`
+	Flags   int32  `json:"flags,omitempty"`
+	TTL     int64  `json:"ttl,omitempty"`
+	ACL     string `json:"acl,omitempty"` // perms:scheme:id, with commas between entries; "" is none
+	Watch   bool   `json:"watch,omitempty"`
+	Kind    int32  `json:"kind,omitempty"`
+	Since   int64  `json:"since,omitempty"` // of setWatches: zxids before the last seen
+	Paths   string `json:"paths,omitempty"` // of setWatches: kind letter and path, with commas between
+	Ops     []step `json:"ops,omitempty"`   // of multi and multiRead
+	Raw     string `json:"raw,omitempty"`   // the body in hexadecimal, instead of all this
+}
+
+// What befalls a session rather than being asked by it.
+const (
+	doRenew     = "renew"     // close the session, open another
+	doReconnect = "reconnect" // the connection breaks; resume the session
+	doMove      = "move"      // resume the session elsewhere; the old connection is still there
+	doExpire    = "expire"    // be away until it has expired, find that out, open another
+)
+
+func (s step) befalls() bool {
+	return s.Do == doRenew || s.Do == doReconnect || s.Do == doMove || s.Do == doExpire
+}
+
+// alone says whether the step must be neither sent before an earlier one has
+// been answered nor followed by another one before it has: it ends the
+// connection, or is answered past those that stand in line. What comes close
+// behind a setACL, a real server may still judge by the old list.
+func (s step) alone() bool {
+	switch s.Do {
+	case "auth", "sasl", "whoAmI", "check", "notification", "error", "setACL":
+		return true
+	}
+	return s.befalls() || strings.HasPrefix(s.Do, "op(")
+}
+
+var opsByName = func() map[string]wire.Op {
+	names := make(map[string]wire.Op)
+	for op := wire.Op(-20); op < 200; op++ {
+		names[op.String()] = op
+	}
+	return names
+}()
+
+func (s step) op() wire.Op {
+	if op, ok := opsByName[s.Do]; ok {
+		return op
+	}
+	panic("no operation " + s.Do)
+}
+
+func aclOf(s string) (acl []wire.ACL) {
+	for entry := range strings.SplitSeq(s, ",") {
+		if parts := strings.SplitN(entry, ":", 3); len(parts) == 3 {
+			perms, _ := strconv.ParseInt(parts[0], 10, 32)
+			acl = append(acl, wire.ACL{Perms: int32(perms), Scheme: parts[1], ID: parts[2]})
+		}
+	}
+	return acl
+}
+
+// encoded is something encoded already.
+type encoded []byte
+
+func (b encoded) Encode(e *wire.Encoder) { e.Buf = append(e.Buf, b...) }
+func (encoded) Decode(*wire.Decoder)     {}
+
+// body is the request on the wire. Zxids in it count from seen.
+func (s step) body(seen int64) wire.Record {
+	if s.Raw != "" {
+		b, err := hex.DecodeString(s.Raw)
+		if err != nil {
+			panic(err)
+		}
+		return encoded(b)
+	}
+	switch op := s.op(); op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+		return &wire.CreateRequest{Path: s.Path, Data: []byte(s.Data), ACL: aclOf(s.ACL), Flags: s.Flags,
+			TTL: s.TTL, HasTTL: op == wire.OpCreateTTL}
+	case wire.OpDelete, wire.OpCheck:
+		return &wire.PathVersion{Path: s.Path, Version: s.Version}
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
+		return &wire.PathWatch{Path: s.Path, Watch: s.Watch}
+	case wire.OpSetData:
+		return &wire.SetDataRequest{Path: s.Path, Data: []byte(s.Data), Version: s.Version}
+	case wire.OpSetACL:
+		return &wire.SetACLRequest{Path: s.Path, ACL: aclOf(s.ACL), Version: s.Version}
+	case wire.OpGetACL, wire.OpSync, wire.OpGetEphemerals, wire.OpGetAllChildrenNumber, wire.OpDeleteContainer:
+		return &wire.Path{Path: s.Path}
+	case wire.OpAddWatch, wire.OpCheckWatches, wire.OpRemoveWatches:
+		return &wire.PathKind{Path: s.Path, Kind: s.Kind}
+	case wire.OpAuth:
+		return &wire.AuthRequest{Scheme: s.Scheme, Auth: []byte(s.Data)}
+	case wire.OpMulti, wire.OpMultiRead:
+		m := &wire.MultiRequest{}
+		for _, o := range s.Ops {
+			m.Ops = append(m.Ops, wire.MultiOp{Op: o.op(), Body: o.body(seen)})
+		}
+		return m
+	case wire.OpSetWatches, wire.OpSetWatches2:
+		r := &wire.SetWatches{RelativeZxid: seen - s.Since, Version2: op == wire.OpSetWatches2}
+		for entry := range strings.SplitSeq(s.Paths, ",") {
+			if entry == "" {
+				continue
+			}
+			list := map[byte]*[]string{'d': &r.Data, 'e': &r.Exist, 'c': &r.Child, 'p': &r.Persistent, 'r': &r.PersistentRecursive}[entry[0]]
+			*list = append(*list, entry[1:])
+		}
+		return r
+	}
+	return &wire.Empty{}
+}
+
+func (s step) String() string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func parseStep(line string) (s step, err error) {
+	if err = json.Unmarshal([]byte(line), &s); err != nil {
+		return s, fmt.Errorf("step %s: %w", line, err)
+	}
+	return s, nil
+}

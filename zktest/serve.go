@@ -1,0 +1,179 @@
+package zktest
+
+import (
+	"slices"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// serve answers a request. It returns false when the connection has to go
+// without further ado.
+func (s *Server) serve(c *conn, q *call) (more bool) {
+	c.received++
+	if greeting, ok := q.body.(*wire.ConnectRequest); ok {
+		return s.connect(c, greeting)
+	}
+	op, xid := q.hdr.Op, q.hdr.Xid
+	if op == wire.OpAuth {
+		return s.auth(c, q)
+	}
+	if op == wire.OpSASL {
+		if q.bad {
+			return false
+		}
+		// No mechanism is configured, to which the server's reply is no token.
+		c.send(&wire.ReplyHeader{Xid: xid}, &wire.Token{})
+		return true
+	}
+	s.touch(c)
+	if op == wire.OpPing {
+		s.reply(c, wire.XidPing, wire.OK, nil)
+		return true
+	}
+	if c.isolated > 0 && (c.waiting || !q.isolable()) {
+		c.waiting = true
+		return true
+	}
+	switch op {
+	case wire.OpClose:
+		s.end(c.session)
+		s.reply(c, xid, wire.OK, nil)
+		s.cut(c)
+		return true
+	case wire.OpWhoAmI:
+		s.reply(c, xid, wire.OK, identity(c.ids))
+		return true
+	}
+	switch {
+	case q.body == nil || op == wire.OpCheck && !s.opts.old: // check exists only in transactions
+		c.send(&wire.ReplyHeader{Xid: xid, Zxid: noZxid, Err: wire.CodeUnimplemented})
+		s.cut(c)
+	case q.bad:
+		if op == wire.OpMulti || s.opts.old && writes(op) {
+			s.zxid++
+		}
+		s.reply(c, xid, wire.CodeMarshallingError, nil)
+	case op == wire.OpReconfig:
+		s.zxid++
+		s.reply(c, xid, wire.CodeReconfigDisabled, nil)
+	case op == wire.OpMulti:
+		s.multi(c, xid, q.body.(*wire.MultiRequest))
+	case writes(op):
+		s.write(c, xid, op, q.body)
+	default:
+		code, body := s.readOp(c, op, q.body)
+		s.reply(c, xid, code, body)
+	}
+	return true
+}
+
+// writes says whether an operation goes through a transaction of its own.
+func writes(op wire.Op) bool {
+	switch op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL,
+		wire.OpDelete, wire.OpDeleteContainer, wire.OpSetData, wire.OpSetACL, wire.OpCheck:
+		return true
+	}
+	return false
+}
+
+// auth takes a proof of identity, and ends the connection if it is of a kind
+// that the server cannot check. Its replies carry no zxid.
+func (s *Server) auth(c *conn, q *call) (more bool) {
+	r := q.body.(*wire.AuthRequest)
+	if q.bad {
+		return false
+	}
+	switch r.Scheme {
+	case "digest":
+		id := digestID(string(r.Auth))
+		if id == s.opts.superDigest {
+			c.addID(authID{"super", ""})
+		}
+		c.addID(authID{"digest", id})
+	case "ip":
+		// The address has been known since the connection began.
+	default:
+		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid, Err: wire.CodeAuthFailed})
+		s.cut(c)
+		return true
+	}
+	c.send(&wire.ReplyHeader{Xid: q.hdr.Xid})
+	return true
+}
+
+// addID keeps the ids in the order of the server, which has them in a hash
+// set: the ACL that "auth" stands for shows it.
+func (c *conn) addID(id authID) {
+	if slices.Contains(c.ids, id) {
+		return
+	}
+	c.ids = append(slices.Clip(c.ids), id)
+	const buckets = 16
+	slices.SortStableFunc(c.ids, func(a, b authID) int {
+		return int(a.hash()%buckets) - int(b.hash()%buckets)
+	})
+}
+
+func (id authID) hash() uint32 {
+	return spread((17*37+stringHash(id.scheme))*37 + stringHash(id.id))
+}
+
+// write applies one operation and answers it. What it changes is told to those
+// who watch before the answer goes out.
+func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
+	t := s.begin(c)
+	res, code := t.apply(op, body)
+	s.watches.fire(t.triggers, t.zxid)
+	if code != wire.OK {
+		s.reply(c, xid, code, nil)
+		return
+	}
+	s.watchClock()
+	switch op {
+	case wire.OpCreate:
+		s.reply(c, xid, code, &wire.Path{Path: res.Path})
+	case wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
+		s.reply(c, xid, code, &wire.CreateResponse{Path: res.Path, Stat: res.Stat})
+	case wire.OpSetData, wire.OpSetACL:
+		s.reply(c, xid, code, &res.Stat)
+	default:
+		s.reply(c, xid, code, nil)
+	}
+}
+
+// watchClock sees to it that the first container or node with a time to live
+// is looked after.
+func (s *Server) watchClock() {
+	if s.reapAt.IsZero() && len(s.tree.containers)+len(s.tree.ttls) > 0 {
+		s.planReap()
+		s.wakeBy(s.reapAt)
+	}
+}
+
+// apply does one operation of a transaction.
+func (t *txn) apply(op wire.Op, body wire.Record) (wire.MultiResult, wire.Code) {
+	res := wire.MultiResult{Op: op}
+	var n *node
+	var code wire.Code
+	switch r := body.(type) {
+	case *wire.CreateRequest:
+		res.Path, n, code = t.create(op, r)
+	case *wire.SetDataRequest:
+		n, code = t.setData(r.Path, r.Data, r.Version)
+	case *wire.SetACLRequest:
+		n, code = t.setACL(r.Path, r.ACL, r.Version)
+	case *wire.PathVersion:
+		if op == wire.OpDelete {
+			code = t.delete(r.Path, r.Version)
+		} else {
+			code = t.check(r.Path, r.Version)
+		}
+	case *wire.Path:
+		code = t.deleteContainer(r.Path)
+	}
+	if n != nil {
+		res.Stat = n.stat()
+	}
+	return res, code
+}

@@ -1,0 +1,287 @@
+package zktest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A Server is a ZooKeeper server in this process. Its methods are safe for
+// concurrent use.
+type Server struct {
+	opts   options
+	born   time.Time
+	closed chan struct{}
+	kicked chan struct{}
+	turn   chan struct{} // taken by whoever asks the fault functions
+	faulty atomic.Bool   // there are fault functions
+	frozen atomic.Bool   // there is a pause
+	wg     sync.WaitGroup
+
+	mu          sync.Mutex
+	tree        *tree
+	watches     watches
+	sessions    map[int64]*session
+	nextSession int64
+	expiry      expiry
+	zxid        int64
+	conns       map[*conn]struct{}
+	partitions  map[*partition]struct{}
+	faults      []*func(Request) verdict
+	requests    []Request
+	count       int
+	stopped     bool
+	paused      chan struct{} // closed at the end of the pause; nil when there is none
+	ahead       time.Duration // of the clock that nodes are dated by
+	done        bool
+	alarm       time.Time // when the clock goroutine wakes next; zero for never
+	reapAt      time.Time // when it looks for containers next; zero while there are none
+
+	saving sync.Mutex // taken before mu by whoever writes the file
+	saved  int64      // the zxid that the file has
+
+	listener net.Listener
+	addr     string // once there has been a listener
+}
+
+// New starts an empty server and closes it when the test ends.
+func New(t testing.TB, opts ...Option) *Server {
+	t.Helper()
+	s, err := Start(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Start starts an empty server. It is for programs; tests call New.
+func Start(opts ...Option) (*Server, error) {
+	o := defaults()
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	s := &Server{
+		opts: o, born: now,
+		closed: make(chan struct{}), kicked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		tree:        newTree(),
+		watches:     watches{nodes: newWatchTable(o.old), children: newWatchTable(o.old)},
+		sessions:    make(map[int64]*session),
+		nextSession: firstSession(now),
+		expiry:      expiry{tick: o.tick, start: now, buckets: make(map[int64]map[*session]struct{})},
+		conns:       make(map[*conn]struct{}),
+		partitions:  make(map[*partition]struct{}),
+	}
+	if o.file != "" {
+		if err := s.load(o.file); err != nil {
+			return nil, err
+		}
+		s.wg.Go(s.keep)
+	}
+	if o.listen != "" {
+		if err := s.listen(o.listen); err != nil {
+			close(s.closed)
+			s.wg.Wait()
+			return nil, err
+		}
+	}
+	s.wg.Go(s.clock)
+	return s, nil
+}
+
+// Addr is the address of the server's TCP listener, which the first call opens
+// unless WithAddr did. It stays the same over Stop and Restart.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.addr == "" && !s.done {
+		if err := s.listen("127.0.0.1:0"); err != nil {
+			panic("zktest: no free port on 127.0.0.1: " + err.Error())
+		}
+		if s.stopped {
+			s.listener.Close()
+			s.listener = nil
+		}
+	}
+	return s.addr
+}
+
+// listen must not be called with a listener open.
+func (s *Server) listen(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	s.listener, s.addr = l, l.Addr().String()
+	s.wg.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if s.attach(nc) != nil {
+				nc.Close()
+			}
+		}
+	})
+	return nil
+}
+
+// DialContext opens a connection in memory, whatever the address, without the
+// network: for clients in a testing/synctest bubble, where the clock of server
+// and client stands still until both are waiting.
+func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	err := ctx.Err()
+	client, server := newPipe("client", memAddr(addr))
+	if err == nil {
+		err = s.attach(server)
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: memAddr(addr), Err: err}
+	}
+	return client, nil
+}
+
+var errRefused = errors.Join(errors.New("zktest: server is down"), syscall.ECONNREFUSED)
+
+func (s *Server) attach(nc net.Conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.done {
+		return errRefused
+	}
+	c := newConn(s, nc)
+	s.conns[c] = struct{}{}
+	s.swallow(c, 0)
+	s.wg.Go(c.read)
+	s.wg.Go(c.write)
+	return nil
+}
+
+// forget ends a connection whose client is gone.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	s.detach(c)
+	delete(s.conns, c)
+	s.mu.Unlock()
+	c.abort()
+}
+
+// cut ends a connection after what has been sent on it.
+func (s *Server) cut(c *conn) {
+	s.detach(c)
+	c.finish()
+}
+
+func (s *Server) detach(c *conn) {
+	c.detached = true
+	s.watches.drop(c)
+	if c.session != nil && c.session.conn == c {
+		c.session.conn = nil
+	}
+}
+
+// Stop makes the server refuse and cut all connections. It keeps the tree and
+// the sessions, none of which expires while the server is stopped.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+}
+
+func (s *Server) stop() {
+	if s.stopped {
+		return
+	}
+	s.stopped = true
+	if s.listener != nil {
+		s.listener.Close()
+		s.listener = nil
+	}
+	for c := range s.conns {
+		s.detach(c)
+		if c.holes == 0 { // whom a partition has swallowed cannot be told
+			c.abort()
+		}
+	}
+}
+
+// Restart makes a stopped server accept connections again, at the same address
+// and with the same tree. Sessions can be resumed, and each has its full
+// timeout to do so.
+func (s *Server) Restart() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return net.ErrClosed
+	}
+	if !s.stopped {
+		return nil
+	}
+	if s.addr != "" {
+		if err := s.listen(s.addr); err != nil {
+			return err
+		}
+	}
+	s.stopped = false
+	for _, ss := range s.sessions {
+		s.expiry.touch(ss, ss.timeout)
+	}
+	s.planReap()
+	s.kick()
+	return nil
+}
+
+// Close stops the server for good and waits until nothing of it runs any more.
+func (s *Server) Close() {
+	s.mu.Lock()
+	if !s.done {
+		s.done = true
+		s.stop()
+		close(s.closed)
+		for c := range s.conns {
+			c.abort()
+		}
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	if s.opts.file != "" {
+		if err := s.save(); err != nil {
+			panic("zktest: " + err.Error())
+		}
+	}
+}
+
+// begin starts a transaction, for the connection or for the server itself.
+func (s *Server) begin(c *conn) *txn {
+	s.zxid++
+	t := &txn{tree: s.tree, zxid: s.zxid, now: s.now(), old: s.opts.old}
+	if c != nil {
+		t.session, t.ids = c.id, c.ids
+	}
+	return t
+}
+
+// now is the date in milliseconds since 1970.
+func (s *Server) now() int64 { return time.Now().Add(s.ahead).UnixMilli() }
+
+// reply answers a request.
+func (s *Server) reply(c *conn, xid int32, code wire.Code, body wire.Record) {
+	hdr := wire.ReplyHeader{Xid: xid, Zxid: s.zxid, Err: code}
+	if body == nil {
+		c.send(&hdr)
+		return
+	}
+	c.send(&hdr, body)
+}

@@ -1,0 +1,40 @@
+package zktest
+
+import (
+	"context"
+	"testing"
+
+	client "github.com/zkrecipes/zkrecipes/session"
+)
+
+// Session connects to the server in memory, so that it works in a synctest
+// bubble too, and closes the session with the test.
+func (s *Server) Session(t testing.TB, opts ...client.Option) *client.Session {
+	t.Helper()
+	return connect(t, "zktest:2181", append([]client.Option{client.WithDialer(s.DialContext)}, opts...))
+}
+
+// Session connects to the target, below the test's own node, and closes the
+// session with the test.
+func (t *Target) Session(tb testing.TB, opts ...client.Option) *client.Session {
+	tb.Helper()
+	return connect(tb, t.Connect(), opts)
+}
+
+func connect(t testing.TB, servers string, opts []client.Option) *client.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), targetTimeout)
+	defer cancel()
+	sess, err := client.Connect(ctx, servers, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
+		defer cancel()
+		if err := sess.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return sess
+}

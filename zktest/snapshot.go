@@ -1,0 +1,166 @@
+package zktest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A snapshot is what a server keeps in its file: nodes, and the sessions that
+// own some of them.
+type snapshot struct {
+	Zxid        int64
+	NextSession int64
+	Sessions    []savedSession
+	Nodes       []savedNode
+}
+
+type savedSession struct {
+	ID      int64
+	Timeout time.Duration
+}
+
+// A savedNode is a node with its path. Parents precede their children.
+type savedNode struct {
+	Path                string
+	Data                []byte
+	ACL                 []wire.ACL
+	Czxid, Mzxid, Pzxid int64
+	Ctime, Mtime        int64
+	Version, Aversion   int32
+	Creates             int32 `json:",omitempty"`
+	Wraps               bool  `json:",omitempty"`
+	Owner               int64 `json:",omitempty"`
+}
+
+func (s *Server) snapshot() *snapshot {
+	snap := &snapshot{Zxid: s.zxid, NextSession: s.nextSession}
+	for _, id := range slices.Sorted(maps.Keys(s.sessions)) {
+		snap.Sessions = append(snap.Sessions, savedSession{id, s.sessions[id].timeout})
+	}
+	for _, path := range slices.Sorted(maps.Keys(s.tree.nodes)) {
+		n := s.tree.nodes[path]
+		if path == "/" {
+			continue // is there as "" as well
+		}
+		snap.Nodes = append(snap.Nodes, savedNode{path, n.data, n.acl, n.czxid, n.mzxid, n.pzxid, n.ctime, n.mtime,
+			n.version, n.aversion, n.creates, n.wraps, n.owner})
+	}
+	return snap
+}
+
+// load takes over a file that a server has left. There need not be one.
+func (s *Server) load(file string) error {
+	// That it cannot be written is better known now than at the end.
+	probe, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return fmt.Errorf("zktest: %w", err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return fmt.Errorf("zktest: %w", err)
+	}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("zktest: %w", err)
+	}
+	var snap snapshot
+	if err := json.Unmarshal(b, &snap); err != nil {
+		return fmt.Errorf("zktest: %s is no snapshot of a server: %w", file, err)
+	}
+	for _, saved := range snap.Nodes {
+		if err := s.tree.restore(saved); err != nil {
+			return fmt.Errorf("zktest: %s: %w", file, err)
+		}
+	}
+	s.zxid, s.saved = snap.Zxid, snap.Zxid
+	s.nextSession = max(s.nextSession, snap.NextSession)
+	for _, saved := range snap.Sessions {
+		ss := &session{id: saved.ID, passwd: passwdOf(saved.ID), timeout: saved.Timeout}
+		s.sessions[ss.id] = ss
+		s.expiry.touch(ss, ss.timeout)
+	}
+	s.planReap()
+	return nil
+}
+
+// restore puts a node in its place, which may be taken by one that every server
+// is born with.
+func (t *tree) restore(saved savedNode) error {
+	n := t.nodes[saved.Path]
+	if n == nil {
+		parent, ok := parentOf(saved.Path)
+		if !ok || t.nodes[parent] == nil || !validPath(saved.Path) {
+			return fmt.Errorf("node %q has no place", saved.Path)
+		}
+		n = &node{owner: saved.Owner}
+		if about, name, ok := quotaOf(saved.Path); ok && name == limitsNode {
+			t.mark(about, true)
+		}
+		t.insert(saved.Path, n)
+	}
+	n.data, n.acl = saved.Data, saved.ACL
+	n.czxid, n.mzxid, n.pzxid, n.ctime, n.mtime = saved.Czxid, saved.Mzxid, saved.Pzxid, saved.Ctime, saved.Mtime
+	n.version, n.aversion, n.creates, n.wraps = saved.Version, saved.Aversion, saved.Creates, saved.Wraps
+	return nil
+}
+
+// saveInterval is how old a server's file gets while the server is busy.
+const saveInterval = time.Second
+
+// keep writes the server's file from time to time.
+func (s *Server) keep() {
+	tick := time.NewTicker(saveInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.save() // Close tries once more and tells
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// save writes the file if there have been transactions since the last time.
+// The file is replaced as a whole, so that there always is one to be read.
+func (s *Server) save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	if s.zxid == s.saved {
+		s.mu.Unlock()
+		return nil
+	}
+	snap := s.snapshot()
+	s.mu.Unlock()
+	b, err := json.Marshal(snap)
+	if err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(s.opts.file), filepath.Base(s.opts.file)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = temp.Write(append(b, '\n'))
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), s.opts.file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp.Name()))
+	}
+	s.mu.Lock()
+	s.saved = snap.Zxid
+	s.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,105 @@
+package zktest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+func TestOpenEmbedded(t *testing.T) {
+	t.Setenv("ZKTEST", "")
+	target := Open(t)
+	if target.Kind != Embedded || target.Server == nil || target.Cluster != nil {
+		t.Fatalf("by default: %+v", target)
+	}
+	testTarget(t, target)
+	if other := Open(t); other.Server == target.Server || other.Root() == target.Root() {
+		t.Error("two targets share a server or a root")
+	}
+}
+
+func TestOpenExternal(t *testing.T) {
+	s := New(t)
+	// The first of these has no server: the second one has to do.
+	t.Setenv("ZKTEST", "127.0.0.1:1,"+s.Addr())
+	t.Run("with/odd names", func(t *testing.T) {
+		target := Open(t)
+		if target.Kind != External || target.Server != nil || target.Cluster != nil {
+			t.Fatalf("with addresses: %+v", target)
+		}
+		if !strings.HasPrefix(target.Root(), "/zktest-TestOpenExternal-with-odd_names-") {
+			t.Errorf("root %s", target.Root())
+		}
+		target.hosts = s.Addr()
+		testTarget(t, target)
+	})
+	if tree := s.Tree(); tree != "" {
+		t.Errorf("left after the test:\n%s", tree)
+	}
+}
+
+// testTarget uses a target as tests of recipes do, and leaves nodes behind.
+func testTarget(t *testing.T, target *Target) {
+	t.Helper()
+	if target.Connect() != target.Hosts()+target.Root() {
+		t.Errorf("Connect %q, Hosts %q, Root %q", target.Connect(), target.Hosts(), target.Root())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	host, _, _ := strings.Cut(target.Hosts(), ",")
+	c, err := dialRaw(ctx, host, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, flags := range map[string]int32{"/a": 0, "/b": wire.FlagEphemeral, "/c": wire.FlagContainer} {
+		op := wire.OpCreate2
+		if flags == wire.FlagContainer {
+			op = wire.OpCreateContainer
+		}
+		req := &wire.CreateRequest{Path: target.Root() + path, ACL: openACL, Flags: flags}
+		if _, err := c.call(op, req, &wire.CreateResponse{}); err != nil {
+			t.Fatalf("create %s: %v", path, err)
+		}
+	}
+	if n := target.Ephemerals(t); n != 1 {
+		t.Errorf("%d ephemeral nodes, not 1", n)
+	}
+	if err := createNode(c, target.Root()+"/a/below"); err != nil {
+		t.Fatal(err)
+	}
+	if target.Kind != External {
+		testTargetWatches(t, target, c)
+	}
+	if err := c.close(); err != nil {
+		t.Error(err)
+	}
+	if n := target.Ephemerals(t); n != 0 {
+		t.Errorf("%d ephemeral nodes after the session's end", n)
+	}
+}
+
+func testTargetWatches(t *testing.T, target *Target, c *rawClient) {
+	t.Helper()
+	if n := target.Watches(t); n != 0 {
+		t.Errorf("%d watches before any was set", n)
+	}
+	// One counts, the other is not below the root.
+	for _, path := range []string{target.Root() + "/a", "/zookeeper"} {
+		if _, err := c.call(wire.OpGetData, &wire.PathWatch{Path: path, Watch: true}, &wire.GetDataResponse{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := target.Watches(t); n != 1 {
+		t.Errorf("%d watches, not 1", n)
+	}
+}
+
+func TestCountWatches(t *testing.T) {
+	const answer = "/r\n\t0x1\n\t0x2\n/rest\n\t0x3\n/r/a\n\t0x1\n\n"
+	if n := countWatches(answer, "/r"); n != 3 {
+		t.Errorf("%d watches, not 3", n)
+	}
+}

@@ -1,0 +1,58 @@
+//go:build ensemble
+
+package zktest_test
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// heading is what names a line of an answer.
+var heading = regexp.MustCompile(`(?m)^\s*([A-Za-z_. ]+[A-Za-z])\s*[:=\t(]`)
+
+// TestWords compares which fields the answers to four-letter words have. The
+// real mntr and envi have more: counters of the inside, and of Java.
+func TestWords(t *testing.T) {
+	addr, version := realServer(t)
+	own := comparable(t, version).Addr()
+	fields := func(addr, w string) map[string]bool {
+		a := &actor{}
+		if err := a.connect(addr, wire.ConnectRequest{Timeout: 10000, Passwd: make([]byte, 16)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range []step{{Do: "create", Path: "/" + w, Flags: 1, ACL: openWorld}, {Do: "exists", Path: "/" + w, Watch: true}} {
+			if _, err := a.ask(st, &wire.Empty{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := word(addr, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.ask(step{Do: "closeSession"}, &wire.Empty{})
+		a.nc.Close()
+		all := make(map[string]bool)
+		for _, m := range heading.FindAllStringSubmatch(text, -1) {
+			all[m[1]] = true
+		}
+		t.Logf("%s of %s:\n%s", w, addr, text)
+		return all
+	}
+	for _, w := range []string{"ruok", "isro", "srvr", "stat", "mntr", "conf", "cons", "dump", "wchs", "wchc", "wchp", "envi"} {
+		real, got := fields(addr, w), fields(own, w)
+		for _, name := range slices.Sorted(maps.Keys(got)) {
+			if !real[name] {
+				t.Errorf("%s: the real server has no %q", w, name)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(real)) {
+			if !got[name] && w != "mntr" && w != "envi" {
+				t.Errorf("%s: no %q", w, name)
+			}
+		}
+	}
+}
