@@ -1,0 +1,6 @@
+//go:build !race
+
+package faulttable
+
+// pairStride is how many pairs of faults there are to one that is played.
+const pairStride = 1

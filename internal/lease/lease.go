@@ -1,0 +1,260 @@
+// Package lease is ownership that ends: a node that belongs to the current
+// epoch and is watched, a context with a cause, a token, a guard, and a release
+// that happens for sure.
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Claim is what a lease is made of: a node that an epoch of ours has just made
+// the owner.
+type Claim struct {
+	Epoch   *session.Epoch
+	Path    string
+	Token   session.Zxid   // the node's czxid
+	Version int32          // that Guard asks for; AnyVersion for a node whose name is never used again
+	Own     *session.Watch // of the node; nil if it is not watched yet
+	Hold    func()         // gives back the epoch's Hold
+}
+
+// Terms are the errors and habits of the recipe that a lease belongs to.
+type Terms struct {
+	Lost, Released error
+	LoseOnSuspend  bool
+}
+
+// Lease is ownership until Context is done.
+type Lease struct {
+	claim   Claim
+	terms   Terms
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	version atomic.Int32
+	publish sync.Mutex // one Publish at a time
+
+	mu   sync.Mutex    // one end
+	gone chan struct{} // closed when the lease has ended and its node needs no more removing
+}
+
+// Begin makes a lease of a claim. Values of ctx are those of the lease's
+// context; its end is not, since it bounds the acquisition and not the
+// ownership.
+func Begin(ctx context.Context, c Claim, t Terms) *Lease {
+	l := &Lease{claim: c, terms: t, gone: make(chan struct{})}
+	l.version.Store(c.Version)
+	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	if !c.Epoch.Go(l.watch) {
+		l.lose(session.ErrClosed)
+		c.Hold()
+	}
+	if t.LoseOnSuspend {
+		suspended := c.Epoch.Suspended()
+		c.Epoch.Go(func() { l.loseAt(suspended) })
+	}
+	return l
+}
+
+// Context is done when ownership has ended. Its cause wraps the recipe's Lost or
+// Released.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Err is nil while the lease is held, and the cause of Context after that.
+func (l *Lease) Err() error {
+	if l.ctx.Err() == nil {
+		if err := l.claim.Epoch.Err(); err != nil {
+			l.lose(err)
+		}
+	}
+	return context.Cause(l.ctx)
+}
+
+// Token is the zxid of the transaction that made the owner's node.
+func (l *Lease) Token() session.Zxid { return l.claim.Token }
+
+// Path is the owner's node.
+func (l *Lease) Path() string { return l.claim.Path }
+
+// Session is the id of the ZooKeeper session that owns.
+func (l *Lease) Session() int64 { return l.claim.Epoch.ID() }
+
+// Guard makes a transaction fail unless its lease is still held.
+func (l *Lease) Guard() session.Op { return session.OpCheck(l.claim.Path, l.version.Load()) }
+
+// Verify has the ensemble confirm the ownership.
+func (l *Lease) Verify(ctx context.Context) error {
+	if err := l.Err(); err != nil {
+		return err
+	}
+	_, err := l.claim.Epoch.Txn(ctx, l.Guard())
+	return l.blame(err)
+}
+
+// Publish replaces the data of the owner's node.
+func (l *Lease) Publish(ctx context.Context, data []byte) error {
+	l.publish.Lock()
+	defer l.publish.Unlock()
+	for {
+		if err := l.Err(); err != nil {
+			return err
+		}
+		v := l.version.Load()
+		r, err := l.claim.Epoch.Txn(ctx, session.OpSet(l.claim.Path, data, v))
+		if err == nil && v != session.AnyVersion {
+			l.version.Store(r[0].Stat.Version)
+		}
+		if !errors.Is(err, session.ErrUnknown) || ctx.Err() != nil {
+			return l.blame(err)
+		}
+		// The node has changed, and nobody else writes to it: see what is there,
+		// and write again.
+		if err := l.reread(ctx); err != nil {
+			return l.blame(err)
+		}
+	}
+}
+
+// reread takes over the version of the owner's node.
+func (l *Lease) reread(ctx context.Context) error {
+	nodes, err := l.claim.Epoch.Nodes(ctx, l.claim.Path)
+	if err == nil {
+		err = nodes[0].Err
+	}
+	if err == nil && nodes[0].Stat.Czxid != l.claim.Token {
+		err = session.ErrNoNode
+	}
+	if err == nil && l.version.Load() != session.AnyVersion {
+		l.version.Store(nodes[0].Stat.Version)
+	}
+	return err
+}
+
+// blame says of a failed operation on the owner's node whether it tells that
+// ownership has ended.
+func (l *Lease) blame(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrBadVersion), errors.Is(err, session.ErrExpired):
+		l.lose(err)
+		return context.Cause(l.ctx)
+	}
+	return err
+}
+
+// Release ends the lease and removes its node. It ends ownership at once; ctx
+// bounds only the wait for the node to go, which it does in any case. The second
+// call, and one after a loss, returns the cause of Context.
+func (l *Lease) Release(ctx context.Context) error {
+	l.Err() // if the clock says that it is lost, that is the cause
+	if !l.end(l.terms.Released) {
+		return context.Cause(l.ctx)
+	}
+	l.remove()
+	select {
+	case <-l.gone:
+		return nil
+	default:
+	}
+	select {
+	case <-l.gone:
+		return nil
+	case <-ctx.Done():
+		return &session.OpError{Op: "release", Path: l.claim.Path,
+			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
+	}
+}
+
+// end ends ownership and reports whether it did, and not somebody before.
+func (l *Lease) end(cause error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return false
+	}
+	l.cancel(cause)
+	return true
+}
+
+// lose ends ownership of a node that is gone, or goes with its epoch.
+func (l *Lease) lose(reason error) {
+	if l.end(l.lost(reason)) {
+		close(l.gone)
+	}
+}
+
+func (l *Lease) lost(reason error) error { return fmt.Errorf("%w: %w", l.terms.Lost, reason) }
+
+// remove removes the owner's node, and no other of the same name.
+func (l *Lease) remove() {
+	czxid := l.claim.Token
+	if l.claim.Version == session.AnyVersion {
+		czxid = 0 // nobody else ever has this name
+	}
+	l.claim.Epoch.Discard(l.claim.Path, czxid, func() { close(l.gone) })
+}
+
+// watch ends the lease when its node or its epoch has gone.
+func (l *Lease) watch() {
+	defer l.claim.Hold()
+	own := l.claim.Own
+	for {
+		if own == nil {
+			if own = l.look(); own == nil {
+				return
+			}
+		}
+		select {
+		case <-own.Fired():
+			own = nil
+			continue
+		case <-l.claim.Epoch.Context().Done():
+			l.lose(context.Cause(l.claim.Epoch.Context()))
+		case <-l.ctx.Done():
+			<-l.gone // by then the watch has fired, and the server need not be asked to forget it
+		}
+		own.Close()
+		return
+	}
+}
+
+// look watches the node, if it is still the one that made the owner. It returns
+// nil when the lease has ended.
+func (l *Lease) look() *session.Watch {
+	if l.ctx.Err() != nil {
+		return nil
+	}
+	st, ok, w, err := l.claim.Epoch.WatchExists(l.claim.Epoch.Context(), l.claim.Path)
+	switch {
+	case err == nil && ok && st.Czxid == l.claim.Token:
+		return w
+	case err == nil:
+		w.Close()
+		l.lose(session.ErrNoNode)
+	case l.claim.Epoch.Err() != nil:
+		l.lose(err)
+	case l.end(l.lost(err)): // an ACL forbids to look at it, and it would block the line
+		l.remove()
+	}
+	return nil
+}
+
+var errSuspended = errors.New("connection suspended")
+
+// loseAt ends the lease when the connection breaks. The session may live on, so
+// the node has to be removed.
+func (l *Lease) loseAt(suspended <-chan struct{}) {
+	select {
+	case <-suspended:
+		if l.end(l.lost(errSuspended)) {
+			l.remove()
+		}
+	case <-l.ctx.Done():
+	}
+}
