@@ -1,0 +1,197 @@
+//go:build ensemble
+
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// The tests in this file cut servers off from each other, and so need some of
+// their own. docs/guarantees.md has the figures of ten cuts each.
+var cuts = flag.Int("cuts", 2, "how often to cut, in each of the tests that do")
+
+// slowToNotice is an ensemble whose servers take longer to notice that their
+// peers are gone than a session lives, which is what misleads those who trust
+// pings.
+func slowToNotice(t *testing.T) *zktest.Cluster {
+	return zktest.Ensemble(t, 3, zktest.WithTickTime(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
+}
+
+const shortTimeout = 4 * time.Second
+
+func connectTo(t *testing.T, servers string) *session.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := session.Connect(ctx, servers, session.WithTimeout(shortTimeout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A server that is cut off from its peers goes on answering pings, and if it was
+// the leader, also sync. The holder on it is told before the next in line owns.
+func TestServerCutOff(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		leader bool
+		cut    func(*zktest.Node) func()
+	}{
+		{"follower, links silent", false, (*zktest.Node).CutPeers},
+		{"leader, links silent", true, (*zktest.Node).CutPeers},
+		{"leader, links refused", true, (*zktest.Node).RejectPeers},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cluster := slowToNotice(t)
+			for i := range *cuts {
+				victim := choose(t, cluster, c.leader)
+				told, owned := cutServer(t, cluster, victim, c.cut)
+				t.Logf("cut %d: the holder was told %.2f s after the cut, the next owned after %.2f s: %.2f s between",
+					i+1, told.Seconds(), owned.Seconds(), (owned - told).Seconds())
+				if owned <= told {
+					t.Error("two owners")
+				}
+			}
+		})
+	}
+}
+
+// choose waits until all servers serve and returns the leader, or a follower.
+func choose(t *testing.T, c *zktest.Cluster, leader bool) *zktest.Node {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := c.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l := c.Leader()
+	for _, n := range c.Servers() {
+		if (n == l) == leader {
+			return n
+		}
+	}
+	t.Fatal("no such server")
+	return nil
+}
+
+func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*zktest.Node) func()) (told, owned time.Duration) {
+	others := ""
+	for _, n := range c.Servers() {
+		if n != victim {
+			others += "," + n.Addr()
+		}
+	}
+	a, b := connectTo(t, victim.Addr()), connectTo(t, others[1:])
+	var closing sync.WaitGroup
+	defer closing.Wait()
+	for _, s := range []*session.Session{a, b} {
+		defer closing.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			s.Close(ctx)
+		})
+	}
+	held := mustLock(t, lock.New(a, path))
+	next := make(chan time.Time)
+	go func() {
+		l := mustLock(t, lock.New(b, path))
+		next <- time.Now()
+		if err := l.Unlock(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	inLine(t, b, 2)
+	<-time.After(2*shortTimeout + rand.N(shortTimeout)) // any moment between two proofs
+	heal := cut(victim)
+	defer heal()
+	start := time.Now()
+	<-held.Context().Done()
+	told = time.Since(start)
+	if !errors.Is(held.Err(), lock.ErrLost) {
+		t.Errorf("the holder was told %v", held.Err())
+	}
+	return told, (<-next).Sub(start)
+}
+
+// A client whose own link is cut is told before the next in line owns.
+func TestClientCutOff(t *testing.T) {
+	cluster := zktest.Ensemble(t, 3)
+	for i := range *cuts {
+		proxy, err := zktest.NewProxy(cluster.Server(i % 3).Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer proxy.Close()
+		a, b := connectTo(t, proxy.Addr()), connectTo(t, cluster.Connect())
+		held := mustLock(t, lock.New(a, path))
+		next := make(chan time.Time)
+		go func() {
+			l := mustLock(t, lock.New(b, path))
+			next <- time.Now()
+			l.Unlock(context.Background())
+		}()
+		inLine(t, b, 2)
+		<-time.After(2*shortTimeout + rand.N(shortTimeout))
+		heal := proxy.Cut()
+		start := time.Now()
+		<-held.Context().Done()
+		told := time.Since(start)
+		owned := (<-next).Sub(start)
+		t.Logf("cut %d: told after %.2f s, the next owned after %.2f s: %.2f s between", i+1, told.Seconds(), owned.Seconds(), (owned - told).Seconds())
+		if owned <= told {
+			t.Error("two owners")
+		}
+		heal()
+		for _, s := range []*session.Session{a, b} {
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// A lock is held through the death of the server that its session uses, and of
+// the leader.
+func TestServersDie(t *testing.T) {
+	cluster := zktest.Ensemble(t, 3)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := session.Connect(ctx, cluster.Connect(), session.WithTimeout(20*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	held := mustLock(t, lock.New(s, path))
+	for range 2 {
+		for _, n := range cluster.Servers() {
+			if n.Addr() != s.Status().Server {
+				continue
+			}
+			changed := s.Changed()
+			n.Kill()
+			<-changed
+			if err := s.Ready(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Start(ctx); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if err := held.Verify(ctx); err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(t, held)
+}

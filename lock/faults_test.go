@@ -1,0 +1,100 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// own holds l for a second and releases it.
+func own(s *faulttable.Scene, who string, l *lock.Lease) {
+	s.Owners.Begin(who, l.Token(), l.Context())
+	select {
+	case <-time.After(time.Second):
+	case <-l.Context().Done():
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	if err := l.Unlock(ctx); err != nil && !errors.Is(err, lock.ErrLost) {
+		s.Errorf("Unlock of %s: %v", who, err)
+	}
+	if l.Err() == nil {
+		s.Errorf("%s holds a released lease", who)
+	}
+}
+
+func acquire(s *faulttable.Scene, who string, sess *session.Session) {
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	l, err := lock.New(sess, "/app/lock", lock.WithID(who)).Lock(ctx)
+	if err != nil {
+		s.Errorf("Lock of %s: %v", who, err)
+		return
+	}
+	own(s, who, l)
+}
+
+func TestFaultsLockFree(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) { acquire(s, "subject", s.Subject) })
+}
+
+func TestFaultsLockContended(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		var all sync.WaitGroup
+		for range 2 { // one rival is ahead of the subject, the other behind it
+			all.Go(func() { acquire(s, "rival", s.Rival) })
+			time.Sleep(time.Millisecond)
+			all.Go(func() { acquire(s, "subject", s.Subject) })
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+	})
+}
+
+func TestFaultsLockCancelled(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())
+		if err != nil {
+			s.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := lock.New(s.Subject, "/app/lock").Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			s.Errorf("Lock: %v", err)
+		}
+		if d := time.Since(start); d > time.Second {
+			s.Errorf("Lock with a context of one second took %v", d)
+		}
+		own(s, "rival", l)
+	})
+}
+
+func TestFaultsTryLock(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		m := lock.New(s.Subject, "/app/lock")
+		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+		defer cancel()
+		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())
+		if err != nil {
+			s.Fatal(err)
+		}
+		if _, err := m.TryLock(ctx); !errors.Is(err, lock.ErrLocked) {
+			s.Errorf("TryLock of a held lock: %v", err)
+		}
+		own(s, "rival", l)
+		time.Sleep(20 * time.Second) // a node of the first try may be going only now
+		l, err = m.TryLock(ctx)
+		if err != nil {
+			s.Errorf("TryLock of a free lock: %v", err)
+			return
+		}
+		own(s, "subject", l)
+	})
+}

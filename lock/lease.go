@@ -1,0 +1,49 @@
+package lock
+
+import (
+	"context"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Lease is proof of ownership until its Context is done. It is safe for
+// concurrent use.
+type Lease struct{ l *lease.Lease }
+
+// Context is done when ownership has ended, by Unlock or by loss;
+// context.Cause tells which, as Err does. It carries the values of the context
+// that Lock was given, but not its end.
+func (l *Lease) Context() context.Context { return l.l.Context() }
+
+// Err is nil while the lease is held. After that it is ErrReleased, or ErrLost
+// wrapping the reason: session.ErrExpired, session.ErrNoNode when somebody
+// removed the node, session.ErrClosed.
+func (l *Lease) Err() error { return l.l.Err() }
+
+// Token grows with every acquisition of the lock. Store it with each write that
+// the lock protects, and refuse writes with a smaller one: that holds even when
+// a process was stopped for longer than its lease. It is the zxid of the
+// transaction that created the holder's node.
+func (l *Lease) Token() session.Zxid { return l.l.Token() }
+
+// Guard makes a transaction fail with session.ErrNoNode unless its lease is
+// still held: session.Txn(ctx, lease.Guard(), session.OpSet(...)).
+func (l *Lease) Guard() session.Op { return l.l.Guard() }
+
+// Verify has the ensemble confirm that the lease is held, in one round trip
+// through its leader. If it is not, the lease ends, and the error is that of Err.
+func (l *Lease) Verify(ctx context.Context) error { return l.l.Verify(ctx) }
+
+// Unlock ends the lease and releases the lock. The lease's Context ends first;
+// then the node is deleted, in one round trip. ctx bounds only the wait for it:
+// should it end, the deletion goes on in the background until it is done or the
+// session's epoch is over. A second Unlock returns ErrReleased, and one of a lost
+// lease ErrLost.
+func (l *Lease) Unlock(ctx context.Context) error { return l.l.Release(ctx) }
+
+// Path is the holder's node.
+func (l *Lease) Path() string { return l.l.Path() }
+
+// SessionID is ZooKeeper's id of the session that holds the lock.
+func (l *Lease) SessionID() int64 { return l.l.Session() }

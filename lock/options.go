@@ -1,0 +1,67 @@
+package lock
+
+import (
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+)
+
+// Errors to decide by, with errors.Is.
+var (
+	// ErrLocked says that TryLock would have to wait.
+	ErrLocked = errors.New("lock: held by another owner")
+	// ErrLost is the cause of a lease's context when ownership ended without
+	// Unlock. It wraps the reason.
+	ErrLost = errors.New("lock: ownership lost")
+	// ErrReleased is the cause of a lease's context after Unlock, and the result
+	// of a second one.
+	ErrReleased = errors.New("lock: released")
+)
+
+// Option changes a lock.
+type Option func(*options)
+
+type options struct {
+	id            string
+	loseOnSuspend bool
+	naming        Naming
+}
+
+func newOptions(opts []Option) options {
+	o := options{id: identity.Default()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// WithID labels the nodes of this contender, for Contenders and for people. The
+// default is host:pid.
+func WithID(id string) Option { return func(o *options) { o.id = id } }
+
+// LoseOnSuspend, if b is true, ends a lease as soon as the connection breaks,
+// and not only at the session's deadline.
+func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+
+// Naming is how the nodes of a lock are called, on which it depends which other
+// libraries take part.
+type Naming uint8
+
+const (
+	// Curator is understood by Curator and by go-zookeeper. It is the default.
+	Curator Naming = iota
+	// Kazoo is understood by Kazoo and by go-zookeeper.
+	Kazoo
+)
+
+func (n Naming) line() line.Naming {
+	if n == Kazoo {
+		return line.KazooLock
+	}
+	return line.CuratorLock
+}
+
+// WithNaming chooses the names of the nodes. All who use a lock must choose the
+// same.
+func WithNaming(n Naming) Option { return func(o *options) { o.naming = n } }

@@ -1,0 +1,435 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// The tests in this file need faults or virtual time, and so the embedded
+// server.
+
+// A holder that is cut off, in either way, at any moment, is told before the
+// next in line owns.
+func TestCutOffHolderIsToldFirst(t *testing.T) {
+	cuts := map[string]func(*zktest.Server, int64) func(){
+		"partition": (*zktest.Server).Partition,
+		"isolation": (*zktest.Server).Isolate,
+	}
+	const moments = 40
+	for name, cut := range cuts {
+		t.Run(name, func(t *testing.T) {
+			for _, timeout := range []time.Duration{2 * time.Second, 4 * time.Second, 10 * time.Second, time.Minute} {
+				var least time.Duration = time.Hour
+				for moment := range moments {
+					synctest.Test(t, func(t *testing.T) {
+						gap := cutOff(t, cut, timeout, timeout*time.Duration(moment)*2/moments)
+						least = min(least, gap)
+					})
+				}
+				t.Logf("timeout %v: told at least %v before the next owned", timeout, least)
+			}
+		})
+	}
+}
+
+// cutOff has a session own a lock for a while, cuts it off, and returns how much
+// sooner it was told than the next in line owned.
+func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after time.Duration) time.Duration {
+	srv := zktest.New(t, zktest.WithTick(timeout/8))
+	a, b := srv.Session(t, session.WithTimeout(timeout)), srv.Session(t, session.WithTimeout(timeout))
+	time.Sleep(timeout * 7) // a session that has been idle for long
+	held := mustLock(t, lock.New(a, path))
+	owned := make(chan time.Time)
+	go func() {
+		mustLock(t, lock.New(b, path))
+		owned <- time.Now()
+	}()
+	time.Sleep(after)
+	heal := cut(srv, a.Status().ID)
+	defer heal()
+	start := time.Now()
+	<-held.Context().Done()
+	told := time.Now()
+	if !errors.Is(held.Err(), lock.ErrLost) || !errors.Is(held.Err(), session.ErrExpired) {
+		t.Errorf("the holder was told %v", held.Err())
+	}
+	gap := (<-owned).Sub(told)
+	if gap <= 0 {
+		t.Errorf("cut off %v after the lock: told after %v, and the next owned %v before", after, told.Sub(start), -gap)
+	}
+	return gap
+}
+
+// Outages of a fifth of the timeout are survived in place, by the holder and by
+// those who wait.
+func TestOutageIsSurvived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		l := mustLock(t, lock.New(a, path))
+		next := make(chan *lock.Lease)
+		go func() { next <- mustLock(t, lock.New(b, path)) }()
+		inLine(t, a, 2)
+		before, err := lock.New(a, path).Contenders(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			time.Sleep(7 * time.Second)
+			srv.Stop()
+			time.Sleep(2 * time.Second)
+			if err := srv.Restart(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Err(); err != nil {
+			t.Fatal(err)
+		}
+		after, err := lock.New(a, path).Contenders(t.Context())
+		if err != nil || len(after) != 2 || after[0] != before[0] || after[1] != before[1] {
+			t.Fatalf("in line were %v, and are %v (%v)", before, after, err)
+		}
+		mustUnlock(t, l)
+		mustUnlock(t, <-next)
+	})
+}
+
+func TestLoseOnSuspend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		strict := mustLock(t, lock.New(a, path, lock.LoseOnSuspend(true)))
+		patient := mustLock(t, lock.New(a, "/another/lock"))
+		next := make(chan *lock.Lease)
+		go func() { next <- mustLock(t, lock.New(b, path)) }()
+		inLine(t, b, 2)
+		srv.Stop()
+		<-strict.Context().Done()
+		if !errors.Is(strict.Err(), lock.ErrLost) {
+			t.Errorf("the strict lease ended with %v", strict.Err())
+		}
+		if err := srv.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		mustUnlock(t, <-next) // the node of the lost lease is removed by its owner
+		if err := patient.Err(); err != nil {
+			t.Errorf("the patient lease ended with %v", err)
+		}
+		mustUnlock(t, patient)
+	})
+}
+
+// A waiter whose session ends stands in line again, at the end.
+func TestWaiterStandsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b, c := srv.Session(t), srv.Session(t), srv.Session(t)
+		l := mustLock(t, lock.New(a, path))
+		owners := make(chan string, 2)
+		var all sync.WaitGroup
+		defer all.Wait()
+		wait := func(who string, s *session.Session) {
+			all.Go(func() {
+				l := mustLock(t, lock.New(s, path))
+				owners <- who
+				mustUnlock(t, l)
+			})
+			synctest.Wait()
+		}
+		wait("b", b)
+		wait("c", c)
+		srv.Expire(b.Status().ID)
+		time.Sleep(time.Second)
+		mustUnlock(t, l)
+		if first, second := <-owners, <-owners; first != "c" || second != "b" {
+			t.Errorf("owned by %s, then by %s", first, second)
+		}
+	})
+}
+
+// Behind 2147483647 comes -2147483648, and stands behind it.
+func TestSequenceWraps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		m := lock.New(s, path)
+		mustUnlock(t, mustLock(t, m))
+		srv.JumpSequence(path, 1<<31-2)
+		holder := mustLock(t, m)
+		order := make(chan int, 4)
+		var all sync.WaitGroup
+		defer all.Wait()
+		for i := range 4 {
+			all.Go(func() {
+				l := mustLock(t, m)
+				order <- i
+				mustUnlock(t, l)
+			})
+			synctest.Wait()
+		}
+		if tree := srv.Tree(); !strings.Contains(tree, "lock--2147483648") || !strings.Contains(tree, "lock-2147483647") {
+			t.Fatalf("the numbers have not wrapped:\n%s", tree)
+		}
+		mustUnlock(t, holder)
+		for i := range 4 {
+			if got := <-order; got != i {
+				t.Errorf("%d owned as number %d", got, i)
+			}
+		}
+	})
+}
+
+// What docs/guarantees.md says of round trips, counted on the wire.
+func TestRoundTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		const delay = 10 * time.Millisecond
+		a, b := slowSession(t, srv, delay), slowSession(t, srv, delay)
+		mustUnlock(t, mustLock(t, lock.New(a, path))) // creates the parents
+		took := func(f func()) time.Duration {
+			start := time.Now()
+			f()
+			return time.Since(start)
+		}
+		const roundTrip = 2 * delay
+		var l *lock.Lease
+		if d := took(func() { l = mustLock(t, lock.New(a, path)) }); d != roundTrip {
+			t.Errorf("a free lock took %v, where a round trip takes %v", d, roundTrip)
+		}
+		if l.Token() == 0 {
+			t.Error("no token")
+		}
+		if d := took(func() { mustUnlock(t, l) }); d != roundTrip {
+			t.Errorf("Unlock took %v", d)
+		}
+		l = mustLock(t, lock.New(a, path))
+		next := make(chan *lock.Lease)
+		go func() { next <- mustLock(t, lock.New(b, path)) }()
+		time.Sleep(time.Second)
+		srv.ResetRequests()
+		if d := took(func() { go l.Unlock(context.Background()); l = <-next }); d != roundTrip {
+			t.Errorf("a hand-off took %v", d)
+		}
+		if r := srv.Requests(); len(r) != 1 || r[0].Op != "delete" {
+			t.Errorf("a hand-off took the requests %v", r)
+		}
+		mustUnlock(t, l)
+	})
+}
+
+// slowSession has every byte take delay each way.
+func slowSession(t *testing.T, srv *zktest.Server, delay time.Duration) *session.Session {
+	return srv.Session(t, session.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := srv.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return newSlowConn(c, delay), nil
+	}))
+}
+
+// slowConn delays what goes through it, keeping its order and without slowing
+// its pace.
+type slowConn struct {
+	net.Conn
+	out, in chan slowBytes
+	rest    []byte
+	delay   time.Duration
+	close   sync.Once
+	closed  chan struct{}
+}
+
+type slowBytes struct {
+	due time.Time
+	b   []byte
+}
+
+func newSlowConn(c net.Conn, delay time.Duration) *slowConn {
+	s := &slowConn{Conn: c, out: make(chan slowBytes, 1000), in: make(chan slowBytes, 1000), delay: delay, closed: make(chan struct{})}
+	go func() {
+		for b := range s.out {
+			time.Sleep(time.Until(b.due))
+			c.Write(b.b)
+		}
+		c.Close()
+	}()
+	go func() {
+		defer close(s.in)
+		for {
+			b := make([]byte, 4096)
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			s.in <- slowBytes{time.Now().Add(delay), b[:n]}
+		}
+	}()
+	return s
+}
+
+func (s *slowConn) Write(b []byte) (int, error) {
+	select {
+	case <-s.closed:
+		return 0, net.ErrClosed
+	case s.out <- slowBytes{time.Now().Add(s.delay), append([]byte(nil), b...)}:
+		return len(b), nil
+	}
+}
+
+func (s *slowConn) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		select {
+		case b, ok := <-s.in:
+			if !ok {
+				return 0, net.ErrClosed
+			}
+			time.Sleep(time.Until(b.due))
+			s.rest = b.b
+		case <-s.closed:
+			return 0, net.ErrClosed
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+func (s *slowConn) Close() error {
+	s.close.Do(func() { close(s.closed); s.Conn.Close(); close(s.out) })
+	return nil
+}
+
+func TestLockWithoutServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		srv.Stop()
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := lock.New(s, path).Lock(ctx)
+		if d := time.Since(start); d != 500*time.Millisecond {
+			t.Errorf("Lock took %v", d)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not connected") {
+			t.Errorf("Lock: %v", err)
+		}
+	})
+}
+
+// Among clients that queue up for a lock, each hand-off takes one round trip:
+// the way of the release to the server and of the event to the next.
+func TestHandOffRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		const delay = 5 * time.Millisecond
+		const clients, rounds = 8, 20
+		mustUnlock(t, mustLock(t, lock.New(srv.Session(t), path))) // creates the parents
+		var all sync.WaitGroup
+		start := time.Now()
+		for range clients {
+			s := slowSession(t, srv, delay)
+			all.Go(func() {
+				for range rounds {
+					mustUnlock(t, mustLock(t, lock.New(s, path)))
+				}
+			})
+		}
+		all.Wait()
+		if each := time.Since(start) / (clients * rounds); each > 2*delay*11/10 {
+			t.Errorf("a hand-off took %v, where a round trip takes %v", each, 2*delay)
+		}
+	})
+}
+
+// A waiter whose node goes together with the one ahead does not own with a node
+// that is not there, whichever of the two it hears of first.
+func TestWaiterGoesWithHolder(t *testing.T) {
+	for name, disconnected := range map[string]bool{"connected": false, "cut off": true} {
+		t.Run(name, func(t *testing.T) {
+			for range 20 { // a resumed session hears of what it missed in any order
+				synctest.Test(t, func(t *testing.T) {
+					srv := zktest.New(t)
+					a, b := srv.Session(t), srv.Session(t)
+					if disconnected {
+						b = narrowSession(t, srv)
+					}
+					held := mustLock(t, lock.New(a, path))
+					next := make(chan *lock.Lease)
+					go func() { next <- mustLock(t, lock.New(b, path)) }()
+					inLine(t, a, 2)
+					time.Sleep(time.Second)
+					cs, err := lock.New(a, path).Contenders(t.Context())
+					if err != nil || len(cs) != 2 {
+						t.Fatal(cs, err)
+					}
+					heal := func() {}
+					if disconnected {
+						heal = srv.Partition(b.Status().ID)
+					}
+					_, err = a.Txn(t.Context(), session.OpDelete(cs[1].Path, session.AnyVersion), session.OpDelete(cs[0].Path, session.AnyVersion))
+					if err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+					heal()
+					l := <-next
+					if l.Path() == cs[1].Path {
+						t.Error("the waiter owns with a node that has been removed")
+					}
+					time.Sleep(time.Second)
+					if err := l.Err(); err != nil {
+						t.Error(err)
+					}
+					mustUnlock(t, l)
+					<-held.Context().Done()
+				})
+			}
+		})
+	}
+}
+
+// narrowSession has the bytes it reads come one by one, so that there is time
+// between one event and the next.
+func narrowSession(t *testing.T, srv *zktest.Server) *session.Session {
+	return srv.Session(t, session.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := srv.DialContext(ctx, network, addr)
+		return narrowConn{c}, err
+	}))
+}
+
+type narrowConn struct{ net.Conn }
+
+func (c narrowConn) Read(b []byte) (int, error) {
+	time.Sleep(time.Microsecond)
+	return c.Conn.Read(b[:1])
+}
+
+// A holder that may not watch its own node does not own, and leaves no node that
+// would keep others waiting.
+func TestOwnNodeUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a := srv.Session(t)
+		mustUnlock(t, mustLock(t, lock.New(a, path)))
+		blind := session.ACL{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"}
+		l := mustLock(t, lock.New(srv.Session(t, session.WithACL(blind)), path))
+		<-l.Context().Done()
+		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoAuth) {
+			t.Errorf("the lease ended with %v", l.Err())
+		}
+		synctest.Wait()
+		mustUnlock(t, mustLock(t, lock.New(a, path)))
+	})
+}
