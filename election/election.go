@@ -1,0 +1,195 @@
+package election
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Errors to decide by, with errors.Is.
+var (
+	// ErrNoLeader says that nobody leads.
+	ErrNoLeader = errors.New("election: no leader")
+	// ErrLost is the cause of a term's context when it ended without Resign. It
+	// wraps the reason.
+	ErrLost = errors.New("election: leadership lost")
+	// ErrResigned is the cause of a term's context after Resign, and the result
+	// of a second one.
+	ErrResigned = errors.New("election: resigned")
+	// ErrInvalidID says that an id cannot be told from the data behind it.
+	ErrInvalidID = errors.New("election: an id must not be empty or contain a newline")
+)
+
+// Election names an election. It holds no state, so one value may be used by
+// many goroutines; each campaign is a candidate of its own.
+type Election struct {
+	session *session.Session
+	path    string
+	seat    seat
+	id      string
+	data    []byte
+	terms   lease.Terms
+}
+
+// New names the election at path. Nothing is sent.
+func New(s *session.Session, path string, opts ...Option) *Election {
+	o := options{id: identity.Default()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	e := &Election{
+		session: s, path: path, id: o.id, data: o.data,
+		terms: lease.Terms{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend},
+	}
+	if o.fixed != nil {
+		e.seat = &fixedSeat{s, path, session.Join(path, *o.fixed)}
+	} else {
+		e.seat = &lineSeat{line.Line{Session: s, Path: path, Naming: line.CuratorLatch}}
+	}
+	return e
+}
+
+// Option changes an election.
+type Option func(*options)
+
+type options struct {
+	id            string
+	data          []byte
+	loseOnSuspend bool
+	fixed         *string
+}
+
+// WithID names this candidate; it is what Leader and Observe tell others. The
+// default is host:pid. It must not be empty or contain a newline.
+func WithID(id string) Option { return func(o *options) { o.id = id } }
+
+// WithData publishes data beside the id while leading: an address, say. See
+// Term.Proclaim.
+func WithData(data []byte) Option { return func(o *options) { o.data = bytes.Clone(data) } }
+
+// LoseOnSuspend, if b is true, ends a term as soon as the connection breaks, and
+// not only at the session's deadline.
+func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+
+// WithFixedNode elects by one ephemeral node of this name below the path, which
+// whoever creates it leads. All candidates try again when it goes, so it suits
+// few of them, and there is no order among those who wait. It is for living with
+// programs that do just that. All candidates of an election must choose the same.
+func WithFixedNode(name string) Option { return func(o *options) { o.fixed = &name } }
+
+// Leader is who leads.
+type Leader struct {
+	ID    string
+	Data  []byte       // published beside the id; nil if nothing was
+	Token session.Zxid // of the term; 0 when nobody leads
+}
+
+// seat is what candidates contend for, in one form or the other.
+type seat interface {
+	// enter waits until the seat is taken by a node that holds data.
+	enter(ctx context.Context, data []byte) (lease.Claim, error)
+	// holder returns the leader's node; "" if there is none.
+	holder(ctx context.Context, e *session.Epoch) (string, error)
+	// vacant watches for a node to come. It returns nil if there is one already.
+	vacant(ctx context.Context, e *session.Epoch) (*session.Watch, error)
+}
+
+// Campaign waits until this candidate leads. When ctx ends first, it returns its
+// cause in an error and leaves no node behind, if need be by removing it in the
+// background. A wait survives reconnects in its place in line, and the end of a
+// session at the end of the line.
+//
+// Where nobody stands in line, it takes one round trip.
+func (e *Election) Campaign(ctx context.Context) (*Term, error) {
+	data, err := encode(e.id, e.data)
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.seat.enter(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return &Term{l: lease.Begin(ctx, c, e.terms), id: e.id}, nil
+}
+
+// Run campaigns and calls fn for each term. The context that fn is given ends
+// when ctx does and when the term is lost; Run waits for fn in either case before
+// it resigns or campaigns again. It returns fn's result when fn has returned while
+// still leading, and otherwise goes on until ctx ends.
+func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) error) error {
+	for {
+		t, err := e.Campaign(ctx)
+		if err != nil {
+			return err
+		}
+		lost, err := t.run(ctx, fn)
+		if !lost {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+// Leader returns who leads, or ErrNoLeader. It takes a list and a read; what it
+// returns may be over by the time it is looked at.
+func (e *Election) Leader(ctx context.Context) (Leader, error) {
+	for {
+		ep, err := e.session.Epoch(ctx)
+		if err != nil {
+			return Leader{}, &session.OpError{Op: "find the leader of", Path: e.path, Err: err}
+		}
+		l, err := e.leaderIn(ctx, ep)
+		if !errors.Is(err, session.ErrExpired) {
+			return l, err
+		}
+	}
+}
+
+func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, error) {
+	gone := ""
+	for {
+		path, err := e.seat.holder(ctx, ep)
+		if err != nil {
+			return Leader{}, err
+		}
+		if path == gone {
+			return Leader{}, ErrNoLeader
+		}
+		nodes, err := ep.Nodes(ctx, path)
+		if err != nil {
+			return Leader{}, err
+		}
+		if n := nodes[0]; !errors.Is(n.Err, session.ErrNoNode) {
+			return decode(n), n.Err
+		}
+		gone = path // just now, perhaps, and there may be another
+	}
+}
+
+// The leader's node holds the id, as LeaderLatch's does, and behind a newline
+// what else is published.
+
+func encode(id string, data []byte) ([]byte, error) {
+	if id == "" || bytes.ContainsRune([]byte(id), '\n') {
+		return nil, ErrInvalidID
+	}
+	if data == nil {
+		return []byte(id), nil
+	}
+	return append([]byte(id+"\n"), data...), nil
+}
+
+func decode(n session.Node) Leader {
+	id, data, ok := bytes.Cut(n.Data, []byte{'\n'})
+	if !ok {
+		data = nil
+	}
+	return Leader{ID: string(id), Data: data, Token: n.Stat.Czxid}
+}

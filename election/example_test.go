@@ -1,0 +1,185 @@
+package election_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+func Example() {
+	server, err := zktest.Start() // a ZooKeeper to try things with
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+
+	ctx := context.Background()
+	s, err := session.Connect(ctx, server.Addr()) // "zk1:2181,zk2:2181,zk3:2181"
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close(ctx)
+
+	e := election.New(s, "/app/leader", election.WithID("node 1"), election.WithData([]byte("10.0.0.1:80")))
+	term, err := e.Campaign(ctx) // waits until this process leads
+	if err != nil {
+		log.Fatal(err)
+	}
+	leader, err := e.Leader(ctx) // anybody may ask
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s leads, at %s\n", leader.ID, leader.Data)
+
+	if err := term.Resign(ctx); err != nil {
+		log.Fatal(err)
+	}
+	_, err = e.Leader(ctx)
+	fmt.Println(err, errors.Is(err, election.ErrNoLeader))
+	// Output:
+	// node 1 leads, at 10.0.0.1:80
+	// election: no leader true
+}
+
+// open is for the examples below; the first one shows it in full.
+func open() (s *session.Session, done func()) {
+	server, err := zktest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err = session.Connect(context.Background(), server.Addr())
+	if err != nil {
+		log.Fatal(err)
+	}
+	return s, func() {
+		s.Close(context.Background())
+		server.Close()
+	}
+}
+
+// Run is all that most programs need: it leads whenever it can, and works only
+// while it leads.
+func ExampleElection_Run() {
+	s, done := open()
+	defer done()
+	e := election.New(s, "/app/leader")
+
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	terms := 0
+	err := e.Run(ctx, func(ctx context.Context, t *election.Term) error {
+		terms++
+		fmt.Println("leading, term", terms)
+		if terms == 1 {
+			s.Delete(ctx, t.Path(), session.AnyVersion) // an operator ends the term
+		} else {
+			stop() // a signal tells the process to end
+		}
+		<-ctx.Done() // the work, until it is over
+		fmt.Println("no longer, because of", context.Cause(ctx))
+		return ctx.Err()
+	})
+	fmt.Println("Run:", err)
+	// Output:
+	// leading, term 1
+	// no longer, because of election: leadership lost: session: no such node
+	// leading, term 2
+	// no longer, because of context canceled
+	// Run: context canceled
+}
+
+// Observe tells who leads, and then every change.
+func ExampleElection_Observe() {
+	s, done := open()
+	defer done()
+	ctx := context.Background()
+	e := election.New(s, "/app/leader", election.WithID("node 1"))
+
+	var term *election.Term
+	for leader, err := range e.Observe(ctx) {
+		if err != nil { // ctx has ended, or nothing can be read
+			log.Fatal(err)
+		}
+		switch {
+		case leader.ID == "" && term == nil:
+			fmt.Println("nobody leads yet")
+			if term, err = e.Campaign(ctx); err != nil {
+				log.Fatal(err)
+			}
+			continue
+		case leader.ID != "":
+			fmt.Println(leader.ID, "leads")
+			if err := term.Resign(ctx); err != nil {
+				log.Fatal(err)
+			}
+			continue
+		}
+		fmt.Println("nobody leads any more")
+		break // leaves no watch behind
+	}
+	// Output:
+	// nobody leads yet
+	// node 1 leads
+	// nobody leads any more
+}
+
+// What a leader publishes may change while it leads.
+func ExampleTerm_Proclaim() {
+	s, done := open()
+	defer done()
+	ctx := context.Background()
+	e := election.New(s, "/app/leader", election.WithID("node 1"), election.WithData([]byte("starting")))
+
+	term, err := e.Campaign(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	show := func() {
+		leader, err := e.Leader(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s: %s\n", leader.ID, leader.Data)
+	}
+	show()
+	if err := term.Proclaim(ctx, []byte("ready at 10.0.0.1:80")); err != nil {
+		log.Fatal(err)
+	}
+	show()
+
+	if err := term.Resign(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(term.Proclaim(ctx, []byte("still here?")))
+	// Output:
+	// node 1: starting
+	// node 1: ready at 10.0.0.1:80
+	// election: resigned
+}
+
+// Programs that elect by one ephemeral node, whatever they are written in, may be
+// among the candidates.
+func ExampleWithFixedNode() {
+	s, done := open()
+	defer done()
+	ctx := context.Background()
+	e := election.New(s, "/ElectMasterDemo", election.WithFixedNode("master"), election.WithID("node 1"))
+
+	term, err := e.Campaign(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer term.Resign(ctx)
+	data, _, err := s.Get(ctx, "/ElectMasterDemo/master")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s: %s\n", term.Path(), data)
+	// Output:
+	// /ElectMasterDemo/master: node 1
+}

@@ -1,0 +1,94 @@
+package election_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// lead campaigns, leads for a second, proclaims, and resigns.
+func lead(s *faulttable.Scene, who string, sess *session.Session, opts ...election.Option) {
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	opts = append(opts, election.WithID(who))
+	t, err := election.New(sess, "/app/election", opts...).Campaign(ctx)
+	if err != nil {
+		s.Errorf("Campaign of %s: %v", who, err)
+		return
+	}
+	s.Owners.Begin(who, t.Token(), t.Context())
+	switch err := t.Proclaim(ctx, []byte("here")); {
+	case err == nil:
+		proclaimed(s, who, t)
+	case !errors.Is(err, election.ErrLost):
+		s.Errorf("Proclaim of %s: %v", who, err)
+	}
+	select {
+	case <-time.After(time.Second):
+	case <-t.Context().Done():
+	}
+	if err := t.Resign(ctx); err != nil && !errors.Is(err, election.ErrLost) {
+		s.Errorf("Resign of %s: %v", who, err)
+	}
+	if t.Err() == nil {
+		s.Errorf("%s leads after it has resigned", who)
+	}
+}
+
+// proclaimed checks that what Proclaim has reported is in the tree, as long as
+// the term lasts.
+func proclaimed(s *faulttable.Scene, who string, t *election.Term) {
+	data, st, err := s.Rival.Get(s.Context(), t.Path())
+	if err == nil && st.Czxid == t.Token() && string(data) != who+"\nhere" {
+		s.Errorf("%s proclaimed, and its node holds %q", who, data)
+	}
+}
+
+func playCampaign(t *testing.T, opts ...election.Option) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		var all sync.WaitGroup
+		all.Go(func() { lead(s, "rival", s.Rival, opts...) })
+		time.Sleep(time.Millisecond)
+		all.Go(func() { lead(s, "subject", s.Subject, opts...) })
+		time.Sleep(time.Millisecond)
+		all.Go(func() { lead(s, "rival", s.Rival, opts...) })
+		all.Wait()
+	})
+}
+
+func TestFaultsCampaign(t *testing.T)      { playCampaign(t) }
+func TestFaultsCampaignFixed(t *testing.T) { playCampaign(t, election.WithFixedNode("master")) }
+
+// Two campaigns of one session must not take each other's node for their own.
+func TestFaultsCampaignTwice(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		var all sync.WaitGroup
+		all.Go(func() { lead(s, "subject", s.Subject, fixed.opts...) })
+		time.Sleep(time.Millisecond)
+		all.Go(func() { lead(s, "subject too", s.Subject, fixed.opts...) })
+		all.Wait()
+	})
+}
+
+func TestFaultsCampaignCancelled(t *testing.T) {
+	for _, opts := range [][]election.Option{nil, {election.WithFixedNode("master")}} {
+		faulttable.Play(t, func(s *faulttable.Scene) {
+			var rival sync.WaitGroup
+			rival.Go(func() { lead(s, "rival", s.Rival, opts...) })
+			time.Sleep(time.Millisecond)
+			ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
+			defer cancel()
+			e := election.New(s.Subject, "/app/election", opts...)
+			if _, err := e.Campaign(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				s.Errorf("Campaign: %v", err)
+			}
+			rival.Wait()
+		})
+	}
+}

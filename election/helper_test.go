@@ -1,0 +1,160 @@
+package election_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+const path = "/app/election"
+
+// form is one of the two forms of an election.
+type form struct {
+	name string
+	opts []election.Option
+}
+
+var forms = []form{
+	{name: "line"},
+	{name: "fixed", opts: []election.Option{election.WithFixedNode("master")}},
+}
+
+func eachForm(t *testing.T, test func(*testing.T, form)) {
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) { test(t, f) })
+	}
+}
+
+func (f form) election(s *session.Session, id string, opts ...election.Option) *election.Election {
+	return f.at(s, path, id, opts...)
+}
+
+func (f form) at(s *session.Session, path, id string, opts ...election.Option) *election.Election {
+	return election.New(s, path, append(append([]election.Option{election.WithID(id)}, f.opts...), opts...)...)
+}
+
+// client is a session that counts how often it was told whether the fixed node
+// exists.
+type client struct {
+	*session.Session
+	mu    sync.Mutex
+	looks int
+}
+
+type connector interface {
+	Session(testing.TB, ...session.Option) *session.Session
+}
+
+func connect(t testing.TB, to connector, opts ...session.Option) *client {
+	c := &client{}
+	c.Session = to.Session(t, append(opts, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) {
+		if r.Op == "exists" && strings.HasSuffix(r.Path, path+"/master") && r.Received > 0 {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.looks++
+		}
+	}}))...)
+	return c
+}
+
+func (c *client) looked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.looks
+}
+
+// contend waits until n candidates of cs contend who have not been disturbed:
+// in a line they stand in it, and of a fixed node each has looked at it once.
+func (f form) contend(t testing.TB, n int, cs ...*client) {
+	t.Helper()
+	for {
+		got := 0
+		if f.name == "line" {
+			got = len(children(t, cs[0].Session))
+		} else {
+			for _, c := range cs {
+				got += c.looked()
+			}
+		}
+		if got == n {
+			return
+		}
+		if err := cs[0].Sync(t.Context(), "/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// children lists what there is below path.
+func children(t testing.TB, s *session.Session) []string {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	names, _, err := s.Children(t.Context(), path)
+	if err != nil && !errors.Is(err, session.ErrNoNode) {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// patience bounds what a test waits for.
+const patience = 5 * time.Minute
+
+func campaign(t testing.TB, e *election.Election) *election.Term {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	term, err := e.Campaign(ctx)
+	if err != nil {
+		t.Error(err)
+		panic(err) // also of goroutines, which must not call FailNow
+	}
+	return term
+}
+
+// campaigning campaigns in the background.
+func campaigning(t testing.TB, e *election.Election) <-chan *election.Term {
+	won := make(chan *election.Term, 1)
+	go func() { won <- campaign(t, e) }()
+	return won
+}
+
+func resign(t testing.TB, term *election.Term) {
+	t.Helper()
+	if err := term.Resign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leader asks who leads, by way of the ensemble's leader.
+func leader(t testing.TB, s *session.Session, e *election.Election) (election.Leader, error) {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	return e.Leader(t.Context())
+}
+
+// clean checks that nobody contends and that nothing is watched.
+func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
+	t.Helper()
+	for _, s := range ss {
+		if err := s.Sync(t.Context(), "/"); err != nil { // the last removal of a watch is before it
+			t.Fatal(err)
+		}
+	}
+	if n := target.Watches(t); n != 0 {
+		t.Errorf("%d watches are left", n)
+	}
+	if n := target.Ephemerals(t); n != 0 {
+		t.Errorf("%d nodes are left", n)
+	}
+}

@@ -1,0 +1,95 @@
+package election
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Observe yields who leads, and then every change of it; a zero Leader says that
+// nobody does. A slow reader skips leaders that have gone meanwhile and always
+// arrives at the present one. Observing goes on across reconnects and epochs. It
+// ends with a pair whose error is not nil: the end of ctx, or a permanent error.
+//
+// It watches the leader's node alone, so that the coming and going of other
+// candidates costs nothing.
+func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
+	return func(yield func(Leader, error) bool) {
+		o := observer{election: e, yield: yield}
+		for !o.stopped {
+			ep, err := e.session.Epoch(ctx)
+			if err == nil {
+				err = o.observe(ctx, ep)
+			} else {
+				err = &session.OpError{Op: "observe", Path: e.path, Err: err}
+			}
+			if err != nil && !errors.Is(err, session.ErrExpired) {
+				if !o.stopped {
+					yield(Leader{}, err)
+				}
+				return
+			}
+		}
+	}
+}
+
+type observer struct {
+	election *Election
+	yield    func(Leader, error) bool
+	told     bool
+	last     Leader
+	stopped  bool
+}
+
+// tell yields l unless it was the last to be yielded.
+func (o *observer) tell(l Leader) {
+	if o.told && l.ID == o.last.ID && l.Token == o.last.Token && slices.Equal(l.Data, o.last.Data) {
+		return
+	}
+	o.told, o.last = true, l
+	o.stopped = !o.yield(l, nil)
+}
+
+// observe yields changes while the epoch lasts.
+func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
+	for !o.stopped {
+		l, w, path, err := o.look(ctx, ep)
+		if err != nil {
+			return err
+		}
+		if w == nil {
+			continue
+		}
+		if o.tell(l); o.stopped {
+			w.Close()
+			return nil
+		}
+		if err := await(ctx, ep, w, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look reads who leads and watches for the next change. The watch is nil if what
+// it found is out of date already.
+func (o *observer) look(ctx context.Context, ep *session.Epoch) (Leader, *session.Watch, string, error) {
+	path, err := o.election.seat.holder(ctx, ep)
+	if err != nil {
+		return Leader{}, nil, "", err
+	}
+	if path != "" {
+		nodes, err := ep.WatchNodes(ctx, path)
+		if err != nil {
+			return Leader{}, nil, "", err
+		}
+		if n := nodes[0]; !errors.Is(n.Err, session.ErrNoNode) {
+			return decode(n), n.Watch, path, n.Err
+		}
+	}
+	w, err := o.election.seat.vacant(ctx, ep)
+	return Leader{}, w, o.election.path, err
+}
