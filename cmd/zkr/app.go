@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// app is what all commands share: the global flags, and where to write.
+type app struct {
+	stdout, stderr io.Writer
+
+	server         string
+	timeout        time.Duration
+	connectTimeout time.Duration
+	auth           string
+	tls            tlsFiles
+	json           bool
+	quiet          bool
+	verbose        bool
+}
+
+// answer prints a line on stdout: v as JSON if that is wanted, else text.
+func (a *app) answer(text string, v any) error {
+	line := []byte(text)
+	if a.json {
+		var err error
+		if line, err = json.Marshal(v); err != nil {
+			return err
+		}
+	}
+	_, err := a.stdout.Write(append(line, '\n'))
+	return err
+}
+
+// notice tells people something that is not the answer.
+func (a *app) notice(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "zkr: "+format+"\n", args...)
+	}
+}
+
+// complain says why the command fails.
+func (a *app) complain(err error) { fmt.Fprintf(a.stderr, "zkr: %v\n", err) }
+
+// connect makes the session, within the time for it.
+func (a *app) connect(ctx context.Context) (*session.Session, error) {
+	opts, err := a.sessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, a.connectTimeout, fmt.Errorf("no session within %v", a.connectTimeout))
+	defer cancel()
+	return session.Connect(ctx, a.server, opts...)
+}
+
+// goodbye is how long to wait for servers when nothing else is left to do.
+const goodbye = 5 * time.Second
+
+// leave ends the session.
+func (a *app) leave(ctx context.Context, s *session.Session) {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		a.notice("%v; the servers end the session within %v", err, s.Timeout())
+	}
+}
+
+func (a *app) sessionOptions() ([]session.Option, error) {
+	opts := []session.Option{session.WithTimeout(a.timeout)}
+	auth, from := a.auth, "--auth"
+	if auth == "" {
+		auth, from = os.Getenv("ZKR_AUTH"), "$ZKR_AUTH"
+	}
+	if auth != "" {
+		scheme, cred, ok := strings.Cut(auth, ":")
+		if !ok || scheme == "" {
+			return nil, usage("%s is not SCHEME:CRED", from) // it may be a secret, and is not repeated
+		}
+		opts = append(opts, session.WithAuth(scheme, []byte(cred)))
+	}
+	conf, err := a.tls.config()
+	if err != nil {
+		return nil, err
+	}
+	if conf != nil {
+		opts = append(opts, session.WithTLS(conf))
+	}
+	if a.verbose {
+		opts = append(opts, session.WithLogger(slog.New(slog.NewTextHandler(a.stderr, nil))))
+	}
+	return opts, nil
+}

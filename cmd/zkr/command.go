@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+
+	"github.com/spf13/cobra"
+)
+
+// command is what a wrapping command runs. No shell is involved.
+type command struct {
+	file string // as found on PATH
+	argv []string
+}
+
+// pathAndCommand takes apart PATH [-- CMD ARG…]. The command is looked for at
+// once, so that nothing is acquired in vain; it is nil if there is none.
+func pathAndCommand(cmd *cobra.Command, args []string) (string, *command, error) {
+	dash := cmd.ArgsLenAtDash()
+	own := args
+	if dash >= 0 {
+		own = args[:dash]
+	}
+	switch {
+	case len(own) == 0:
+		return "", nil, usage("PATH is missing")
+	case len(own) > 1:
+		return "", nil, usage("unexpected argument %q; a command to run comes after --", own[1])
+	case dash < 0:
+		return own[0], nil, nil
+	case len(args) == dash:
+		return "", nil, usage("no command after --")
+	}
+	c := &command{argv: args[dash:]}
+	var err error
+	c.file, err = exec.LookPath(c.argv[0])
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return "", nil, cannotRun(c.argv[0], err)
+	}
+	return own[0], c, nil
+}
+
+// cannotRun tells a command that is not there from one that will not run.
+func cannotRun(name string, err error) error {
+	code := exitNotExecutable
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		code = exitNotFound
+	}
+	// The wrappers name the command again, some of them twice.
+	var lookup *exec.Error
+	var op *os.PathError
+	switch {
+	case errors.As(err, &lookup):
+		err = lookup.Err
+	case errors.As(err, &op):
+		err = op.Err
+	}
+	return exit(code, fmt.Errorf("cannot run %s: %w", name, err))
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// electFlags are those of zkr elect.
+type electFlags struct {
+	id      string
+	repeat  bool
+	fixed   bool
+	observe bool
+	grace   time.Duration
+}
+
+func newElect(a *app) *cobra.Command {
+	var f electFlags
+	cmd := &cobra.Command{
+		Use:   "elect [flags] PATH [-- CMD ARG...]",
+		Short: "Run a command while leader",
+		Long: `Stand for election at PATH, run CMD when elected, and exit with its code.
+
+CMD runs as that of zkr lock does. Without CMD, print the token of the term and
+lead until a signal. With --repeat, stand again after CMD has ended or leadership
+is lost, until INT or TERM; CMD cannot read from the terminal then.
+
+With --fixed, the leader is whoever has the ephemeral node PATH itself, as many
+programs do it that use ZooKeeper without a library.
+
+With --observe, only watch, and print a line at each change: the leader's id and
+token, or "vacant".
+
+Exit codes: those of zkr lock; with --observe 0, or 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised.`,
+		Example: `  zkr elect --repeat /elections/scheduler -- scheduler
+  zkr elect --fixed /ElectMasterDemo/master -- work
+  zkr elect --observe /elections/scheduler`,
+		Annotations: map[string]string{wraps: ""},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.id, "id", "", "`name` to be known by (default host:pid)")
+	fs.BoolVar(&f.repeat, "repeat", false, "stand again when CMD has ended or leadership is lost")
+	fs.BoolVar(&f.fixed, "fixed", false, "elect by the ephemeral node PATH itself")
+	fs.BoolVar(&f.observe, "observe", false, "print who leads, and every change")
+	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when leadership is lost")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path, command, err := pathAndCommand(cmd, args)
+		if err == nil {
+			err = f.check(path, command)
+		}
+		if err != nil && f.observe {
+			return exit(exitUsage, err)
+		}
+		if err != nil {
+			return err
+		}
+		if f.observe {
+			return a.observe(func(s *session.Session) *election.Election { return f.election(s, path) })
+		}
+		o := &owner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
+		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+			t, err := f.election(s, path).Campaign(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return term{t}, nil
+		})
+	}
+	return cmd
+}
+
+// check refuses what makes no sense, before anything is connected to.
+func (f *electFlags) check(path string, c *command) error {
+	switch {
+	case f.observe && (c != nil || f.repeat || f.id != ""):
+		return usage("--observe takes no command, and neither --id nor --repeat")
+	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
+		return usage("with --fixed, PATH is a node, and %q is none", path)
+	case f.grace < 0:
+		return usage("--grace %v is negative", f.grace)
+	}
+	return nil
+}
+
+func (f *electFlags) election(s *session.Session, path string) *election.Election {
+	var opts []election.Option
+	if f.id != "" {
+		opts = append(opts, election.WithID(f.id))
+	}
+	if f.fixed {
+		var name string
+		path, name = session.Split(path)
+		opts = append(opts, election.WithFixedNode(name))
+	}
+	return election.New(s, path, opts...)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// The exit codes. Commands that wrap another keep out of the way of its codes,
+// as env(1) and timeout(1) do.
+const (
+	exitNo            = 1
+	exitUsage         = 2
+	exitUnreachable   = 3
+	exitNotAuthorised = 4
+
+	exitLost          = 123
+	exitNotAcquired   = 124
+	exitFailed        = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+	exitSignalled     = 128 // and the number of the signal
+)
+
+// exitError ends the command with a code. Without err there is nothing to say.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func exit(code int, err error) error { return &exitError{code, err} }
+
+// exitSignal is the end by a signal, as shells number it.
+func exitSignal(sig syscall.Signal) error { return exit(exitSignalled+int(sig), nil) }
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// wraps marks the commands that run another, in their annotations.
+const wraps = "wraps"
+
+// conclude says what went wrong and gives the exit code.
+func (a *app) conclude(cmd *cobra.Command, err error) int {
+	if err == nil {
+		return 0
+	}
+	var with *exitError
+	bad := usageError{}
+	coded, misused := errors.As(err, &with), errors.As(err, &bad)
+	if !coded || with.err != nil {
+		a.complain(err)
+	}
+	if misused {
+		fmt.Fprintf(a.stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	}
+	switch _, wrapping := cmd.Annotations[wraps]; {
+	case coded:
+		return with.code
+	case wrapping:
+		return exitFailed
+	case misused:
+		return exitUsage
+	}
+	return exitNo
+}
+
+// exitOfSession gives an error of a session its code, in commands that do not
+// wrap another.
+func exitOfSession(err error) error {
+	switch bad := (usageError{}); {
+	case errors.As(err, &bad):
+		return err
+	case errors.Is(err, session.ErrInvalid):
+		return exit(exitUsage, err)
+	case errors.Is(err, session.ErrNoAuth), errors.Is(err, session.ErrAuthFailed):
+		return exit(exitNotAuthorised, err)
+	}
+	return exit(exitUnreachable, err)
+}

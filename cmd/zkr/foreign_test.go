@@ -1,0 +1,43 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// foreignMain elects a master as programs do that use go-zookeeper alone: by one
+// ephemeral node, which the losers watch.
+func foreignMain() {
+	conn, _, err := zk.Connect([]string{os.Getenv("ZK_SERVERS")}, 10*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		panic(err)
+	}
+	const root, master = "/ElectMasterDemo", "/ElectMasterDemo/master"
+	if _, err := conn.Create(root, nil, 0, zk.WorldACL(zk.PermAll)); err != nil && !errors.Is(err, zk.ErrNodeExists) {
+		panic(err)
+	}
+	for {
+		_, err := conn.Create(master, []byte("foreign"), zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
+		if err == nil {
+			fmt.Println("foreign is master")
+			select {}
+		}
+		if !errors.Is(err, zk.ErrNodeExists) {
+			panic(err)
+		}
+		exists, _, gone, err := conn.ExistsW(master)
+		if err != nil {
+			panic(err)
+		}
+		if exists {
+			fmt.Println("foreign waits")
+			<-gone
+		}
+	}
+}

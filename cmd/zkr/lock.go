@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// defaultGrace is what a child gets between TERM and KILL.
+const defaultGrace = 5 * time.Second
+
+// lockFlags are those of zkr lock.
+type lockFlags struct {
+	now     bool
+	wait    time.Duration
+	limited bool // wait was given
+	refusal int
+	grace   time.Duration
+	naming  string
+}
+
+func newLock(a *app) *cobra.Command {
+	var f lockFlags
+	cmd := &cobra.Command{
+		Use:   "lock [flags] PATH [-- CMD ARG...]",
+		Short: "Run a command while holding a lock",
+		Long: `Run CMD while holding the lock at PATH, and exit with its code.
+
+CMD is executed directly, not by a shell, in a process group of its own. Its
+environment has ZKR_PATH, ZKR_TOKEN (a number that grows with every acquisition:
+store it with what CMD writes, and refuse smaller ones) and ZKR_SESSION. Signals
+to zkr go to that group. If the lock is lost, the group gets TERM and, after
+--grace, KILL. The lock is released when CMD has ended, whatever processes CMD may
+have left behind.
+
+Without CMD, print the token and hold the lock until a signal.
+
+Exit codes: CMD's own, 128+N if signal N ended CMD or the wait for the lock, 123
+if the lock was lost, 124 if it was not acquired (-n, -w; see -E), 125 if zkr
+failed, 126 if CMD cannot be executed, 127 if it is not found.`,
+		Example: `  zkr lock /locks/backup -- backup --all     wait for the lock, then run
+  zkr lock -n /locks/cron -- cleanup         run it, unless somebody else does
+  zkr lock -w 30s -E 0 /locks/x -- job       wait for 30s; not getting it is fine`,
+		Annotations: map[string]string{wraps: ""},
+	}
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.now, "nonblock", "n", false, "do not wait")
+	fs.DurationVarP(&f.wait, "wait", "w", 0, "wait this long at most")
+	fs.IntVarP(&f.refusal, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
+	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the lock is lost")
+	fs.StringVar(&f.naming, "naming", "curator", "whose node names to use, `curator` or kazoo; go-zookeeper takes part in both")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		f.limited = fs.Changed("wait")
+		path, command, err := pathAndCommand(cmd, args)
+		if err != nil {
+			return err
+		}
+		naming, err := f.check()
+		if err != nil {
+			return err
+		}
+		o := &owner{app: a, path: path, command: command, grace: f.grace}
+		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+			l, err := f.acquire(ctx, a.connectTimeout, lock.New(s, path, lock.WithNaming(naming)))
+			switch {
+			case errors.Is(err, lock.ErrLocked), errors.Is(err, errNotInTime):
+				a.notice("%s: %v", path, err)
+				return nil, exit(f.refusal, nil)
+			case err != nil:
+				return nil, err
+			}
+			return lease{l}, nil
+		})
+	}
+	return cmd
+}
+
+// check refuses flags that make no sense, and gives the naming.
+func (f *lockFlags) check() (lock.Naming, error) {
+	switch {
+	case f.now && f.limited:
+		return 0, usage("-n and -w exclude each other")
+	case f.wait < 0:
+		return 0, usage("-w %v is negative", f.wait)
+	case f.grace < 0:
+		return 0, usage("--grace %v is negative", f.grace)
+	case f.refusal < 0 || f.refusal > 255:
+		return 0, usage("-E %d is no exit code", f.refusal)
+	}
+	switch f.naming {
+	case "curator":
+		return lock.Curator, nil
+	case "kazoo":
+		return lock.Kazoo, nil
+	}
+	return 0, usage("--naming %s is neither curator nor kazoo", f.naming)
+}
+
+// errNotInTime says that -w is over.
+var errNotInTime = errors.New("not acquired in time")
+
+// acquire locks m as the flags say. Answer bounds what is not to wait for anybody
+// but the servers.
+func (f *lockFlags) acquire(ctx context.Context, answer time.Duration, m *lock.Mutex) (*lock.Lease, error) {
+	if f.now || f.limited && f.wait == 0 {
+		ctx, cancel := context.WithTimeoutCause(ctx, answer, fmt.Errorf("no answer within %v", answer))
+		defer cancel()
+		return m.TryLock(ctx)
+	}
+	if f.limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.wait, fmt.Errorf("%w: waited for %v", errNotInTime, f.wait))
+		defer cancel()
+	}
+	return m.Lock(ctx)
+}

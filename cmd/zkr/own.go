@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// grip is something owned: a lock's lease, or a leader's term.
+type grip interface {
+	Context() context.Context
+	Err() error
+	Token() session.Zxid
+	Path() string
+	SessionID() int64
+	release(ctx context.Context) error
+}
+
+type lease struct{ *lock.Lease }
+
+func (l lease) release(ctx context.Context) error { return l.Unlock(ctx) }
+
+type term struct{ *election.Term }
+
+func (t term) release(ctx context.Context) error { return t.Resign(ctx) }
+
+func isLost(err error) bool { return errors.Is(err, lock.ErrLost) || errors.Is(err, election.ErrLost) }
+
+// repeatPause lies between the beginnings of two runs at the least, so that a
+// command that fails at once does not keep the servers busy.
+const repeatPause = time.Second
+
+// owner runs a command, or just waits, while it owns something.
+type owner struct {
+	*app
+	sig     *signals
+	path    string   // of what is owned
+	command *command // nil to wait for a signal
+	grace   time.Duration
+	repeat  bool // own and run again and again
+}
+
+// run acquires and holds. Connecting and acquiring end with the first signal.
+func (o *owner) run(acquire func(context.Context, *session.Session) (grip, error)) error {
+	o.sig = watchSignals()
+	defer o.sig.stop()
+	s, err := o.connect(o.sig.waiting)
+	if err != nil {
+		return o.sig.failure(err)
+	}
+	defer o.leave(o.sig.patience, s)
+	for {
+		next := time.After(repeatPause)
+		g, err := acquire(o.sig.waiting, s)
+		if err != nil {
+			return o.sig.failure(err)
+		}
+		again, err := o.hold(g)
+		if !o.repeat || !again || o.sig.waiting.Err() != nil {
+			return err
+		}
+		if o.command == nil && isLost(err) {
+			o.notice("%v", err)
+		}
+		select {
+		case <-next:
+		case <-o.sig.waiting.Done():
+		}
+		if o.sig.waiting.Err() != nil {
+			return o.sig.failure(err)
+		}
+	}
+}
+
+// hold does what is to be done while g is owned, and releases it. Again tells
+// whether it makes sense to begin anew.
+func (o *owner) hold(g grip) (again bool, err error) {
+	defer func() {
+		ctx, cancel := context.WithTimeout(o.sig.patience, goodbye)
+		defer cancel()
+		// As long as it is not released, it may turn out to have been lost before
+		// the end of the command.
+		switch rerr := g.release(ctx); {
+		case isLost(rerr):
+			err = exit(exitLost, rerr)
+		case rerr != nil:
+			o.notice("%v", rerr)
+			o.sig.hurry() // there is no point in waiting for the same servers again
+		}
+	}()
+	if o.command == nil {
+		return true, o.wait(g)
+	}
+	c, err := o.sig.start(func() (*child, error) {
+		if err := g.Err(); err != nil {
+			return nil, err
+		}
+		return startChild(o.command, o.environment(g), !o.repeat)
+	})
+	if err != nil {
+		return isLost(err), o.notStarted(err)
+	}
+	select {
+	case <-c.done:
+	case <-g.Context().Done():
+		o.notice("%s is lost, stopping %s", o.path, o.command.argv[0])
+		c.end(o.grace)
+	}
+	o.sig.detach()
+	if c.code == 0 {
+		return true, nil
+	}
+	return true, exit(c.code, nil)
+}
+
+func (o *owner) notStarted(err error) error {
+	var with *exitError
+	if errors.As(err, &with) || isLost(err) {
+		return err
+	}
+	return cannotRun(o.command.argv[0], err)
+}
+
+// wait prints what is owned and waits for a signal.
+func (o *owner) wait(g grip) error {
+	err := o.answer(strconv.FormatInt(int64(g.Token()), 10), struct {
+		Path    string `json:"path"`
+		Token   int64  `json:"token"`
+		Session string `json:"session"`
+		Node    string `json:"node"`
+	}{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-g.Context().Done():
+		return nil // the release says why
+	case <-o.sig.waiting.Done():
+		return o.sig.verdict()
+	}
+}
+
+// environment tells the child what it owns.
+func (o *owner) environment(g grip) []string {
+	return append(os.Environ(),
+		"ZKR_PATH="+o.path,
+		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
+		"ZKR_SESSION="+hex(g.SessionID()))
+}
+
+func hex(id int64) string { return fmt.Sprintf("0x%x", uint64(id)) }

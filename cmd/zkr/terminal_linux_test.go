@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// console is a terminal of which a test is the user.
+type console struct {
+	*os.File
+	lines chan string
+}
+
+// onTerminal starts a command as the leader of a session with a terminal, as a
+// shell at login is.
+func onTerminal(t *testing.T, server string, name string, args ...string) (*console, *exec.Cmd) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	var number, unlocked int32
+	control := func(request uintptr, arg *int32) {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, master.Fd(), request, uintptr(unsafe.Pointer(arg))); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	control(syscall.TIOCGPTN, &number)
+	control(syscall.TIOCSPTLCK, &unlocked)
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+
+	cmd := exec.Command(name, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.Env = append(os.Environ(), "ZK_SERVERS="+server, "GORACE=atexit_sleep_ms=0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	c := &console{File: master, lines: make(chan string, 100)}
+	go func() {
+		defer close(c.lines)
+		for in := bufio.NewScanner(master); in.Scan(); {
+			c.lines <- in.Text()
+		}
+	}()
+	return c, cmd
+}
+
+// expect waits for a line.
+func (c *console) expect(t *testing.T, pattern string) {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	var seen strings.Builder
+	expired := time.After(patience)
+	for {
+		select {
+		case line, ok := <-c.lines:
+			if re.MatchString(line) {
+				return
+			}
+			if !ok {
+				t.Fatalf("the end instead of %s after:\n%s", pattern, &seen)
+			}
+			seen.WriteString(line + "\n")
+		case <-expired:
+			t.Fatalf("no %s in:\n%s", pattern, &seen)
+		}
+	}
+}
+
+// On a terminal the command can read, Ctrl-C and Ctrl-Z are for it, and it is
+// not suspended; afterwards the terminal is back with whoever had it.
+func TestTerminal(t *testing.T) {
+	srv := zktest.New(t)
+	const shell = `
+zkr lock /lock -- sh -c '
+	trap "echo interrupted; exit 3" INT
+	trap "echo continued" CONT
+	echo reading; read line; echo "read $line"; read line; read line' </dev/tty
+echo "code $?"
+read line
+echo "shell read $line"`
+	c, cmd := onTerminal(t, srv.Addr(), "sh", "-c", shell)
+	c.expect(t, "^reading")
+	fmt.Fprintln(c, "hello")
+	c.expect(t, "^read hello")
+	fmt.Fprint(c, "\x1a")
+	c.expect(t, "^(\\^Z)?continued")
+	fmt.Fprint(c, "\x03")
+	c.expect(t, "^(\\^C)?interrupted")
+	c.expect(t, "^code 3")
+	fmt.Fprintln(c, "good bye")
+	c.expect(t, "^shell read good bye")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := srv.Sessions(); len(got) != 0 {
+		t.Errorf("sessions %x are left", got)
+	}
+}
+
+// With --repeat Ctrl-C is for zkr as well, so that it ends.
+func TestTerminalRepeat(t *testing.T) {
+	srv := zktest.New(t)
+	c, cmd := onTerminal(t, srv.Addr(), "zkr", "elect", "--repeat", "/boss", "--", "puppet", "-blind", "-exit", "3")
+	c.expect(t, "^ready$")
+	fmt.Fprint(c, "\x03")
+	c.expect(t, "got INT")
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("zkr: %v", cmd.ProcessState)
+	}
+}
