@@ -1,0 +1,38 @@
+// Package zkrecipes is the map of a module of coordination recipes on Apache
+// ZooKeeper. It has no code of its own: each recipe is a package, takes a session
+// that all of them share, and keeps its promises when networks and servers do
+// not.
+//
+//	s, err := session.Connect(ctx, "zk1:2181,zk2:2181,zk3:2181")
+//	...
+//	err = lock.New(s, "/app/lock").Do(ctx, func(ctx context.Context, l *lock.Lease) error {
+//		return work(ctx, l.Token())
+//	})
+//
+// # Which package
+//
+// Package [github.com/zkrecipes/zkrecipes/session] is what everything begins with:
+// the one connection of a process to an ensemble. It reconnects, opens a new
+// ZooKeeper session when the old one has expired, and says when ownership ends.
+// Its reads, writes and transactions also serve for what no recipe does.
+//
+// Package [github.com/zkrecipes/zkrecipes/lock] is for work that must not be done
+// twice at the same time: whoever comes takes a turn, does it, and leaves. Use Do
+// where the work is a function, TryLock where it may be left to whoever is at it
+// already, and the lease's Token or Guard where a process that was stopped in the
+// middle must do no harm when it goes on.
+//
+// Package [github.com/zkrecipes/zkrecipes/election] is for work that one of many
+// does for as long as it lives, while the others stand by: Run campaigns and leads,
+// Leader and Observe tell everybody else who does and where to find it. In short, a
+// lock is for a piece of work and an election for a role. WithFixedNode lives with
+// programs that elect by one ephemeral node.
+//
+// Package [github.com/zkrecipes/zkrecipes/zktest] is for the tests of all these,
+// and of yours: a ZooKeeper server within the test's process, which loses replies,
+// cuts connections and expires sessions when told to, and ensembles of real servers
+// on this machine.
+//
+// The command zkr, in cmd/zkr, is the recipes for the shell: it runs a program
+// under a lock or while it leads, and starts servers to try it with.
+package zkrecipes

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// succeed kills the first leader of two candidates, while a third process looks
+// on.
+func succeed(ctx context.Context, st *stage) error {
+	all, err := st.actors(ctx, "ann", "bob", "cleo")
+	if err != nil {
+		return err
+	}
+	defer all.leave()
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	leaders := make(chan *actor)
+	for _, a := range all[:2] {
+		busy.Go(func() {
+			if err := a.stand(ctx, leaders); !errors.Is(err, session.ErrClosed) {
+				stop(err)
+			}
+		})
+	}
+	busy.Go(func() { all[2].lookOn(ctx) })
+
+	first, err := receive(ctx, leaders)
+	if err != nil {
+		return err
+	}
+	if err := work(ctx, 300*time.Millisecond); err != nil {
+		return err
+	}
+	first.die()
+	if _, err = receive(ctx, leaders); err != nil {
+		return err
+	}
+	return work(ctx, 100*time.Millisecond)
+}
+
+// stand leads until ctx ends, and tells whenever it begins to.
+func (a *actor) stand(ctx context.Context, leaders chan<- *actor) error {
+	e := election.New(a.Session, "/leader", election.WithID(a.name))
+	return e.Run(ctx, func(ctx context.Context, t *election.Term) error {
+		a.say("leads, token %d", t.Token())
+		select {
+		case leaders <- a:
+			<-ctx.Done()
+		case <-ctx.Done():
+		}
+		return context.Cause(ctx)
+	})
+}
+
+func (a *actor) lookOn(ctx context.Context) {
+	for l, err := range election.New(a.Session, "/leader").Observe(ctx) {
+		switch {
+		case err != nil:
+		case l.Token == 0:
+			a.say("sees no leader")
+		default:
+			a.say("sees that %s leads", l.ID)
+		}
+	}
+}
+
+// die ends an actor without a word to the servers.
+func (a *actor) die() {
+	a.say("is killed; the servers keep its session for %v", a.Timeout())
+	a.cut()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	a.Close(now)
+}
+
+func receive(ctx context.Context, from <-chan *actor) (*actor, error) {
+	select {
+	case a := <-from:
+		return a, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

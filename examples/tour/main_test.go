@@ -1,0 +1,38 @@
+package main
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	parts := strings.Split(strings.TrimSpace(out.String()), "\n\n")
+	if len(parts) < len(sections) {
+		t.Fatalf("not %d sections:\n%s", len(sections), &out)
+	}
+	parts = parts[len(parts)-len(sections):] // the first says which servers it uses
+	for i, pattern := range []string{
+		`(?s)^Three (.*holds the lock.*){6}$`,
+		`(?s)^A leader .* leads, .* is killed; .* leads, `,
+		`(?s)^A holder .*ann +holds .*ann +is cut .*ann +is told: lock: ownership lost: .*bob +holds .*ann +is back`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(parts[i]) {
+			t.Errorf("no %s in:\n%s", pattern, parts[i])
+		}
+		last := 0
+		for _, m := range regexp.MustCompile(`token (\d+)`).FindAllStringSubmatch(parts[i], -1) {
+			token, err := strconv.Atoi(m[1])
+			if err != nil || token <= last {
+				t.Errorf("token %d after %d in:\n%s", token, last, parts[i])
+			}
+			last = token
+		}
+	}
+}
