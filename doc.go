@@ -28,6 +28,10 @@
 // lock is for a piece of work and an election for a role. WithFixedNode lives with
 // programs that elect by one ephemeral node.
 //
+// Package [github.com/zkrecipes/zkrecipes/codec] turns the values of your types
+// into the data of nodes and back, for the recipes that carry such values: JSON,
+// text, bytes, Curator's integers, and a check behind any of them.
+//
 // Package [github.com/zkrecipes/zkrecipes/zktest] is for the tests of all these,
 // and of yours: a ZooKeeper server within the test's process, which loses replies,
 // cuts connections and expires sessions when told to, and ensembles of real servers
