@@ -22,6 +22,8 @@ type Epoch struct {
 	cancel  context.CancelCauseFunc
 	changed chan struct{} // wakes keep; capacity 1
 
+	receipts receipts
+
 	// under link.mu
 	holds    int
 	linger   time.Time // until when to go on proving without a hold

@@ -62,6 +62,7 @@ type options struct {
 	auth           []credential
 	acl            []wire.ACL
 	root           string
+	receipts       string
 	log            *slog.Logger
 	hooks          Hooks
 	err            error // the first option that was refused
@@ -69,9 +70,10 @@ type options struct {
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
-		timeout: 10 * time.Second,
-		dial:    (&net.Dialer{}).DialContext,
-		log:     slog.New(slog.DiscardHandler),
+		timeout:  10 * time.Second,
+		dial:     (&net.Dialer{}).DialContext,
+		receipts: DefaultReceipts,
+		log:      slog.New(slog.DiscardHandler),
 	}
 	WithACL(OpenACL()...)(o)
 	for _, opt := range opts {
@@ -205,6 +207,21 @@ func WithChroot(path string) Option {
 			o.err = err
 		}
 		o.root += path
+	}
+}
+
+// WithReceipts says under which node the session keeps its receipts, which make
+// the outcome of TxnWithReceipt known; the default is DefaultReceipts. The node is
+// created when it is first needed. With an empty path there are no receipts, and
+// a lost reply is ErrUnknown as often as Txn's is.
+func WithReceipts(path string) Option {
+	return func(o *options) {
+		if path != "" {
+			if err := checkPath(path); err != nil && o.err == nil {
+				o.err = err
+			}
+		}
+		o.receipts = path
 	}
 }
 

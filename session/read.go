@@ -138,15 +138,43 @@ func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watc
 // WatchChildren lists a node's children and watches for the next that comes or
 // goes.
 func (e *Epoch) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
-	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, true, []string{path})
+	ls, err := e.WatchListings(ctx, path)
 	if err != nil {
 		return nil, Stat{}, nil, err
 	}
-	if err := calls[0].result(); err != nil {
-		return nil, Stat{}, nil, opError("list", path, err)
+	return ls[0].Names, ls[0].Stat, ls[0].Watch, ls[0].Err
+}
+
+// Listing is a node's children as one read saw them.
+type Listing struct {
+	Path  string
+	Names []string // in no order
+	Stat  Stat
+	Err   error // ErrNoNode, ErrNoAuth
+	// Watch fires when the next child comes or goes, or the node itself goes. It
+	// is nil if Err is not.
+	Watch *Watch
+}
+
+// WatchListings lists the children of several nodes in one flight, in the order
+// of paths, and watches those that exist for the next child that comes or goes.
+func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, error) {
+	if len(paths) == 0 {
+		return nil, nil
 	}
-	r := calls[0].reply.(*wire.ChildrenResponse)
-	return r.Children, fromWire(&r.Stat), watches[0], nil
+	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, true, paths)
+	if err != nil {
+		return nil, err
+	}
+	listings := make([]Listing, len(paths))
+	for i, c := range calls {
+		r := c.reply.(*wire.ChildrenResponse)
+		listings[i] = Listing{Path: paths[i], Names: r.Children, Stat: fromWire(&r.Stat), Err: opError("list", paths[i], c.result())}
+		if listings[i].Err == nil {
+			listings[i].Watch = watches[i]
+		}
+	}
+	return listings, nil
 }
 
 // Children returns the names of a node's children, in no order.

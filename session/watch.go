@@ -19,12 +19,39 @@ type Watch struct {
 	event      int32
 	unbroken   bool
 	closed     bool
+	bell       chan<- struct{}
 }
 
 // Fired is closed at the change. It is also closed when the change happened
 // while the session was cut off, once the session is back. It is not closed
 // when the epoch ends: wait for that too.
 func (w *Watch) Fired() <-chan struct{} { return w.fired }
+
+// Notify has bell receive when w fires, at once if it has fired already. It does
+// not wait for bell: with room for one in it, a single bell serves any number of
+// watches, and whoever hears it looks which of them have fired. A closed watch
+// does not ring.
+func (w *Watch) Notify(bell chan<- struct{}) {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	w.bell = bell
+	select {
+	case <-w.fired:
+		w.ring()
+	default:
+	}
+}
+
+// ring rings the bell. w.all.mu is held.
+func (w *Watch) ring() {
+	if w.closed {
+		return
+	}
+	select {
+	case w.bell <- struct{}{}:
+	default: // there is none, or it rings already
+	}
+}
 
 // Unbroken tells of a watch that has fired whether the connection had stayed the
 // same since it was set. Then its event came in its place in the order of all
@@ -168,6 +195,7 @@ func (ws *watches) fireKey(key watchKey, event int32) {
 	for w := range s.interested {
 		w.event, w.unbroken = event, w.generation == generation
 		close(w.fired)
+		w.ring()
 	}
 	clear(s.interested)
 	s.held = false

@@ -43,13 +43,21 @@ func (e *Epoch) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
 	if len(ops) == 0 {
 		return nil, nil
 	}
-	for i := range ops {
-		if err := ops[i].check(e.session.root); err != nil {
-			return nil, opError(ops[i].name(), ops[i].path, err)
-		}
+	if err := e.check(ops); err != nil {
+		return nil, err
 	}
 	results, err := e.commit(ctx, ctx, ops)
 	return results, opError(ops[0].name(), ops[0].path, err)
+}
+
+// check refuses ops that are not worth sending.
+func (e *Epoch) check(ops []Op) error {
+	for i := range ops {
+		if err := ops[i].check(e.session.root); err != nil {
+			return opError(ops[i].name(), ops[i].path, err)
+		}
+	}
+	return nil
 }
 
 // SetACL replaces a node's access control list, if the version of the present
@@ -124,6 +132,13 @@ func (e *Epoch) discard(path string, czxid Zxid) error {
 // commit carries out ops: it sends them while ctx lives, and if the reply is
 // lost, finds out what became of them while settle lives.
 func (e *Epoch) commit(ctx, settle context.Context, ops []Op) ([]Result, error) {
+	return e.commitAnd(ctx, settle, ops, e.resolve)
+}
+
+// resolver finds out what became of ops; see Epoch.resolve.
+type resolver func(ctx context.Context, ops []Op, before int64) (results []Result, done bool, err error)
+
+func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver) ([]Result, error) {
 	for {
 		before := e.link.lastZxid.Load()
 		c, list := e.commitCalls(ops)
@@ -152,7 +167,7 @@ func (e *Epoch) commit(ctx, settle context.Context, ops []Op) ([]Result, error) 
 		case c.err == nil: // the server answered that it did not look
 			e.breathe(ctx, c)
 		case c.written:
-			results, done, err := e.resolve(settle, ops, before)
+			results, done, err := resolve(settle, ops, before)
 			if done || err != nil {
 				return results, err
 			}

@@ -1,0 +1,331 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// What Txn cannot tell, a receipt can: others have since done to the nodes
+// whatever they liked.
+func TestReceiptTellsOfLostReply(t *testing.T) {
+	tests := []struct {
+		name      string
+		ops       []session.Op
+		meanwhile func(*testing.T, *session.Session)
+		want      func(results []session.Result) string // "" or what is wrong
+	}{
+		{
+			name: "set that others have overwritten",
+			ops:  []session.Op{session.OpSet("/p/old", []byte("new"), 0)},
+			meanwhile: func(t *testing.T, z *session.Session) {
+				if _, err := z.Set(t.Context(), "/p/old", []byte("theirs"), 1); err != nil {
+					t.Error(err)
+				}
+			},
+			want: func(r []session.Result) string {
+				if r[0].Stat.Version != 1 || r[0].Stat.Mzxid == 0 {
+					return fmt.Sprintf("stat %+v", r[0].Stat)
+				}
+				return ""
+			},
+		},
+		{
+			name:      "delete of a node that others have created again",
+			ops:       []session.Op{session.OpDelete("/p/old", session.AnyVersion)},
+			meanwhile: func(t *testing.T, z *session.Session) { create(t, z, "/p/old", "") },
+		},
+		{
+			name: "sequential nodes of one prefix",
+			ops: []session.Op{
+				session.OpCreate("/p/n-", []byte("a"), session.Sequential()),
+				session.OpCreate("/p/n-", []byte("b"), session.Sequential()),
+			},
+			meanwhile: func(t *testing.T, z *session.Session) {
+				if _, _, err := z.Create(t.Context(), "/p/n-", []byte("c"), session.Sequential()); err != nil {
+					t.Error(err)
+				}
+			},
+			want: func(r []session.Result) string {
+				got := []string{r[0].Path, r[1].Path}
+				return cmp.Diff([]string{"/p/n-0000000001", "/p/n-0000000002"}, got)
+			},
+		},
+		{
+			name: "sequential node that others have taken",
+			ops:  []session.Op{session.OpCreate("/p/n-", []byte("a"), session.Sequential())},
+			meanwhile: func(t *testing.T, z *session.Session) {
+				if err := z.Delete(t.Context(), "/p/n-0000000001", session.AnyVersion); err != nil {
+					t.Error(err)
+				}
+			},
+			want: func(r []session.Result) string { return r[0].Path },
+		},
+	}
+	for _, tt := range tests {
+		for _, first := range []bool{true, false} { // the first creates the receipt, later ones set it
+			t.Run(fmt.Sprintf("%s, first %v", tt.name, first), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := serve(t)
+					z, other := open(t, s), open(t, s)
+					create(t, z, "/p", "")
+					create(t, z, "/p/old", "old")
+					if first {
+						create(t, z, session.DefaultReceipts, "")
+					} else if _, err := z.TxnWithReceipt(t.Context(), session.OpCheck("/p", 0)); err != nil {
+						t.Fatal(err)
+					}
+					loseReply(t, s, z, "multi", func() { tt.meanwhile(t, other) })
+					results, err := z.TxnWithReceipt(t.Context(), tt.ops...)
+					if err != nil || len(results) != len(tt.ops) {
+						t.Fatalf("%d results, error %v", len(results), err)
+					}
+					if tt.want != nil {
+						if diff := tt.want(results); diff != "" {
+							t.Error(diff)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// N clients count while every seventh reply and every eleventh request is lost:
+// the count is what they were told.
+func TestReceiptsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		create(t, open(t, s), "/count", "0")
+		n := 0
+		remove := s.Fault(func(r zktest.Request) zktest.Fault {
+			if r.Op != "multi" {
+				return zktest.Pass
+			}
+			switch n++; {
+			case n%7 == 0:
+				return zktest.DropReply
+			case n%11 == 0:
+				return zktest.Refuse
+			}
+			return zktest.Pass
+		})
+		var wg sync.WaitGroup
+		for range 4 {
+			z := open(t, s)
+			for range 3 {
+				wg.Go(func() {
+					for range 10 {
+						increment(t, z)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		remove()
+		if got := tree(s)["/count"]; !strings.Contains(got, `"120"`) {
+			t.Errorf("120 increments were reported, and the count is %s", got)
+		}
+	})
+}
+
+func increment(t *testing.T, z *session.Session) {
+	for {
+		data, st, err := z.Get(t.Context(), "/count")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var v int
+		fmt.Sscan(string(data), &v)
+		_, err = z.TxnWithReceipt(t.Context(), session.OpSet("/count", fmt.Append(nil, v+1), st.Version))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, session.ErrBadVersion) {
+			t.Error(err)
+			return
+		}
+	}
+}
+
+// The receipt of a session serves all its transactions, those at one time need
+// one each, and all go with the session.
+func TestReceiptsAreReused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		for range 3 {
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					if _, err := z.TxnWithReceipt(t.Context(), session.OpCheck("/", session.AnyVersion)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		if n := below(s, session.DefaultReceipts+"/"); n < 1 || n > 5 {
+			t.Errorf("%d receipts:\n%s", n, s.Tree())
+		}
+		if err := z.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := below(s, session.DefaultReceipts+"/"); n != 0 {
+			t.Errorf("%d receipts are left", n)
+		}
+	})
+}
+
+// A transaction with a receipt costs one round trip, like any other.
+func TestReceiptCostsNoRoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		increments := func() {
+			if _, err := z.TxnWithReceipt(t.Context(), session.OpCheck("/", session.AnyVersion)); err != nil {
+				t.Error(err)
+			}
+		}
+		increments()
+		before := len(ops(s))
+		increments()
+		if diff := cmp.Diff([]string{"multi"}, ops(s)[before:]); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// An operator who tidies the receipts away does not stop anybody.
+func TestReceiptsRemovedByOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		for i := range 3 {
+			if _, err := z.TxnWithReceipt(t.Context(), session.OpCreate(fmt.Sprintf("/n%d", i), nil)); err != nil {
+				t.Fatal(err)
+			}
+			for path := range tree(s) {
+				if strings.HasPrefix(path, session.DefaultReceipts+"/") {
+					if err := z.Delete(t.Context(), path, session.AnyVersion); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			if i == 1 {
+				if err := z.Delete(t.Context(), session.DefaultReceipts, session.AnyVersion); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}
+
+// Where receipts may not be written, transactions are done without.
+func TestReceiptsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		readOnly := session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"}
+		if _, _, err := z.Create(t.Context(), "/forbidden", nil, session.ACLs(readOnly)); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{"/forbidden", "/forbidden/below", ""} {
+			z := open(t, s, session.WithReceipts(dir))
+			for i := range 2 {
+				path := fmt.Sprintf("/a%d%s", i, strings.ReplaceAll(dir, "/", "-"))
+				if _, err := z.TxnWithReceipt(t.Context(), session.OpCreate(path, nil)); err != nil {
+					t.Errorf("receipts at %q: %v", dir, err)
+				}
+			}
+			if _, err := z.TxnWithReceipt(t.Context(), session.OpCreate("/forbidden/x", nil)); !errors.Is(err, session.ErrNoAuth) {
+				t.Errorf("receipts at %q: a forbidden create: %v", dir, err)
+			}
+		}
+		_, err := session.Connect(t.Context(), "zk1:2181", session.WithDialer(s.DialContext), session.WithReceipts("bad"))
+		wantError(t, err, session.ErrInvalid)
+	})
+}
+
+// ctx ends the wait for a connection; what has been sent is seen through, as long
+// as the epoch lasts.
+func TestReceiptOutlivesContext(t *testing.T) {
+	for _, fault := range []zktest.Fault{zktest.Refuse, zktest.DropReply, zktest.Hang, zktest.ExpireBefore, zktest.ExpireAfter} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t)
+			z := open(t, s)
+			create(t, z, session.DefaultReceipts, "")
+			ctx, cancel := context.WithCancel(t.Context())
+			cut := false
+			remove := s.Fault(func(r zktest.Request) zktest.Fault {
+				if r.Op != "multi" || cut {
+					return zktest.Pass
+				}
+				cut = true
+				cancel()
+				return fault
+			})
+			defer remove()
+			began := time.Now()
+			_, err := z.TxnWithReceipt(ctx, session.OpCreate("/n", nil))
+			if took := time.Since(began); took > timeout {
+				t.Errorf("fault %d: returned after %v", fault, took)
+			}
+			created := below(s, "/n") > 0
+			known := err == nil && created || err != nil && !errors.Is(err, session.ErrUnknown) && !created
+			if !known && !errors.Is(err, session.ErrExpired) {
+				t.Errorf("fault %d: created %v, told %v", fault, created, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		s.PartitionAll()
+		await(t, timeout, "suspended", func() bool { return z.Status().State != session.Connected })
+		began := time.Now()
+		_, err := z.TxnWithReceipt(within(t, 100*time.Millisecond), session.OpCreate("/n", nil))
+		wantError(t, err, context.DeadlineExceeded)
+		if errors.Is(err, session.ErrUnknown) {
+			t.Errorf("nothing was sent, and the outcome is %v", err)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("returned after %v", took)
+		}
+	})
+}
+
+// Bad arguments are refused before anything is sent, and a failed condition names
+// its own op.
+func TestReceiptErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		before := len(ops(s))
+		_, err := z.TxnWithReceipt(t.Context(), session.OpCreate("no slash", nil))
+		wantError(t, err, session.ErrInvalid)
+		if r, err := z.TxnWithReceipt(t.Context()); r != nil || err != nil {
+			t.Errorf("no ops: %v, %v", r, err)
+		}
+		if sent := ops(s)[before:]; slices.Contains(sent, "multi") {
+			t.Errorf("sent %q", sent)
+		}
+		_, err = z.TxnWithReceipt(t.Context(), session.OpCheck("/", session.AnyVersion), session.OpSet("/absent", nil, 3))
+		var oe *session.OpError
+		if !errors.As(err, &oe) || oe.Op != "set" || oe.Path != "/absent" || !errors.Is(err, session.ErrNoNode) {
+			t.Errorf("error %v", err)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package session_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func TestWatchListingsInOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/a", "")
+		create(t, z, "/a/child", "")
+		create(t, z, "/c", "")
+		ls, err := epoch(t, z).WatchListings(t.Context(), "/a", "/b", "/c")
+		if err != nil || len(ls) != 3 {
+			t.Fatalf("%v, %v", ls, err)
+		}
+		if len(ls[0].Names) != 1 || ls[0].Names[0] != "child" || ls[0].Stat.NumChildren != 1 || ls[0].Err != nil {
+			t.Errorf("/a: %+v", ls[0])
+		}
+		if wantError(t, ls[1].Err, session.ErrNoNode); ls[1].Watch != nil {
+			t.Error("a node that does not exist is watched")
+		}
+		if len(ls[2].Names) != 0 || ls[2].Stat.Czxid == 0 || ls[2].Err != nil {
+			t.Errorf("/c: %+v", ls[2])
+		}
+		if len(s.Watches()) != 2 {
+			t.Errorf("watches: %v", s.Watches())
+		}
+		create(t, z, "/c/child", "")
+		if hasFired(ls[0].Watch) || !hasFired(ls[2].Watch) {
+			t.Error("a child of /c fires the watch of /a, or not its own")
+		}
+		ls[0].Watch.Close()
+		noWatches(t, s)
+
+		if ls, err := epoch(t, z).WatchListings(t.Context()); ls != nil || err != nil {
+			t.Errorf("of nothing: %v, %v", ls, err)
+		}
+		_, err = epoch(t, z).WatchListings(t.Context(), "/a", "b")
+		wantError(t, err, session.ErrInvalid)
+		noWatches(t, s)
+	})
+}
+
+// One bell serves many watches: it rings once for any number of them that fire
+// before it is heard, and for those that fired before it was there.
+func TestWatchNotify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		bell := make(chan struct{}, 1)
+		rings := func() int {
+			synctest.Wait()
+			select {
+			case <-bell:
+				return 1
+			default:
+				return 0
+			}
+		}
+		a, b, c := watchNode(t, z, "/a"), watchNode(t, z, "/b"), watchNode(t, z, "/c")
+		a.Notify(bell)
+		b.Notify(bell)
+		if rings() != 0 {
+			t.Error("it rings before anything has happened")
+		}
+		create(t, z, "/a", "")
+		create(t, z, "/b", "")
+		if rings() != 1 || rings() != 0 {
+			t.Error("two that fire do not ring once")
+		}
+		create(t, z, "/c", "") // nobody listens
+		if rings() != 0 {
+			t.Error("a watch without a bell rings")
+		}
+		c.Notify(bell)
+		if rings() != 1 {
+			t.Error("a watch that has fired does not ring")
+		}
+
+		full := make(chan struct{}) // nobody will ever hear it
+		d := watchNode(t, z, "/d")
+		d.Notify(full)
+		create(t, z, "/d", "")
+		if !hasFired(d) {
+			t.Error("a bell that nobody hears holds up the watch")
+		}
+		e := watchNode(t, z, "/e")
+		e.Notify(bell)
+		e.Close()
+		create(t, z, "/e", "")
+		if rings() != 0 {
+			t.Error("a closed watch rings")
+		}
+		noWatches(t, s)
+	})
+}
