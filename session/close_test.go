@@ -192,6 +192,32 @@ func TestCloseWakesWaiters(t *testing.T) {
 	})
 }
 
+// A goroutine of the session that waits for the next epoch, or makes a call that
+// does, does not hold up Close, which waits for it.
+func TestCloseWakesTasks(t *testing.T) {
+	for name, wait := range map[string]func(*session.Session) error{
+		"epoch": func(z *session.Session) error { _, err := z.Epoch(context.Background()); return err },
+		"call":  func(z *session.Session) error { return z.Sync(context.Background(), "/") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t)
+				z := open(t, s)
+				e := epoch(t, z)
+				s.Stop()
+				<-e.Context().Done()
+				ended := make(chan error, 1)
+				e.Go(func() { ended <- wait(z) })
+				synctest.Wait()
+				if err := z.Close(within(t, time.Hour)); err != nil {
+					t.Error(err)
+				}
+				wantError(t, <-ended, session.ErrClosed)
+			})
+		})
+	}
+}
+
 // A Connect that fails leaves nothing behind, neither here nor on a server.
 func TestConnectFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

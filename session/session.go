@@ -27,7 +27,7 @@ type Session struct {
 
 	mu      sync.Mutex
 	epoch   *Epoch
-	renewed chan struct{} // closed when epoch is replaced
+	renewed chan struct{} // closed when epoch is replaced, and when it never will be
 	closing bool
 	closed  chan struct{} // closed when Close is complete
 }
@@ -235,8 +235,6 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 		select {
 		case <-attached:
 		case <-renewed:
-		case <-s.closed:
-			return nil, ErrClosed
 		case <-ctx.Done():
 			return nil, s.interrupted(ctx)
 		}
@@ -259,16 +257,14 @@ func (s *Session) spawn(f func()) bool {
 func within[T any](ctx context.Context, s *Session, f func(*Epoch) (T, error)) (T, error) {
 	for {
 		s.mu.Lock()
-		e, renewed := s.epoch, s.renewed
+		e, renewed, closing := s.epoch, s.renewed, s.closing
 		s.mu.Unlock()
 		v, err := f(e)
-		if err == nil || !errors.Is(err, ErrExpired) || errors.Is(err, ErrUnknown) {
+		if err == nil || closing || !errors.Is(err, ErrExpired) || errors.Is(err, ErrUnknown) {
 			return v, err
 		}
 		select {
 		case <-renewed:
-		case <-s.closed:
-			return v, err
 		case <-ctx.Done():
 			return v, err
 		}
@@ -282,7 +278,10 @@ func within[T any](ctx context.Context, s *Session, f func(*Epoch) (T, error)) (
 func (s *Session) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closing
-	s.closing = true
+	if first {
+		s.closing = true
+		close(s.renewed) // nobody, least of all a goroutine that Close waits for, waits for an epoch that never comes
+	}
 	e := s.epoch
 	s.mu.Unlock()
 	if first {
