@@ -1,0 +1,150 @@
+package view_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// TestMain sees to it that no test leaves a goroutine behind.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 && os.Getenv("ZKTEST") == "" { // the servers of an ensemble are looked after till the end
+		if err := goleak.Find(); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func open(t testing.TB, s *session.Session, path string, opts view.Options) *view.View {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	v, err := view.Open(ctx, s, path, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+func create(t testing.TB, s *session.Session, path, data string, opts ...session.CreateOption) {
+	t.Helper()
+	if _, _, err := s.Create(t.Context(), path, []byte(data), opts...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func set(t testing.TB, s *session.Session, path, data string) {
+	t.Helper()
+	if _, err := s.Set(t.Context(), path, []byte(data), session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t testing.TB, s *session.Session, path string) {
+	t.Helper()
+	if err := s.Delete(t.Context(), path, session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// text writes a snapshot down: "-" if there is no root, its data, and then the
+// nodes with theirs.
+func text(s *view.Snapshot) string {
+	if !s.Exists {
+		return "-"
+	}
+	parts := []string{string(s.Root.Data)}
+	for _, n := range s.Nodes {
+		data := string(n.Data)
+		if errors.Is(n.Err, session.ErrNoAuth) {
+			data += "!"
+		}
+		parts = append(parts, n.Path+"="+data)
+	}
+	return strings.Join(parts, " ")
+}
+
+// shows waits until the view shows what want says.
+func shows(t testing.TB, v *view.View, want string) *view.Snapshot {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for s, err := range v.Watch(ctx) {
+		if err != nil {
+			t.Fatalf("it shows %q, not %q: %v", text(v.Snapshot()), want, err)
+		}
+		if text(s) == want {
+			return s
+		}
+	}
+	return nil
+}
+
+// noWatches checks that nothing is left on the server.
+func noWatches(t testing.TB, target *zktest.Target, s *session.Session) {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil { // the last removal of a watch is before it
+		t.Fatal(err)
+	}
+	if n := target.Watches(t); n != 0 {
+		t.Errorf("%d watches are left", n)
+	}
+}
+
+// fresh reads what a view of everything below a node should show, without one.
+func fresh(t testing.TB, s *session.Session, root string) string {
+	t.Helper()
+	if _, ok, err := s.Exists(t.Context(), root); err != nil || !ok {
+		return "-"
+	}
+	nodes := map[string]string{}
+	var walk func(path, rel string)
+	walk = func(path, rel string) {
+		names, _, err := s.Children(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			data, st, err := s.Get(t.Context(), session.Join(path, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes[rel+name] = fmt.Sprintf("%s=%s@%v", rel+name, data, st.Mzxid)
+			walk(session.Join(path, name), rel+name+"/")
+		}
+	}
+	walk(root, "")
+	var parts []string
+	for _, path := range slices.Sorted(maps.Keys(nodes)) {
+		parts = append(parts, nodes[path])
+	}
+	return strings.Join(parts, " ")
+}
+
+// stamped is a snapshot in the form of fresh.
+func stamped(s *view.Snapshot) string {
+	if !s.Exists {
+		return "-"
+	}
+	var parts []string
+	for _, n := range s.Nodes {
+		parts = append(parts, fmt.Sprintf("%s=%s@%v", n.Path, n.Data, n.Stat.Mzxid))
+	}
+	return strings.Join(parts, " ")
+}

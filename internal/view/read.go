@@ -1,0 +1,168 @@
+package view
+
+import (
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// most is how many nodes are read in one flight.
+const most = 256
+
+// read reads all that is due, level by level, and then the data of all nodes. It
+// returns how many nodes it has read and names it has listed. Every entry has been
+// read when it returns.
+func (f *follower) read() (n int, err error) {
+	for {
+		due := f.due((*entry).listDue)
+		if len(due) == 0 {
+			break
+		}
+		listed, err := inFlights(due, f.readLists)
+		n += listed
+		if err != nil {
+			return n, err
+		}
+	}
+	read, err := inFlights(f.due((*entry).dataDue), f.readData)
+	return n + read, err
+}
+
+func (e *entry) listDue() bool { return e.list.due() }
+func (e *entry) dataDue() bool { return e.data.due() }
+
+func (f *follower) due(of func(*entry) bool) []string {
+	var paths []string
+	for path, e := range f.entries {
+		if of(e) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// inFlights makes flights of at most so many paths.
+func inFlights(paths []string, read func([]string) (int, error)) (total int, err error) {
+	for len(paths) > 0 && err == nil {
+		n := 0
+		n, err = read(paths[:min(len(paths), most)])
+		total += n
+		paths = paths[min(len(paths), most):]
+	}
+	return total, err
+}
+
+// inSession turns relative paths into those of the session.
+func (f *follower) inSession(paths []string) []string {
+	abs := make([]string, len(paths))
+	for i, p := range paths {
+		abs[i] = f.abs(p)
+	}
+	return abs
+}
+
+func (f *follower) readLists(paths []string) (int, error) {
+	listings, err := f.epoch.WatchListings(f.ctx, f.inSession(paths)...)
+	n := len(listings)
+	for i, l := range listings {
+		n += len(l.Names)
+		if aerr := f.listed(paths[i], l); aerr != nil {
+			err = aerr
+		}
+	}
+	return n, err
+}
+
+// listed takes note of a list.
+func (f *follower) listed(path string, l session.Listing) error {
+	e := f.entries[path]
+	if e == nil { // its parent, in the same flight, has shown that it has gone
+		if l.Watch != nil {
+			l.Watch.Close()
+		}
+		return nil
+	}
+	switch {
+	case errors.Is(l.Err, session.ErrNoNode):
+		return f.gone(e, &e.list)
+	case l.Err != nil:
+		if e.list.refused = l.Err; e.names == nil { // in this epoch
+			f.children(e, f.view.Snapshot().children(path))
+		}
+		return nil
+	}
+	f.keep(&e.list, l.Watch)
+	if path == "" {
+		e.node.Stat, e.gone = l.Stat, false
+	}
+	f.children(e, l.Names)
+	return nil
+}
+
+func (f *follower) readData(paths []string) (int, error) {
+	nodes, err := f.epoch.WatchNodes(f.ctx, f.inSession(paths)...)
+	for i, n := range nodes {
+		if nerr := f.readNode(paths[i], n); nerr != nil {
+			err = nerr
+		}
+	}
+	return len(nodes), err
+}
+
+// readNode takes note of a node's data.
+func (f *follower) readNode(path string, n session.Node) error {
+	e := f.entries[path]
+	switch {
+	case e == nil: // what is above it has been removed in the same flight
+		if n.Watch != nil {
+			n.Watch.Close()
+		}
+		return nil
+	case errors.Is(n.Err, session.ErrNoNode):
+		return f.gone(e, &e.data)
+	case n.Err != nil:
+		e.data.refused = n.Err
+		return nil
+	}
+	f.keep(&e.data, n.Watch)
+	e.node, e.gone = Node{Path: path, Data: n.Data, Stat: n.Stat}, false
+	return nil
+}
+
+// keep follows a leg by w from now on.
+func (f *follower) keep(l *leg, w *session.Watch) {
+	l.watch = w
+	w.Notify(f.bell)
+}
+
+// gone takes note that a node does not exist. The root is waited for. Of any other
+// its parent's list is out of date, and as a rule says so already.
+func (f *follower) gone(e *entry, l *leg) error {
+	if e.path != "" {
+		f.remove(e.path)
+		above, _ := parent(e.path)
+		if p := f.entries[above]; p != nil {
+			p.list.late = true
+		}
+		return nil
+	}
+	f.children(e, nil)
+	e.node, e.gone = Node{}, true
+	_, exists, w, err := f.epoch.WatchExists(f.ctx, f.view.path)
+	switch {
+	case w != nil:
+		f.keep(l, w)
+		l.late = exists // just now
+	case err != nil && f.ctx.Err() == nil && f.epoch.Context().Err() == nil:
+		l.refused = err
+	default:
+		return err
+	}
+	return nil
+}
+
+// parent takes a relative path apart: that of the node above and the own name.
+func parent(path string) (above, name string) {
+	above, name = session.Split("/" + path)
+	return above[1:], name
+}

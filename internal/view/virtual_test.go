@@ -1,0 +1,450 @@
+package view_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// The tests in this file need faults or virtual time, and so the embedded
+// server.
+
+// requests counts those of one session, but for what keeps it alive.
+func requests(srv *zktest.Server, s *session.Session) (n int) {
+	for _, r := range srv.Requests() {
+		if r.Session == s.Status().ID && strings.HasPrefix(r.Op, "get") || r.Op == "exists" {
+			n++
+		}
+	}
+	return n
+}
+
+// In the same session nothing is read but what a server says has changed; what
+// was missed is.
+func TestReconnectInTheSameSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		for i := range 50 {
+			create(t, s, fmt.Sprintf("/d/%02d", i), "", session.Parents())
+		}
+		v := open(t, s, "/d", view.Options{Depth: 1})
+		was := v.Snapshot()
+		cut := func(meanwhile func()) {
+			time.Sleep(time.Second)
+			srv.ResetRequests()
+			id := s.Status().ID
+			heal := srv.Partition(id)
+			meanwhile()
+			time.Sleep(time.Second)
+			heal()
+			time.Sleep(5 * time.Second)
+			if s.Status().ID != id || v.Err() != nil {
+				t.Fatalf("the session is %+v, and Err is %v", s.Status(), v.Err())
+			}
+		}
+		cut(func() {})
+		if n := requests(srv, s); n != 0 || v.Snapshot() != was {
+			t.Errorf("%d requests for nothing", n)
+		}
+		cut(func() {
+			set(t, other, "/d/07", "7")
+			create(t, other, "/d/50", "new")
+			remove(t, other, "/d/00")
+		})
+		if n := requests(srv, s); n != 3 && n != 4 { // a list, a set one, a new one; one that has gone, perhaps
+			t.Errorf("%d requests for three changes: %v", n, srv.Requests())
+		}
+		if added, removed, changed := v.Snapshot().Diff(was); len(added) != 1 || len(removed) != 1 || len(changed) != 1 {
+			t.Errorf("the difference is %v, %v, %v", added, removed, changed)
+		}
+	})
+}
+
+// In a new session everything is read again. Who waits for changes hears only of
+// changes.
+func TestNewSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d/a", "1", session.Parents())
+		create(t, s, "/d/b", "2")
+		v := open(t, s, "/d", view.Options{Depth: 1})
+		was, changed := v.Snapshot(), v.Changed()
+		srv.Expire(s.Status().ID)
+		time.Sleep(5 * time.Second)
+		if s.Status().Epoch != 2 || v.Err() != nil {
+			t.Fatalf("the session is %+v, and Err is %v", s.Status(), v.Err())
+		}
+		select {
+		case <-changed:
+			t.Error("it tells of a change where there is none")
+		default:
+		}
+		if v.Snapshot() != was {
+			t.Error("the snapshot has been replaced")
+		}
+		set(t, other, "/d/a", "3")
+		shows(t, v, " a=3 b=2")
+
+		heal := srv.Partition(s.Status().ID)
+		if _, err := other.Txn(t.Context(), session.OpDelete("/d/b", -1), session.OpSet("/d/a", []byte("4"), -1), session.OpCreate("/d/c", []byte("5"))); err != nil {
+			t.Fatal(err)
+		}
+		healAll := srv.PartitionAll()
+		time.Sleep(time.Minute)
+		if s.Status().State == session.Connected || !errors.Is(v.Err(), view.ErrStale) {
+			t.Errorf("cut off, and Err is %v", v.Err())
+		}
+		if got := text(v.Snapshot()); got != " a=3 b=2" {
+			t.Errorf("cut off, it shows %q", got)
+		}
+		heal()
+		healAll()
+		shows(t, v, " a=4 c=5")
+		if v.Err() != nil {
+			t.Errorf("back again, and Err is %v", v.Err())
+		}
+		v.Close()
+		synctest.Wait()
+		if w := srv.Watches(); len(w) != 0 {
+			t.Errorf("watches left: %v", w)
+		}
+	})
+}
+
+// Err tells of the time between a new session and the reading of it.
+func TestErrWhileReadingAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		create(t, s, "/n", "1")
+		v := open(t, s, "/n", view.Options{})
+		defer srv.Inject(zktest.Rule{Op: "getData", Path: "/n", Fault: zktest.Hang})()
+		srv.Expire(s.Status().ID)
+		for s.Status().Epoch != 2 || s.Status().State != session.Connected {
+			<-s.Changed()
+		}
+		synctest.Wait()
+		var oe *session.OpError
+		if err := v.Err(); !errors.Is(err, view.ErrStale) || !errors.As(err, &oe) || oe.Path != "/n" {
+			t.Errorf("Err is %v", err)
+		}
+		v.Close() // while it reads
+	})
+}
+
+func TestOpenWithoutServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		srv.Stop()
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := view.Open(ctx, s, "/n", view.Options{})
+		if d := time.Since(start); d != 500*time.Millisecond {
+			t.Errorf("Open took %v", d)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, view.ErrStale) {
+			t.Errorf("Open: %v", err)
+		}
+	})
+}
+
+// Curator's fault 3.23: a container is reaped under the watcher, and the watcher
+// is dead.
+func TestContainerReaped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t, zktest.WithContainerCheck(time.Second))
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/top", "")
+		v := open(t, s, "/top/c", view.Options{Depth: 1})
+		tree := open(t, s, "/top", view.Options{Depth: view.Unlimited})
+		for i := range 3 {
+			data := fmt.Sprint(i)
+			create(t, other, "/top/c/m", data, session.Parents())
+			shows(t, v, " m="+data)
+			shows(t, tree, " c= c/m="+data)
+			remove(t, other, "/top/c/m")
+			shows(t, v, "-")
+			shows(t, tree, "")
+			time.Sleep(10 * time.Second)
+			if strings.Contains(srv.Tree(), "/top/c ") {
+				t.Error("the view has created the node again")
+			}
+		}
+	})
+}
+
+// The first change is read at once.
+func TestFirstChangeIsReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d/a", "0", session.Parents())
+		v := open(t, s, "/d", view.Options{Depth: 1})
+		for i := range 5 {
+			time.Sleep(10 * time.Second)
+			changed, start := v.Changed(), time.Now()
+			set(t, other, "/d/a", fmt.Sprint(i+1))
+			<-changed
+			if d := time.Since(start); d != 0 || text(v.Snapshot()) != fmt.Sprintf(" a=%d", i+1) {
+				t.Errorf("after %v it shows %q", d, text(v.Snapshot()))
+			}
+		}
+	})
+}
+
+// Many changes at a time cost few reads, and the last is seen.
+func TestChurnIsReadAtABoundedRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d", "")
+		const members = 200
+		for i := range members {
+			create(t, s, fmt.Sprintf("/d/%d", i), "")
+		}
+		v := open(t, s, "/d", view.Options{Depth: 1})
+		time.Sleep(10 * time.Second)
+		srv.ResetRequests()
+		start := time.Now()
+		for i := range 5000 { // for 20 s, four nodes of a thousand
+			p := fmt.Sprintf("/d/%d", i%4)
+			remove(t, other, p)
+			create(t, other, p, fmt.Sprint(i))
+			time.Sleep(4 * time.Millisecond)
+		}
+		seconds := time.Since(start).Seconds()
+		lists, reads := 0, 0
+		for _, r := range srv.Requests() {
+			switch {
+			case r.Session != s.Status().ID:
+			case r.Op == "getChildren2":
+				lists++
+			case r.Op == "getData":
+				reads++
+			}
+		}
+		// A list of 200 names and four nodes make a pause of 0.2 s.
+		if perSecond := float64(lists) / seconds; perSecond < 2 || perSecond > 6 {
+			t.Errorf("%v lists a second", perSecond)
+		}
+		if reads > 5*lists {
+			t.Errorf("%d nodes were read, with %d lists", reads, lists)
+		}
+		time.Sleep(time.Second)
+		for i := range 4 {
+			if n, _ := v.Snapshot().Find(fmt.Sprint(i)); string(n.Data) != fmt.Sprint(4996+i) {
+				t.Errorf("%d is %q in the end", i, n.Data)
+			}
+		}
+	})
+}
+
+// slowly has every reply to s take d, so that nodes change while they are read.
+func slowly(srv *zktest.Server, s *session.Session, d time.Duration) (remove func()) {
+	return srv.Inject(zktest.Rule{Session: s.Status().ID, Delay: d, Fault: zktest.Pass})
+}
+
+// What changes all the time is shown all the same, by a view that has been told
+// not to wait for ever; any other says that it is out of date.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		hasty, patient, other := srv.Session(t), srv.Session(t), srv.Session(t)
+		create(t, other, "/d/a", "0", session.Parents())
+		create(t, other, "/d/b", "0")
+		h := open(t, hasty, "/d", view.Options{Depth: 1, Patience: time.Second})
+		p := open(t, patient, "/d", view.Options{Depth: 1})
+		first := p.Snapshot()
+		slowly(srv, hasty, 30*time.Millisecond)
+		slowly(srv, patient, 30*time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for i := 0; ctx.Err() == nil; i++ {
+				other.Set(ctx, "/d/a", fmt.Append(nil, i), session.AnyVersion)
+				other.Set(ctx, "/d/b", fmt.Append(nil, i), session.AnyVersion)
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		seen := 0
+		until, stop := context.WithTimeout(ctx, 30*time.Second)
+		defer stop()
+		for s, err := range h.Watch(until) {
+			if err != nil {
+				break
+			}
+			if seen++; seen > 1 && s.Settled {
+				t.Error("what changes all the time is shown as settled")
+			}
+			if len(s.Nodes) != 2 {
+				t.Errorf("it shows %q", text(s))
+			}
+		}
+		if seen < 10 || h.Err() != nil {
+			t.Errorf("%d snapshots in 30 s, Err is %v", seen, h.Err())
+		}
+		if p.Snapshot() != first || !errors.Is(p.Err(), view.ErrStale) {
+			t.Errorf("the patient view shows %q, %v", text(p.Snapshot()), p.Err())
+		}
+		changed := p.Changed()
+		cancel()
+		<-stopped
+		<-changed
+		if !p.Snapshot().Settled || p.Err() != nil {
+			t.Errorf("after the changes: %+v, %v", p.Snapshot(), p.Err())
+		}
+		time.Sleep(5 * time.Second)
+		if !h.Snapshot().Settled || text(h.Snapshot()) != text(p.Snapshot()) {
+			t.Errorf("after the changes: %q and %q", text(h.Snapshot()), text(p.Snapshot()))
+		}
+	})
+}
+
+// Curator's fault 3.25: what is refused for good is asked for without end. Others
+// go on meanwhile.
+func TestRefusalIsAskedForAtABoundedRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		secret := session.ACLs(session.ACL{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"})
+		create(t, s, "/d/a", "0", session.Parents())
+		create(t, s, "/d/secret", "", secret)
+		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
+		time.Sleep(time.Minute)
+		srv.ResetRequests()
+		time.Sleep(time.Hour + 5*time.Second) // not at the moment of a request
+		if n := requests(srv, s); n == 0 || n > 3*3600/15 {
+			t.Errorf("%d requests in an hour", n)
+		}
+		set(t, other, "/d/a", "1")
+		start := time.Now()
+		shows(t, v, " a=1 secret=!")
+		if d := time.Since(start); d != 0 {
+			t.Errorf("another node's change was seen after %v", d)
+		}
+		if _, err := other.SetACL(t.Context(), "/d/secret", session.OpenACL(), -1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(16 * time.Second)
+		if got := text(v.Snapshot()); got != " a=1 secret=" || v.Err() != nil {
+			t.Errorf("after it was allowed: %q, %v", got, v.Err())
+		}
+	})
+}
+
+// A root that may not be read any more keeps what is known of it, says so, and
+// comes back.
+func TestRootRefusedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d/a", "0", session.Parents())
+		v := open(t, s, "/d", view.Options{Depth: 1})
+		if _, err := other.SetACL(t.Context(), "/d", []session.ACL{{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"}}, -1); err != nil {
+			t.Fatal(err)
+		}
+		create(t, other, "/d/b", "1")
+		for range 2 {
+			srv.Expire(s.Status().ID)
+			time.Sleep(time.Minute)
+			if err := v.Err(); !errors.Is(err, session.ErrNoAuth) || text(v.Snapshot()) != " a=0" {
+				t.Errorf("it shows %q, %v", text(v.Snapshot()), err)
+			}
+		}
+		set(t, other, "/d/a", "2") // may be read
+		shows(t, v, " a=2")
+		if _, err := other.SetACL(t.Context(), "/d", session.OpenACL(), -1); err != nil {
+			t.Fatal(err)
+		}
+		shows(t, v, " a=2 b=1")
+		if v.Err() != nil {
+			t.Errorf("Err is %v", v.Err())
+		}
+	})
+}
+
+// Changes that come while the view reads are not missed, whatever the moment.
+func TestChangeBetweenReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d/a/x", "0", session.Parents())
+		n := 0
+		remove := srv.Fault(func(r zktest.Request) zktest.Fault {
+			if r.Session != s.Status().ID || r.Op == "setWatches" {
+				return zktest.Pass
+			}
+			if n++; n < 20 {
+				data := fmt.Append(nil, n)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					other.Set(context.Background(), "/d/a/x", data, session.AnyVersion)
+					other.Create(context.Background(), fmt.Sprintf("/d/a/%02d", n), nil)
+				}()
+				_ = done // it lands right behind this request
+			}
+			return zktest.Pass
+		})
+		defer remove()
+		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
+		for {
+			time.Sleep(10 * time.Second)
+			if n >= 20 {
+				break
+			}
+			set(t, other, "/d/a", "")
+		}
+		time.Sleep(10 * time.Second)
+		if got, want := stamped(v.Snapshot()), fresh(t, other, "/d"); got != want {
+			t.Errorf("it shows\n%s, not\n%s", got, want)
+		}
+	})
+}
+
+// So does what is further down, its data and what is below it.
+func TestRefusedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d/sub", "1", session.Parents())
+		create(t, s, "/d/sub/x", "0")
+		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
+		blind := []session.ACL{{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"}}
+		if _, err := other.SetACL(t.Context(), "/d/sub", blind, -1); err != nil {
+			t.Fatal(err)
+		}
+		set(t, other, "/d/sub", "2")
+		for range 2 {
+			srv.Expire(s.Status().ID)
+			time.Sleep(time.Minute)
+			if err := v.Err(); !errors.Is(err, session.ErrNoAuth) || text(v.Snapshot()) != " sub=1! sub/x=0" {
+				t.Errorf("it shows %q, %v", text(v.Snapshot()), err)
+			}
+		}
+		remove(t, other, "/d/sub/x")
+		shows(t, v, " sub=1!")
+		if _, err := other.SetACL(t.Context(), "/d/sub", session.OpenACL(), -1); err != nil {
+			t.Fatal(err)
+		}
+		create(t, other, "/d/sub/x", "3")
+		shows(t, v, " sub=2 sub/x=3")
+		if v.Err() != nil {
+			t.Errorf("Err is %v", v.Err())
+		}
+	})
+}
