@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
 )
 
 // DefaultReceipts is the node under which sessions keep their receipts.
@@ -41,17 +43,17 @@ func (e *Epoch) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, error)
 	if err := e.check(ops); err != nil {
 		return nil, err
 	}
-	results, err := e.commitWithReceipt(ctx, ops)
+	results, err := e.commitWithReceipt(ctx, ops, nil)
 	return results, opError(ops[0].name(), ops[0].path, err)
 }
 
-func (e *Epoch) commitWithReceipt(ctx context.Context, ops []Op) ([]Result, error) {
+func (e *Epoch) commitWithReceipt(ctx context.Context, ops []Op, doubt func()) ([]Result, error) {
 	for {
 		r := e.takeReceipt()
 		if r == nil {
-			return e.commit(ctx, e.ctx, ops)
+			return e.commitAnd(ctx, e.ctx, ops, e.resolve, doubt)
 		}
-		results, err := e.commitAnd(ctx, e.ctx, append(slices.Clone(ops), r.op()), r.resolve)
+		results, err := e.commitAnd(ctx, e.ctx, append(slices.Clone(ops), r.op()), r.resolve, doubt)
 		switch {
 		case err == nil:
 			r.count++
@@ -205,7 +207,9 @@ func (e *Epoch) findSequential(ctx context.Context, ops []Op, results []Result, 
 }
 
 // createdAt returns the sequential nodes with a prefix that one transaction has
-// created, in the order of their numbers.
+// created, in the order of their numbers. There may be very many with this prefix,
+// a queue for instance, so it begins with the latest and looks no further than
+// to nodes that are older.
 func (e *Epoch) createdAt(ctx context.Context, prefix string, zxid Zxid) ([]string, error) {
 	parent, name := Split(prefix)
 	names, err := e.Children(ctx, parent)
@@ -219,18 +223,30 @@ func (e *Epoch) createdAt(ctx context.Context, prefix string, zxid Zxid) ([]stri
 		}
 	}
 	slices.SortFunc(candidates, func(a, b string) int {
-		return int(sequenceOf(a, prefix) - sequenceOf(b, prefix))
+		return int(sequenceOf(b, prefix) - sequenceOf(a, prefix))
 	})
-	nodes, err := e.Nodes(ctx, candidates...)
-	if err != nil {
-		return nil, err
-	}
 	var created []string
-	for _, n := range nodes {
-		if n.Err == nil && n.Stat.Czxid == zxid {
-			created = append(created, n.Path)
+	for chunk := range slices.Chunk(candidates, 64) {
+		calls, _, err := e.readAll(ctx, "get", wire.OpExists, false, chunk)
+		if err != nil {
+			return nil, err
+		}
+		older := false
+		for i, c := range calls {
+			czxid := Zxid(c.reply.(*wire.Stat).Czxid)
+			switch {
+			case c.result() != nil:
+			case czxid == zxid:
+				created = append(created, chunk[i])
+			case czxid < zxid:
+				older = true
+			}
+		}
+		if older {
+			break
 		}
 	}
+	slices.Reverse(created)
 	return created, nil
 }
 

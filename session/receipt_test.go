@@ -329,3 +329,40 @@ func TestReceiptErrors(t *testing.T) {
 		}
 	})
 }
+
+// The name of a node whose reply was lost is found among very many without
+// reading them all.
+func TestReceiptFindsNameAmongMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/p", "")
+		var before []session.Op
+		for range 1000 {
+			before = append(before, session.OpCreate("/p/n-", []byte("before"), session.Sequential()))
+		}
+		if _, err := z.TxnWithReceipt(t.Context(), before...); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Delete(t.Context(), "/p/n-0000000500", session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		create(t, z, "/p/n-0000000500", "put back, and so younger than its number says")
+		loseReply(t, s, z, "multi", func() {
+			if _, _, err := open(t, s).Create(t.Context(), "/p/n-", nil, session.Sequential()); err != nil {
+				t.Error(err)
+			}
+		})
+		s.ResetRequests()
+		r, err := z.TxnWithReceipt(t.Context(), session.OpCreate("/p/n-", nil, session.Sequential()), session.OpCreate("/p/n-", nil, session.Sequential()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := []string{r[0].Path, r[1].Path}, []string{"/p/n-0000001001", "/p/n-0000001002"}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if n := len(s.Requests()); n > 100 {
+			t.Errorf("it took %d requests", n)
+		}
+	})
+}

@@ -132,13 +132,15 @@ func (e *Epoch) discard(path string, czxid Zxid) error {
 // commit carries out ops: it sends them while ctx lives, and if the reply is
 // lost, finds out what became of them while settle lives.
 func (e *Epoch) commit(ctx, settle context.Context, ops []Op) ([]Result, error) {
-	return e.commitAnd(ctx, settle, ops, e.resolve)
+	return e.commitAnd(ctx, settle, ops, e.resolve, nil)
 }
 
 // resolver finds out what became of ops; see Epoch.resolve.
 type resolver func(ctx context.Context, ops []Op, before int64) (results []Result, done bool, err error)
 
-func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver) ([]Result, error) {
+// commitAnd is commit with a resolver of its own. doubt, if it is not nil, is
+// called when ctx has ended and the outcome of what was sent is not known yet.
+func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
 	for {
 		before := e.link.lastZxid.Load()
 		c, list := e.commitCalls(ops)
@@ -151,6 +153,9 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		}
 		sent, err := e.exchange(ctx, flight...)
 		if err != nil && sent && settle != ctx {
+			if doubt != nil {
+				doubt()
+			}
 			_, err = e.settled(settle, flight)
 		}
 		switch {
@@ -167,7 +172,12 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		case c.err == nil: // the server answered that it did not look
 			e.breathe(ctx, c)
 		case c.written:
+			stop := func() bool { return true }
+			if doubt != nil {
+				stop = context.AfterFunc(ctx, doubt)
+			}
 			results, done, err := resolve(settle, ops, before)
+			stop()
 			if done || err != nil {
 				return results, err
 			}
