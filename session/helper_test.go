@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -78,12 +79,17 @@ func create(t testing.TB, z *session.Session, path, data string) {
 	}
 }
 
-// await lets time pass until f is true, and complains if that takes longer than
-// limit. It belongs in a synctest bubble, where waiting costs nothing.
+// await lets time pass until f is true when nothing is going on, and complains
+// if that takes longer than limit. It works in synctest bubbles only, where
+// waiting costs nothing.
 func await(t testing.TB, limit time.Duration, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(limit); !f(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		synctest.Wait()
+		switch {
+		case f():
+			return
+		case time.Now().After(end):
 			t.Fatalf("after %v: %s is not so", limit, what)
 		}
 	}
