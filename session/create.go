@@ -110,6 +110,20 @@ func (e *Epoch) createWithParents(ctx, settle context.Context, op Op) (Result, e
 	}
 }
 
+// CreateAncestors creates what is missing above path, as containers, all in one
+// flight: what the option Parents does before the node itself is created, for
+// nodes that a transaction creates.
+func (s *Session) CreateAncestors(ctx context.Context, path string) error {
+	_, err := within(ctx, s, func(e *Epoch) (struct{}, error) {
+		err := checkPath(path)
+		if err == nil {
+			err = e.createAncestors(ctx, path)
+		}
+		return struct{}{}, err
+	})
+	return opError("create ancestors of", path, err)
+}
+
 // createAncestors creates what is missing above path, the chroot included, all
 // in one flight. Whoever comes too late or lacks the rights to create one that
 // exists is not bothered: it is the nearest ancestor that matters.
@@ -155,8 +169,8 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 
 // siblings stores the list that came behind a create. If the connection broke
 // between the two answers, it asks again. A node whose siblings cannot be had is
-// of no use: an ephemeral one is removed, and of another the caller hears that it
-// may be there.
+// of no use: an ephemeral one is removed, unless it is its creator who did not
+// wait for them, and of another the caller hears that it may be there.
 func (e *Epoch) siblings(ctx context.Context, op Op, list *call, made Result) error {
 	if err := list.result(); err == nil {
 		*op.create.siblings = list.reply.(*wire.ChildrenResponse).Children
@@ -167,7 +181,7 @@ func (e *Epoch) siblings(ctx context.Context, op Op, list *call, made Result) er
 	switch {
 	case err == nil:
 		*op.create.siblings = names
-	case op.create.ephemeral:
+	case op.create.ephemeral && ctx == e.ctx:
 		e.Discard(made.Path, made.Stat.Czxid, nil)
 	default:
 		err = fmt.Errorf("%w: %w", ErrUnknown, err)

@@ -328,3 +328,55 @@ func TestGUID(t *testing.T) {
 		seen[g] = true
 	}
 }
+
+// CreateAncestors does what Parents does, and no more.
+func TestCreateAncestors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/a", "kept")
+		for range 2 {
+			if err := z.CreateAncestors(t.Context(), "/a/b/c/node"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := map[string]string{"/a": `v0 "kept"`, "/a/b": `container v0 ""`, "/a/b/c": `container v0 ""`}
+		if diff := cmp.Diff(want, tree(s)); diff != "" {
+			t.Errorf("tree (-want +got):\n%s", diff)
+		}
+		wantError(t, z.CreateAncestors(t.Context(), "/a//b"), session.ErrInvalid)
+		if err := z.CreateAncestors(t.Context(), "/node"); err != nil {
+			t.Errorf("of a node at the root: %v", err)
+		}
+	})
+}
+
+// A transaction of one create lists the siblings as well. Whoever does not wait
+// for them is told that the node may be there, and it is not taken away behind his
+// back.
+func TestSiblingsInTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/a", "")
+		create(t, z, "/a/b", "")
+		var names []string
+		op := session.OpCreate("/a/c", nil, session.Ephemeral(), session.Unique(), session.Siblings(&names))
+		if _, err := epoch(t, z).Txn(t.Context(), op); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(names)
+		if !slices.Equal(names, []string{"b", "c"}) {
+			t.Errorf("siblings %v", names)
+		}
+		s.Inject(zktest.Rule{Op: "getChildren2", Fault: zktest.Hang})
+		op = session.OpCreate("/a/d", nil, session.Ephemeral(), session.Unique(), session.Siblings(&names))
+		_, err := epoch(t, z).Txn(within(t, time.Second), op)
+		wantError(t, err, session.ErrUnknown)
+		wantError(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Minute)
+		if n := count(s, "delete"); n != 0 {
+			t.Errorf("%d deletes", n)
+		}
+	})
+}

@@ -42,8 +42,8 @@ func OpCheck(path string, version int32) Op {
 	return Op{kind: wire.OpCheck, path: path, version: version}
 }
 
-// OpCreate creates a node. The options Parents and Siblings have no meaning in a
-// transaction.
+// OpCreate creates a node. The option Parents has no meaning in a transaction, and
+// Siblings has one if the create is all of it.
 func OpCreate(path string, data []byte, opts ...CreateOption) Op {
 	op := Op{kind: wire.OpCreate2, path: path, data: data}
 	for _, o := range opts {
