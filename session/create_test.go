@@ -369,9 +369,10 @@ func TestSiblingsInTransaction(t *testing.T) {
 		if !slices.Equal(names, []string{"b", "c"}) {
 			t.Errorf("siblings %v", names)
 		}
+		s.Inject(zktest.Rule{Op: "getChildren2", Nth: 1, Fault: zktest.Refuse})
 		s.Inject(zktest.Rule{Op: "getChildren2", Fault: zktest.Hang})
 		op = session.OpCreate("/a/d", nil, session.Ephemeral(), session.Unique(), session.Siblings(&names))
-		_, err := epoch(t, z).Txn(within(t, time.Second), op)
+		_, err := epoch(t, z).Txn(within(t, 2*time.Second), op)
 		wantError(t, err, session.ErrUnknown)
 		wantError(t, err, context.DeadlineExceeded)
 		time.Sleep(time.Minute)
