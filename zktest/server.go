@@ -3,6 +3,7 @@ package zktest
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type Server struct {
 	watches     watches
 	sessions    map[int64]*session
 	nextSession int64
+	secret      uint64 // that passwords come from
 	expiry      expiry
 	zxid        int64
 	conns       map[*conn]struct{}
@@ -79,6 +81,7 @@ func Start(opts ...Option) (*Server, error) {
 		watches:     watches{nodes: newWatchTable(o.old), children: newWatchTable(o.old)},
 		sessions:    make(map[int64]*session),
 		nextSession: firstSession(now),
+		secret:      rand.Uint64(),
 		expiry:      expiry{tick: o.tick, start: now, buckets: make(map[int64]map[*session]struct{})},
 		conns:       make(map[*conn]struct{}),
 		partitions:  make(map[*partition]struct{}),

@@ -3,6 +3,7 @@ package zktest
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -74,15 +75,23 @@ func (e *expiry) due() []*session {
 	return due
 }
 
-// firstSession numbers sessions as a server does that starts now.
+// started counts the servers of this process.
+var started atomic.Int64
+
+// firstSession numbers sessions as a server does that starts now: its own
+// number, the time, and from there on. Servers of one process that start at the
+// same time have different numbers; the first one's is that of a real server
+// which stands alone.
 func firstSession(now time.Time) int64 {
-	return int64(uint64(now.UnixMilli())<<24>>8) & (1<<56 - 1)
+	const last = 0x7f // what is above could be taken for the marks of containers and of times to live
+	server := (started.Add(1)-1)%last + 1
+	return server<<56 | int64(uint64(now.UnixMilli())<<24>>8)
 }
 
-// passwdOf is what proves that a session is one's own. It follows from the id,
-// as it does in ZooKeeper.
-func passwdOf(id int64) []byte {
-	r := rand.New(rand.NewPCG(uint64(id), 0xb3415c00))
+// passwdOf is what proves that a session is one's own. It follows from the id
+// and the server's secret, as it does in ZooKeeper.
+func (s *Server) passwdOf(id int64) []byte {
+	r := rand.New(rand.NewPCG(uint64(id), s.secret))
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, r.Uint64()), r.Uint64())
 }
 
@@ -122,7 +131,7 @@ func (s *Server) connect(c *conn, r *wire.ConnectRequest) (more bool) {
 
 func (s *Server) newSession(timeout time.Duration) *session {
 	s.zxid++
-	ss := &session{id: s.nextSession, passwd: passwdOf(s.nextSession), timeout: timeout}
+	ss := &session{id: s.nextSession, passwd: s.passwdOf(s.nextSession), timeout: timeout}
 	s.nextSession++
 	s.sessions[ss.id] = ss
 	return ss

@@ -19,6 +19,7 @@ import (
 type snapshot struct {
 	Zxid        int64
 	NextSession int64
+	Secret      uint64
 	Sessions    []savedSession
 	Nodes       []savedNode
 }
@@ -42,7 +43,7 @@ type savedNode struct {
 }
 
 func (s *Server) snapshot() *snapshot {
-	snap := &snapshot{Zxid: s.zxid, NextSession: s.nextSession}
+	snap := &snapshot{Zxid: s.zxid, NextSession: s.nextSession, Secret: s.secret}
 	for _, id := range slices.Sorted(maps.Keys(s.sessions)) {
 		snap.Sessions = append(snap.Sessions, savedSession{id, s.sessions[id].timeout})
 	}
@@ -84,9 +85,9 @@ func (s *Server) load(file string) error {
 		}
 	}
 	s.zxid, s.saved = snap.Zxid, snap.Zxid
-	s.nextSession = max(s.nextSession, snap.NextSession)
+	s.nextSession, s.secret = max(s.nextSession, snap.NextSession), snap.Secret
 	for _, saved := range snap.Sessions {
-		ss := &session{id: saved.ID, passwd: passwdOf(saved.ID), timeout: saved.Timeout}
+		ss := &session{id: saved.ID, passwd: s.passwdOf(saved.ID), timeout: saved.Timeout}
 		s.sessions[ss.id] = ss
 		s.expiry.touch(ss, ss.timeout)
 	}

@@ -1,0 +1,61 @@
+package zktest
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// Sessions of servers that have started at the same instant are not taken for
+// each other: their ids are different, and so is what proves them, be the id the
+// same.
+func TestServersOfOneInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := make(map[int64]bool)
+		for range 100 {
+			id := New(t).nextSession
+			if seen[id] {
+				t.Fatalf("two servers begin with session %#x", id)
+			}
+			if seen[id] = true; !ephemeral(id) {
+				t.Fatalf("session %#x looks like the mark of a container or of a time to live", id)
+			}
+		}
+		a, b := New(t), New(t)
+		b.nextSession = a.nextSession
+		hi := func(s *Server, req *wire.ConnectRequest) *wire.ConnectResponse {
+			nc, err := s.DialContext(t.Context(), "tcp", "zk:2181")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			c := &rawClient{conn: nc}
+			if err := c.handshake(req); err != nil {
+				t.Fatal(err)
+			}
+			return &c.session
+		}
+		one, other := hi(a, &wire.ConnectRequest{Timeout: 4000}), hi(b, &wire.ConnectRequest{Timeout: 4000})
+		if one.SessionID != other.SessionID || bytes.Equal(one.Passwd, other.Passwd) {
+			t.Errorf("sessions %+v and %+v", one, other)
+		}
+		if got := hi(b, &wire.ConnectRequest{Timeout: 4000, SessionID: one.SessionID, Passwd: one.Passwd}); got.SessionID != 0 {
+			t.Error("resumed a session of another server")
+		}
+	})
+}
+
+// The number of a server that starts later is larger, as it is of a real one.
+func TestSessionsOfALaterServer(t *testing.T) {
+	now := time.Now()
+	defer started.Store(started.Load())
+	started.Store(0)
+	first := firstSession(now)
+	started.Store(0)
+	if later := firstSession(now.Add(time.Millisecond)); later != first+1<<16 || first>>56 != 1 {
+		t.Errorf("sessions from %#x and a millisecond later from %#x", first, later)
+	}
+}
