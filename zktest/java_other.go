@@ -4,7 +4,6 @@ package zktest
 
 import (
 	"errors"
-	"os"
 	"syscall"
 )
 
@@ -14,6 +13,3 @@ func (p *process) terminate() { p.cmd.Process.Kill() }
 
 func (p *process) pause() error  { return errors.ErrUnsupported }
 func (p *process) resume() error { return errors.ErrUnsupported }
-
-// tryLock cannot tell whether a folder is in use here, and claims that it is.
-func tryLock(*os.File) bool { return false }
