@@ -7,7 +7,7 @@ import (
 )
 
 func newDev(a *app) *cobra.Command {
-	var listen, data string
+	var listen, data, version string
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run an in-process server, for development",
@@ -15,18 +15,24 @@ func newDev(a *app) *cobra.Command {
 
 It lives in this process, needs no Java, starts in no time and keeps everything in
 memory: what is in it goes when it ends, unless --data names a file to keep it in.
-When it is ready, the line "listening on HOST:PORT" is printed.`,
+It behaves as ZooKeeper 3.9 does, or 3.8, where clients can tell these apart. When it
+is ready, the line "listening on HOST:PORT" is printed.`,
 		Example: `  zkr dev
   zkr dev --listen 127.0.0.1:0        a free port
-  zkr dev --data tree.zk              what is in it is there again next time`,
+  zkr dev --data tree.zk              what is in it is there again next time
+  zkr dev --zookeeper 3.8             an older server`,
 		Args: noArguments,
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:2181", "`host:port` to listen on")
 	cmd.Flags().StringVar(&data, "data", "", "`file` to keep the tree in between runs")
+	cmd.Flags().StringVar(&version, "zookeeper", "3.9", "`version` to behave as: 3.8 or 3.9")
 	cmd.RunE = func(*cobra.Command, []string) error {
+		if version != "3.8" && version != "3.9" {
+			return usage("--zookeeper %s: neither 3.8 nor 3.9", version)
+		}
 		sig := watchSignals()
 		defer sig.stop()
-		opts := []zktest.Option{zktest.WithAddr(listen)}
+		opts := []zktest.Option{zktest.WithAddr(listen), zktest.WithVersion(version)}
 		if data != "" {
 			opts = append(opts, zktest.WithFile(data))
 		}

@@ -36,6 +36,7 @@ import (
 //	protect PATH AUTH    create a node that only AUTH may use
 //	tlsproxy             put TLS before the server
 //	address NAME         set $ZK_SERVERS to what the process listens on
+//	asked WORD REGEXP    send a four-letter word to $ZK_SERVERS; the answer matches
 //	find VAR CMD         set a variable to the file of a command
 var stageCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"zkserver":  zkserver,
