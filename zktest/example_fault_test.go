@@ -10,12 +10,15 @@ import (
 )
 
 // serve starts a server with the node /a, and a client.
-func serve() (*zktest.Server, *zk.Conn, func()) {
+func serve() (*zktest.Server, *zk.Conn, func()) { return serveFor(10 * time.Second) }
+
+// serveFor is serve with a session timeout.
+func serveFor(timeout time.Duration) (*zktest.Server, *zk.Conn, func()) {
 	s, err := zktest.Start()
 	if err != nil {
 		panic(err)
 	}
-	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	c, _, err := zk.Connect([]string{s.Addr()}, timeout, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
 	if err != nil {
 		panic(err)
 	}
@@ -58,7 +61,7 @@ func ExampleServer_Inject_refuse() {
 // A request that is never answered leaves the client waiting until it gives
 // the connection up.
 func ExampleServer_Inject_hang() {
-	s, c, end := serve()
+	s, c, end := serveFor(time.Second)
 	defer end()
 	s.Inject(zktest.Rule{Op: "getData", Nth: 1, Fault: zktest.Hang})
 	_, _, err := c.Get("/a")
@@ -174,26 +177,30 @@ func ExampleServer_RestartEmpty() {
 
 // A server that was suspended finds all sessions over when it wakes.
 func ExampleServer_Pause() {
-	s, _, end := serve()
+	s, c, end := serve()
 	defer end()
+	c.Create("/e", nil, zk.FlagEphemeral, open)
 	resume := s.Pause()
 	s.JumpClock(time.Minute)
-	fmt.Println(len(s.Sessions()))
+	fmt.Print(s.Tree())
 	resume()
-	fmt.Println(len(s.Sessions()))
+	fmt.Print("after the pause:\n", s.Tree())
 	// Output:
-	// 1
-	// 0
+	// /a v0 "old"
+	// /e ephemeral v0 ""
+	// after the pause:
+	// /a v0 "old"
 }
 
 // A minute passes at once.
 func ExampleServer_JumpClock() {
-	s, _, end := serve()
+	s, c, end := serve()
 	defer end()
+	c.Create("/e", nil, zk.FlagEphemeral, open)
 	s.JumpClock(time.Minute)
-	fmt.Println(len(s.Sessions()))
+	fmt.Print(s.Tree())
 	// Output:
-	// 0
+	// /a v0 "old"
 }
 
 // The sixth leader begins to count.

@@ -16,7 +16,7 @@ func Example() {
 		panic(err)
 	}
 	defer s.Close()
-	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false))
+	c, _, err := zk.Connect([]string{s.Addr()}, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		panic(err)
 	}
@@ -43,7 +43,7 @@ func ExampleServer_Fault() {
 		}
 		return zktest.Pass
 	})
-	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
+	c, _, err := zk.Connect([]string{s.Addr()}, 10*time.Second, zk.WithLogInfo(false), zk.WithLogger(quiet{}))
 	if err != nil {
 		panic(err)
 	}
@@ -51,11 +51,13 @@ func ExampleServer_Fault() {
 	_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
 	fmt.Println(err)
 	remove()
-	_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
-	fmt.Println(errors.Is(err, zk.ErrNodeExists))
+	for err = zk.ErrNoServer; errors.Is(err, zk.ErrNoServer); { // until it is connected again
+		_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
+	}
+	fmt.Println(err)
 	// Output:
 	// zk: connection closed
-	// true
+	// zk: node already exists
 }
 
 func ExampleServer_Watches() {
@@ -64,7 +66,7 @@ func ExampleServer_Watches() {
 		panic(err)
 	}
 	defer s.Close()
-	c, _, err := zk.Connect([]string{s.Addr()}, time.Second, zk.WithLogInfo(false))
+	c, _, err := zk.Connect([]string{s.Addr()}, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		panic(err)
 	}

@@ -43,9 +43,11 @@ func TestFaults(t *testing.T) {
 				}
 				return zktest.Pass
 			})
-			first := c.send(wire.OpSync, &wire.Path{Path: "/"})
-			xid := c.send(wire.OpCreate, &wire.CreateRequest{Path: "/a", ACL: world})
-			c.send(wire.OpDelete, &wire.PathVersion{Path: "/b", Version: -1})
+			c.write(slices.Concat(
+				c.request(wire.OpSync, &wire.Path{Path: "/"}),
+				c.request(wire.OpCreate, &wire.CreateRequest{Path: "/a", ACL: world}),
+				c.request(wire.OpDelete, &wire.PathVersion{Path: "/b", Version: -1})))
+			first, xid := c.next-2, c.next-1
 			if hdr, _ := c.frame(); hdr.Xid != first {
 				t.Errorf("fault %d: reply to %d, want the one before to be unharmed", tt.fault, hdr.Xid)
 			}

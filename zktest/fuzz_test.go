@@ -84,6 +84,7 @@ func TestUnreadRepliesAreBounded(t *testing.T) {
 		other.call(wire.OpSync, &wire.Path{Path: "/"}, nil)
 	}
 	var memory runtime.MemStats
+	runtime.GC()
 	runtime.ReadMemStats(&memory)
 	if memory.HeapInuse > 512<<20 {
 		t.Errorf("%d MB in use", memory.HeapInuse>>20)

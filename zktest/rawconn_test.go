@@ -64,7 +64,7 @@ func (r *rawConn) read() []byte {
 }
 
 func (r *rawConn) tryRead() ([]byte, error) {
-	r.nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(r.nc, head); err != nil {
 		return nil, err
@@ -84,12 +84,18 @@ func (r *rawConn) closed() bool {
 // send sends a request and returns its xid.
 func (r *rawConn) send(op wire.Op, body wire.Record) int32 {
 	r.t.Helper()
+	r.write(r.request(op, body))
+	return r.next
+}
+
+// request is the next request's frame. Requests behind one that ends the
+// connection have to be written together with it.
+func (r *rawConn) request(op wire.Op, body wire.Record) []byte {
 	r.next++
 	if body == nil {
 		body = &wire.Empty{}
 	}
-	r.write(wire.Frame(&wire.RequestHeader{Xid: r.next, Op: op}, body))
-	return r.next
+	return wire.Frame(&wire.RequestHeader{Xid: r.next, Op: op}, body)
 }
 
 // frame reads one reply or event.

@@ -13,7 +13,7 @@ import (
 
 func TestCreateReadChangeDelete(t *testing.T) {
 	s := zktest.New(t)
-	c, _ := connect(t, s, time.Second)
+	c, _ := connect(t, s, 10*time.Second)
 	if path := must(c.Create("/a", []byte("one"), 0, open))(t); path != "/a" {
 		t.Errorf("created %q", path)
 	}
@@ -42,7 +42,7 @@ func TestCreateReadChangeDelete(t *testing.T) {
 
 func TestWatches(t *testing.T) {
 	s := zktest.New(t)
-	c, _ := connect(t, s, time.Second)
+	c, _ := connect(t, s, 10*time.Second)
 	_, _, created, err := c.ExistsW("/a")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestWatches(t *testing.T) {
 
 func TestMulti(t *testing.T) {
 	s := zktest.New(t)
-	c, _ := connect(t, s, time.Second)
+	c, _ := connect(t, s, 10*time.Second)
 	must(c.Create("/a", nil, 0, open))(t)
 	res, err := c.Multi(
 		&zk.CreateRequest{Path: "/a/n-", Acl: open, Flags: zk.FlagSequence},
@@ -121,7 +121,7 @@ func TestExpiry(t *testing.T) {
 func TestDropReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)
-		c, _ := connectMem(t, s, 4*time.Second)
+		c, events := connectMem(t, s, 4*time.Second)
 		remove := s.Fault(func(r zktest.Request) zktest.Fault {
 			if r.Op == "create" {
 				return zktest.DropReply
@@ -132,6 +132,7 @@ func TestDropReply(t *testing.T) {
 			t.Errorf("create: %v", err)
 		}
 		remove()
+		wait(t, events, zk.StateHasSession) // go-zookeeper drops what is asked of it just before it connects again
 		if ok, _, err := c.Exists("/a"); !ok || err != nil {
 			t.Errorf("exists: %v, %v", ok, err)
 		}
