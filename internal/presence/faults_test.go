@@ -1,0 +1,118 @@
+package presence_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/presence"
+)
+
+// stands checks that the node is there, the subject's, and holds data. If the
+// subject's session is over, it need not be yet, but soon.
+func stands(s *faulttable.Scene, p *presence.Presence, data string) {
+	s.Helper()
+	for {
+		token, owner := p.Token()
+		got, st, err := s.Rival.Get(s.Context(), path)
+		if !slices.Contains(s.Server.Sessions(), owner) || p.Err() != nil {
+			until(s, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+			continue
+		}
+		if err != nil || string(got) != data || st.Czxid != token || st.EphemeralOwner != s.Subject.Status().ID {
+			s.Errorf("the node holds %q and is 0x%x's, not %q and 0x%x's (%v)", got, st.EphemeralOwner, data, s.Subject.Status().ID, err)
+		}
+		return
+	}
+}
+
+// Curator's fault 3.6: a registration whose create lost two replies was reported
+// as done, and was not there.
+func TestFaultsAnnounceUpdateWithdraw(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		p := announce(s, s.Subject, presence.Node{Data: []byte("one")})
+		stands(s, p, "one")
+		update(s, p, "two")
+		stands(s, p, "two")
+		time.Sleep(15 * time.Second) // whatever has been lost has come back
+		stands(s, p, "two")
+		withdraw(s, p)
+		wantsAbsence(s, s.Rival)
+		s.Server.ResetRequests()
+		time.Sleep(15 * time.Second)
+		for _, r := range s.Server.Requests() {
+			if r.Op == "create2" || r.Op == "multi" && r.Path == path {
+				s.Errorf("%s %s after Withdraw", r.Op, r.Path)
+			}
+		}
+	})
+}
+
+// The node of a stranger is left alone, whatever happens, and ours stands when
+// it has gone.
+func TestFaultsAwait(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		other := announce(s, s.Rival, presence.Node{Data: []byte("rival")})
+		var all sync.WaitGroup
+		all.Go(func() {
+			p := announce(s, s.Subject, presence.Node{Data: []byte("one")})
+			stands(s, p, "one")
+			withdraw(s, p)
+		})
+		time.Sleep(2 * time.Second)
+		if err := other.Err(); err != nil {
+			s.Errorf("the rival's node: %v", err)
+		}
+		withdraw(s, other)
+		all.Wait()
+		wantsAbsence(s, s.Rival)
+	})
+}
+
+// An Announce whose context ends, at whatever moment, leaves nothing.
+func TestFaultsAnnounceCancelled(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		for _, after := range []time.Duration{0, 5 * time.Millisecond} {
+			remove := s.Server.Inject(delayed)
+			ctx, cancel := context.WithTimeout(s.Context(), after)
+			p, err := presence.Announce(ctx, s.Subject, presence.Node{Path: path})
+			cancel()
+			switch {
+			case err == nil:
+				withdraw(s, p)
+			case !errors.Is(err, context.DeadlineExceeded):
+				s.Errorf("Announce: %v", err)
+			}
+			remove()
+		}
+		time.Sleep(15 * time.Second)
+		wantsAbsence(s, s.Rival)
+	})
+}
+
+// An update that races with the loss of the session, and a withdrawal that races
+// with either.
+func TestFaultsAllAtOnce(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		p := announce(s, s.Subject, presence.Node{Data: []byte("one")})
+		var all sync.WaitGroup
+		for _, data := range []string{"two", "three"} {
+			all.Go(func() {
+				if err := p.Update(s.Context(), []byte(data)); err != nil && !errors.Is(err, presence.ErrWithdrawn) {
+					s.Errorf("Update: %v", err)
+				}
+			})
+		}
+		all.Go(func() {
+			if err := p.Withdraw(s.Context()); err != nil {
+				s.Errorf("Withdraw: %v", err)
+			}
+			wantsAbsence(s, s.Rival)
+		})
+		all.Wait()
+	})
+}

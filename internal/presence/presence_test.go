@@ -1,0 +1,396 @@
+package presence_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// The tests in this file run on whatever ZKTEST selects.
+
+const path = "/app/present"
+
+// patience bounds what a test waits for.
+const patience = 5 * time.Minute
+
+func announce(t testing.TB, s *session.Session, n presence.Node) *presence.Presence {
+	t.Helper()
+	if n.Path == "" {
+		n.Path = path
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	p, err := presence.Announce(ctx, s, n)
+	if err != nil {
+		t.Error(err)
+		panic(err) // also of goroutines, which must not call FailNow
+	}
+	return p
+}
+
+func update(t testing.TB, p *presence.Presence, data string) {
+	t.Helper()
+	if err := p.Update(t.Context(), []byte(data)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func withdraw(t testing.TB, p *presence.Presence) {
+	t.Helper()
+	if err := p.Withdraw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits until p is in the state that ok describes.
+func until(t testing.TB, p *presence.Presence, ok func(error) bool) {
+	t.Helper()
+	for {
+		changed := p.Changed()
+		if ok(p.Err()) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			t.Fatalf("it stays at %v", p.Err())
+		}
+	}
+}
+
+func isNil(err error) bool { return err == nil }
+
+// wants checks what holds of the node as somebody else sees it.
+func wants(t testing.TB, observer, owner *session.Session, data string) session.Stat {
+	t.Helper()
+	if err := observer.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	got, st, err := observer.Get(t.Context(), path)
+	if err != nil || string(got) != data || st.EphemeralOwner != owner.Status().ID {
+		t.Errorf("the node holds %q and is 0x%x's, not %q and 0x%x's (%v)", got, st.EphemeralOwner, data, owner.Status().ID, err)
+	}
+	return st
+}
+
+func wantsAbsence(t testing.TB, observer *session.Session) {
+	t.Helper()
+	if err := observer.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	if st, exists, err := observer.Exists(t.Context(), path); exists || err != nil {
+		t.Errorf("the node is there: %+v (%v)", st, err)
+	}
+}
+
+func TestAnnounceUpdateWithdraw(t *testing.T) {
+	target := zktest.Open(t)
+	s, o := target.Session(t), target.Session(t)
+	p := announce(t, s, presence.Node{Data: []byte("one")})
+	st := wants(t, o, s, "one")
+	if token, owner := p.Token(); token != st.Czxid || owner != st.EphemeralOwner || p.Path() != path {
+		t.Errorf("it says %v of session 0x%x at %s", token, owner, p.Path())
+	}
+	update(t, p, "two")
+	update(t, p, "")
+	update(t, p, "three")
+	if again := wants(t, o, s, "three"); again.Czxid != st.Czxid || again.Version != 3 {
+		t.Errorf("the node was made anew, or written to otherwise: %+v", again)
+	}
+	if err := p.Err(); err != nil {
+		t.Errorf("announced, and Err is %v", err)
+	}
+	withdraw(t, p)
+	wantsAbsence(t, o)
+	withdraw(t, p)
+	if err := p.Err(); !errors.Is(err, presence.ErrWithdrawn) {
+		t.Errorf("withdrawn, and Err is %v", err)
+	}
+	if err := p.Update(t.Context(), nil); !errors.Is(err, presence.ErrWithdrawn) {
+		t.Errorf("Update after Withdraw: %v", err)
+	}
+	wantsAbsence(t, o)
+}
+
+// Two announcements of one node in one process are told apart.
+func TestAnnouncedTwice(t *testing.T) {
+	target := zktest.Open(t)
+	s := target.Session(t)
+	mine := errors.New("mine")
+	p := announce(t, s, presence.Node{})
+	if _, err := presence.Announce(t.Context(), s, presence.Node{Path: path, Errors: presence.Errors{Twice: mine}}); !errors.Is(err, mine) {
+		t.Errorf("a second announcement: %v", err)
+	}
+	wants(t, s, s, "")
+	withdraw(t, p)
+	withdraw(t, announce(t, s, presence.Node{}))
+
+	// Nor is a node taken over that somebody else in the process has made.
+	if _, _, err := s.Create(t.Context(), path, []byte("x"), session.Ephemeral()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := presence.Announce(t.Context(), s, presence.Node{Path: path, Others: presence.Replace}); !errors.Is(err, presence.ErrTwice) {
+		t.Errorf("announcement of a node of this session: %v", err)
+	}
+	wants(t, s, s, "x")
+}
+
+// The node of another session is waited for. If that takes too long, the error
+// says whose it is.
+func TestAwait(t *testing.T) {
+	target := zktest.Open(t)
+	a, b := target.Session(t), target.Session(t)
+	other := announce(t, a, presence.Node{Data: []byte("a")})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := presence.Announce(ctx, b, presence.Node{Path: path})
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, presence.ErrOccupied) || !strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
+		t.Errorf("Announce of a node that is another's: %v", err)
+	}
+	wants(t, b, a, "a")
+
+	ended := make(chan *presence.Presence)
+	go func() { ended <- announce(t, b, presence.Node{Data: []byte("b")}) }()
+	update(t, other, "a again")
+	withdraw(t, other)
+	p := <-ended
+	wants(t, a, b, "b")
+	withdraw(t, p)
+}
+
+func TestRefuse(t *testing.T) {
+	target := zktest.Open(t)
+	a, b := target.Session(t), target.Session(t)
+	mine := errors.New("mine")
+	other := announce(t, a, presence.Node{Data: []byte("a")})
+	n := presence.Node{Path: path, Data: []byte("b"), Others: presence.Refuse, Errors: presence.Errors{Occupied: mine}}
+	if _, err := presence.Announce(context.Background(), b, n); !errors.Is(err, mine) {
+		t.Errorf("Announce of a node that is another's: %v", err)
+	}
+	wants(t, b, a, "a")
+	withdraw(t, other)
+	if err := b.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	withdraw(t, announce(t, b, n))
+}
+
+func TestReplace(t *testing.T) {
+	target := zktest.Open(t)
+	a, b := target.Session(t), target.Session(t)
+	other := announce(t, a, presence.Node{Data: []byte("a")})
+	p := announce(t, b, presence.Node{Data: []byte("b"), Others: presence.Replace})
+	st := wants(t, a, b, "b")
+	if token, _ := p.Token(); token != st.Czxid {
+		t.Errorf("the token is %v of a node made by %v", token, st.Czxid)
+	}
+	until(t, other, func(err error) bool { return errors.Is(err, presence.ErrOccupied) })
+	update(t, p, "b again")
+	withdraw(t, p)
+	until(t, other, isNil)
+	wants(t, b, a, "a")
+	withdraw(t, other)
+
+	if _, _, err := a.Create(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	p = announce(t, b, presence.Node{Data: []byte("b"), Others: presence.Replace})
+	wants(t, a, b, "b")
+	withdraw(t, p)
+}
+
+// A node that does not go with a session is in the way for good.
+func TestPersistentNodeInTheWay(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	for _, kind := range []session.CreateOption{session.Parents(), session.Container()} {
+		if _, _, err := s.Create(t.Context(), path, []byte("x"), session.Parents(), kind); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := presence.Announce(context.Background(), s, presence.Node{Path: path}); !errors.Is(err, presence.ErrOccupied) || !strings.Contains(err.Error(), "not ephemeral") {
+			t.Errorf("Announce: %v", err)
+		}
+		if data, _, err := s.Get(t.Context(), path); err != nil || string(data) != "x" {
+			t.Errorf("the node holds %q (%v)", data, err)
+		}
+		if err := s.Delete(t.Context(), path, session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := s.Create(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Create(t.Context(), path+"/child", nil); err != nil {
+		t.Fatal(err)
+	}
+	n := presence.Node{Path: path, Others: presence.Replace}
+	if _, err := presence.Announce(context.Background(), s, n); !errors.Is(err, session.ErrNotEmpty) {
+		t.Errorf("Announce in the place of a node with children: %v", err)
+	}
+}
+
+func TestOperatorDeletesNode(t *testing.T) {
+	target := zktest.Open(t)
+	s, o := target.Session(t), target.Session(t)
+	p := announce(t, s, presence.Node{Data: []byte("one")})
+	for range 3 {
+		token, _ := p.Token()
+		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		until(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+		wants(t, o, s, "one")
+	}
+	// What somebody else writes into it is not ours to judge.
+	if _, err := o.Set(t.Context(), path, []byte("foreign"), session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, o, s, "foreign")
+	update(t, p, "two")
+	wants(t, o, s, "two")
+	withdraw(t, p)
+}
+
+// Curator's fault 3.13: its leader latch does not come back after somebody has
+// deleted all there was.
+func TestBasePathWiped(t *testing.T) {
+	target := zktest.Open(t)
+	s, o := target.Session(t), target.Session(t)
+	p := announce(t, s, presence.Node{Data: []byte("one")})
+	token, _ := p.Token()
+	for _, node := range []string{path, "/app"} {
+		if err := o.Delete(t.Context(), node, session.AnyVersion); err != nil && !errors.Is(err, session.ErrNotEmpty) {
+			t.Fatal(err)
+		}
+	}
+	until(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+	wants(t, o, s, "one")
+	withdraw(t, p)
+}
+
+// Errors that trying again does not help are told at once; Announce would
+// otherwise go on for ever, since its context does not end.
+func TestPermanentErrors(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	readOnly := session.ACLs(session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"})
+	if _, _, err := s.Create(t.Context(), "/locked", nil, readOnly); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Create(t.Context(), "/ephemeral", nil, session.Ephemeral()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		node presence.Node
+		want error
+	}{
+		{presence.Node{Path: "/locked/a"}, session.ErrNoAuth},
+		{presence.Node{Path: "/locked/b/c"}, session.ErrNoAuth},
+		{presence.Node{Path: "/app/a", ACL: []session.ACL{}}, session.ErrInvalidACL},
+		{presence.Node{Path: "/app/a", ACL: []session.ACL{{Perms: session.PermAll, Scheme: "nonsense", ID: "x"}}}, session.ErrInvalidACL},
+		{presence.Node{Path: "/ephemeral/a"}, session.ErrNoChildrenForEphemerals},
+		{presence.Node{Path: ""}, session.ErrInvalid},
+		{presence.Node{Path: "a"}, session.ErrInvalid},
+		{presence.Node{Path: "/a//b"}, session.ErrInvalid},
+		{presence.Node{Path: "/app/a", Data: make([]byte, 1<<20)}, session.ErrInvalid},
+	} {
+		var oe *session.OpError
+		if _, err := presence.Announce(context.Background(), s, c.node); !errors.Is(err, c.want) || !errors.As(err, &oe) {
+			t.Errorf("Announce at %q: %v", c.node.Path, err)
+		}
+	}
+
+	p := announce(t, s, presence.Node{Data: []byte("small"), ACL: []session.ACL{{Perms: session.PermRead, Scheme: "world", ID: "anyone"}}})
+	if err := p.Update(context.Background(), make([]byte, 1<<20)); !errors.Is(err, session.ErrInvalid) || p.Err() != nil {
+		t.Errorf("Update with 1 MB: %v, and Err is %v", err, p.Err())
+	}
+	wants(t, s, s, "small")
+	if err := p.Update(context.Background(), []byte("x")); !errors.Is(err, session.ErrNoAuth) || !errors.Is(p.Err(), session.ErrNoAuth) {
+		t.Errorf("Update of a node that may not be written to: %v, and Err is %v", err, p.Err())
+	}
+	withdraw(t, p)
+}
+
+// A node that may not be removed stays until the session is over, and Withdraw
+// says so.
+func TestWithdrawIsNotAllowed(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	acl := session.ACLs(session.ACL{Perms: session.PermCreate | session.PermRead, Scheme: "world", ID: "anyone"})
+	if _, _, err := s.Create(t.Context(), "/app", nil, acl); err != nil {
+		t.Fatal(err)
+	}
+	p := announce(t, s, presence.Node{})
+	if err := p.Withdraw(context.Background()); !errors.Is(err, session.ErrNoAuth) {
+		t.Errorf("Withdraw: %v", err)
+	}
+	if err := p.Withdraw(context.Background()); !errors.Is(err, session.ErrNoAuth) {
+		t.Errorf("Withdraw again: %v", err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	target := zktest.Open(t)
+	s, o := target.Session(t), target.Session(t)
+	p := announce(t, s, presence.Node{})
+	other := announce(t, o, presence.Node{Path: "/app/other"})
+	waiting := make(chan error)
+	go func() {
+		_, err := presence.Announce(context.Background(), s, presence.Node{Path: "/app/other"})
+		waiting <- err
+	}()
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; !errors.Is(err, session.ErrClosed) {
+		t.Errorf("an Announce that waited: %v", err)
+	}
+	if err := p.Err(); !errors.Is(err, session.ErrClosed) {
+		t.Errorf("Err is %v", err)
+	}
+	if err := p.Update(context.Background(), nil); !errors.Is(err, session.ErrClosed) {
+		t.Errorf("Update: %v", err)
+	}
+	withdraw(t, p)
+	wantsAbsence(t, o)
+	if _, err := presence.Announce(context.Background(), s, presence.Node{Path: path}); !errors.Is(err, session.ErrClosed) {
+		t.Errorf("Announce: %v", err)
+	}
+	withdraw(t, other)
+}
+
+// Curator's fault 3.24: waits that time out leave watches on the server.
+func TestTimedOutWaitsLeaveNothing(t *testing.T) {
+	target := zktest.Open(t)
+	a, b := target.Session(t), target.Session(t)
+	other := announce(t, a, presence.Node{})
+	before := goleak.IgnoreCurrent()
+	for range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, err := presence.Announce(ctx, b, presence.Node{Path: path}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Announce: %v", err)
+		}
+		cancel()
+	}
+	withdraw(t, other)
+	p := announce(t, b, presence.Node{}) // comes after the last of them
+	withdraw(t, p)
+	goleak.VerifyNone(t, before)
+	for _, s := range []*session.Session{a, b} {
+		if err := s.Sync(t.Context(), "/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := target.Watches(t); n != 0 {
+		t.Errorf("%d watches are left", n)
+	}
+	if n := target.Ephemerals(t); n != 0 {
+		t.Errorf("%d nodes are left", n)
+	}
+}
