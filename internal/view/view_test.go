@@ -143,7 +143,7 @@ func TestSnapshotIsOneState(t *testing.T) {
 	for _, p := range []string{"/d", "/d/a", "/d/b", "/d/sub", "/d/sub/c"} {
 		create(t, s, p, "0")
 	}
-	const n = 200
+	const n = 100
 	v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
 	go func() {
 		for i := range n {
@@ -154,8 +154,13 @@ func TestSnapshotIsOneState(t *testing.T) {
 			} else {
 				ops = append(ops, session.OpDelete("/d/sub/even", -1))
 			}
+			changed := v.Changed()
 			if _, err := other.Txn(t.Context(), ops...); err != nil {
 				t.Error(err)
+				return
+			}
+			if i%10 == 0 {
+				<-changed
 			}
 		}
 	}()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -383,30 +384,22 @@ func TestChangeBetweenReads(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
 		create(t, s, "/d/a/x", "0", session.Parents())
-		n := 0
-		remove := srv.Fault(func(r zktest.Request) zktest.Fault {
-			if r.Session != s.Status().ID || r.Op == "setWatches" {
+		var n atomic.Int32
+		defer srv.Fault(func(r zktest.Request) zktest.Fault {
+			if r.Session != s.Status().ID {
 				return zktest.Pass
 			}
-			if n++; n < 20 {
-				data := fmt.Append(nil, n)
-				done := make(chan struct{})
-				go func() {
-					defer close(done)
-					other.Set(context.Background(), "/d/a/x", data, session.AnyVersion)
-					other.Create(context.Background(), fmt.Sprintf("/d/a/%02d", n), nil)
+			if i := n.Add(1); i < 20 {
+				go func() { // served right behind this request
+					other.Set(context.Background(), "/d/a/x", fmt.Append(nil, i), session.AnyVersion)
+					other.Create(context.Background(), fmt.Sprintf("/d/a/%02d", i), nil)
 				}()
-				_ = done // it lands right behind this request
 			}
 			return zktest.Pass
-		})
-		defer remove()
+		})()
 		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
-		for {
+		for n.Load() < 20 {
 			time.Sleep(10 * time.Second)
-			if n >= 20 {
-				break
-			}
 			set(t, other, "/d/a", "")
 		}
 		time.Sleep(10 * time.Second)
