@@ -2,10 +2,9 @@ package presence
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -13,7 +12,7 @@ import (
 // run looks after the node until it is withdrawn or the session is closed. It
 // alone writes to the node, so that no two writes of a Presence race.
 func (p *Presence) run() {
-	k := &keeper{Presence: p, first: true, pause: newPause()}
+	k := &keeper{Presence: p, first: true, pause: shortestPause}
 	var s *stay
 	for p.live.Err() == nil {
 		e, err := p.session.Epoch(p.live)
@@ -47,7 +46,7 @@ type keeper struct {
 	former []int64   // the ids of its ZooKeeper sessions
 	first  bool      // nothing has been announced yet
 	since  time.Time // when it was announced last, or has recovered
-	pause  *backoff.ExponentialBackOff
+	pause  time.Duration
 }
 
 // rememberedSessions bounds keeper.former. Of a session that is long over there
@@ -69,20 +68,15 @@ const (
 	lasting       = time.Minute // one that has lasted so long is repeated at once
 )
 
-func newPause() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(shortestPause), backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(longestPause), backoff.WithMaxElapsedTime(0))
-}
-
 // next is how long to wait before the node is announced again.
 func (k *keeper) next() time.Duration {
 	if !k.since.IsZero() && time.Since(k.since) >= lasting {
-		k.since = time.Time{}
-		k.pause.Reset()
+		k.since, k.pause = time.Time{}, shortestPause
 		return 0
 	}
-	return k.pause.NextBackOff()
+	pause := k.pause/2 + rand.N(k.pause)
+	k.pause = min(2*k.pause, longestPause)
+	return pause
 }
 
 // pass brings the node about and waits until there is something to do.
