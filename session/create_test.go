@@ -50,6 +50,9 @@ func TestCreateKinds(t *testing.T) {
 				if st.Czxid == 0 || st.DataLength != 4 || time.Since(st.Ctime) > time.Second {
 					t.Errorf("%+v", st)
 				}
+				if ephemeral := strings.HasPrefix(tt.name, "ephemeral"); st.Ephemeral() != ephemeral || ephemeral && st.EphemeralOwner != z.Status().ID {
+					t.Errorf("the owner is 0x%x", st.EphemeralOwner)
+				}
 			})
 		})
 	}

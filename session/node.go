@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -24,9 +25,17 @@ type Stat struct {
 	Version        int32 // changes of the data since the node was created
 	Cversion       int32 // changes of the children
 	Aversion       int32 // changes of the ACL
-	EphemeralOwner int64 // id of the ZooKeeper session that owns an ephemeral node, else 0
+	EphemeralOwner int64 // id of the ZooKeeper session that owns the node, if it is Ephemeral
 	DataLength     int
 	NumChildren    int
+}
+
+// Ephemeral tells whether the node goes with a ZooKeeper session. In the place of
+// its id there is 0 for other nodes, except containers and those with a time to
+// live, which have there what is never a session's id as long as such nodes are
+// allowed.
+func (s Stat) Ephemeral() bool {
+	return s.EphemeralOwner != 0 && s.EphemeralOwner != math.MinInt64 && uint64(s.EphemeralOwner)>>56 != 0xff
 }
 
 func fromWire(w *wire.Stat) Stat {

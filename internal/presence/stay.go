@@ -3,7 +3,6 @@ package presence
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/zkrecipes/zkrecipes/session"
@@ -116,18 +115,11 @@ func (s *stay) occupied() error {
 	switch owner := s.stat.EphemeralOwner; {
 	case owner == s.epoch.ID():
 		return &occupied{error: s.node.Errors.Twice}
-	case isSession(owner):
+	case s.stat.Ephemeral():
 		return &occupied{fmt.Errorf("%w: session 0x%x owns the node", s.node.Errors.Occupied, uint64(owner)), true}
 	default:
 		return &occupied{error: fmt.Errorf("%w: the node is not ephemeral", s.node.Errors.Occupied)}
 	}
-}
-
-// isSession tells a session's id from what ZooKeeper puts in its place for nodes
-// without an owner: 0, and for containers and nodes with a time to live something
-// that no session has.
-func isSession(owner int64) bool {
-	return owner != 0 && owner != math.MinInt64 && uint64(owner)>>56 != 0xff
 }
 
 // look reads whose the node is, and watches it. It fails with errRemoved if it
