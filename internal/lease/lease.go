@@ -18,9 +18,11 @@ import (
 type Claim struct {
 	Epoch   *session.Epoch
 	Path    string
-	Token   session.Zxid   // the node's czxid
+	More    []string       // nodes that own together with it, of names never used again
+	Token   session.Zxid   // the node's czxid, or of a node that it has taken the place of
 	Version int32          // that Guard asks for; AnyVersion for a node whose name is never used again
-	Own     *session.Watch // of the node; nil if it is not watched yet
+	Own     *session.Watch // of the node at Path; nil if it is not watched yet
+	Data    []byte         // of that node when Own was set
 	Hold    func()         // gives back the epoch's Hold
 }
 
@@ -28,6 +30,7 @@ type Claim struct {
 type Terms struct {
 	Lost, Released error
 	LoseOnSuspend  bool
+	Request        []byte // the data by which others ask an owner to let go; nil if they cannot
 }
 
 // Lease is ownership until Context is done.
@@ -39,20 +42,29 @@ type Lease struct {
 	version atomic.Int32
 	publish sync.Mutex // one Publish at a time
 
+	ask   sync.Once
+	asked chan struct{} // closed when somebody has asked the owner to let go
+
 	mu   sync.Mutex    // one end
-	gone chan struct{} // closed when the lease has ended and its node needs no more removing
+	gone chan struct{} // closed when the lease has ended and its nodes need no more removing
 }
 
 // Begin makes a lease of a claim. Values of ctx are those of the lease's
 // context; its end is not, since it bounds the acquisition and not the
 // ownership.
 func Begin(ctx context.Context, c Claim, t Terms) *Lease {
-	l := &Lease{claim: c, terms: t, gone: make(chan struct{})}
+	l := &Lease{claim: c, terms: t, asked: make(chan struct{}), gone: make(chan struct{})}
 	l.version.Store(c.Version)
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	if !c.Epoch.Go(l.watch) {
+	if c.Own != nil {
+		l.read(c.Data)
+	}
+	if !c.Epoch.Go(func() { defer c.Hold(); l.watch(c.Path, c.Own) }) {
 		l.lose(session.ErrClosed)
 		c.Hold()
+	}
+	for _, path := range c.More {
+		c.Epoch.Go(func() { l.watch(path, nil) })
 	}
 	if t.LoseOnSuspend {
 		suspended := c.Epoch.Suspended()
@@ -84,15 +96,28 @@ func (l *Lease) Path() string { return l.claim.Path }
 // Session is the id of the ZooKeeper session that owns.
 func (l *Lease) Session() int64 { return l.claim.Epoch.ID() }
 
-// Guard makes a transaction fail unless its lease is still held.
+// Asked is closed when somebody has asked the owner to let go.
+func (l *Lease) Asked() <-chan struct{} { return l.asked }
+
+// Guard makes a transaction fail unless its lease is still held. Of a lease of
+// several nodes it looks at the first, and Guards at all.
 func (l *Lease) Guard() session.Op { return session.OpCheck(l.claim.Path, l.version.Load()) }
+
+// Guards is Guard for each of the lease's nodes.
+func (l *Lease) Guards() []session.Op {
+	ops := []session.Op{l.Guard()}
+	for _, path := range l.claim.More {
+		ops = append(ops, session.OpCheck(path, session.AnyVersion))
+	}
+	return ops
+}
 
 // Verify has the ensemble confirm the ownership.
 func (l *Lease) Verify(ctx context.Context) error {
 	if err := l.Err(); err != nil {
 		return err
 	}
-	_, err := l.claim.Epoch.Txn(ctx, l.Guard())
+	_, err := l.claim.Epoch.Txn(ctx, l.Guards()...)
 	return l.blame(err)
 }
 
@@ -126,7 +151,7 @@ func (l *Lease) reread(ctx context.Context) error {
 	if err == nil {
 		err = nodes[0].Err
 	}
-	if err == nil && nodes[0].Stat.Czxid != l.claim.Token {
+	if err == nil && !l.mine(nodes[0].Stat) {
 		err = session.ErrNoNode
 	}
 	if err == nil && l.version.Load() != session.AnyVersion {
@@ -182,67 +207,37 @@ func (l *Lease) end(cause error) bool {
 	return true
 }
 
-// lose ends ownership of a node that is gone, or goes with its epoch.
+// lose ends ownership. Nodes of an epoch that is over go with it; of several in
+// one that is not, one may have gone and the others not.
 func (l *Lease) lose(reason error) {
-	if l.end(l.lost(reason)) {
+	switch {
+	case !l.end(l.lost(reason)):
+	case l.claim.More == nil, l.claim.Epoch.Context().Err() != nil:
 		close(l.gone)
+	default:
+		l.remove()
 	}
 }
 
 func (l *Lease) lost(reason error) error { return fmt.Errorf("%w: %w", l.terms.Lost, reason) }
 
-// remove removes the owner's node, and no other of the same name.
+// remove removes the owner's nodes, and no other of the same name.
 func (l *Lease) remove() {
 	czxid := l.claim.Token
 	if l.claim.Version == session.AnyVersion {
 		czxid = 0 // nobody else ever has this name
 	}
-	l.claim.Epoch.Discard(l.claim.Path, czxid, func() { close(l.gone) })
-}
-
-// watch ends the lease when its node or its epoch has gone.
-func (l *Lease) watch() {
-	defer l.claim.Hold()
-	own := l.claim.Own
-	for {
-		if own == nil {
-			if own = l.look(); own == nil {
-				return
-			}
+	left := new(atomic.Int32)
+	left.Store(int32(1 + len(l.claim.More)))
+	done := func() {
+		if left.Add(-1) == 0 {
+			close(l.gone)
 		}
-		select {
-		case <-own.Fired():
-			own = nil
-			continue
-		case <-l.claim.Epoch.Context().Done():
-			l.lose(context.Cause(l.claim.Epoch.Context()))
-		case <-l.ctx.Done():
-			<-l.gone // by then the watch has fired, and the server need not be asked to forget it
-		}
-		own.Close()
-		return
 	}
-}
-
-// look watches the node, if it is still the one that made the owner. It returns
-// nil when the lease has ended.
-func (l *Lease) look() *session.Watch {
-	if l.ctx.Err() != nil {
-		return nil
+	l.claim.Epoch.Discard(l.claim.Path, czxid, done)
+	for _, path := range l.claim.More {
+		l.claim.Epoch.Discard(path, 0, done)
 	}
-	st, ok, w, err := l.claim.Epoch.WatchExists(l.claim.Epoch.Context(), l.claim.Path)
-	switch {
-	case err == nil && ok && st.Czxid == l.claim.Token:
-		return w
-	case err == nil:
-		w.Close()
-		l.lose(session.ErrNoNode)
-	case l.claim.Epoch.Err() != nil:
-		l.lose(err)
-	case l.end(l.lost(err)): // an ACL forbids to look at it, and it would block the line
-		l.remove()
-	}
-	return nil
 }
 
 var errSuspended = errors.New("connection suspended")

@@ -19,7 +19,7 @@ type crowd struct {
 	members int
 	next    *roster  // the list that will be asked for next
 	asking  bool     // a list is under way
-	owners  []string // the latest that came first, so that nobody was ahead of them
+	owners  []string // the latest exclusive ones that came first, so that nobody was ahead of them
 }
 
 // rememberedOwners bounds crowd.owners. A place needs to know of the two ahead.
@@ -37,7 +37,7 @@ var crowds = struct {
 }{m: make(map[crowdKey]*crowd)}
 
 func (l *Line) crowdKey(e *session.Epoch) crowdKey {
-	return crowdKey{e, l.Path, l.Naming.Markers[0]}
+	return crowdKey{e, l.Path, l.Naming.Markers[0].Text}
 }
 
 // join enters the crowd. It reports whether others are in it.
@@ -125,33 +125,4 @@ func (c *crowd) ask() {
 		}
 		close(r.done)
 	}
-}
-
-// roster is who stood in line at one moment, in order.
-type roster struct {
-	standing []contender
-	err      error
-	done     chan struct{}
-}
-
-// ahead picks the nearest two ahead of a node, nearest last, leaving out those
-// known to have gone. more tells whether there are others ahead of them, found
-// whether the node itself stands in line.
-func (r *roster) ahead(own contender, gone []string) (two []string, more, found bool) {
-	i, _ := slices.BinarySearchFunc(r.standing, own, contender.compare)
-	for i < len(r.standing) && r.standing[i].sequence == own.sequence && r.standing[i].name != own.name {
-		i++
-	}
-	found = i < len(r.standing) && r.standing[i].name == own.name
-	for i--; i >= 0; i-- {
-		c := r.standing[i]
-		if c.sequence == own.sequence || slices.Contains(gone, c.name) {
-			continue
-		}
-		if len(two) == 2 {
-			return two, true, found
-		}
-		two = slices.Insert(two, 0, c.name)
-	}
-	return two, false, found
 }

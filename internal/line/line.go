@@ -1,12 +1,16 @@
 // Package line is a waiting line of sequential ephemeral nodes: who is first,
 // and for whom do I wait.
 //
-// It is the herd-free lock of the ZooKeeper recipes with two differences. The
-// create and the list of children travel together, so that whoever comes to an
-// empty line is first after one round trip. And everybody watches two nodes
-// ahead: when the farther one goes, the list is read again, and when then the
-// nearer one goes, it is known without a read that nobody is left, since nothing
-// enters a line but at its end.
+// It is the herd-free lock of the ZooKeeper recipes, and its shared lock, with
+// two differences. The create and the list of children travel together, so that
+// whoever comes to an empty line is first after one round trip. And everybody
+// watches two nodes ahead: when the farther one goes, the list is read again,
+// and when then the nearer one goes, it is known without a read that nobody is
+// left, since nothing enters a line but at its end.
+//
+// To that there is one exception. An exclusive contender may leave an heir: a
+// shared one in its own place. So whoever would wait for the heir reads the list
+// again when an exclusive one ahead has gone.
 package line
 
 import (
@@ -31,17 +35,16 @@ type Line struct {
 // ctx ends, its node is removed, if need be in the background.
 func (l *Line) Enter(ctx context.Context) (lease.Claim, error) {
 	for {
-		p, err := l.stand(ctx)
+		p, err := l.Stand(ctx)
 		if err != nil {
 			return lease.Claim{}, err
 		}
-		switch err := p.wait(ctx); {
-		case err == nil:
-			return p.first(), nil
-		case errors.Is(err, errGone), errors.Is(err, session.ErrExpired):
-			p.leave()
-		default:
-			p.leave()
+		c, err := p.Wait(ctx)
+		if err == nil {
+			return c, nil
+		}
+		p.Leave()
+		if !Gone(err) {
 			return lease.Claim{}, err
 		}
 	}
@@ -49,14 +52,14 @@ func (l *Line) Enter(ctx context.Context) (lease.Claim, error) {
 
 // TryEnter stands in line and leaves again if it is not first; ok is false then.
 func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, err error) {
-	p, err := l.stand(ctx)
+	p, err := l.Stand(ctx)
 	if err != nil {
 		return lease.Claim{}, false, err
 	}
-	if len(p.ahead) == 0 {
+	if p.Free() {
 		return p.first(), true, nil
 	}
-	gone := p.leave()
+	gone := p.Leave()
 	select {
 	case <-gone:
 	case <-ctx.Done():
@@ -64,8 +67,8 @@ func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, err error)
 	return lease.Claim{}, false, nil
 }
 
-// stand makes a node in the current epoch and looks who is ahead of it.
-func (l *Line) stand(ctx context.Context) (*place, error) {
+// Stand makes a node in the current epoch and looks who is ahead of it.
+func (l *Line) Stand(ctx context.Context) (*Place, error) {
 	if err := session.CheckPath(l.Path); err != nil {
 		return nil, err
 	}
@@ -75,15 +78,15 @@ func (l *Line) stand(ctx context.Context) (*place, error) {
 			return nil, &session.OpError{Op: "create", Path: l.Path, Err: err}
 		}
 		p, err := l.standIn(ctx, e)
-		if err == nil || !errors.Is(err, session.ErrExpired) {
+		if err == nil || !Gone(err) {
 			return p, err
 		}
 	}
 }
 
-func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*place, error) {
+func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 	crowd, others := l.join(e)
-	p := &place{line: l, crowd: crowd, watched: make(map[string]*session.Watch)}
+	p := &Place{line: l, crowd: crowd, watched: make(map[string]*session.Watch)}
 	var names []string
 	opts := []session.CreateOption{session.Ephemeral(), session.Sequential(), session.Unique(), session.Parents()}
 	if !others {
@@ -94,8 +97,8 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*place, error) {
 		crowd.quit()
 		return nil, err
 	}
-	p.Claim = lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
-	if p.Hold, err = e.Hold(ctx); err != nil {
+	p.claim = lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
+	if p.claim.Hold, err = e.Hold(ctx); err != nil {
 		err = &session.OpError{Op: "hold", Path: path, Err: err}
 	}
 	r := &roster{standing: l.contenders(names)}
@@ -106,75 +109,57 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*place, error) {
 		err = p.look(r)
 	}
 	if err != nil {
-		p.leave()
+		p.Leave()
 		return nil, err
 	}
 	return p, nil
 }
 
-// contender is a child of the line's path that stands in line.
-type contender struct {
-	name     string
-	sequence int32
-}
-
-func (l *Line) contender(name string) (contender, bool) {
-	seq, ok := l.Naming.sequence(name)
-	return contender{name, seq}, ok
-}
-
-// contenders picks those who stand in line out of a list of children, and puts
-// them in order.
-func (l *Line) contenders(names []string) []contender {
-	var cs []contender
-	for _, name := range names {
-		if c, ok := l.contender(name); ok {
-			cs = append(cs, c)
-		}
-	}
-	slices.SortFunc(cs, contender.compare)
-	return cs
-}
-
-// compare is for sorting: it is right as long as numbers lie less than 2^31
-// apart.
-func (c contender) compare(d contender) int {
-	switch {
-	case before(c.sequence, d.sequence):
-		return -1
-	case before(d.sequence, c.sequence):
-		return 1
-	}
-	return 0
-}
-
 // Nodes reads all who stand in line, in order. One that leaves meanwhile is left
 // out.
-func (l *Line) Nodes(ctx context.Context) ([]session.Node, error) {
+func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
 	for {
 		e, err := l.Session.Epoch(ctx)
 		if err != nil {
 			return nil, &session.OpError{Op: "list", Path: l.Path, Err: err}
 		}
-		names, err := e.Children(ctx, l.Path)
-		switch {
-		case errors.Is(err, session.ErrNoNode):
-			return nil, nil
-		case errors.Is(err, session.ErrExpired):
-			continue
-		case err != nil:
-			return nil, err
+		nodes, err := l.nodesIn(ctx, e)
+		if !errors.Is(err, session.ErrExpired) {
+			return nodes, err
 		}
-		var paths []string
-		for _, c := range l.contenders(names) {
-			paths = append(paths, session.Join(l.Path, c.name))
-		}
-		nodes, err := e.Nodes(ctx, paths...)
-		if errors.Is(err, session.ErrExpired) {
-			continue
-		}
-		return slices.DeleteFunc(nodes, func(n session.Node) bool { return errors.Is(n.Err, session.ErrNoNode) }), err
 	}
+}
+
+// Node is one who stands in line.
+type Node struct {
+	session.Node
+	Kind Kind
+}
+
+func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
+	names, err := e.Children(ctx, l.Path)
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	standing := l.contenders(names)
+	paths := make([]string, len(standing))
+	for i, c := range standing {
+		paths[i] = session.Join(l.Path, c.name)
+	}
+	read, err := e.Nodes(ctx, paths...)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []Node
+	for i, n := range read {
+		if !errors.Is(n.Err, session.ErrNoNode) {
+			nodes = append(nodes, Node{n, standing[i].kind})
+		}
+	}
+	return nodes, nil
 }
 
 // First picks the path of the first in line out of a list of children; ok is
@@ -185,4 +170,23 @@ func (l *Line) First(names []string) (path string, ok bool) {
 		return "", false
 	}
 	return session.Join(l.Path, cs[0].name), true
+}
+
+// Has tells whether path is that of a contender in this line, or could be.
+func (l *Line) Has(path string) bool {
+	parent, name := session.Split(path)
+	_, ok := l.contender(name)
+	return ok && parent == l.Path
+}
+
+// Gone tells of an error of a Place whether its node has gone, or goes with its
+// epoch, so that one may stand in line again.
+func Gone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, session.ErrExpired) }
+
+// errGone says that somebody has removed the node of a place.
+var errGone = errors.New("line: own node removed")
+
+// without returns the elements of s but for one.
+func without(s []string, gone string) []string {
+	return slices.DeleteFunc(s, func(e string) bool { return e == gone })
 }

@@ -1,29 +1,61 @@
 package line
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
+
+// Kind is what a contender stands in line for.
+type Kind uint8
+
+const (
+	// Exclusive wants it alone, and waits for everybody ahead.
+	Exclusive Kind = iota
+	// Shared would share it with its like, and waits for the exclusive ahead.
+	Shared
+)
+
+// Marker is what stands before the sequence number in the names of a kind.
+type Marker struct {
+	Text string
+	Kind Kind
+}
 
 // Naming says how the nodes of a line are called, and which children of its
 // path stand in it.
 type Naming struct {
 	// Prefix makes the name of a new node, up to its sequence number.
 	Prefix func(guid string) string
-	// Markers are what stands before the sequence number of a contender's name,
-	// in every naming that is to be respected.
-	Markers []string
+	// Kind is that of the nodes with this Prefix.
+	Kind Kind
+	// Markers are those of all contenders, in every naming that is to be
+	// respected. The first one is the line's own, and tells it from others.
+	Markers []Marker
 }
 
 // The marks of exclusive locks: of Curator and go-zookeeper, and of Kazoo.
-var lockMarkers = []string{"-lock-", "__lock__"}
+var lockMarkers = []Marker{{"-lock-", Exclusive}, {"__lock__", Exclusive}}
+
+// The marks of locks that readers share, of Curator and of Kazoo. To a
+// go-zookeeper lock at the same path all of them are exclusive, and so it is to
+// them.
+var shareMarkers = []Marker{
+	{"__WRIT__", Exclusive}, {"__READ__", Shared},
+	{"__lock__", Exclusive}, {"__rlock__", Shared},
+	{"-lock-", Exclusive},
+}
 
 // The namings. Curator's nodes are found by Curator and go-zookeeper; Kazoo's by
 // Kazoo and go-zookeeper. Neither library knows the other's.
 var (
-	CuratorLock  = Naming{curator("lock-"), lockMarkers}
-	CuratorLatch = Naming{curator("latch-"), []string{"-latch-"}}
-	KazooLock    = Naming{kazoo("__lock__"), lockMarkers}
+	CuratorLock  = Naming{curator("lock-"), Exclusive, lockMarkers}
+	CuratorRead  = Naming{curator("__READ__"), Shared, shareMarkers}
+	CuratorWrite = Naming{curator("__WRIT__"), Exclusive, shareMarkers}
+	CuratorLatch = Naming{curator("latch-"), Exclusive, []Marker{{"-latch-", Exclusive}}}
+	KazooLock    = Naming{kazoo("__lock__"), Exclusive, lockMarkers}
+	KazooRead    = Naming{kazoo("__rlock__"), Shared, shareMarkers}
+	KazooWrite   = Naming{kazoo("__lock__"), Exclusive, shareMarkers}
 )
 
 func curator(name string) func(string) string {
@@ -36,24 +68,43 @@ func kazoo(name string) func(string) string {
 	return func(guid string) string { return "_c_" + strings.ReplaceAll(guid, "-", "") + "-" + name }
 }
 
-// sequence is the number at the end of a contender's name; ok is false for any
-// other child. Behind 2147483647 comes -2147483648.
-func (n Naming) sequence(name string) (seq int32, ok bool) {
+// waitsFor tells whether those whom n names wait for the kind.
+func (n Naming) waitsFor(k Kind) bool { return n.Kind == Exclusive || k == Exclusive }
+
+// leavesHeir tells whether one of the kind may turn into a shared one in its own
+// place, for which those whom n names wait.
+func (n Naming) leavesHeir(k Kind) bool {
+	return k == Exclusive && n.Kind == Exclusive &&
+		slices.ContainsFunc(n.Markers, func(m Marker) bool { return m.Kind == Shared })
+}
+
+// parse takes the name of a contender apart: its kind, and the number at its
+// end, which is also returned as it is written. ok is false for any other child.
+// Behind 2147483647 comes -2147483648.
+func (n Naming) parse(name string) (kind Kind, seq int32, digits string, ok bool) {
 	for _, m := range n.Markers {
-		i := strings.LastIndex(name, m)
+		i := strings.LastIndex(name, m.Text)
 		if i < 0 {
 			continue
 		}
-		digits := name[i+len(m):]
+		digits := name[i+len(m.Text):]
 		if len(strings.TrimPrefix(digits, "-")) < 9 { // ten as a rule, nine of some negative ones
 			continue
 		}
 		v, err := strconv.ParseInt(digits, 10, 32)
 		if err == nil && digits[0] != '+' {
-			return int32(v), true
+			return m.Kind, int32(v), digits, true
 		}
 	}
-	return 0, false
+	return 0, 0, "", false
+}
+
+// Heir names the node that takes over the place of another, which is called
+// name: it has the same number, but is not sequential. name must be that of a
+// contender.
+func (n Naming) Heir(guid, name string) string {
+	_, _, digits, _ := n.parse(name)
+	return n.Prefix(guid) + digits
 }
 
 // before tells whether a was numbered before b. Numbers wrap, so it is the sign

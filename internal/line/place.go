@@ -9,51 +9,76 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// place is one node in a line.
-type place struct {
-	lease.Claim
+// Place is one node in a line. It must be made a claim, by Wait, or left. Only
+// Ahead may be called while another method runs.
+type Place struct {
+	claim   lease.Claim
 	line    *Line
 	crowd   *crowd
 	ahead   []string                  // the paths of the nearest two not known to have gone, nearest last
 	more    bool                      // there may be others ahead of these
 	watched map[string]*session.Watch // of those in ahead
 	gone    []string                  // who has left since the line was last asked for
-	doubt   bool                      // the own node may have gone as well, unnoticed
+	doubts  int                       // how often it has become doubtful who is ahead, and whether the own node is there
+	settled int                       // how many of these doubts a list has settled that was asked for after them
 }
 
-// errGone says that somebody has removed the node of a place.
-var errGone = errors.New("line: own node removed")
+// Free tells whether nobody stood ahead that the place has to wait for when the
+// line was last looked at. Nobody else ever will, so then Wait does not wait.
+func (p *Place) Free() bool { return len(p.ahead) == 0 && !p.more && !p.doubtful() }
+
+// Epoch is that of the node.
+func (p *Place) Epoch() *session.Epoch { return p.claim.Epoch }
+
+// Path is the node.
+func (p *Place) Path() string { return p.claim.Path }
+
+func (p *Place) doubtful() bool { return p.settled < p.doubts }
 
 // look notes who is ahead. It keeps the nearest two: ten thousand in line must
 // not each remember five thousand others.
-func (p *place) look(r *roster) error {
-	_, name := session.Split(p.Path)
-	own, _ := p.line.contender(name)
-	two, more, found := r.ahead(own, p.gone)
+func (p *Place) look(r *roster) error {
+	two, more, found := r.nearest(p.line.Naming, p.own(), p.gone)
 	if !found {
 		return errGone
 	}
-	p.ahead, p.more, p.doubt = nil, more, false
+	p.ahead, p.more = nil, more
 	for _, name := range two {
 		p.ahead = append(p.ahead, session.Join(p.line.Path, name))
 	}
 	return nil
 }
 
-// first makes the place that has come first an owner's claim.
-func (p *place) first() lease.Claim {
-	_, name := session.Split(p.Path)
-	p.crowd.first(name)
-	p.crowd.quit()
-	return p.Claim
+func (p *Place) own() contender {
+	_, name := session.Split(p.claim.Path)
+	own, _ := p.line.contender(name)
+	return own
 }
 
-// wait returns nil once nobody is ahead.
+// first makes the place that has come first an owner's claim.
+func (p *Place) first() lease.Claim {
+	if own := p.own(); own.kind == Exclusive {
+		p.crowd.first(own.name)
+	}
+	p.crowd.quit()
+	return p.claim
+}
+
+// Wait waits until nobody is ahead that the place has to wait for, and makes it
+// a claim. An error leaves the place as it is: unless it is Gone, one may wait
+// again.
 //
 // Events tell of the nearest two only. When one of them goes and there were
 // others, the line is read again, and meanwhile the wait goes on: the answer and
 // the event that frees the way may come in either order.
-func (p *place) wait(ctx context.Context) error {
+func (p *Place) Wait(ctx context.Context) (lease.Claim, error) {
+	if err := p.wait(ctx); err != nil {
+		return lease.Claim{}, err
+	}
+	return p.first(), nil
+}
+
+func (p *Place) wait(ctx context.Context) error {
 	defer p.unwatch()
 	var list chan listing // the answer that is awaited, if one is
 	for {
@@ -61,10 +86,10 @@ func (p *place) wait(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case len(p.ahead) == 0 && !p.more && !p.doubt:
+		case p.Free():
 			return nil
 		case list != nil:
-		case p.doubt, p.more && len(p.ahead) < 2:
+		case p.doubtful(), p.more && len(p.ahead) < 2:
 			list = p.list(ctx)
 		default:
 			missed, err := p.watch(ctx)
@@ -76,7 +101,7 @@ func (p *place) wait(ctx context.Context) error {
 			}
 		}
 		select {
-		case <-fired(p.Own):
+		case <-fired(p.claim.Own):
 		case <-fired(p.watched[p.nearest(1)]):
 		case <-fired(p.watched[p.nearest(2)]):
 		case l := <-list:
@@ -87,17 +112,18 @@ func (p *place) wait(ctx context.Context) error {
 			if err := p.look(l.roster); err != nil {
 				return err
 			}
+			p.settled = l.settles
 		case <-ctx.Done():
 			return &session.OpError{Op: "wait in line at", Path: p.line.Path, Err: context.Cause(ctx)}
-		case <-p.Epoch.Context().Done():
-			return context.Cause(p.Epoch.Context())
+		case <-p.claim.Epoch.Context().Done():
+			return context.Cause(p.claim.Epoch.Context())
 		}
 	}
 }
 
 // advance takes note of the watches that have fired. It fails if the own node
 // has gone.
-func (p *place) advance() error {
+func (p *Place) advance() error {
 	for path, w := range p.watched {
 		if !hasFired(w) {
 			continue
@@ -108,21 +134,23 @@ func (p *place) advance() error {
 			// Events come in the order of the changes, so the own node was there
 			// when this one went, unless its event has come before. That does not
 			// hold for what a server tells when a session is resumed.
-			p.doubt = p.doubt || !w.Unbroken()
+			if !w.Unbroken() {
+				p.doubts++
+			}
 		}
 	}
-	if p.Own != nil && hasFired(p.Own) {
-		if p.Own.Deleted() {
+	if p.claim.Own != nil && hasFired(p.claim.Own) {
+		if p.claim.Own.Deleted() {
 			return errGone
 		}
-		p.Own = nil
+		p.claim.Own = nil
 	}
 	return nil
 }
 
 // left notes that one ahead has gone. A list under way may still have it. If it
 // is known to have been the first, so has everybody ahead of it.
-func (p *place) left(path string) {
+func (p *Place) left(path string) {
 	_, name := session.Split(path)
 	p.gone = append(p.gone, name)
 	if p.crowd.wasFirst(name) {
@@ -131,12 +159,15 @@ func (p *place) left(path string) {
 			p.ahead = p.ahead[i:]
 		}
 	}
-	p.ahead = slices.DeleteFunc(p.ahead, func(a string) bool { return a == path })
+	p.ahead = without(p.ahead, path)
+	if c, _ := p.line.contender(name); p.line.Naming.leavesHeir(c.kind) {
+		p.doubts++
+	}
 }
 
 // nearest is the path of the n-th ahead, counted from the own node; "" if there
 // are not so many.
-func (p *place) nearest(n int) string {
+func (p *Place) nearest(n int) string {
 	if len(p.ahead) < n {
 		return ""
 	}
@@ -145,27 +176,27 @@ func (p *place) nearest(n int) string {
 
 // watch watches the own node and the nearest two ahead. It reports whether one
 // of them turned out to have gone.
-func (p *place) watch(ctx context.Context) (missed bool, err error) {
+func (p *Place) watch(ctx context.Context) (missed bool, err error) {
 	var paths []string
 	for _, path := range []string{p.nearest(2), p.nearest(1)} {
 		if path != "" && p.watched[path] == nil {
 			paths = append(paths, path)
 		}
 	}
-	if p.Own == nil {
-		paths = append(paths, p.Path) // the last, so that it is there after the others are not
+	if p.claim.Own == nil {
+		paths = append(paths, p.claim.Path) // the last, so that it is there after the others are not
 	}
 	if len(paths) == 0 {
 		return false, nil
 	}
-	nodes, err := p.Epoch.WatchNodes(ctx, paths...)
+	nodes, err := p.claim.Epoch.WatchNodes(ctx, paths...)
 	for _, n := range nodes {
 		switch {
-		case n.Path == p.Path && n.Err == nil:
-			p.Own = n.Watch
+		case n.Path == p.claim.Path && n.Err == nil:
+			p.claim.Own, p.claim.Data = n.Watch, n.Data
 		case n.Err == nil:
 			p.watched[n.Path] = n.Watch
-		case n.Path == p.Path && errors.Is(n.Err, session.ErrNoNode):
+		case n.Path == p.claim.Path && errors.Is(n.Err, session.ErrNoNode):
 			err = errGone
 		case errors.Is(n.Err, session.ErrNoNode):
 			missed = true
@@ -179,16 +210,18 @@ func (p *place) watch(ctx context.Context) (missed bool, err error) {
 
 type listing struct {
 	*roster
-	err error
+	settles int // the doubts that it settles
+	err     error
 }
 
 // list reads the line in the background.
-func (p *place) list(ctx context.Context) chan listing {
+func (p *Place) list(ctx context.Context) chan listing {
 	p.gone = nil
+	settles := p.doubts
 	answer := make(chan listing, 1)
-	started := p.Epoch.Go(func() {
+	started := p.claim.Epoch.Go(func() {
 		r, err := p.crowd.list(ctx)
-		answer <- listing{r, err}
+		answer <- listing{r, settles, err}
 	})
 	if !started {
 		answer <- listing{err: session.ErrClosed}
@@ -213,26 +246,28 @@ func hasFired(w *session.Watch) bool {
 	}
 }
 
-// unwatch ends the interest in those ahead.
-func (p *place) unwatch() {
+// unwatch ends the interest in those ahead. What happens to them from now on is
+// not told, so that whoever waits again has to look first.
+func (p *Place) unwatch() {
 	for _, w := range p.watched {
 		w.Close()
 	}
 	clear(p.watched)
+	p.doubts++
 }
 
-// leave gives the place up. The channel is closed when its node is gone.
-func (p *place) leave() <-chan struct{} {
+// Leave gives the place up. The channel is closed when its node is gone.
+func (p *Place) Leave() <-chan struct{} {
 	p.unwatch()
 	p.crowd.quit()
-	if p.Hold != nil {
-		p.Hold()
-		p.Hold = nil
+	if p.claim.Hold != nil {
+		p.claim.Hold()
+		p.claim.Hold = nil
 	}
 	gone := make(chan struct{})
-	p.Epoch.Discard(p.Path, 0, func() {
-		if p.Own != nil {
-			p.Own.Close() // as a rule it has fired
+	p.claim.Epoch.Discard(p.claim.Path, 0, func() {
+		if p.claim.Own != nil {
+			p.claim.Own.Close() // as a rule it has fired
 		}
 		close(gone)
 	})

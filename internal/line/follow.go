@@ -1,0 +1,28 @@
+package line
+
+import (
+	"context"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Ahead reads who stands ahead that the place has to wait for, in order, and
+// watches for the next who comes to the line or leaves it. The caller closes the
+// watch.
+func (p *Place) Ahead(ctx context.Context) (paths []string, next *session.Watch, err error) {
+	names, _, w, err := p.claim.Epoch.WatchChildren(ctx, p.line.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &roster{standing: p.line.contenders(names)}
+	paths, found := r.paths(p.line, p.own())
+	if !found {
+		w.Close()
+		return nil, nil, errGone
+	}
+	return paths, w, nil
+}
+
+// Doubt has Wait look at the line before it relies on what was known of it: for
+// a place that has not been waiting all the while.
+func (p *Place) Doubt() { p.doubts++ }
