@@ -69,7 +69,15 @@ func (s *Scene) String() string {
 //
 // Under the race detector, which makes a play ten times as long, it takes one
 // pair in a few.
-func Play(t *testing.T, scenario func(*Scene)) {
+func Play(t *testing.T, scenario func(*Scene)) { Sample(t, 1, scenario) }
+
+// Sample is Play with every fault at each request, but only one in so many of
+// the pairs: for scenarios of many requests, of which there are many more pairs.
+func Sample(t *testing.T, oneIn int, scenario func(*Scene)) {
+	stride := oneIn
+	if stride%pairStride != 0 {
+		stride *= pairStride
+	}
 	n := len(play(t, nil, scenario).requests)
 	if n == 0 {
 		t.Fatal("the scenario makes no request")
@@ -83,7 +91,7 @@ func Play(t *testing.T, scenario func(*Scene)) {
 				// How many requests there are after it depends on the fault.
 				m := len(play(t, []strike{first}, scenario).requests)
 				plays++
-				for k := plays % pairStride; k < (m-i-1)*len(faults); k += pairStride {
+				for k := plays % stride; k < (m-i-1)*len(faults); k += stride {
 					play(t, []strike{first, {i + 1 + k/len(faults), faults[k%len(faults)]}}, scenario)
 					plays++
 				}
@@ -95,6 +103,11 @@ func Play(t *testing.T, scenario func(*Scene)) {
 
 func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {
 	s := &Scene{schedule: schedule}
+	defer func() {
+		if t.Failed() { // which ends the goroutine
+			t.Logf("the schedule was: %v\nthe requests were: %q", s, s.requests)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		s.T = t
 		s.Server = zktest.New(t, zktest.WithTick(500*time.Millisecond))
@@ -107,9 +120,6 @@ func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {
 		remove()
 		s.settle()
 	})
-	if t.Failed() {
-		t.Fatalf("the schedule was: %v\nthe requests were: %q", s, s.requests)
-	}
 	return s
 }
 
@@ -131,7 +141,7 @@ func (s *Scene) strike(r zktest.Request) zktest.Fault {
 	for _, k := range s.schedule {
 		if k.n == n {
 			if k.fault == zktest.ExpireBefore || k.fault == zktest.ExpireAfter {
-				s.Owners.expire()
+				s.Owners.Expire()
 			}
 			return k.fault
 		}
@@ -157,5 +167,5 @@ func (s *Scene) settle() {
 		}
 	}
 	s.Server.Leaks(s)
-	s.Owners.check(s)
+	s.Owners.Check(s)
 }
