@@ -45,7 +45,7 @@ func TestFaultsLockFree(t *testing.T) {
 }
 
 func TestFaultsLockContended(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
 		var all sync.WaitGroup
 		for range 2 { // one rival is ahead of the subject, the other behind it
 			all.Go(func() { acquire(s, "rival", s.Rival) })
@@ -58,7 +58,7 @@ func TestFaultsLockContended(t *testing.T) {
 }
 
 func TestFaultsLockCancelled(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
 		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
@@ -76,21 +76,26 @@ func TestFaultsLockCancelled(t *testing.T) {
 	})
 }
 
-func TestFaultsTryLock(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		m := lock.New(s.Subject, "/app/lock")
+func TestFaultsTryLockOfHeld(t *testing.T) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
 		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
-		if _, err := m.TryLock(ctx); !errors.Is(err, lock.ErrLocked) {
+		if _, err := lock.New(s.Subject, "/app/lock").TryLock(ctx); !errors.Is(err, lock.ErrLocked) {
 			s.Errorf("TryLock of a held lock: %v", err)
 		}
 		own(s, "rival", l)
-		time.Sleep(20 * time.Second) // a node of the first try may be going only now
-		l, err = m.TryLock(ctx)
+	})
+}
+
+func TestFaultsTryLockOfFree(t *testing.T) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+		defer cancel()
+		l, err := lock.New(s.Subject, "/app/lock").TryLock(ctx)
 		if err != nil {
 			s.Errorf("TryLock of a free lock: %v", err)
 			return

@@ -9,7 +9,17 @@ import (
 
 // Lease is proof of ownership until its Context is done. It is safe for
 // concurrent use.
-type Lease struct{ l *lease.Lease }
+type Lease struct {
+	l    *lease.Lease
+	read *turn // of a write lease: what it may be downgraded to
+}
+
+func held(l *lease.Lease, err error) (*Lease, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Lease{l: l}, nil
+}
 
 // Context is done when ownership has ended, by Unlock or by loss;
 // context.Cause tells which, as Err does. It carries the values of the context

@@ -4,12 +4,13 @@ import (
 	"errors"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/line"
 )
 
 // Errors to decide by, with errors.Is.
 var (
-	// ErrLocked says that TryLock would have to wait.
+	// ErrLocked says that TryLock, or another Try, would have to wait.
 	ErrLocked = errors.New("lock: held by another owner")
 	// ErrLost is the cause of a lease's context when ownership ended without
 	// Unlock. It wraps the reason.
@@ -36,6 +37,10 @@ func newOptions(opts []Option) options {
 	return o
 }
 
+func (o options) terms() lease.Terms {
+	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend}
+}
+
 // WithID labels the nodes of this contender, for Contenders and for people. The
 // default is host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
@@ -55,11 +60,18 @@ const (
 	Kazoo
 )
 
-func (n Naming) line() line.Naming {
+func (n Naming) lock() line.Naming {
 	if n == Kazoo {
 		return line.KazooLock
 	}
 	return line.CuratorLock
+}
+
+func (n Naming) readWrite() (read, write line.Naming) {
+	if n == Kazoo {
+		return line.KazooRead, line.KazooWrite
+	}
+	return line.CuratorRead, line.CuratorWrite
 }
 
 // WithNaming chooses the names of the nodes. All who use a lock must choose the

@@ -1,0 +1,146 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// manyReaders is a limit of shares that leaves no room beside a writer.
+const manyReaders = 1000
+
+// keep has l for a second, with so much of what there is, and releases it.
+func keep(s *faulttable.Scene, who string, l *lock.Lease, weight int) {
+	s.Owners.BeginShare(who, l.Token(), weight, l.Context())
+	release(s, who, l)
+}
+
+func release(s *faulttable.Scene, who string, l *lock.Lease) {
+	select {
+	case <-time.After(time.Second):
+	case <-l.Context().Done():
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	if err := l.Unlock(ctx); err != nil && !errors.Is(err, lock.ErrLost) {
+		s.Errorf("Unlock of %s: %v", who, err)
+	}
+}
+
+func write(s *faulttable.Scene, who string, sess *session.Session) {
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	l, err := lock.NewRW(sess, path).Lock(ctx)
+	if err != nil {
+		s.Errorf("Lock of %s: %v", who, err)
+		return
+	}
+	keep(s, who, l, manyReaders)
+}
+
+func read(s *faulttable.Scene, who string, sess *session.Session) {
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	l, err := lock.NewRW(sess, path).RLock(ctx)
+	if err != nil {
+		s.Errorf("RLock of %s: %v", who, err)
+		return
+	}
+	keep(s, who, l, 1)
+}
+
+// play has each of them come a moment after the one before.
+func playInTurn(s *faulttable.Scene, turns ...func()) {
+	s.Owners.Limit = manyReaders
+	var all sync.WaitGroup
+	for _, turn := range turns {
+		all.Go(turn)
+		time.Sleep(time.Millisecond)
+	}
+	all.Wait()
+}
+
+func TestFaultsReaderBetweenWriters(t *testing.T) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+		playInTurn(s,
+			func() { write(s, "rival", s.Rival) },
+			func() { read(s, "subject", s.Subject) },
+			func() { write(s, "next rival", s.Rival) })
+	})
+}
+
+func TestFaultsWriterBetweenReaders(t *testing.T) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+		playInTurn(s,
+			func() { read(s, "rival", s.Rival) },
+			func() { write(s, "subject", s.Subject) },
+			func() { read(s, "next rival", s.Rival) })
+	})
+}
+
+// downgrade has sess write, read, and let go.
+func downgrade(s *faulttable.Scene, who string, sess *session.Session) {
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	w, err := lock.NewRW(sess, path).Lock(ctx)
+	if err != nil {
+		s.Errorf("Lock of %s: %v", who, err)
+		return
+	}
+	s.Owners.BeginShare(who, w.Token(), manyReaders, w.Context())
+	time.Sleep(time.Second)
+	r, err := w.Downgrade(ctx)
+	if w.Err() == nil {
+		s.Errorf("%s holds a lease that was downgraded", who)
+	}
+	if err != nil {
+		if !errors.Is(err, lock.ErrLost) {
+			s.Errorf("Downgrade of %s: %v", who, err)
+		}
+		return
+	}
+	keep(s, who+", reading", r, 1)
+}
+
+func TestFaultsDowngrade(t *testing.T) {
+	faulttable.Sample(t, 2, func(s *faulttable.Scene) {
+		playInTurn(s,
+			func() { downgrade(s, "subject", s.Subject) },
+			func() { write(s, "rival", s.Rival) })
+	})
+}
+
+// The same, seen by those who wait for it.
+func TestFaultsBehindDowngrade(t *testing.T) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+		playInTurn(s,
+			func() { downgrade(s, "rival", s.Rival) },
+			func() { write(s, "subject", s.Subject) })
+	})
+}
+
+// A Downgrade that is given up leaves nothing, whatever has become of it.
+func TestFaultsDowngradeCancelled(t *testing.T) {
+	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
+		ctx, cancel := context.WithCancel(s.Context())
+		s.Owners.Limit = manyReaders
+		w, err := lock.NewRW(s.Subject, path).Lock(ctx)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Owners.BeginShare("subject", w.Token(), manyReaders, w.Context())
+		heal := s.Server.Partition(s.Subject.Status().ID)
+		time.AfterFunc(time.Second, cancel)
+		time.AfterFunc(2*time.Second, heal)
+		if _, err := w.Downgrade(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, lock.ErrLost) {
+			s.Errorf("Downgrade: %v", err)
+		}
+		write(s, "rival", s.Rival)
+	})
+}

@@ -1,0 +1,162 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// Readers, writers and writers who become readers come and go at random, with
+// and without patience, while connections break, replies are lost, sessions
+// expire and clients are cut off. At no moment is a writer beside anybody else,
+// and in the end nothing is left. (Curator's fault 3.17.)
+func TestReadWriteHistories(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { (&history{T: t, random: rand.New(rand.NewPCG(seed, 1))}).play(seed%2 == 0) })
+		})
+	}
+}
+
+type history struct {
+	*testing.T
+	srv    *zktest.Server
+	owners faulttable.Owners
+
+	mu      sync.Mutex
+	random  *rand.Rand
+	written int // turns that were had as a writer, to see that there were any
+	read    int
+}
+
+// n is a random number below max.
+func (h *history) n(max int) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.random.IntN(max)
+}
+
+func (h *history) pause(max time.Duration) { time.Sleep(time.Duration(h.n(int(max)))) }
+
+func (h *history) play(expiries bool) {
+	h.srv = zktest.New(h, zktest.WithTick(500*time.Millisecond))
+	h.owners.Limit = manyReaders
+	var sessions []*session.Session
+	for range 3 {
+		sessions = append(sessions, h.srv.Session(h))
+	}
+	ctx, cancel := context.WithTimeout(h.Context(), 5*time.Minute)
+	defer cancel()
+	faults := []zktest.Fault{zktest.Refuse, zktest.DropReply, zktest.Cut}
+	if expiries {
+		faults = append(faults, zktest.ExpireBefore, zktest.ExpireAfter)
+	}
+	stop := h.srv.Fault(func(zktest.Request) zktest.Fault {
+		if h.n(50) > 0 {
+			return zktest.Pass
+		}
+		f := faults[h.n(len(faults))]
+		if f == zktest.ExpireBefore || f == zktest.ExpireAfter {
+			h.owners.Expire()
+		}
+		return f
+	})
+	var all sync.WaitGroup
+	for i, s := range sessions {
+		for j := range 3 {
+			all.Go(func() { h.contend(ctx, fmt.Sprintf("%d.%d", i, j), lock.NewRW(s, path)) })
+		}
+	}
+	for ctx.Err() == nil { // cut somebody off, in one way or the other, now and then
+		h.pause(40 * time.Second)
+		cut := []func(*zktest.Server, int64) func(){(*zktest.Server).Partition, (*zktest.Server).Isolate}[h.n(2)]
+		heal := cut(h.srv, sessions[h.n(len(sessions))].Status().ID)
+		h.pause(15 * time.Second)
+		heal()
+	}
+	all.Wait()
+	stop()
+	h.owners.Check(h)
+	if h.written < 20 || h.read < 20 {
+		h.Errorf("only %d turns as a writer and %d as a reader", h.written, h.read)
+	}
+	time.Sleep(time.Minute)
+	for _, s := range sessions {
+		s.Close(context.Background())
+	}
+	h.srv.Leaks(h)
+}
+
+// contend takes turns until ctx ends.
+func (h *history) contend(ctx context.Context, who string, m *lock.RWMutex) {
+	for ctx.Err() == nil {
+		h.pause(4 * time.Second)
+		acquire, weight := m.RLock, 1
+		switch h.n(8) {
+		case 0, 1, 2:
+			acquire, weight = m.Lock, manyReaders
+		case 3:
+			acquire, weight = m.TryLock, manyReaders
+		case 4:
+			acquire = m.TryRLock
+		}
+		patience, cancel := context.WithTimeout(ctx, time.Duration(h.n(int(30*time.Second))))
+		l, err := acquire(patience)
+		cancel()
+		if err != nil {
+			if !errors.Is(err, lock.ErrLocked) && patience.Err() == nil {
+				h.Errorf("%s: %v", who, err)
+			}
+			continue
+		}
+		h.owners.BeginShare(who, l.Token(), weight, l.Context())
+		h.hold(l)
+		if weight > 1 && h.n(2) == 0 {
+			l = h.downgrade(ctx, who, l)
+		}
+		if l != nil {
+			l.Unlock(ctx)
+		}
+		h.mu.Lock()
+		if weight > 1 {
+			h.written++
+		} else {
+			h.read++
+		}
+		h.mu.Unlock()
+	}
+}
+
+func (h *history) downgrade(ctx context.Context, who string, w *lock.Lease) *lock.Lease {
+	patience, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	r, err := w.Downgrade(patience)
+	if err != nil {
+		if !errors.Is(err, lock.ErrLost) && patience.Err() == nil {
+			h.Errorf("Downgrade of %s: %v", who, err)
+		}
+		return nil
+	}
+	h.owners.BeginShare(who+", reading", r.Token(), 1, r.Context())
+	h.hold(r)
+	return r
+}
+
+// hold has a lease for a while.
+func (h *history) hold(l *lock.Lease) {
+	select {
+	case <-time.After(time.Duration(h.n(int(2 * time.Second)))):
+	case <-l.Context().Done():
+	}
+}

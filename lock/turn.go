@@ -1,0 +1,82 @@
+package lock
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// turn is what one stands in line for, and on which terms.
+type turn struct {
+	line  line.Line
+	terms lease.Terms
+}
+
+func newTurn(l line.Line, o options) turn {
+	l.Data = []byte(o.id)
+	return turn{l, o.terms()}
+}
+
+func (t *turn) lock(ctx context.Context) (*lease.Lease, error) {
+	c, err := t.line.Enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lease.Begin(ctx, c, t.terms), nil
+}
+
+func (t *turn) tryLock(ctx context.Context) (*lease.Lease, error) {
+	c, ok, err := t.line.TryEnter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, ErrLocked
+	}
+	return lease.Begin(ctx, c, t.terms), nil
+}
+
+// Contender is one who holds a lock or waits for it.
+type Contender struct {
+	ID     string       // as given WithID; another library's may be anything
+	Token  session.Zxid // that it has, or will have once it holds the lock; greater than that of a lease that was downgraded
+	Path   string       // its node
+	Reader bool         // it shares the lock, or waits to share it
+}
+
+func newContender(n session.Node, reader bool) Contender {
+	return Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Reader: reader}
+}
+
+func (t *turn) contenders(ctx context.Context) ([]Contender, error) {
+	nodes, err := t.line.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cs := make([]Contender, len(nodes))
+	for i, n := range nodes {
+		cs[i] = newContender(n.Node, n.Kind == line.Shared)
+	}
+	return cs, nil
+}
+
+// do runs fn while it holds what acquire returns.
+func do(ctx context.Context, acquire func(context.Context) (*Lease, error), fn func(context.Context, *Lease) error) (err error) {
+	l, err := acquire(ctx)
+	if err != nil {
+		return err
+	}
+	// The lock is released whatever has become of ctx, and if fn panics.
+	defer func() {
+		if uerr := l.Unlock(context.WithoutCancel(ctx)); errors.Is(uerr, ErrLost) {
+			err = errors.Join(err, uerr)
+		}
+	}()
+	fctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.Context(), func() { cancel(l.Err()) })()
+	return fn(fctx, l)
+}
