@@ -16,7 +16,7 @@ import (
 
 // startTimeout bounds the start of an ensemble in a test. On an idle machine
 // it takes a few seconds.
-const startTimeout = 2 * time.Minute
+const startTimeout = 3 * time.Minute
 
 // A Cluster is an ensemble of real ZooKeeper servers, each a process on this
 // machine. Clients reach every server through a proxy of its own, and so do
@@ -123,28 +123,6 @@ func (c *Cluster) Servers() []*Node { return append([]*Node(nil), c.nodes...) }
 
 // Server returns the server at index i, whose id is i+1.
 func (c *Cluster) Server(i int) *Node { return c.nodes[i] }
-
-// Leader returns the server that leads, which a single server does, or nil if
-// none does. When two claim to, one of them cut off without having noticed, it
-// is the one elected last.
-func (c *Cluster) Leader() *Node {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	states := make([]nodeState, len(c.nodes))
-	var all sync.WaitGroup
-	for i, n := range c.nodes {
-		all.Go(func() { states[i], _ = n.state(ctx) })
-	}
-	all.Wait()
-	var leader *Node
-	var epoch int64
-	for i, s := range states {
-		if (s.mode == "leader" || s.mode == "standalone") && (leader == nil || s.zxid>>32 > epoch) {
-			leader, epoch = c.nodes[i], s.zxid>>32
-		}
-	}
-	return leader
-}
 
 // Start starts the servers that do not run and returns when all of them
 // serve.

@@ -39,11 +39,8 @@ func TestCheckOnlyTransaction(t *testing.T) {
 		},
 		{"empty", nil, nil},
 	}
-	for _, n := range []*Node{c.Leader(), followers(c)[0]} {
-		mode, err := n.Mode(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+	leader, followers := roles(t, c)
+	for mode, n := range map[string]*Node{"leader": leader, "follower": followers[0]} {
 		client := dial(t, n.Addr())
 		last, err := client.call(wire.OpSync, &wire.Path{Path: "/"}, &wire.Path{})
 		if err != nil {

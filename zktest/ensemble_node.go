@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// A server that starts is asked again and again, each time on a connection of
-// its own: one that it accepts at a bad moment it never answers.
+// A server is asked again and again, each time on a connection of its own: one
+// that it accepts at a bad moment it never answers. It gets twice the time each
+// time, for one on a busy machine may just be slow.
 const (
 	pollInterval = 25 * time.Millisecond
-	pollTimeout  = 500 * time.Millisecond
+	pollTimeout  = 500 * time.Millisecond // of the first try
 )
 
 // A Node is one server of a Cluster.
@@ -58,8 +59,8 @@ func (n *Node) Log() string { return readFile(n.logPath()) }
 func (n *Node) logPath() string { return filepath.Join(n.dir, "zookeeper.log") }
 
 // Mode returns what the server takes itself for: leader, follower or
-// standalone. It is an error if it does not serve. The question takes no
-// notice of cuts.
+// standalone. It is an error if it does not serve; one that does not answer is
+// asked until ctx ends. The question takes no notice of cuts.
 func (n *Node) Mode(ctx context.Context) (string, error) {
 	s, err := n.state(ctx)
 	return s.mode, err
@@ -70,7 +71,20 @@ type nodeState struct {
 	zxid int64
 }
 
+// state asks until there is an answer, or nobody to answer.
 func (n *Node) state(ctx context.Context) (nodeState, error) {
+	for patience := pollTimeout; ; patience *= 2 {
+		try, cancel := context.WithTimeout(ctx, patience)
+		s, err := n.askState(try)
+		silent := try.Err() != nil
+		cancel()
+		if err == nil || !silent || ctx.Err() != nil {
+			return s, err
+		}
+	}
+}
+
+func (n *Node) askState(ctx context.Context) (nodeState, error) {
 	answer, err := n.Word(ctx, "srvr")
 	if err != nil {
 		return nodeState{}, err
@@ -177,9 +191,7 @@ func (n *Node) launch() error {
 }
 
 func (n *Node) serves(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
-	defer cancel()
-	_, err := n.Mode(ctx)
+	_, err := n.state(ctx)
 	return err == nil
 }
 

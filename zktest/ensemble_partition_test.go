@@ -108,14 +108,15 @@ func (p *probe) last() (asked, answered time.Duration) {
 }
 
 // vanish polls a server until path is gone from it, and returns when that was.
-func vanish(ctx context.Context, addr, path string) time.Time {
+func vanish(t *testing.T, ctx context.Context, addr, path string) time.Time {
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
 	var c *rawClient
 	for ctx.Err() == nil {
 		if c == nil {
-			// The server is without a leader for a while.
-			c, _ = dialRaw(ctx, addr, 10*time.Second)
+			if c, _ = try(t, addr); c != nil { // the server is without a leader for a while
+				c.conn.SetDeadline(time.Now().Add(sessionTimeout))
+			}
 		} else if _, err := c.call(wire.OpExists, &wire.PathWatch{Path: path}, &wire.Stat{}); err != nil {
 			c.abandon()
 			if hasCode(err, wire.CodeNoNode) {
@@ -144,10 +145,10 @@ func TestCutOffServerAnswers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			c := Ensemble(t, 3, WithTickTime(time.Second), WithSyncLimit(8), WithInitLimit(10))
-			rest := followers(c)
-			cut, other := rest[0], rest[1]
+			leader, followers := roles(t, c)
+			cut, other := followers[0], followers[1]
 			if test.leader {
-				cut, other = c.Leader(), rest[0]
+				cut, other = leader, cut
 			}
 			probes := observe(t, cut, other, func() { test.isolate(cut) })
 			for _, p := range probes {
@@ -167,7 +168,7 @@ func TestCutOffServerAnswers(t *testing.T) {
 // other knows that every probe's session is dead.
 func observe(t *testing.T, cut, other *Node, isolate func()) []*probe {
 	t.Helper()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, patience)
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	var running, watching sync.WaitGroup
@@ -189,7 +190,7 @@ func observe(t *testing.T, cut, other *Node, isolate func()) []*probe {
 	begin := time.Now()
 	for _, p := range probes {
 		p.begin(begin)
-		watching.Go(func() { p.gone = vanish(ctx, other.Addr(), "/"+p.name).Sub(begin) })
+		watching.Go(func() { p.gone = vanish(t, ctx, other.Addr(), "/"+p.name).Sub(begin) })
 	}
 	eventually(t, "the server stops serving", func() bool { return !cut.serves(ctx) })
 	served := time.Since(begin)

@@ -3,7 +3,6 @@
 package zktest
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,126 +12,57 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/wire"
 )
 
-// within returns a context for the steps of a test that take real servers
-// seconds.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// eventually polls until ok, and fails the test when that takes too long.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ctx := within(t, time.Minute)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("never happened: %s", what)
-		}
-	}
-}
-
-func dial(t *testing.T, addr string) *rawClient {
-	t.Helper()
-	c, err := dialRaw(within(t, time.Minute), addr, 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.abandon)
-	return c
-}
-
-func create(t *testing.T, c *rawClient, path, data string, flags int32) {
-	t.Helper()
-	req := &wire.CreateRequest{Path: path, Data: []byte(data), ACL: openACL, Flags: flags}
-	if _, err := c.call(wire.OpCreate, req, &wire.Path{}); err != nil {
-		t.Fatalf("create %s: %v", path, err)
-	}
-}
-
-func get(t *testing.T, c *rawClient, path string) string {
-	t.Helper()
-	if _, err := c.call(wire.OpSync, &wire.Path{Path: path}, &wire.Path{}); err != nil {
-		t.Fatalf("sync %s: %v", path, err)
-	}
-	var resp wire.GetDataResponse
-	if _, err := c.call(wire.OpGetData, &wire.PathWatch{Path: path}, &resp); err != nil {
-		t.Fatalf("get %s: %v", path, err)
-	}
-	return string(resp.Data)
-}
-
-func followers(c *Cluster) (f []*Node) {
-	leader := c.Leader()
-	for _, n := range c.Servers() {
-		if n != leader {
-			f = append(f, n)
-		}
-	}
-	return f
-}
-
 func TestEnsembleReplicates(t *testing.T) {
 	begin := time.Now()
 	c := Ensemble(t, 3)
 	t.Logf("started in %v", time.Since(begin))
-	if c.Leader() == nil {
-		t.Fatal("no leader")
+	leader, followers := roles(t, c)
+	if leader == nil || len(followers) != 2 {
+		t.Fatalf("%v leads %v", leader, followers)
 	}
-	create(t, dial(t, c.Server(0).Addr()), "/a", "written at 1", 0)
-	if got := get(t, dial(t, c.Server(2).Addr()), "/a"); got != "written at 1" {
+	put(t, c.Server(0), "/a", "written at 1")
+	if got := get(t, c.Server(2), "/a"); got != "written at 1" {
 		t.Errorf("server 3 has %q", got)
 	}
 }
 
 func TestEnsembleLosesItsLeader(t *testing.T) {
 	c := Ensemble(t, 3)
-	old := c.Leader()
-	create(t, dial(t, old.Addr()), "/a", "kept", 0)
+	old, _ := roles(t, c)
+	put(t, old, "/a", "kept")
 	old.Kill()
-	eventually(t, "a new leader", func() bool { l := c.Leader(); return l != nil && l != old })
-	if got := get(t, dial(t, c.Leader().Addr()), "/a"); got != "kept" {
+	if got := get(t, successor(t, c, old), "/a"); got != "kept" {
 		t.Errorf("the new leader has %q", got)
 	}
-	if err := old.Start(within(t, time.Minute)); err != nil {
+	if err := old.Start(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	if mode, err := old.Mode(t.Context()); mode != "follower" {
-		t.Errorf("the old leader came back as %q, %v", mode, err)
-	}
+	roles(t, c)
 }
 
 func TestEnsembleRestarts(t *testing.T) {
 	c := Ensemble(t, 3)
-	create(t, dial(t, c.Server(0).Addr()), "/a", "kept", 0)
+	put(t, c.Server(0), "/a", "kept")
 	c.Stop()
-	if err := c.Start(within(t, time.Minute)); err != nil {
+	if err := c.Start(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	if got := get(t, dial(t, c.Server(1).Addr()), "/a"); got != "kept" {
+	if got := get(t, c.Server(1), "/a"); got != "kept" {
 		t.Errorf("after the restart: %q", got)
 	}
 }
 
 func TestEnsemblePausesAServer(t *testing.T) {
 	c := Ensemble(t, 3)
-	leader := c.Leader()
+	leader, _ := roles(t, c)
 	if err := leader.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a new leader", func() bool { l := c.Leader(); return l != nil && l != leader })
+	successor(t, c, leader)
 	if err := leader.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the old leader follows", func() bool {
-		mode, _ := leader.Mode(t.Context())
-		return mode == "follower"
-	})
+	roles(t, c)
 }
 
 func TestEnsembleCutsClients(t *testing.T) {
@@ -147,15 +77,13 @@ func TestEnsembleCutsClients(t *testing.T) {
 	if _, _, err := client.receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("an answer out of a black hole: %v", err)
 	}
-	if mode, err := n.Mode(t.Context()); err != nil {
-		t.Errorf("the server is %q, %v", mode, err)
-	}
+	eventually(t, "the server serves", func() bool { return n.serves(within(t, patience)) })
 	heal()
-	client.conn.SetReadDeadline(time.Time{})
-	if _, _, err := client.receive(); err == nil {
-		t.Error("a connection outlived the cut")
+	client.conn.SetReadDeadline(time.Now().Add(patience))
+	if _, _, err := client.receive(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection outlived the cut: %v", err)
 	}
-	get(t, dial(t, n.Addr()), "/zookeeper/config")
+	get(t, n, "/zookeeper/config")
 }
 
 func TestEnsembleCutsPeers(t *testing.T) {
@@ -168,7 +96,8 @@ func TestEnsembleCutsPeers(t *testing.T) {
 
 func testCutPeers(t *testing.T, who, how string) {
 	c := Ensemble(t, 3, WithSyncLimit(4))
-	cut, other := c.Leader(), followers(c)[0]
+	leader, followers := roles(t, c)
+	cut, other := leader, followers[0]
 	if who == "follower" {
 		cut, other = other, cut
 	}
@@ -177,13 +106,11 @@ func testCutPeers(t *testing.T, who, how string) {
 		isolate = cut.RejectPeers
 	}
 	heal := isolate()
-	eventually(t, "the server stops serving", func() bool { return !cut.serves(t.Context()) })
-	eventually(t, "the others have a leader", func() bool { l := c.Leader(); return l != nil && l != cut })
-	eventually(t, "the other serves under it", func() bool { return other.serves(t.Context()) })
-	create(t, dial(t, other.Addr()), "/a", "missed", 0)
+	eventually(t, "the server stops serving", func() bool { return !cut.serves(within(t, patience)) })
+	successor(t, c, cut)
+	put(t, other, "/a", "missed")
 	heal()
-	eventually(t, "the server serves again", func() bool { return cut.serves(t.Context()) })
-	if got := get(t, dial(t, cut.Addr()), "/a"); got != "missed" {
+	if got := get(t, cut, "/a"); got != "missed" {
 		t.Errorf("after the cut: %q", got)
 	}
 }
@@ -217,7 +144,7 @@ func TestEnsembleLeavesNothing(t *testing.T) {
 func TestEnsembleKeepsAChosenFolder(t *testing.T) {
 	dir := t.TempDir()
 	c := Ensemble(t, 1, WithDir(dir))
-	create(t, dial(t, c.Connect()), "/a", "kept", 0)
+	put(t, c.Server(0), "/a", "kept")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -225,10 +152,10 @@ func TestEnsembleKeepsAChosenFolder(t *testing.T) {
 		t.Fatal("the folder is gone")
 	}
 	c = Ensemble(t, 1, WithDir(dir))
-	if c.Leader() != c.Server(0) {
+	if leader, followers := roles(t, c); leader != c.Server(0) || followers != nil {
 		t.Error("a single server does not lead")
 	}
-	if got := get(t, dial(t, c.Connect()), "/a"); got != "kept" {
+	if got := get(t, c.Server(0), "/a"); got != "kept" {
 		t.Errorf("the next ensemble has %q", got)
 	}
 }

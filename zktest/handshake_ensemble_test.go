@@ -4,10 +4,11 @@ package zktest_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,9 +87,11 @@ func handshake(t *testing.T, addr string, frame []byte, known int64) string {
 	case known:
 		whose = "known"
 	}
-	nc.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-	_, err = nc.Read(make([]byte, 1))
-	ne, ok := err.(net.Error)
+	nc.Write(wire.Frame(&wire.RequestHeader{Xid: wire.XidPing, Op: wire.OpPing}))
+	_, err = a.frame()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("session %s: neither an answer nor an end", whose)
+	}
 	return fmt.Sprintf("%d bytes, protocol %d, timeout %d, session %s, password of %d, read-only %v %v, stays %v", len(b), hi.ProtocolVersion,
-		hi.Timeout, whose, len(hi.Passwd), hi.HasReadOnly, hi.ReadOnly, ok && ne.Timeout())
+		hi.Timeout, whose, len(hi.Passwd), hi.HasReadOnly, hi.ReadOnly, err == nil)
 }

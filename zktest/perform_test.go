@@ -48,7 +48,7 @@ type sent struct {
 	st  step
 }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func (a *actor) connect(addr string, req wire.ConnectRequest) error {
 	nc, err := net.DialTimeout("tcp", addr, patience)
@@ -309,7 +309,7 @@ func (p *performance) befall(a *actor, st step) error {
 		}
 		// The server closes what asks for the session before it is quite gone.
 		err = p.resume(i)
-		for n := 0; n < 5 && errors.Is(err, io.EOF); n++ {
+		for end := time.Now().Add(patience); errors.Is(err, io.EOF) && time.Now().Before(end); {
 			err = p.resume(i)
 		}
 		return err

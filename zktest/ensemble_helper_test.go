@@ -1,0 +1,135 @@
+//go:build ensemble
+
+package zktest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// patience is how long anything may take that real servers do.
+const patience = 3 * time.Minute
+
+// within returns a context for the steps of a test that take real servers
+// seconds.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually polls until ok, and fails the test when that takes too long.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx := within(t, patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+// sessionTimeout is as long as the servers grant: the clients send no pings.
+const sessionTimeout = 40 * time.Second
+
+// try opens a session at a server that may not be ready for one.
+func try(t *testing.T, addr string) (*rawClient, error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	expired := time.AfterFunc(5*time.Second, cancel)
+	c, err := dialRaw(ctx, addr, sessionTimeout)
+	if err == nil && !expired.Stop() {
+		c.abandon()
+		err = context.DeadlineExceeded
+	}
+	return c, err
+}
+
+// dial opens a session at a server as soon as it grants one.
+func dial(t *testing.T, addr string) (c *rawClient) {
+	t.Helper()
+	var err error
+	eventually(t, "a session at "+addr, func() bool {
+		c, err = try(t, addr)
+		return err == nil
+	})
+	t.Cleanup(c.abandon)
+	return c
+}
+
+func create(t *testing.T, c *rawClient, path, data string, flags int32) {
+	t.Helper()
+	req := &wire.CreateRequest{Path: path, Data: []byte(data), ACL: openACL, Flags: flags}
+	if _, err := c.call(wire.OpCreate, req, &wire.Path{}); err != nil {
+		t.Fatalf("create %s: %v", path, err)
+	}
+}
+
+// insist has a server do something, in as many sessions as it takes: whoever
+// leads may have to step down at any moment.
+func insist(t *testing.T, n *Node, what string, f func(*rawClient) error) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		c := dial(t, n.Addr())
+		defer c.abandon()
+		c.conn.SetDeadline(time.Now().Add(sessionTimeout))
+		err := f(c)
+		if refused := (*rawError)(nil); errors.As(err, &refused) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		return err == nil
+	})
+}
+
+func put(t *testing.T, n *Node, path, data string) {
+	t.Helper()
+	insist(t, n, "create "+path, func(c *rawClient) error {
+		_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, Data: []byte(data), ACL: openACL}, &wire.Path{})
+		if hasCode(err, wire.CodeNodeExists) {
+			return nil // by a try whose answer was lost
+		}
+		return err
+	})
+}
+
+func get(t *testing.T, n *Node, path string) string {
+	t.Helper()
+	var resp wire.GetDataResponse
+	insist(t, n, "get "+path, func(c *rawClient) error {
+		if _, err := c.call(wire.OpSync, &wire.Path{Path: path}, &wire.Path{}); err != nil {
+			return err
+		}
+		_, err := c.call(wire.OpGetData, &wire.PathWatch{Path: path}, &resp)
+		return err
+	})
+	return string(resp.Data)
+}
+
+// roles waits until one server leads and the others follow.
+func roles(t *testing.T, c *Cluster) (leader *Node, followers []*Node) {
+	t.Helper()
+	leader, followers, err := c.Roles(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leader, followers
+}
+
+// successor waits until another than old leads.
+func successor(t *testing.T, c *Cluster, old *Node) (leader *Node) {
+	t.Helper()
+	eventually(t, "a new leader", func() bool {
+		leader = c.Leader()
+		return leader != nil && leader != old
+	})
+	return leader
+}
