@@ -30,29 +30,21 @@ func TestChildIsGoneFirst(t *testing.T) {
 	}
 	cluster := zktest.Ensemble(t, 3, zktest.WithTickTime(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
 	for i := range *cuts {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 		defer cancel()
-		if err := cluster.Start(ctx); err != nil {
+		leader, followers, err := cluster.Roles(ctx)
+		if err != nil {
 			t.Fatal(err)
 		}
-		leader := cluster.Leader()
-		var victim *zktest.Node
-		others := ""
-		for _, n := range cluster.Servers() {
-			if victim == nil && n != leader {
-				victim = n
-			} else {
-				others += "," + n.Addr()
-			}
-		}
+		victim := followers[0]
 		holder, child := start(t, ctx, zkr, victim.Addr(), "sleep 1000")
 		pid := (<-child).pid
-		next, child := start(t, ctx, zkr, others[1:], "true")
+		gone := make(chan time.Time, 1)
+		go func() { gone <- dead(pid) }()
+		next, child := start(t, ctx, zkr, leader.Addr()+","+followers[1].Addr(), "true")
 		<-time.After(8*time.Second + rand.N(4*time.Second)) // the next waits, and the cut comes at any moment
 		heal := victim.CutPeers()
 		begin := time.Now()
-		gone := make(chan time.Time, 1)
-		go func() { gone <- dead(pid) }()
 		owned := (<-child).began
 		select {
 		case g := <-gone:
@@ -73,6 +65,9 @@ func TestChildIsGoneFirst(t *testing.T) {
 	}
 }
 
+// noProcess has an id that no process has.
+const noProcess = 1 << 30
+
 // dead waits until a process is gone.
 func dead(pid int) time.Time {
 	look := time.NewTicker(5 * time.Millisecond)
@@ -91,7 +86,7 @@ type started struct {
 // start runs zkr around a shell script, and tells when its child has begun.
 func start(t *testing.T, ctx context.Context, zkr, servers, script string) (*exec.Cmd, <-chan started) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, zkr, "--server", servers, "--timeout", "4s", "lock", "/cut", "--", "sh", "-c", "echo $$; exec "+script)
+	cmd := exec.CommandContext(ctx, zkr, "--server", servers, "--timeout", "4s", "--connect-timeout", patience.String(), "lock", "/cut", "--", "sh", "-c", "echo $$; exec "+script)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +101,8 @@ func start(t *testing.T, ctx context.Context, zkr, servers, script string) (*exe
 		pid, perr := strconv.Atoi(strings.TrimSpace(line))
 		if err != nil || perr != nil {
 			t.Errorf("the child said %q (%v)", line, err)
+			cmd.Process.Kill()
+			pid = noProcess
 		}
 		began <- started{pid, now}
 	}()

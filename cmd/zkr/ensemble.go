@@ -70,12 +70,19 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 
 // introduce prints the servers.
 func (a *app) introduce(ctx context.Context, c *zktest.Cluster) error {
+	leader, followers, err := c.Roles(ctx)
+	if err != nil {
+		return err
+	}
 	for _, n := range c.Servers() {
-		role, err := n.Mode(ctx)
-		if err != nil {
-			return err
+		role := "follower"
+		switch {
+		case followers == nil:
+			role = "standalone"
+		case n == leader:
+			role = "leader"
 		}
-		err = a.answer(fmt.Sprintf("server %d %s %s", n.ID(), n.Addr(), role), struct {
+		err := a.answer(fmt.Sprintf("server %d %s %s", n.ID(), n.Addr(), role), struct {
 			Server  int    `json:"server"`
 			Address string `json:"address"`
 			Role    string `json:"role"`

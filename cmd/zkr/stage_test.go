@@ -78,8 +78,8 @@ func (s *stage) close() {
 	}
 }
 
-// patience is how long anything may take.
-const patience = 30 * time.Second
+// patience is how long anything may take, be the machine as busy as can be.
+const patience = 2 * time.Minute
 
 // until waits until ok holds. What it looks at is in the server or in other
 // processes, and has no event to wait for.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -10,6 +11,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Transcripts wait more than they compute.
+	flag.Set("test.parallel", "8")
 	testscript.Main(m, map[string]func(){
 		"zkr":     main,
 		"puppet":  puppetMain,
