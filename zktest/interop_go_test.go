@@ -22,7 +22,7 @@ func TestGoZooKeeper(t *testing.T) {
 
 func counting(t *testing.T, addr string) {
 	dial := func() *zk.Conn {
-		c, _, err := zk.Connect([]string{addr}, 5*time.Second, zk.WithLogger(quiet{}), zk.WithLogInfo(false))
+		c, _, err := zk.Connect([]string{addr}, 30*time.Second, zk.WithLogger(quiet{}), zk.WithLogInfo(false))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,12 +35,12 @@ import org.apache.zookeeper.data.Stat;
 
 /** Curator's framework and recipes on one server. Says what it sees; any surprise is an exception. */
 public class Recipes {
-    static final long WAIT = 20;
+    static final long WAIT = 90;
     static String hosts;
 
     static CuratorFramework client(String... auth) {
-        CuratorFrameworkFactory.Builder b = CuratorFrameworkFactory.builder().connectString(hosts).sessionTimeoutMs(10000)
-            .connectionTimeoutMs(10000).retryPolicy(new RetryNTimes(20, 200));
+        CuratorFrameworkFactory.Builder b = CuratorFrameworkFactory.builder().connectString(hosts).sessionTimeoutMs(30000)
+            .connectionTimeoutMs(30000).retryPolicy(new RetryNTimes(20, 200));
         if (auth.length > 0) {
             b.authorization("digest", auth[0].getBytes());
         }

@@ -9,11 +9,11 @@ from kazoo.security import make_digest_acl
 
 logging.basicConfig(level=logging.CRITICAL)
 HOSTS = sys.argv[1]
-WAIT = 20
+WAIT = 90
 
 
 def client(**kw):
-    c = KazooClient(hosts=HOSTS, timeout=10, **kw)
+    c = KazooClient(hosts=HOSTS, timeout=30, **kw)
     c.start(timeout=WAIT)
     return c
 
