@@ -163,7 +163,7 @@ func (f *follower) drop() {
 
 // snapshot collects what has been read.
 func (f *follower) snapshot(settled bool) *Snapshot {
-	s := &Snapshot{Settled: settled, Exists: !f.entries[""].gone, Root: f.entries[""].shown()}
+	s := &Snapshot{Settled: settled, Exists: !f.entries[""].gone, Root: f.entries[""].shown(), absences: f.absences}
 	for path, e := range f.entries {
 		if path != "" {
 			s.Nodes = append(s.Nodes, e.shown())

@@ -69,6 +69,8 @@ type follower struct {
 	bell    chan struct{}   // rings when a watch has fired
 	entries map[string]*entry
 
+	absences int // how often there was no root
+
 	rested time.Time     // when it may read again
 	retry  time.Duration // after which to ask again for what was refused
 }
@@ -77,6 +79,9 @@ func newFollower(v *View, e *session.Epoch) *follower {
 	f := &follower{
 		view: v, epoch: e, ctx: v.ctx, retry: soonest,
 		bell: make(chan struct{}, 1), entries: make(map[string]*entry),
+	}
+	if s := v.Snapshot(); s != nil {
+		f.absences = s.absences
 	}
 	f.add("", 0)
 	return f
@@ -139,6 +144,9 @@ func (f *follower) await() error {
 	}
 	select {
 	case <-f.bell:
+	case <-f.view.again:
+		root := f.entries[""]
+		root.data.late, root.list.late = true, true
 	case <-retry:
 		f.retry = min(2*f.retry, latest)
 		f.ask()

@@ -148,6 +148,7 @@ func (f *follower) gone(e *entry, l *leg) error {
 	}
 	f.children(e, nil)
 	e.node, e.gone = Node{}, true
+	f.absences++
 	_, exists, w, err := f.epoch.WatchExists(f.ctx, f.view.path)
 	switch {
 	case w != nil:

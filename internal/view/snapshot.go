@@ -40,6 +40,8 @@ type Snapshot struct {
 	// Settled says that this is one state of the tree, as it was at one moment.
 	// It may be false only if the view's Patience came to an end.
 	Settled bool
+
+	absences int // how often the view has found no such node
 }
 
 // Find returns the node of a path relative to the root.
@@ -128,7 +130,7 @@ func (s *Snapshot) children(path string) (names []string) {
 
 // equal tells whether two snapshots show the same.
 func (s *Snapshot) equal(o *Snapshot) bool {
-	if s.Settled != o.Settled || s.Exists != o.Exists || !s.Root.same(&o.Root) {
+	if s.Settled != o.Settled || s.Exists != o.Exists || s.absences != o.absences || !s.Root.same(&o.Root) {
 		return false
 	}
 	return slices.EqualFunc(s.Nodes, o.Nodes, func(a, b Node) bool { return a.same(&b) })

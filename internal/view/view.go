@@ -11,13 +11,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors of View.Err and View.Watch, to decide by with errors.Is.
+// Errors of View.Err and View.Watch, to decide by with errors.Is. Recipes give
+// them names of their own; what they are about is in the error around them.
 var (
 	// ErrClosed says that Close was called.
-	ErrClosed = errors.New("view: closed")
+	ErrClosed = errors.New("closed")
 	// ErrStale says that there may be changes which the view has not seen. It
 	// wraps the reason if there is one.
-	ErrStale = errors.New("view: may be out of date")
+	ErrStale = errors.New("may be out of date")
 )
 
 // Unlimited is the depth of a view of everything below a node.
@@ -46,6 +47,7 @@ type View struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when nothing of the view is left
+	again   chan struct{} // see Refresh; capacity 1
 	state   atomic.Pointer[state]
 }
 
@@ -71,7 +73,7 @@ func Open(ctx context.Context, s *session.Session, path string, opts Options) (*
 	if err := session.CheckPath(path); err != nil {
 		return nil, &session.OpError{Op: "follow", Path: path, Err: errors.Unwrap(err)}
 	}
-	v := &View{session: s, path: path, opts: opts, done: make(chan struct{})}
+	v := &View{session: s, path: path, opts: opts, done: make(chan struct{}), again: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.state.Store(&state{changed: make(chan struct{})})
 	go v.run()
@@ -154,6 +156,17 @@ func (v *View) disconnected() error {
 		err = fmt.Errorf("%w: %w", err, st.Err)
 	}
 	return err
+}
+
+// Refresh has the followed node be read again although no watch has fired. If there
+// is no such node, that makes a new snapshot in any case. It is for those who have
+// just created the node: of one that is created and deleted while the session is cut
+// off, no watch tells.
+func (v *View) Refresh() {
+	select {
+	case v.again <- struct{}{}:
+	default: // somebody has asked already
+	}
 }
 
 // Watch yields the latest snapshot and then every new one. A slow reader skips

@@ -441,3 +441,41 @@ func TestRefusedLater(t *testing.T) {
 		}
 	})
 }
+
+// A node that came and went unseen makes a new snapshot for those who ask.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		v := open(t, s, "/n", view.Options{})
+		was := v.Snapshot()
+		heal := srv.Partition(s.Status().ID)
+		create(t, other, "/n", "1")
+		remove(t, other, "/n")
+		heal()
+		time.Sleep(10 * time.Second)
+		if v.Snapshot() != was {
+			t.Error("it is not cut off while the node is there")
+		}
+		changed := v.Changed()
+		v.Refresh()
+		v.Refresh()
+		<-changed
+		if v.Snapshot() == was || text(v.Snapshot()) != "-" {
+			t.Errorf("it shows %q", text(v.Snapshot()))
+		}
+		create(t, other, "/n", "2")
+		two := shows(t, v, "2")
+		v.Refresh()
+		time.Sleep(10 * time.Second)
+		if v.Snapshot() != two {
+			t.Error("it shows what has not changed as changed")
+		}
+		v.Close()
+		v.Refresh()
+		synctest.Wait()
+		if w := srv.Watches(); len(w) != 0 {
+			t.Errorf("watches left: %v", w)
+		}
+	})
+}
