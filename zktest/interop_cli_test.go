@@ -60,15 +60,31 @@ var volatile = regexp.MustCompile(`(?m)^([cmp]Zxid|[cm]time|ephemeralOwner) = .*
 
 func TestZooKeeperCommandLine(t *testing.T) {
 	real, own := grounds(t)
-	typed := func(addr string) []string {
-		out := output(t, commands, "/usr/share/zookeeper/bin/zkCli.sh", "-server", addr)
-		return strings.Split(volatile.ReplaceAllString(out, "?"), "\n")
-	}
-	want, got := typed(real), typed(own)
+	want, wantEvents := typed(t, real)
+	got, gotEvents := typed(t, own)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("real -, zktest +:\n%s", diff)
 	}
-	if len(want) < 80 {
-		t.Errorf("only %d lines: %q", len(want), want)
+	if diff := cmp.Diff(wantEvents, gotEvents); diff != "" {
+		t.Errorf("events, real -, zktest +:\n%s", diff)
 	}
+	if len(want) < 70 || len(wantEvents) < 3 {
+		t.Errorf("only %d lines: %q, and events %q", len(want), want, wantEvents)
+	}
+}
+
+// typed has an operator type the commands, and tells the answers from the events,
+// which come among them at any time.
+func typed(t *testing.T, addr string) (answers, events []string) {
+	out := output(t, commands, "/usr/share/zookeeper/bin/zkCli.sh", "-server", addr)
+	for line := range strings.Lines(volatile.ReplaceAllString(out, "?")) {
+		switch line = strings.TrimSpace(line); {
+		case line == "", line == "WATCHER::", strings.Contains(line, "state:Closed"): // which not everybody lives to hear
+		case strings.HasPrefix(line, "WatchedEvent"):
+			events = append(events, line)
+		default:
+			answers = append(answers, line)
+		}
+	}
+	return answers, events
 }
