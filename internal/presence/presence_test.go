@@ -368,9 +368,9 @@ func TestClose(t *testing.T) {
 // Curator's fault 3.24: waits that time out leave watches on the server.
 func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
+	before := goleak.IgnoreCurrent()
 	a, b := target.Session(t), target.Session(t)
 	other := announce(t, a, presence.Node{})
-	before := goleak.IgnoreCurrent()
 	for range 200 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		if _, err := presence.Announce(ctx, b, presence.Node{Path: path}); !errors.Is(err, context.DeadlineExceeded) {
@@ -381,7 +381,6 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	withdraw(t, other)
 	p := announce(t, b, presence.Node{}) // comes after the last of them
 	withdraw(t, p)
-	goleak.VerifyNone(t, before)
 	for _, s := range []*session.Session{a, b} {
 		if err := s.Sync(t.Context(), "/"); err != nil {
 			t.Fatal(err)
@@ -393,4 +392,10 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	if n := target.Ephemerals(t); n != 0 {
 		t.Errorf("%d nodes are left", n)
 	}
+	for _, s := range []*session.Session{a, b} {
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	goleak.VerifyNone(t, before)
 }
