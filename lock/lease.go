@@ -38,8 +38,12 @@ func (l *Lease) Err() error { return l.l.Err() }
 func (l *Lease) Token() session.Zxid { return l.l.Token() }
 
 // Guard makes a transaction fail with session.ErrNoNode unless its lease is
-// still held: session.Txn(ctx, lease.Guard(), session.OpSet(...)).
+// still held: session.Txn(ctx, lease.Guard(), session.OpSet(...)). A lease of
+// several permits needs Guards for that; Guard looks at the first of them.
 func (l *Lease) Guard() session.Op { return l.l.Guard() }
+
+// Guards is Guard for each of the permits that a semaphore's lease is of.
+func (l *Lease) Guards() []session.Op { return l.l.Guards() }
 
 // Verify has the ensemble confirm that the lease is held, in one round trip
 // through its leader. If it is not, the lease ends, and the error is that of Err.

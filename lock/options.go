@@ -18,6 +18,8 @@ var (
 	// ErrReleased is the cause of a lease's context after Unlock, and the result
 	// of a second one.
 	ErrReleased = errors.New("lock: released")
+	// ErrLimit says that a semaphore was made with another number of permits.
+	ErrLimit = errors.New("lock: another limit of permits")
 )
 
 // Option changes a lock.

@@ -55,9 +55,11 @@ func read(s *faulttable.Scene, who string, sess *session.Session) {
 	keep(s, who, l, 1)
 }
 
-// play has each of them come a moment after the one before.
+// playInTurn has each of them come a moment after the one before.
 func playInTurn(s *faulttable.Scene, turns ...func()) {
-	s.Owners.Limit = manyReaders
+	if s.Owners.Limit == 0 {
+		s.Owners.Limit = manyReaders
+	}
 	var all sync.WaitGroup
 	for _, turn := range turns {
 		all.Go(turn)

@@ -24,7 +24,11 @@ func TestReadWriteHistories(t *testing.T) {
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { (&history{T: t, random: rand.New(rand.NewPCG(seed, 1))}).play(seed%2 == 0) })
+			synctest.Test(t, func(t *testing.T) {
+				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 1))}
+				h.owners.Limit = manyReaders
+				h.play(seed%2 == 0, h.readAndWrite)
+			})
 		})
 	}
 }
@@ -34,10 +38,9 @@ type history struct {
 	srv    *zktest.Server
 	owners faulttable.Owners
 
-	mu      sync.Mutex
-	random  *rand.Rand
-	written int // turns that were had as a writer, to see that there were any
-	read    int
+	mu     sync.Mutex
+	random *rand.Rand
+	turns  [2]int // turns that were had of either kind, to see that there were any
 }
 
 // n is a random number below max.
@@ -49,9 +52,9 @@ func (h *history) n(max int) int {
 
 func (h *history) pause(max time.Duration) { time.Sleep(time.Duration(h.n(int(max)))) }
 
-func (h *history) play(expiries bool) {
+// play has several of each session contend for five minutes.
+func (h *history) play(expiries bool, contend func(context.Context, string, *session.Session)) {
 	h.srv = zktest.New(h, zktest.WithTick(500*time.Millisecond))
-	h.owners.Limit = manyReaders
 	var sessions []*session.Session
 	for range 3 {
 		sessions = append(sessions, h.srv.Session(h))
@@ -75,7 +78,7 @@ func (h *history) play(expiries bool) {
 	var all sync.WaitGroup
 	for i, s := range sessions {
 		for j := range 3 {
-			all.Go(func() { h.contend(ctx, fmt.Sprintf("%d.%d", i, j), lock.NewRW(s, path)) })
+			all.Go(func() { contend(ctx, fmt.Sprintf("%d.%d", i, j), s) })
 		}
 	}
 	for ctx.Err() == nil { // cut somebody off, in one way or the other, now and then
@@ -88,8 +91,8 @@ func (h *history) play(expiries bool) {
 	all.Wait()
 	stop()
 	h.owners.Check(h)
-	if h.written < 20 || h.read < 20 {
-		h.Errorf("only %d turns as a writer and %d as a reader", h.written, h.read)
+	if min(h.turns[0], h.turns[1]) < 20 {
+		h.Errorf("only %v turns", h.turns)
 	}
 	time.Sleep(time.Minute)
 	for _, s := range sessions {
@@ -98,8 +101,20 @@ func (h *history) play(expiries bool) {
 	h.srv.Leaks(h)
 }
 
-// contend takes turns until ctx ends.
-func (h *history) contend(ctx context.Context, who string, m *lock.RWMutex) {
+// turn counts a turn.
+func (h *history) turn(kind bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if kind {
+		h.turns[1]++
+	} else {
+		h.turns[0]++
+	}
+}
+
+// readAndWrite takes turns until ctx ends.
+func (h *history) readAndWrite(ctx context.Context, who string, s *session.Session) {
+	m := lock.NewRW(s, path)
 	for ctx.Err() == nil {
 		h.pause(4 * time.Second)
 		acquire, weight := m.RLock, 1
@@ -128,13 +143,7 @@ func (h *history) contend(ctx context.Context, who string, m *lock.RWMutex) {
 		if l != nil {
 			l.Unlock(ctx)
 		}
-		h.mu.Lock()
-		if weight > 1 {
-			h.written++
-		} else {
-			h.read++
-		}
-		h.mu.Unlock()
+		h.turn(weight > 1)
 	}
 }
 

@@ -93,6 +93,9 @@ func (l *Lease) Token() session.Zxid { return l.claim.Token }
 // Path is the owner's node.
 func (l *Lease) Path() string { return l.claim.Path }
 
+// Epoch is that of the owner's node.
+func (l *Lease) Epoch() *session.Epoch { return l.claim.Epoch }
+
 // Session is the id of the ZooKeeper session that owns.
 func (l *Lease) Session() int64 { return l.claim.Epoch.ID() }
 

@@ -1,0 +1,204 @@
+package lock
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// layout is where a semaphore keeps what.
+type layout struct {
+	lock       string         // the line of those who would take permits
+	leases     string         // the parent of the permits that were taken
+	permit     *regexp.Regexp // their names
+	name       func(guid string) string
+	sequential bool
+}
+
+var (
+	curatorPermit = regexp.MustCompile(`-lease-(-[0-9]{9,10}|[0-9]{10})$`)
+	kazooPermit   = regexp.MustCompile(`^[0-9a-f]{32}$`)
+)
+
+func (n Naming) semaphore(path string) layout {
+	if n == Kazoo {
+		return layout{
+			lock: path + "-__lock__", leases: path, permit: kazooPermit,
+			name: func(guid string) string { return strings.ReplaceAll(guid, "-", "") },
+		}
+	}
+	return layout{
+		lock: session.Join(path, "locks"), leases: session.Join(path, "leases"), permit: curatorPermit,
+		name:       func(guid string) string { return "_c_" + guid + "-lease-" },
+		sequential: true,
+	}
+}
+
+func (y layout) node(data []byte) lease.Successor {
+	return lease.Successor{Path: session.Join(y.leases, y.name(session.GUID())), Data: data, Sequential: y.sequential}
+}
+
+// taken picks the permits out of a list of children. Where there is no such
+// parent, none is taken.
+func (y layout) taken(names []string, err error) ([]string, error) {
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, nil
+	}
+	var permits []string
+	for _, name := range names {
+		if y.permit.MatchString(name) {
+			permits = append(permits, name)
+		}
+	}
+	return permits, err
+}
+
+// look counts the permits that are taken, and watches for the next that is taken
+// or comes back. It is for whoever has the right to take some: it also records
+// the limit, and creates what is missing.
+func (m *Semaphore) look(ctx context.Context, e *session.Epoch) (taken int, changed *session.Watch, err error) {
+	for {
+		limit := make(chan error, 1)
+		go func() { limit <- m.record(ctx, e) }()
+		names, _, w, err := e.WatchChildren(ctx, m.layout.leases)
+		if lerr := <-limit; lerr != nil && err == nil {
+			w.Close()
+			return 0, nil, lerr
+		}
+		if errors.Is(err, session.ErrNoNode) {
+			if err := m.create(ctx, e, m.layout.leases, m.recorded()); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		permits, err := m.layout.taken(names, err)
+		return len(permits), w, err
+	}
+}
+
+// recorded is what the parent of the permits holds: if it is also the node that
+// the limit is recorded in, the limit.
+func (m *Semaphore) recorded() []byte {
+	if m.layout.leases != m.path {
+		return nil
+	}
+	return []byte(strconv.Itoa(m.n))
+}
+
+// create makes a container, or before ZooKeeper 3.5.3 a persistent node, unless
+// there is one.
+func (m *Semaphore) create(ctx context.Context, e *session.Epoch, path string, data []byte) error {
+	_, _, err := e.Create(ctx, path, data, session.Container(), session.Parents())
+	if errors.Is(err, session.ErrUnsupported) {
+		_, _, err = e.Create(ctx, path, data, session.Parents())
+	}
+	if errors.Is(err, session.ErrNodeExists) || errors.Is(err, session.ErrUnknown) && ctx.Err() == nil {
+		return nil // or it is looked for again
+	}
+	return err
+}
+
+// record writes the limit into the node at the semaphore's path if that is empty,
+// and compares it if not.
+func (m *Semaphore) record(ctx context.Context, e *session.Epoch) error {
+	for {
+		n, err := m.limit(ctx, e)
+		if err != nil || n.Err != nil || len(n.Data) > 0 {
+			return err
+		}
+		_, err = e.Txn(ctx, session.OpSet(m.path, []byte(strconv.Itoa(m.n)), n.Stat.Version))
+		if err == nil || ctx.Err() != nil || !errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrUnknown) {
+			return err
+		}
+	}
+}
+
+// limit reads the node that the limit is recorded in, and fails if it is another.
+// Node.Err says that there is none.
+func (m *Semaphore) limit(ctx context.Context, e *session.Epoch) (session.Node, error) {
+	nodes, err := e.Nodes(ctx, m.path)
+	if err != nil {
+		return session.Node{}, err
+	}
+	n := nodes[0]
+	if n.Err != nil && !errors.Is(n.Err, session.ErrNoNode) {
+		return n, n.Err
+	}
+	// What is not a number is somebody else's.
+	if limit, err := strconv.Atoi(string(bytes.TrimSpace(n.Data))); err == nil && limit != m.n {
+		return n, &session.OpError{Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: %d are recorded, and not %d", ErrLimit, limit, m.n)}
+	}
+	return n, nil
+}
+
+// glance counts the permits that are taken, and compares the limit.
+func (m *Semaphore) glance(ctx context.Context, e *session.Epoch) (taken int, err error) {
+	limit := make(chan error, 1)
+	go func() {
+		_, err := m.limit(ctx, e)
+		limit <- err
+	}()
+	permits, err := m.layout.taken(e.Children(ctx, m.layout.leases))
+	if lerr := <-limit; err == nil {
+		err = lerr
+	}
+	return len(permits), err
+}
+
+// The nodes of those who stand in line say how many permits they want, and of
+// whom they are.
+
+func wish(k int, id string) []byte { return []byte(strconv.Itoa(k) + " " + id) }
+
+// wanted is how many permits one in line wants. Other libraries' take one at a
+// time.
+func wanted(data []byte) int {
+	number, _, _ := bytes.Cut(data, []byte{' '})
+	if k, err := strconv.Atoi(string(number)); err == nil && k > 0 {
+		return k
+	}
+	return 1
+}
+
+// fits returns ErrLocked unless there are permits for all who are ahead in line,
+// and for one who wants k. Then the wait in line is not one for permits.
+func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
+	for {
+		paths, changed, err := p.Ahead(ctx)
+		if err != nil {
+			return err
+		}
+		changed.Close()
+		// Whoever is ahead and takes its permits does so in the moment in which it
+		// leaves the line. So those who are still there when the permits have been
+		// counted are not among these.
+		taken, err := m.glance(ctx, p.Epoch())
+		if err != nil {
+			return err
+		}
+		nodes, err := p.Epoch().Nodes(ctx, paths...)
+		if err != nil {
+			return err
+		}
+		all, left := taken+k, false
+		for _, n := range nodes {
+			left = left || errors.Is(n.Err, session.ErrNoNode)
+			all += wanted(n.Data)
+		}
+		switch {
+		case left:
+		case all > m.n:
+			return ErrLocked
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Semaphore names a number of permits. It holds no state, so one value may be
+// used by many goroutines. It is fair: who comes first is served first, also if
+// it wants more permits than those behind it.
+type Semaphore struct {
+	session *session.Session
+	path    string
+	n       int
+	layout  layout
+	opts    options
+}
+
+// NewSemaphore names the n permits at path. All who use the same path in the same
+// ensemble share them, with this library and with Curator's
+// InterProcessSemaphoreV2 and InterProcessSemaphoreMutex, or with Kazoo's
+// Semaphore if WithNaming says so. The limit is recorded in the node at path, and
+// whoever has another in mind gets ErrLimit; so does nobody where that node holds
+// something else than a number. To change the limit, remove the node or write
+// another number into it while nobody holds a permit. Nothing is sent.
+//
+// It panics if n is not positive.
+func NewSemaphore(s *session.Session, path string, n int, opts ...Option) *Semaphore {
+	if n <= 0 {
+		panic(fmt.Sprintf("lock: NewSemaphore with a limit of %d", n))
+	}
+	o := newOptions(opts)
+	return &Semaphore{session: s, path: path, n: n, layout: o.naming.semaphore(path), opts: o}
+}
+
+// Acquire waits for one permit; see AcquireN.
+func (m *Semaphore) Acquire(ctx context.Context) (*Lease, error) { return m.AcquireN(ctx, 1) }
+
+// AcquireN waits until k permits are free, and takes them all at once or none.
+// Whoever waits for many holds up those behind it until it has them, so nobody
+// starves, and since nobody ever has some and waits for more, no two can wait for
+// each other. The lease is of all k permits: it is lost with any of them, and
+// Unlock gives all of them back.
+//
+// When ctx ends first, AcquireN returns its cause in an error and leaves no node
+// behind, if need be by removing it in the background. More permits than there
+// are is a session.ErrInvalid, before anything is sent.
+//
+// It takes three round trips: standing in line for the right to take permits, a
+// list of the permits taken, and a transaction that creates k nodes and leaves
+// the line. The wait for a permit costs one more list for each that comes back.
+func (m *Semaphore) AcquireN(ctx context.Context, k int) (*Lease, error) {
+	return m.acquire(ctx, k, false)
+}
+
+// TryAcquire is Acquire, but returns ErrLocked where Acquire would wait for a
+// permit that somebody else has.
+func (m *Semaphore) TryAcquire(ctx context.Context) (*Lease, error) { return m.TryAcquireN(ctx, 1) }
+
+// TryAcquireN is AcquireN, but returns ErrLocked where AcquireN would wait for
+// permits that somebody else has, or is about to get. It does wait for those who
+// are ahead of it and whose permits are free.
+func (m *Semaphore) TryAcquireN(ctx context.Context, k int) (*Lease, error) {
+	return m.acquire(ctx, k, true)
+}
+
+// Do runs fn while it holds a permit, as Mutex.Do does with a lock.
+func (m *Semaphore) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
+	return do(ctx, m.Acquire, fn)
+}
+
+// Remaining returns how many permits are free. It takes one round trip, and the
+// number may have changed by the time it is looked at.
+func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
+	if err := session.CheckPath(m.path); err != nil {
+		return 0, err
+	}
+	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
+		taken, err := m.glance(ctx, e)
+		return max(m.n-taken, 0), err
+	})
+}
+
+// Holders returns who has permits, one for each, in the order in which they were
+// taken. It takes two round trips, a list and a read of every node.
+func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
+	if err := session.CheckPath(m.path); err != nil {
+		return nil, err
+	}
+	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) ([]Contender, error) {
+		names, err := m.layout.taken(e.Children(ctx, m.layout.leases))
+		if err != nil {
+			return nil, err
+		}
+		paths := make([]string, len(names))
+		for i, name := range names {
+			paths[i] = session.Join(m.layout.leases, name)
+		}
+		nodes, err := e.Nodes(ctx, paths...)
+		if err != nil {
+			return nil, err
+		}
+		var cs []Contender
+		for _, n := range nodes {
+			if !errors.Is(n.Err, session.ErrNoNode) {
+				cs = append(cs, newContender(n, false))
+			}
+		}
+		slices.SortFunc(cs, func(a, b Contender) int {
+			if a.Token != b.Token {
+				return int(min(max(a.Token-b.Token, -1), 1))
+			}
+			return strings.Compare(a.Path, b.Path)
+		})
+		return cs, nil
+	})
+}
+
+// within runs f in the current epoch, and again in the next if it ends meanwhile.
+func within[T any](ctx context.Context, s *session.Session, op, path string, f func(*session.Epoch) (T, error)) (T, error) {
+	for {
+		e, err := s.Epoch(ctx)
+		if err != nil {
+			var none T
+			return none, &session.OpError{Op: op, Path: path, Err: err}
+		}
+		if v, err := f(e); !errors.Is(err, session.ErrExpired) {
+			return v, err
+		}
+	}
+}
+
+// check refuses what could never be had.
+func (m *Semaphore) check(k int) error {
+	err := session.CheckPath(m.path)
+	invalid := func(format string, args ...any) error {
+		return &session.OpError{Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
+	}
+	const request, perNode = 1 << 20, 300 // what a transaction may have, and a node's share beside its path and data
+	switch {
+	case err != nil:
+		return err
+	case k <= 0:
+		return invalid("%d permits", k)
+	case k > m.n:
+		return invalid("%d permits, and there are %d", k, m.n)
+	case k > request/(perNode+len(m.layout.leases)+len(m.opts.id)):
+		return invalid("%d permits do not fit into a transaction", k)
+	}
+	return nil
+}
+
+func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error) {
+	if err := m.check(k); err != nil {
+		return nil, err
+	}
+	l := line.Line{Session: m.session, Path: m.layout.lock, Naming: m.opts.naming.lock(), Data: wish(k, m.opts.id)}
+	for {
+		p, err := l.Stand(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c, err := m.wait(ctx, p, k, try)
+		if err != nil {
+			leave(ctx, p)
+		} else {
+			c, err = m.take(ctx, lease.Begin(ctx, c, m.opts.terms()), k, try)
+		}
+		switch {
+		case err == nil:
+			return held(lease.Begin(ctx, c, m.opts.terms()), nil)
+		case !again(err):
+			return nil, err
+		}
+	}
+}
+
+// again tells of a failed attempt whether it failed for what has happened to its
+// own nodes, or their parents, so that one may try again from the beginning.
+func again(err error) bool {
+	return line.Gone(err) || errors.Is(err, ErrLost) || errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown)
+}
+
+func leave(ctx context.Context, p *line.Place) {
+	gone := p.Leave()
+	select {
+	case <-gone:
+	case <-ctx.Done():
+	}
+}
+
+// wait waits in line for the right to take permits.
+func (m *Semaphore) wait(ctx context.Context, p *line.Place, k int, try bool) (lease.Claim, error) {
+	var err error
+	switch {
+	case p.Free():
+	case try:
+		err = m.fits(ctx, p, k)
+	default: // whoever has the wrong limit in mind hears of it before it has waited
+		_, err = m.glance(ctx, p.Epoch())
+	}
+	if err != nil {
+		return lease.Claim{}, err
+	}
+	return p.Wait(ctx)
+}
+
+// take waits for permits and takes them. own is the right to do so, which it
+// gives back.
+func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool) (lease.Claim, error) {
+	if err := m.await(ctx, own, k, try); err != nil {
+		own.Release(ctx)
+		return lease.Claim{}, err
+	}
+	nodes := make([]lease.Successor, k)
+	for i := range nodes {
+		nodes[i] = m.layout.node([]byte(m.opts.id))
+	}
+	return own.Exchange(ctx, nodes...)
+}
+
+// await waits until k permits are free.
+func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool) error {
+	for {
+		taken, changed, err := m.look(ctx, own.Epoch())
+		if err != nil {
+			return err
+		}
+		if taken+k <= m.n || try {
+			changed.Close()
+			if taken+k > m.n {
+				return ErrLocked
+			}
+			return nil
+		}
+		select {
+		case <-changed.Fired():
+		case <-own.Context().Done():
+			err = own.Err()
+		case <-ctx.Done():
+			err = &session.OpError{Op: "wait for permits of", Path: m.path, Err: context.Cause(ctx)}
+		}
+		changed.Close()
+		if err != nil {
+			return err
+		}
+	}
+}
