@@ -1,0 +1,153 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Entry is an item as All sees it.
+type Entry[T any] struct {
+	ID        string // as Push returned it
+	Value     T
+	Priority  int
+	NotBefore time.Time // zero if it was due at once
+	Pushed    time.Time // by the servers' clocks
+	Attempts  int       // how often it has been claimed
+	Claimed   bool
+	Claimant  string // what claims it: the id that WithID gave it
+}
+
+// Peek returns the item that comes next without taking it, ErrEmpty if there is
+// none. It has asked a server that knows of every push that was complete before the
+// call. Corrupt items are passed over.
+func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
+	var none T
+	if err := q.usable("peek", false); err != nil {
+		return none, err
+	}
+	// A name taken from the pool is one that nobody else in this process can take
+	// meanwhile, so Peek looks by itself.
+	if err := q.session.Sync(ctx, q.items); err != nil {
+		return none, err
+	}
+	for e, err := range q.All(ctx) {
+		switch {
+		case errors.Is(err, ErrCorrupt):
+		case err != nil:
+			return none, err
+		case !e.Claimed && !e.NotBefore.After(time.Now()):
+			return e.Value, nil
+		}
+	}
+	return none, ErrEmpty
+}
+
+// All yields the items in the order of the queue, those that are claimed and those
+// that are not yet due among them. Items that are taken meanwhile are left out. An
+// error that is ErrCorrupt concerns one item, and the loop goes on; any other ends
+// it.
+//
+// It takes a list of all items, and a round trip for a number of items each.
+func (q *Queue[T]) All(ctx context.Context) iter.Seq2[Entry[T], error] {
+	return func(yield func(Entry[T], error) bool) {
+		es, err := q.names(ctx)
+		if err != nil {
+			yield(Entry[T]{}, err)
+			return
+		}
+		for part := range slices.Chunk(es, firstFlight) {
+			entries, err := inEpochs(ctx, &q.store, "read", func(ep *session.Epoch) ([]read[T], error) {
+				return q.browse(ctx, ep, part)
+			})
+			if err != nil {
+				yield(Entry[T]{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e.Entry, e.err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// names lists the items in order.
+func (st *store) names(ctx context.Context) ([]entry, error) {
+	if err := st.usable("list", false); err != nil {
+		return nil, err
+	}
+	names, stat, err := st.session.Children(ctx, st.items)
+	if err != nil {
+		if errors.Is(err, session.ErrNoNode) {
+			err = nil
+		}
+		return nil, err
+	}
+	var es []entry
+	for _, name := range names {
+		if o, ok := st.scheme.parse(name); ok {
+			es = append(es, entry{name, o})
+		}
+	}
+	base := int32(creates(stat))
+	slices.SortFunc(es, func(a, b entry) int { return compare(a, b, base) })
+	return es, nil
+}
+
+// read is an entry, or what is wrong with it.
+type read[T any] struct {
+	Entry[T]
+	err error
+}
+
+// browse reads items and their claims in one flight.
+func (q *Queue[T]) browse(ctx context.Context, ep *session.Epoch, es []entry) (all []read[T], err error) {
+	var paths []string
+	for _, e := range es {
+		paths = append(paths, q.itemPath(e.name))
+	}
+	if q.claims != "" {
+		for _, e := range es {
+			paths = append(paths, q.claimPath(e.name))
+		}
+	}
+	nodes, err := ep.Nodes(ctx, paths...)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range es {
+		n := nodes[i]
+		if n.Err != nil {
+			if errors.Is(n.Err, session.ErrNoNode) {
+				continue
+			}
+			return nil, n.Err
+		}
+		f := q.decode(e, n)
+		entry := Entry[T]{ID: q.scheme.id(e.name), Value: f.value, Pushed: f.pushed}
+		if q.scheme.prioritised {
+			entry.Priority = int(e.rank)
+		}
+		if e.due > 0 {
+			entry.NotBefore = time.UnixMilli(e.due)
+		}
+		if q.claims != "" {
+			entry.Attempts = int(f.version)
+			if c := nodes[len(es)+i]; c.Err == nil {
+				entry.Claimed, entry.Claimant = true, string(c.Data)
+			}
+		}
+		all = append(all, read[T]{entry, f.err})
+		for _, payload := range f.rest {
+			entry.Value, err = q.decodePayload(payload)
+			all = append(all, read[T]{entry, err})
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,162 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// errAttempts is the reason of a dead letter whose last consumer has not lived to
+// give one.
+var errAttempts = errors.New("queue: its consumers have died or lost their claims")
+
+// Consume claims items and calls fn for each, at most Concurrency at a time, until
+// ctx ends. If fn returns nil, the item is acknowledged. If it returns an error, the
+// item is put back after a pause (see RetryAfter), or made a dead letter if that
+// was its last attempt (see MaxAttempts). fn may settle the item itself instead.
+//
+// The context that fn is given ends when ctx does and when the claim is lost. An
+// item is worked on at least once: one whose claim was lost in the middle is
+// claimed again, perhaps while fn still runs here, and so may be one that fn
+// has dealt with when the acknowledgement did not get through.
+//
+// Consume returns when ctx has ended, or for an error that waiting does not mend,
+// such as session.ErrNoAuth; in any case after all calls of fn have returned and
+// their items are settled, for which no context but the session's end is a bound.
+// The error is never nil.
+func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T]) error, opts ...ConsumeOption) error {
+	if err := q.usable("consume", true); err != nil {
+		return err
+	}
+	o, err := newConsumeOptions(opts)
+	if err != nil {
+		return q.fail("consume", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &consumer[T]{
+		queue: q, fn: fn, consumeOptions: o, stop: cancel,
+		working: make(chan struct{}, o.concurrency),
+		holding: make(chan struct{}, o.concurrency+unsettled),
+	}
+	defer c.all.Wait()
+	for {
+		n, err := c.reserve(ctx)
+		if err != nil {
+			return q.fail("consume", err)
+		}
+		items, err := q.claim(ctx, n, true)
+		c.release(n - len(items))
+		if err != nil {
+			cancel(err)
+			return err
+		}
+		for _, item := range items {
+			c.all.Go(func() { c.consume(ctx, item) })
+		}
+	}
+}
+
+// unsettled is how many items Consume holds beside those that are worked on: while
+// they are acknowledged, and during the pause after a failed attempt.
+const unsettled = 64
+
+// consumer is one call of Consume.
+type consumer[T any] struct {
+	consumeOptions
+	queue   *Queue[T]
+	fn      func(context.Context, *Item[T]) error
+	stop    context.CancelCauseFunc
+	working chan struct{} // has room for the items that are worked on
+	holding chan struct{} // has room for those that are claimed
+	all     sync.WaitGroup
+}
+
+// reserve waits until an item may be claimed, and returns how many may.
+func (c *consumer[T]) reserve(ctx context.Context) (n int, err error) {
+	for {
+		wait := n == 0
+		if !acquire(ctx, c.holding, wait) {
+			break
+		}
+		if !acquire(ctx, c.working, wait) {
+			<-c.holding
+			break
+		}
+		n++
+	}
+	if ctx.Err() != nil {
+		c.release(n)
+		return 0, context.Cause(ctx)
+	}
+	return n, nil
+}
+
+func (c *consumer[T]) release(n int) {
+	for range n {
+		<-c.working
+		<-c.holding
+	}
+}
+
+func acquire(ctx context.Context, room chan struct{}, wait bool) bool {
+	if !wait {
+		select {
+		case room <- struct{}{}:
+			return true
+		default:
+			return false
+		}
+	}
+	select {
+	case room <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// consume works on an item and settles it.
+func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
+	defer func() { <-c.holding }()
+	err := errAttempts
+	if item.Attempt <= c.maxAttempts {
+		err = c.call(ctx, item)
+	}
+	<-c.working
+	// The outcome is settled whatever has become of ctx.
+	settle := context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		err = item.Ack(settle)
+	case item.Attempt >= c.maxAttempts:
+		err = item.Bury(settle, err)
+	default:
+		c.pause(ctx, item)
+		err = item.Nack(settle)
+	}
+	if why, ok := conflictOf(err); ok && why.refused() {
+		c.stop(err)
+	}
+}
+
+// call calls fn with a context that ends with ctx and with the claim.
+func (c *consumer[T]) call(ctx context.Context, item *Item[T]) error {
+	fctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(item.Context(), func() { cancel(item.Err()) })()
+	return c.fn(fctx, item)
+}
+
+// pause keeps an item whose attempt has failed from being claimed for a while, by
+// holding on to it.
+func (c *consumer[T]) pause(ctx context.Context, item *Item[T]) {
+	timer := time.NewTimer(c.retryAfter(item.Attempt))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-item.Context().Done():
+	case <-ctx.Done():
+	}
+}

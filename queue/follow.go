@@ -1,0 +1,235 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// folder is one of the folders that a pool knows the children of.
+type folder struct {
+	path  string
+	due   func() time.Time // when it may be listed again
+	doubt <-chan struct{}
+	merge func(names []string, st session.Stat)
+}
+
+// folders are the claims, if there are any, and the items.
+func (st *store) folders() []folder {
+	p := &st.pool
+	items := folder{st.items, p.itemsDue, p.items.doubt, p.listItems}
+	if st.claims == "" {
+		return []folder{items}
+	}
+	claims := folder{st.claims, p.claimsDue, p.claims.doubt, func(names []string, _ session.Stat) { p.listClaims(names) }}
+	return []folder{claims, items}
+}
+
+// list lists folders. Whoever lists does it alone, so that no old list takes the
+// place of a newer one.
+func (st *store) list(ctx context.Context, fs ...folder) error {
+	select {
+	case st.pool.turn <- struct{}{}:
+	case <-ctx.Done():
+		return st.fail("list", context.Cause(ctx))
+	}
+	defer func() { <-st.pool.turn }()
+	for _, f := range fs {
+		names, stat, err := st.session.Children(ctx, f.path)
+		if err != nil && !errors.Is(err, session.ErrNoNode) {
+			return err
+		}
+		f.merge(names, stat)
+	}
+	return nil
+}
+
+// follower keeps the pool up to date in one epoch for those who wait. However
+// many they are, each folder has one watch and is listed once for each change.
+type follower struct {
+	epoch  *session.Epoch
+	cancel context.CancelFunc
+	users  int
+	all    sync.WaitGroup
+	ended  chan struct{} // closed when it has failed
+	err    error         // why
+}
+
+// join has the pool followed until leave is called.
+func (st *store) join(ep *session.Epoch) (f *follower, leave func(), err error) {
+	p := &st.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f = p.follower; f == nil || f.epoch != ep || f.failed() {
+		f = &follower{epoch: ep, ended: make(chan struct{})}
+		var ctx context.Context
+		ctx, f.cancel = context.WithCancel(ep.Context())
+		for _, dir := range st.folders() {
+			f.all.Add(1)
+			if !ep.Go(func() { defer f.all.Done(); f.fail(&st.pool, st.followFolder(ctx, ep, dir)) }) {
+				f.all.Done()
+				f.cancel()
+				return nil, nil, st.fail("watch", session.ErrClosed)
+			}
+		}
+		p.follower = f
+	}
+	f.users++
+	return f, func() { st.leave(f) }, nil
+}
+
+// leave returns when the watches are gone, if nobody else needs them.
+func (st *store) leave(f *follower) {
+	st.pool.mu.Lock()
+	f.users--
+	last := f.users == 0
+	if last && st.pool.follower == f {
+		st.pool.follower = nil
+	}
+	st.pool.mu.Unlock()
+	if last {
+		f.cancel()
+		f.all.Wait()
+	}
+}
+
+func (f *follower) failed() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// fail ends the follower for all who use it.
+func (f *follower) fail(p *pool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.failed() {
+		return
+	}
+	f.err = err
+	close(f.ended)
+	f.cancel()
+}
+
+// followFolder lists a folder and then again after each change, but not more
+// often than its length allows.
+func (st *store) followFolder(ctx context.Context, ep *session.Epoch, f folder) error {
+	for {
+		if err := sleepUntil(ctx, f.due()); err != nil {
+			return err
+		}
+		w, err := st.watch(ctx, ep, f)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-w.Fired():
+			continue
+		case <-ctx.Done():
+			w.Close()
+			return context.Cause(ctx)
+		case <-f.doubt:
+		}
+		// There is no hurry in looking for what has most likely not happened.
+		timer := time.NewTimer(claimsPause)
+		select {
+		case <-w.Fired():
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		w.Close()
+	}
+}
+
+// watch lists a folder, and watches it or for its coming.
+func (st *store) watch(ctx context.Context, ep *session.Epoch, f folder) (*session.Watch, error) {
+	select {
+	case st.pool.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-st.pool.turn }()
+	select { // what is in doubt is about to be seen
+	case <-f.doubt:
+	default:
+	}
+	for {
+		names, stat, w, err := ep.WatchChildren(ctx, f.path)
+		if err == nil {
+			f.merge(names, stat)
+			return w, nil
+		}
+		if !errors.Is(err, session.ErrNoNode) {
+			return nil, err
+		}
+		_, exists, w, err := ep.WatchExists(ctx, f.path)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			f.merge(nil, session.Stat{})
+			return w, nil
+		}
+		w.Close()
+	}
+}
+
+// await waits until the pool has items to hand out.
+func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, error) {
+	f, leave, err := st.join(ep)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for {
+		changed, due := st.pool.more()
+		if es := st.pool.take(n); len(es) > 0 {
+			return es, nil
+		}
+		var timer *time.Timer
+		var ripe <-chan time.Time
+		if !due.IsZero() {
+			timer = time.NewTimer(time.Until(due))
+			ripe = timer.C
+		}
+		select {
+		case <-changed:
+		case <-ripe:
+		case <-f.ended:
+			err = f.err
+			if ep.Context().Err() != nil {
+				err = context.Cause(ep.Context())
+			}
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func sleepUntil(ctx context.Context, at time.Time) error {
+	d := time.Until(at)
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

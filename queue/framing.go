@@ -1,0 +1,66 @@
+package queue
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Curator's queues put a version before the items of a node, a mark and its
+// length before each, and another mark behind the last.
+const (
+	frameVersion = 0x00010001
+	frameItem    = 0x01
+	frameEnd     = 0x02
+)
+
+var errFraming = errors.New("not framed as Curator frames items")
+
+func frame(payloads ...[]byte) []byte {
+	data := binary.BigEndian.AppendUint32(nil, frameVersion)
+	for _, p := range payloads {
+		data = append(data, frameItem)
+		data = binary.BigEndian.AppendUint32(data, uint32(len(p)))
+		data = append(data, p...)
+	}
+	return append(data, frameEnd)
+}
+
+// unframe returns the items of a node, one at least. As in Curator, what stands
+// behind the end is passed over.
+func unframe(data []byte) ([][]byte, error) {
+	if len(data) < 4 || binary.BigEndian.Uint32(data) != frameVersion {
+		return nil, errFraming
+	}
+	var payloads [][]byte
+	for data = data[4:]; ; {
+		switch {
+		case len(data) > 0 && data[0] == frameEnd && payloads != nil:
+			return payloads, nil
+		case len(data) < 5 || data[0] != frameItem:
+			return nil, errFraming
+		}
+		n := binary.BigEndian.Uint32(data[1:])
+		data = data[5:]
+		if uint64(n) > uint64(len(data)) {
+			return nil, errFraming
+		}
+		payloads = append(payloads, data[:n:n])
+		data = data[n:]
+	}
+}
+
+// pack makes a node's data of one item or several.
+func (s *scheme) pack(payloads ...[]byte) []byte {
+	if s.framed {
+		return frame(payloads...)
+	}
+	return payloads[0]
+}
+
+// unpack returns the items of a node, one at least.
+func (s *scheme) unpack(data []byte) ([][]byte, error) {
+	if s.framed {
+		return unframe(data)
+	}
+	return [][]byte{data}, nil
+}

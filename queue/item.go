@@ -1,0 +1,90 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Item is a claimed item, until it is settled or its claim is lost. It is safe for
+// concurrent use.
+type Item[T any] struct {
+	ID      string // as Push returned it
+	Value   T
+	Attempt int // 1 for the first; claims of other libraries are not counted
+
+	queue *Queue[T]
+	epoch *session.Epoch
+	lease *lease.Lease
+	found found[T] // the version is the one that the claim has made
+}
+
+// Context is done when the claim has ended, by settling it or by loss;
+// context.Cause tells which, as Err does. It carries the values of the context
+// that Claim was given, but not its end.
+func (i *Item[T]) Context() context.Context { return i.lease.Context() }
+
+// Err is nil while the item is claimed. After that it is ErrSettled, or ErrLost
+// wrapping the reason.
+func (i *Item[T]) Err() error { return i.lease.Err() }
+
+// Guard makes a transaction fail, with session.ErrNoNode or session.ErrBadVersion,
+// if the item has been taken out of the queue or claimed again. With it, what an
+// item leads to in ZooKeeper itself happens once. Claims of other libraries do not
+// make it fail.
+func (i *Item[T]) Guard() session.Op {
+	return session.OpCheck(i.queue.itemPath(i.found.name), i.found.version)
+}
+
+// Ack takes the item out of the queue. The claim ends first, then the item is
+// removed in a transaction that fails if the claim is not there any more: a nil
+// error says that it was this claim that removed it, and ErrLost that it was not.
+// Acks of several items at the same time go together.
+//
+// ctx bounds only the wait: should it end, the removal goes on in the background.
+// If the session ends before its outcome is known, the error is session.ErrUnknown.
+func (i *Item[T]) Ack(ctx context.Context) error {
+	return i.settle(ctx, "acknowledge", func(w *write) {
+		i.queue.remove(w, i.found, i.found.version)
+	}, i.queue.pool.drop)
+}
+
+// Nack puts the item back into its old place in the queue, for another attempt. ctx
+// bounds only the wait: should it end, it goes on in the background.
+func (i *Item[T]) Nack(ctx context.Context) error {
+	return i.settle(ctx, "put back", func(w *write) {}, i.queue.pool.give)
+}
+
+// Bury makes the item a dead letter; see DeadLetters. ctx bounds only the wait, as
+// with Ack.
+func (i *Item[T]) Bury(ctx context.Context, reason error) error {
+	return i.settle(ctx, "bury", func(w *write) {
+		i.queue.remove(w, i.found, i.found.version)
+		i.queue.inter(w, i.found, reason)
+	}, i.queue.pool.drop)
+}
+
+// settle ends the claim with a transaction that removes it and does what more
+// says, and then tells the pool by done.
+func (i *Item[T]) settle(ctx context.Context, op string, more func(*write), done func(...entry)) error {
+	q := i.queue
+	claim := q.claimPath(i.found.name)
+	return i.lease.Settle(ctx, func() error {
+		var w write
+		w.delete(claim, 0)
+		more(&w)
+		err := q.do(i.epoch, w)
+		if err == nil {
+			done(i.found.entry)
+			return nil
+		}
+		q.pool.give(i.found.entry)
+		c, ok := conflictOf(err)
+		if ok && !c.refused() || over(err) {
+			return &session.OpError{Op: op, Path: q.itemPath(i.found.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
+		}
+		return err
+	})
+}

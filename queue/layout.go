@@ -1,0 +1,277 @@
+package queue
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Layout is how the nodes of a queue are called and what is in them, on which it
+// depends what the queue can do and which other libraries take part. All who use
+// a queue must choose the same.
+type Layout uint8
+
+const (
+	// Native does everything. It is the default.
+	Native Layout = iota
+	// Curator is that of Curator's DistributedQueue: first in, first out.
+	Curator
+	// CuratorPriority is that of Curator's DistributedPriorityQueue.
+	CuratorPriority
+	// CuratorDelay is that of Curator's DistributedDelayQueue: items come up in the
+	// order of the times before which they must not.
+	CuratorDelay
+	// CuratorSimple is that of Curator's SimpleDistributedQueue and of the queue
+	// that comes with ZooKeeper itself: first in, first out, and the items' own
+	// bytes. WithPrefix makes it that of others who do the same.
+	CuratorSimple
+	// Kazoo is that of Kazoo's Queue, which has priorities from 0 to 999.
+	Kazoo
+	// KazooLocking is that of Kazoo's LockingQueue, whose items can be claimed.
+	KazooLocking
+)
+
+var layoutNames = [...]string{
+	Native: "native", Curator: "curator", CuratorPriority: "curator-priority", CuratorDelay: "curator-delay",
+	CuratorSimple: "curator-simple", Kazoo: "kazoo", KazooLocking: "kazoo-locking",
+}
+
+// String is the layout's name in lower case.
+func (l Layout) String() string {
+	if int(l) < len(layoutNames) {
+		return layoutNames[l]
+	}
+	return fmt.Sprintf("layout %d", uint8(l))
+}
+
+// order is what the name of an item's node says of when its turn is.
+type order struct {
+	rank int64 // lower first: the priority, or the due time where there are no priorities
+	due  int64 // not before, in milliseconds since 1970; 0 says at once
+	seq  int32
+	part int // which part, of a node with several items that was taken apart
+}
+
+// scheme is what there is to a layout.
+type scheme struct {
+	layout Layout
+	// Where the items, the claims and the dead letters are, below the queue's
+	// path. Items that are at the path itself have claims only where WithLockPath
+	// puts them, and dead letters beside it.
+	items, claims, dead string
+	// lockable says that WithLockPath is understood.
+	lockable bool
+	// durable says that others expect the folders never to go once they are made.
+	durable bool
+	// framed says that a node may hold several items.
+	framed bool
+	// lowest, highest and usual are the priorities, if there are any.
+	prioritised            bool
+	lowest, highest, usual int
+	// delayed says that items can be due later.
+	delayed bool
+	prefix  func(o order, guid string) string
+	parse   func(name string) (order, bool)
+}
+
+// ranked tells whether an item may come before others that were pushed earlier.
+func (s *scheme) ranked() bool { return s.prioritised || s.delayed }
+
+// counted tells whether every claim raises the version of its item, so that an
+// item of version 0 has never been claimed.
+func (s *scheme) counted() bool { return s.layout == Native }
+
+// id is how an item is called in the API.
+func (s *scheme) id(name string) string {
+	if s.layout == Native && len(name) > nativeGUID+36 {
+		return name[nativeGUID : nativeGUID+36]
+	}
+	return name
+}
+
+// schemeOf returns false for a layout that there is not. prefix replaces that of
+// CuratorSimple.
+func schemeOf(l Layout, prefix string) (scheme, bool) {
+	s := scheme{layout: l, durable: l != Native}
+	switch l {
+	case Native:
+		s.items, s.claims, s.dead = "items", "claims", "dead"
+		s.prioritised, s.lowest, s.highest = true, math.MinInt32, math.MaxInt32
+		s.delayed = true
+		s.prefix, s.parse = nativePrefix, parseNative
+	case Curator:
+		s.framed, s.lockable = true, true
+		s.prefix, s.parse = plainPrefix(curatorPrefix), parsePlain(curatorPrefix, true)
+	case CuratorPriority:
+		s.framed, s.lockable = true, true
+		s.prioritised, s.lowest, s.highest = true, math.MinInt32, math.MaxInt32
+		s.prefix, s.parse = curatorPriorityPrefix, parseCuratorPriority
+	case CuratorDelay:
+		s.framed, s.lockable = true, true
+		s.delayed = true
+		s.prefix, s.parse = curatorDelayPrefix, parseCuratorDelay
+	case CuratorSimple:
+		if prefix == "" {
+			prefix = "qn-"
+		}
+		s.prefix, s.parse = plainPrefix(prefix), parsePlain(prefix, false)
+	case Kazoo, KazooLocking:
+		s.prioritised, s.lowest, s.highest, s.usual = true, 0, 999, 100
+		s.prefix, s.parse = kazooPrefix, parseKazoo
+		if l == KazooLocking {
+			s.items, s.claims, s.dead = "entries", "taken", "dead"
+		}
+	default:
+		return scheme{}, false
+	}
+	return s, true
+}
+
+// The native name is PPPPPPPP-TTTTTTTTTTT-GUID-SEQ. The due time in milliseconds
+// has room until the year 2527.
+const (
+	nativeGUID = 8 + 1 + 11 + 1
+	latestDue  = 1<<44 - 1
+)
+
+func nativePrefix(o order, guid string) string {
+	return fmt.Sprintf("%08x-%011x-%s-", uint32(o.rank-math.MinInt32), o.due, guid)
+}
+
+func parseNative(name string) (o order, ok bool) {
+	const seq = nativeGUID + 36 + 1
+	if len(name) < seq+10 || name[8] != '-' || name[nativeGUID-1] != '-' || name[seq-1] != '-' {
+		return o, false
+	}
+	p, ok1 := parseHex(name[:8], lowerHex)
+	due, ok2 := parseHex(name[9:nativeGUID-1], lowerHex)
+	n, rest, ok3 := parseSequence(name[seq:])
+	return order{rank: p + math.MinInt32, due: due, seq: n}, ok1 && ok2 && ok3 && rest == ""
+}
+
+const curatorPrefix = "queue-"
+
+func plainPrefix(prefix string) func(order, string) string {
+	return func(order, string) string { return prefix }
+}
+
+func parsePlain(prefix string, parts bool) func(string) (order, bool) {
+	return func(name string) (o order, ok bool) {
+		digits, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			return o, false
+		}
+		return parseEnd(o, digits, parts)
+	}
+}
+
+// A priority is the sign, 1 for what is not negative, and the two's complement.
+func curatorPriorityPrefix(o order, _ string) string {
+	sign := '1'
+	if o.rank < 0 {
+		sign = '0'
+	}
+	return fmt.Sprintf("%s%c%08X", curatorPrefix, sign, uint32(o.rank))
+}
+
+func parseCuratorPriority(name string) (o order, ok bool) {
+	rest, ok := strings.CutPrefix(name, curatorPrefix)
+	if !ok || len(rest) < 9 || rest[0] != '0' && rest[0] != '1' {
+		return o, false
+	}
+	p, ok := parseHex(rest[1:9], upperHex)
+	o.rank = int64(int32(uint32(p)))
+	if !ok || (o.rank < 0) != (rest[0] == '0') {
+		return o, false
+	}
+	return parseEnd(o, rest[9:], true)
+}
+
+func curatorDelayPrefix(o order, _ string) string {
+	return fmt.Sprintf("%s|%08X|", curatorPrefix, o.due)
+}
+
+func parseCuratorDelay(name string) (o order, ok bool) {
+	rest, ok := strings.CutPrefix(name, curatorPrefix+"|")
+	if !ok {
+		return o, false
+	}
+	due, digits, ok := strings.Cut(rest, "|")
+	if !ok {
+		return o, false
+	}
+	if o.due, ok = parseHex(due, upperHex+"abcdef"); !ok {
+		return o, false
+	}
+	o.rank = o.due
+	return parseEnd(o, digits, true)
+}
+
+func kazooPrefix(o order, _ string) string { return fmt.Sprintf("entry-%03d-", o.rank) }
+
+func parseKazoo(name string) (o order, ok bool) {
+	rest, ok := strings.CutPrefix(name, "entry-")
+	if !ok || len(rest) < 4 || rest[3] != '-' {
+		return o, false
+	}
+	p, err := strconv.ParseUint(rest[:3], 10, 16)
+	if err != nil {
+		return o, false
+	}
+	o.rank = int64(p)
+	return parseEnd(o, rest[4:], false)
+}
+
+// parseEnd reads the sequence number, and where nodes are taken apart, the part.
+func parseEnd(o order, s string, parts bool) (order, bool) {
+	var ok bool
+	o.seq, s, ok = parseSequence(s)
+	if !ok || s == "" {
+		return o, ok
+	}
+	if !parts || s[0] != '-' {
+		return order{}, false
+	}
+	n, err := strconv.ParseUint(s[1:], 10, 31)
+	o.part = int(n)
+	return o, err == nil && n > 0 && s[1] != '0'
+}
+
+// parseSequence reads a number as the server writes it, with ten characters at
+// least.
+func parseSequence(s string) (seq int32, rest string, ok bool) {
+	end := 0
+	for end < len(s) && (s[end] >= '0' && s[end] <= '9' || end == 0 && s[0] == '-') {
+		end++
+	}
+	n, err := strconv.ParseInt(s[:end], 10, 32)
+	if err != nil || s[:end] != fmt.Sprintf("%010d", n) {
+		return 0, "", false
+	}
+	return int32(n), s[end:], true
+}
+
+const (
+	lowerHex = "0123456789abcdef"
+	upperHex = "0123456789ABCDEF"
+)
+
+func parseHex(s, digits string) (int64, bool) {
+	if s == "" || strings.Trim(s, digits) != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 16, 64)
+	return n, err == nil
+}
+
+// successor names the node that takes the place of one that held several items,
+// the first of which has been taken. It stands where that did, and no node is
+// ever called so again.
+func successor(name string, o order) (string, order) {
+	if o.part > 0 {
+		name = strings.TrimSuffix(name, fmt.Sprintf("-%d", o.part))
+	}
+	o.part++
+	return fmt.Sprintf("%s-%d", name, o.part), o
+}

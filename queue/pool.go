@@ -1,0 +1,333 @@
+package queue
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// pool is what is known of the names of a queue's items, so that they need not be
+// listed for each. All of it may be out of date: whether an item can be taken is
+// for the transaction to say that takes it.
+type pool struct {
+	scheme *scheme
+
+	mu      sync.Mutex
+	base    int32               // an upper bound of the sequence numbers, which wrap
+	ready   heap[entry]         // due, and not known to be claimed
+	later   heap[entry]         // not yet due
+	claimed map[string]entry    // by others
+	held    map[string]struct{} // the names of the claims that others have, as far as known
+	out     map[string]bool     // with calls of this process, and so in none of the above; whether it has been listed meanwhile
+	window  int                 // how many of the first to choose from
+	again   bool                // an item may have been missed
+	changed chan struct{}       // closed when there is more to take
+	items   listing
+	claims  listing
+
+	turn     chan struct{} // has room for the one who lists
+	follower *follower
+}
+
+// entry is the node of an item, or in Curator's layouts of several.
+type entry struct {
+	name string
+	order
+}
+
+// listing is when and how a folder was last listed.
+type listing struct {
+	at      time.Time // zero: never
+	names   int
+	creates uint32 // see creates
+	// doubt receives when it may have missed something that no watch tells of.
+	doubt chan struct{}
+}
+
+// A list of n names costs servers and clients about as much as n/200 items do.
+// It may be read again after as long as n/20 items take, unless there are so few
+// names that it does not matter.
+const (
+	cheapNames = 128
+	namePause  = 5 * time.Microsecond
+)
+
+// due tells when the folder may be listed again.
+func (l listing) due() time.Time {
+	if l.names <= cheapNames {
+		return l.at
+	}
+	return l.at.Add(time.Duration(l.names) * namePause)
+}
+
+// creates is how many children of a node have ever been created, or half of that
+// once 2^31 have been: a server counts creates in Cversion, and adds the deletes
+// for those who ask. As long as it is the same, a list has all there are.
+func creates(st session.Stat) uint32 { return uint32(st.Cversion+int32(st.NumChildren)) >> 1 }
+
+// widest is the largest window.
+const widest = 64
+
+func (p *pool) init(s *scheme) {
+	p.scheme = s
+	p.ready.before = p.before
+	p.later.before = func(a, b entry) bool { return a.due < b.due }
+	p.claimed = make(map[string]entry)
+	p.held = make(map[string]struct{})
+	p.out = make(map[string]bool)
+	p.window = 1
+	p.changed = make(chan struct{})
+	p.items.doubt, p.claims.doubt = make(chan struct{}, 1), make(chan struct{}, 1)
+	p.turn = make(chan struct{}, 1)
+}
+
+// before is the order of the queue.
+func (p *pool) before(a, b entry) bool { return compare(a, b, p.base) < 0 }
+
+func compare(a, b entry, base int32) int {
+	return cmp.Or(
+		cmp.Compare(a.rank, b.rank),
+		cmp.Compare(uint32(a.seq-base-1), uint32(b.seq-base-1)),
+		cmp.Compare(a.part, b.part),
+		cmp.Compare(a.name, b.name),
+	)
+}
+
+// take hands out up to n items, the first ones unless others are after the same.
+// The caller gives each back or drops it.
+func (p *pool) take(n int) []entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for now := time.Now().UnixMilli(); p.later.len() > 0 && p.later.es[0].due <= now; {
+		p.ready.push(p.later.pop())
+	}
+	var aside, es []entry
+	for skip := rand.IntN(p.window); len(es) < n && p.ready.len() > 0; {
+		switch e := p.ready.pop(); {
+		case p.isHeld(e.name):
+			p.claimed[e.name] = e
+		case skip > 0 && p.ready.len() > 0:
+			skip--
+			aside = append(aside, e)
+		default:
+			es = append(es, e)
+			p.out[e.name] = false
+		}
+	}
+	for _, e := range aside {
+		if len(es) < n { // there was nothing behind it
+			es = append(es, e)
+			p.out[e.name] = false
+		} else {
+			p.ready.push(e)
+		}
+	}
+	return es
+}
+
+func (p *pool) isHeld(name string) bool {
+	_, ok := p.held[name]
+	return ok
+}
+
+// give takes items back: they are still there, for all the caller knows.
+func (p *pool) give(es ...entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range es {
+		if _, ok := p.out[e.name]; ok {
+			delete(p.out, e.name)
+			p.add(e)
+		}
+	}
+	if len(es) > 0 {
+		p.tell()
+	}
+}
+
+// add sorts an item in. p.mu is held.
+func (p *pool) add(e entry) {
+	switch {
+	case p.isHeld(e.name):
+		p.claimed[e.name] = e
+	case e.due > time.Now().UnixMilli():
+		p.later.push(e)
+	default:
+		p.ready.push(e)
+	}
+}
+
+// drop forgets items that this process has removed.
+func (p *pool) drop(es ...entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range es {
+		delete(p.out, e.name)
+	}
+}
+
+// lose forgets an item that was not there any more. If it has been listed while it
+// was out, it may have been put back in between.
+func (p *pool) lose(e entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.out[e.name] {
+		p.doubt()
+	}
+	delete(p.out, e.name)
+}
+
+// returned notes that items have been put back that the pool does not know of.
+func (p *pool) returned() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubt()
+}
+
+// doubt has the items listed again. p.mu is held.
+func (p *pool) doubt() {
+	p.again = true
+	ring(p.items.doubt)
+}
+
+// hold takes an item back that somebody else has claimed. That claim may have
+// ended already, and with it the last chance to hear of it.
+func (p *pool) hold(e entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.out, e.name)
+	p.held[e.name] = struct{}{}
+	p.claimed[e.name] = e
+	ring(p.claims.doubt)
+}
+
+func ring(bell chan struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+// contended and uncontended adapt to others who are after the same items: whoever
+// has lost one chooses from more.
+func (p *pool) contended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.window = min(2*p.window, widest)
+}
+
+func (p *pool) uncontended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.window = max(p.window/2, 1)
+}
+
+// tell wakes those who wait. p.mu is held.
+func (p *pool) tell() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// more returns a channel that is closed when there may be more to take, and the
+// time when the next item is due, zero if there is none.
+func (p *pool) more() (changed <-chan struct{}, due time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.later.len() > 0 {
+		due = time.UnixMilli(p.later.es[0].due)
+	}
+	return p.changed, due
+}
+
+// listItems takes over a list of the items.
+func (p *pool) listItems(names []string, st session.Stat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.again = false
+	p.items.at, p.items.names, p.items.creates = time.Now(), len(names), creates(st)
+	p.base = int32(p.items.creates)
+	clear(p.claimed)
+	now := p.items.at.UnixMilli()
+	ready, later := make([]entry, 0, len(names)), []entry(nil)
+	for _, name := range names {
+		o, ok := p.scheme.parse(name)
+		if !ok {
+			continue
+		}
+		if _, out := p.out[name]; out {
+			p.out[name] = true
+			continue
+		}
+		switch e := (entry{name, o}); {
+		case p.isHeld(name):
+			p.claimed[name] = e
+		case o.due > now:
+			later = append(later, e)
+		default:
+			ready = append(ready, e)
+		}
+	}
+	p.ready.fill(ready)
+	p.later.fill(later)
+	p.tell()
+}
+
+// listClaims takes over a list of the claims.
+func (p *pool) listClaims(names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.claims.at, p.claims.names = time.Now(), len(names)
+	clear(p.held)
+	for _, name := range names {
+		if _, out := p.out[name]; !out {
+			p.held[name] = struct{}{}
+		}
+	}
+	for name, e := range p.claimed {
+		if !p.isHeld(name) {
+			delete(p.claimed, name)
+			p.add(e)
+		}
+	}
+	p.tell()
+}
+
+// claimsPause is how long at most the end of somebody's claim goes unnoticed by a
+// consumer that has other items to take.
+const claimsPause = 100 * time.Millisecond
+
+// stale tells which folders to list again before anything is taken: the claims, if
+// one of them may have ended, and the items, if one of them may have been missed.
+func (p *pool) stale() (claims, items bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.claims.due()
+	if pause := p.claims.at.Add(claimsPause); pause.After(next) {
+		next = pause
+	}
+	now := time.Now()
+	return len(p.claimed) > 0 && now.After(next), p.again && !now.Before(p.items.due())
+}
+
+// staleItems tells from the Stat of the items' folder whether to list it again.
+func (p *pool) staleItems(st session.Stat) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return creates(st) != p.items.creates && !time.Now().Before(p.items.due())
+}
+
+// itemsDue and claimsDue tell when the folders may be listed again.
+func (p *pool) itemsDue() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.items.due()
+}
+
+func (p *pool) claimsDue() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.claims.due()
+}

@@ -1,0 +1,171 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Pop waits for an item, removes it, and returns it.
+//
+// When ctx ends, Pop returns its cause in an error. If an item was being removed at
+// that moment, the error is session.ErrUnknown as well, and the item, if it was
+// removed, is put back where it stood, in the background; it is lost only if the
+// process or its session ends before that. The same error without an end of ctx
+// says that the session has ended while an item was being removed.
+//
+// Two round trips, when there are items: one reads the first and looks for new
+// ones, one removes. Items that another consumer has claimed are passed over, and
+// corrupt ones become dead letters.
+func (q *Queue[T]) Pop(ctx context.Context) (T, error) { return first(q.pop(ctx, 1, true)) }
+
+// TryPop is Pop, but returns ErrEmpty where Pop would wait. Then it has asked a
+// server that knows of every push that was complete before the call.
+func (q *Queue[T]) TryPop(ctx context.Context) (T, error) { return first(q.pop(ctx, 1, false)) }
+
+// PopN waits for an item, removes up to n of those that are there, in one
+// transaction, and returns them in order. It does not wait for more than one, and
+// returns no more than a hundred, or half a megabyte.
+func (q *Queue[T]) PopN(ctx context.Context, n int) ([]T, error) { return q.pop(ctx, n, true) }
+
+// TryPopN is PopN, but returns ErrEmpty where PopN would wait.
+func (q *Queue[T]) TryPopN(ctx context.Context, n int) ([]T, error) { return q.pop(ctx, n, false) }
+
+func first[T any](vs []T, err error) (v T, _ error) {
+	if err == nil {
+		v = vs[0]
+	}
+	return v, err
+}
+
+func (q *Queue[T]) pop(ctx context.Context, n int, wait bool) ([]T, error) {
+	if err := q.usable("pop", false); err != nil {
+		return nil, err
+	}
+	if n <= 0 {
+		return nil, q.fail("pop", fmt.Errorf("%w: %d items", session.ErrInvalid, n))
+	}
+	items, err := inEpochs(ctx, &q.store, "pop", func(ep *session.Epoch) ([]found[T], error) {
+		return q.popIn(ctx, ep, n, wait)
+	})
+	if err != nil {
+		return nil, err
+	}
+	vs := make([]T, len(items))
+	for i, f := range items {
+		vs[i] = f.value
+	}
+	return vs, nil
+}
+
+func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]found[T], error) {
+	for {
+		items, err := q.look(ctx, ep, min(n, txnWrites), popBytes, wait)
+		if err != nil {
+			return nil, err
+		}
+		removed, _, err := q.undertake(ctx, ep, items, trade[T]{
+			plan: q.removal,
+			lost: q.outrun,
+			late: func(fs []found[T], _ []session.Result) { q.putBack(ep, fs) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(removed) > 0 {
+			q.pool.drop(entries(removed)...)
+			return removed, nil
+		}
+	}
+}
+
+// popBytes bounds what PopN returns, so that it can be put back in few
+// transactions.
+const popBytes = 512 << 10
+
+// inEpochs runs f in the current epoch, and again in the next as long as epochs
+// end under it without consequences.
+func inEpochs[R any](ctx context.Context, st *store, op string, f func(*session.Epoch) (R, error)) (R, error) {
+	for {
+		ep, err := st.session.Epoch(ctx)
+		if err != nil {
+			var none R
+			return none, st.fail(op, err)
+		}
+		r, err := f(ep)
+		switch {
+		case err == nil, err == ErrEmpty, err == ErrFull:
+			return r, err
+		case over(err) && ctx.Err() == nil:
+			continue
+		}
+		var oe *session.OpError
+		if !errors.As(err, &oe) {
+			err = st.fail(op, err)
+		}
+		return r, err
+	}
+}
+
+// removal takes an item out of the queue, if it is as it was read and nobody
+// claims it.
+func (q *Queue[T]) removal(f found[T]) (w write) {
+	q.exclude(&w, f)
+	q.remove(&w, f, f.version)
+	return w
+}
+
+// exclude makes a transaction fail if the item is claimed, by making and removing
+// a claim in it. Where every claim raises the version, an item of version 0 is not
+// claimed, which the removal sees to.
+func (q *Queue[T]) exclude(w *write, f found[T]) {
+	if q.claims != "" && !(q.scheme.counted() && f.version == 0) {
+		w.create(q.claimPath(f.name), nil, session.Ephemeral())
+		w.delete(q.claimPath(f.name), session.AnyVersion)
+	}
+}
+
+// remove deletes an item's node, which is to be of the given version. If there are
+// other items in it, a node that holds these takes its place: under another name,
+// so that others who have read the old one do not delete them with it.
+func (q *Queue[T]) remove(w *write, f found[T], version int32) {
+	w.delete(q.itemPath(f.name), version)
+	if len(f.rest) > 0 {
+		name, _ := successor(f.name, f.order)
+		w.create(q.itemPath(name), q.scheme.pack(f.rest...))
+	}
+}
+
+// outrun is told that others have been faster.
+func (q *Queue[T]) outrun(f found[T], c conflict) {
+	switch {
+	case q.claims != "" && c.path == q.claimPath(f.name) && c.reason == session.ErrNodeExists:
+		q.pool.hold(f.entry)
+	case c.path == q.itemPath(f.name) && c.reason == session.ErrNoNode:
+		q.pool.lose(f.entry)
+	case c.path == q.itemPath(f.name) && c.reason == session.ErrBadVersion:
+		q.pool.give(f.entry) // it has been claimed or changed since it was read
+	}
+	// Otherwise somebody has put nodes where none belong, under an item for
+	// instance. It stays out of the pool, and in nobody's way.
+}
+
+// putBack undoes a removal. Each item gets its old name, and so its old place; with
+// others that were in its node, the successor stays.
+func (q *Queue[T]) putBack(ep *session.Epoch, fs []found[T]) {
+	var ws []write
+	for _, f := range fs {
+		var w write
+		data := f.data
+		if len(f.rest) > 0 {
+			data = q.scheme.pack(f.payload)
+		}
+		w.create(q.itemPath(f.name), data)
+		ws = append(ws, w)
+	}
+	q.apply(ep, ws...)
+	q.pool.drop(entries(fs)...)
+	q.pool.returned()
+}

@@ -1,0 +1,159 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// MaxSize is how many bytes an item may have, encoded. Servers take requests of up
+// to 1 MB, and besides the item there must be room for what claims and buries it.
+const MaxSize = 1<<20 - 16<<10
+
+// Push appends v to the queue, behind all items of its priority, and returns its
+// id: that of Item, All and DeadLetters. It happens once: a lost reply neither
+// loses nor doubles the item.
+//
+// When ctx or the session ends while it is not known whether the item was pushed,
+// the error is session.ErrUnknown; with any other error it was not. The id of
+// layouts other than Native is the name of the node, and it is empty if the reply
+// was lost and the item has been taken since.
+//
+// One round trip: a transaction of a create and a receipt. WithMaxLen takes one
+// more.
+func (q *Queue[T]) Push(ctx context.Context, v T, opts ...PushOption) (id string, err error) {
+	ids, err := q.PushAll(ctx, []T{v}, opts...)
+	if len(ids) > 0 {
+		id = ids[0]
+	}
+	return id, err
+}
+
+// PushAll is Push for several values, which keep their order. They go in
+// transactions of up to a hundred values and half a megabyte. It returns the ids of
+// those that were pushed, all unless there is an error; session.ErrUnknown
+// concerns the transaction behind them.
+func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids []string, err error) {
+	if err := q.usable("push", false); err != nil {
+		return nil, err
+	}
+	o, err := q.scheme.order(opts)
+	if err != nil {
+		return nil, q.fail("push", err)
+	}
+	ws := make([]write, len(vs))
+	names := make([]string, len(vs))
+	for i, v := range vs {
+		data, err := q.encode(v)
+		if err != nil {
+			return nil, q.fail("push", err)
+		}
+		names[i] = q.scheme.prefix(o, session.GUID())
+		create := []session.CreateOption{session.Sequential()}
+		if q.scheme.layout == Native {
+			create = append(create, session.Unique())
+		}
+		ws[i].create(q.itemPath(names[i]), data, create...)
+	}
+	for len(ws) > 0 {
+		some, err := inEpochs(ctx, &q.store, "push", func(ep *session.Epoch) ([]session.Result, error) {
+			return q.pushIn(ctx, ep, ws[:fitting(ws)])
+		})
+		if err != nil {
+			return ids, err
+		}
+		for i, r := range some {
+			ids = append(ids, q.pushedID(names[i], r))
+		}
+		ws, names = ws[len(some):], names[len(some):]
+	}
+	return ids, nil
+}
+
+func (q *Queue[T]) encode(v T) ([]byte, error) {
+	data, err := q.codec.Encode(v)
+	if err != nil {
+		return nil, err
+	}
+	if data = q.scheme.pack(data); len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: an item of %d bytes, and at most %d fit", session.ErrInvalid, len(data), MaxSize)
+	}
+	return data, nil
+}
+
+// pushedID is the id of an item whose node was to be called name, but for its
+// number.
+func (st *store) pushedID(name string, r session.Result) string {
+	if st.scheme.layout != Native { // otherwise the name tells it without the number
+		_, name = session.Split(r.Path)
+	}
+	return st.scheme.id(name)
+}
+
+// pushIn carries out a transaction of creates; if the queue is bounded, of as many
+// as fit into it.
+func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]session.Result, error) {
+	for tries := 0; ; tries++ {
+		part, ops := ws, []session.Op(nil)
+		if st.opts.bounded {
+			n, guard, err := st.room(ctx, ep)
+			if err != nil {
+				return nil, err
+			}
+			part, ops = ws[:min(n, len(ws))], []session.Op{guard}
+		}
+		results, err := ep.Undertake(ctx, nil, append(opsOf(part), ops...)...)
+		c, k := culprit(part, err)
+		switch {
+		case err == nil:
+			return results[:len(part)], nil
+		case k >= 0 && st.missing(c) != "":
+			if err := st.ensure(ctx, ep, st.missing(c)); err != nil {
+				return nil, err
+			}
+		case st.opts.bounded && outdated(err, st.items):
+			// Somebody else has pushed since, and when many do, patience helps.
+			pause := time.Now().Add(rand.N(time.Millisecond << min(tries, 6)))
+			if err := sleepUntil(ctx, pause); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, err
+		}
+	}
+}
+
+// room tells how many items may be pushed, and makes the transaction that does so
+// exclude others that do.
+func (st *store) room(ctx context.Context, ep *session.Epoch) (n int, guard session.Op, err error) {
+	for {
+		nodes, err := ep.Nodes(ctx, st.items)
+		if err != nil {
+			return 0, guard, err
+		}
+		folder := nodes[0]
+		switch {
+		case errors.Is(folder.Err, session.ErrNoNode):
+			if err := st.ensure(ctx, ep, st.items); err != nil {
+				return 0, guard, err
+			}
+			continue
+		case folder.Err != nil:
+			return 0, guard, folder.Err
+		}
+		n = st.opts.maxLen - folder.Stat.NumChildren
+		if n <= 0 {
+			return 0, guard, ErrFull
+		}
+		return n, session.OpSet(st.items, folder.Data, folder.Stat.Version), nil
+	}
+}
+
+func outdated(err error, path string) bool {
+	c, ok := conflictOf(err)
+	return ok && c.path == path && (c.reason == session.ErrBadVersion || c.reason == session.ErrNoNode)
+}

@@ -1,0 +1,122 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Queue names a queue of values of type T. It is safe for concurrent use, and all
+// that it holds is what it knows of the items' names, so that there is nothing to
+// close.
+type Queue[T any] struct {
+	store
+	codec codec.Codec[T]
+}
+
+// New names the queue at path. Nothing is sent; options that do not go together
+// and a bad path are errors of every call.
+func New[T any](s *session.Session, path string, c codec.Codec[T], opts ...Option) *Queue[T] {
+	q := &Queue[T]{codec: c}
+	q.store.init(s, path, newOptions(opts))
+	return q
+}
+
+// store is a queue as far as it does not depend on the type of its values.
+type store struct {
+	session *session.Session
+	path    string
+	opts    options
+	scheme  scheme
+	// The folders; claims is empty if items cannot be claimed.
+	items, claims, dead string
+	label               string // the data of claims
+	broken              error  // what is wrong with path or opts
+
+	pool    pool
+	settled batcher
+}
+
+func (st *store) init(s *session.Session, path string, o options) {
+	st.session, st.path, st.opts = s, path, o
+	if st.broken = session.CheckPath(path); st.broken == nil {
+		st.broken = o.check()
+	}
+	if st.broken != nil {
+		return
+	}
+	st.scheme, _ = schemeOf(o.layout, o.prefix)
+	within := func(name string) string {
+		if name == "" {
+			return path
+		}
+		return session.Join(path, name)
+	}
+	st.items, st.claims, st.dead = within(st.scheme.items), o.lockPath, o.dead
+	if st.scheme.claims != "" {
+		st.claims = within(st.scheme.claims)
+	}
+	switch {
+	case st.dead != "":
+	case st.scheme.dead != "":
+		st.dead = within(st.scheme.dead)
+	default:
+		st.dead = path + "-dead"
+	}
+	st.label = o.id
+	if o.layout == KazooLocking { // where an owner knows itself by this
+		st.label = strings.ReplaceAll(session.GUID(), "-", "")
+	}
+	st.pool.init(&st.scheme)
+}
+
+// usable refuses an operation that cannot be, before anything is sent.
+func (st *store) usable(op string, claims bool) error {
+	switch {
+	case st.broken != nil:
+		return st.fail(op, st.broken)
+	case claims && st.claims == "":
+		return st.fail(op, fmt.Errorf("%w: a claim with layout %v", ErrUnsupported, st.scheme.layout))
+	}
+	return nil
+}
+
+func (st *store) itemPath(name string) string  { return session.Join(st.items, name) }
+func (st *store) claimPath(name string) string { return session.Join(st.claims, name) }
+func (st *store) deadPath(name string) string  { return session.Join(st.dead, name) }
+
+// ensure creates a folder that was found missing. Those that only this library
+// knows are containers, which the servers remove when they are empty; others
+// count on theirs to stay.
+func (st *store) ensure(ctx context.Context, ep *session.Epoch, dir string) error {
+	opts := []session.CreateOption{session.Parents()}
+	if !st.scheme.durable {
+		opts = append(opts, session.Container())
+	}
+	_, _, err := ep.Create(ctx, dir, nil, opts...)
+	if errors.Is(err, session.ErrUnsupported) { // before 3.5.3
+		_, _, err = ep.Create(ctx, dir, nil, session.Parents())
+	}
+	switch {
+	case errors.Is(err, session.ErrNodeExists):
+		return nil
+	case errors.Is(err, session.ErrUnknown) && ctx.Err() == nil && ep.Err() == nil:
+		return nil // the next try will tell
+	}
+	return err
+}
+
+// Len is the number of items in the queue. Items that are claimed or not yet due
+// count, and so does, since the server counts and not this call, what strangers may have put
+// there. It takes one round trip.
+func (q *Queue[T]) Len(ctx context.Context) (int, error) {
+	if err := q.usable("count", false); err != nil {
+		return 0, err
+	}
+	st, _, err := q.session.Exists(ctx, q.items)
+	return st.NumChildren, err
+}
