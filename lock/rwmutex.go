@@ -19,7 +19,9 @@ type RWMutex struct{ read, write turn }
 // NewRW names the lock at path. All who use the same path in the same ensemble
 // contend for it, with this library and with Curator's
 // InterProcessReadWriteLock, or with Kazoo's ReadLock and WriteLock if WithNaming
-// says so. Nothing is sent.
+// says so. A Mutex at the same path, and go-zookeeper's Lock, are writers among
+// them; Curator's InterProcessMutex is not, because it does not see readers.
+// Nothing is sent.
 //
 // The algorithm is the shared lock of the ZooKeeper recipes.
 func NewRW(s *session.Session, path string, opts ...Option) *RWMutex {

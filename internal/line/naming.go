@@ -20,6 +20,9 @@ const (
 type Marker struct {
 	Text string
 	Kind Kind
+	// Heirs says that an exclusive one so called may turn into a shared one in its
+	// own place.
+	Heirs bool
 }
 
 // Naming says how the nodes of a line are called, and which children of its
@@ -34,17 +37,18 @@ type Naming struct {
 	Markers []Marker
 }
 
-// The marks of exclusive locks: of Curator and go-zookeeper, and of Kazoo.
-var lockMarkers = []Marker{{"-lock-", Exclusive}, {"__lock__", Exclusive}}
+// The marks of locks, of Curator and go-zookeeper, and of Kazoo: those that are
+// always exclusive, and those that readers share. All wait for each other, so
+// that who locks for himself and who shares do not own at the same time.
+var (
+	lockMarkers  = slices.Concat([]Marker{ownLock, kazooLock, writer}, shared)
+	shareMarkers = slices.Concat([]Marker{writer, kazooLock, ownLock}, shared)
 
-// The marks of locks that readers share, of Curator and of Kazoo. To a
-// go-zookeeper lock at the same path all of them are exclusive, and so it is to
-// them.
-var shareMarkers = []Marker{
-	{"__WRIT__", Exclusive}, {"__READ__", Shared},
-	{"__lock__", Exclusive}, {"__rlock__", Shared},
-	{"-lock-", Exclusive},
-}
+	ownLock   = Marker{Text: "-lock-"}
+	kazooLock = Marker{Text: "__lock__", Heirs: true}
+	writer    = Marker{Text: "__WRIT__", Heirs: true}
+	shared    = []Marker{{Text: "__READ__", Kind: Shared}, {Text: "__rlock__", Kind: Shared}}
+)
 
 // The namings. Curator's nodes are found by Curator and go-zookeeper; Kazoo's by
 // Kazoo and go-zookeeper. Neither library knows the other's.
@@ -52,7 +56,7 @@ var (
 	CuratorLock  = Naming{curator("lock-"), Exclusive, lockMarkers}
 	CuratorRead  = Naming{curator("__READ__"), Shared, shareMarkers}
 	CuratorWrite = Naming{curator("__WRIT__"), Exclusive, shareMarkers}
-	CuratorLatch = Naming{curator("latch-"), Exclusive, []Marker{{"-latch-", Exclusive}}}
+	CuratorLatch = Naming{curator("latch-"), Exclusive, []Marker{{Text: "-latch-"}}}
 	KazooLock    = Naming{kazoo("__lock__"), Exclusive, lockMarkers}
 	KazooRead    = Naming{kazoo("__rlock__"), Shared, shareMarkers}
 	KazooWrite   = Naming{kazoo("__lock__"), Exclusive, shareMarkers}
@@ -71,17 +75,17 @@ func kazoo(name string) func(string) string {
 // waitsFor tells whether those whom n names wait for the kind.
 func (n Naming) waitsFor(k Kind) bool { return n.Kind == Exclusive || k == Exclusive }
 
-// leavesHeir tells whether one of the kind may turn into a shared one in its own
-// place, for which those whom n names wait.
-func (n Naming) leavesHeir(k Kind) bool {
-	return k == Exclusive && n.Kind == Exclusive &&
-		slices.ContainsFunc(n.Markers, func(m Marker) bool { return m.Kind == Shared })
+// leavesHeir tells whether the one of this name may turn into a shared one in its
+// own place, for which those whom n names wait.
+func (n Naming) leavesHeir(name string) bool {
+	m, _, _, ok := n.parse(name)
+	return ok && m.Heirs && n.Kind == Exclusive
 }
 
-// parse takes the name of a contender apart: its kind, and the number at its
+// parse takes the name of a contender apart: its mark, and the number at its
 // end, which is also returned as it is written. ok is false for any other child.
 // Behind 2147483647 comes -2147483648.
-func (n Naming) parse(name string) (kind Kind, seq int32, digits string, ok bool) {
+func (n Naming) parse(name string) (mark Marker, seq int32, digits string, ok bool) {
 	for _, m := range n.Markers {
 		i := strings.LastIndex(name, m.Text)
 		if i < 0 {
@@ -93,10 +97,10 @@ func (n Naming) parse(name string) (kind Kind, seq int32, digits string, ok bool
 		}
 		v, err := strconv.ParseInt(digits, 10, 32)
 		if err == nil && digits[0] != '+' {
-			return m.Kind, int32(v), digits, true
+			return m, int32(v), digits, true
 		}
 	}
-	return 0, 0, "", false
+	return Marker{}, 0, "", false
 }
 
 // Heir names the node that takes over the place of another, which is called

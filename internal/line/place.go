@@ -160,7 +160,7 @@ func (p *Place) left(path string) {
 		}
 	}
 	p.ahead = without(p.ahead, path)
-	if c, _ := p.line.contender(name); p.line.Naming.leavesHeir(c.kind) {
+	if p.line.Naming.leavesHeir(name) {
 		p.doubts++
 	}
 }

@@ -14,8 +14,8 @@ type contender struct {
 }
 
 func (l *Line) contender(name string) (contender, bool) {
-	kind, seq, _, ok := l.Naming.parse(name)
-	return contender{name, kind, seq}, ok
+	mark, seq, _, ok := l.Naming.parse(name)
+	return contender{name, mark.Kind, seq}, ok
 }
 
 // contenders picks those who stand in line out of a list of children, and puts
