@@ -28,6 +28,11 @@
 // lock is for a piece of work and an election for a role. WithFixedNode lives with
 // programs that elect by one ephemeral node.
 //
+// Package [github.com/zkrecipes/zkrecipes/registry] is for services that run in many
+// instances: each says where it is for as long as it lives, and whoever calls the
+// service finds, watches and picks among them. The nodes are those of Curator, Spring
+// Cloud, Go Micro, go-kratos or Twitter's server sets.
+//
 // Package [github.com/zkrecipes/zkrecipes/codec] turns the values of your types
 // into the data of nodes and back, for the recipes that carry such values: JSON,
 // text, bytes, Curator's integers, and a check behind any of them.

@@ -1,0 +1,186 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// curatorFormat is the JSON of Curator's ServiceInstance, with its keys in the
+// order in which Jackson writes them.
+type curatorFormat struct {
+	plainNames
+	class   string // of the payload, for typed readers in Java
+	enabled bool   // write "enabled" always, and not only to say false
+}
+
+const classKey = "@class"
+
+var curatorKeys = []string{
+	"name", "id", "address", "port", "sslPort", "payload", "registrationTimeUTC", "serviceType", "uriSpec", "enabled",
+}
+
+func (curatorFormat) newID(string) string { return session.GUID() }
+
+func (curatorFormat) complete(in *Instance) error {
+	if err := in.refuse(Curator, curatorKeys, "Endpoints"); err != nil {
+		return err
+	}
+	return in.completeCurator()
+}
+
+func (in *Instance) completeCurator() error {
+	if _, err := parseURISpec(in.URISpec); err != nil {
+		return invalid("%v", err)
+	}
+	if in.Registered.IsZero() {
+		in.Registered = time.Now()
+	}
+	in.Registered = in.Registered.UTC().Truncate(time.Millisecond)
+	if bytes.Equal(bytes.TrimSpace(in.Payload), null) {
+		in.Payload = nil
+	}
+	entries, err := in.entries(versionEntry, weightEntry)
+	if err == nil && entries != nil && in.Payload != nil && !isObject(in.Payload) {
+		err = invalid("a payload that is not an object has no place for metadata")
+	}
+	return err
+}
+
+func isObject(value json.RawMessage) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte{'{'})
+}
+
+func (f curatorFormat) encode(in Instance, old object) object {
+	o := f.envelope(in, f.payload(in))
+	return f.finish(o, in, old)
+}
+
+func (f curatorFormat) envelope(in Instance, payload json.RawMessage) object {
+	o := object{
+		{"name", quote(in.Service)},
+		{"id", quote(in.ID)},
+		{"address", quote(in.host())},
+		{"port", digits(in.port())},
+		{"sslPort", null},
+		{"payload", payload},
+		{"registrationTimeUTC", milliseconds(in.Registered)},
+		{"serviceType", json.RawMessage(`"DYNAMIC"`)},
+		{"uriSpec", encodeURISpec(in.URISpec)},
+	}
+	if in.TLSPort != 0 {
+		o.set("sslPort", digits(in.TLSPort))
+	}
+	if f.enabled || in.Disabled {
+		o.set("enabled", strconv.AppendBool(nil, !in.Disabled))
+	}
+	return o
+}
+
+func (f curatorFormat) finish(o object, in Instance, old object) object {
+	o.keep(old, curatorKeys...)
+	o.lay(in.Extra)
+	return o
+}
+
+// payload is Payload with the metadata in it.
+func (f curatorFormat) payload(in Instance) json.RawMessage {
+	entries, _ := in.entries(versionEntry, weightEntry)
+	if in.Payload == nil && entries == nil {
+		return null
+	}
+	o, err := parseObject(in.Payload)
+	if err != nil && in.Payload != nil {
+		return in.Payload // not an object
+	}
+	if f.class != "" && o.index(classKey) < 0 {
+		o = append(object{{classKey, quote(f.class)}}, o...)
+	}
+	o = slices.DeleteFunc(o, func(m member) bool {
+		_, stays := entries[m.key]
+		return in.Meta != nil && m.key != classKey && !stays && m.value[0] == '"'
+	})
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		o.set(key, quote(entries[key]))
+	}
+	return o.encode()
+}
+
+func (curatorFormat) decode(name string, o object) ([]Instance, error) {
+	in, err := decodeEnvelope(name, o)
+	if err != nil {
+		return nil, err
+	}
+	in.Payload = o.get("payload")
+	if p, err := parseObject(in.Payload); err == nil {
+		for _, m := range p {
+			var s string
+			if m.key == classKey || json.Unmarshal(m.value, &s) != nil || m.value[0] != '"' {
+				continue
+			}
+			if in.Meta == nil {
+				in.Meta = make(map[string]string)
+			}
+			in.Meta[m.key] = s
+		}
+	}
+	in.take(versionEntry, weightEntry)
+	return []Instance{in}, nil
+}
+
+// decodeEnvelope reads everything but the payload.
+func decodeEnvelope(name string, o object) (in Instance, err error) {
+	var address string
+	var port, tls, registered int64
+	enabled := true
+	for _, read := range []func() error{
+		func() (err error) { in.Service, err = o.text("name"); return },
+		func() (err error) { in.ID, err = o.text("id"); return },
+		func() (err error) { address, err = o.text("address"); return },
+		func() (err error) { port, err = o.portNumber("port"); return },
+		func() (err error) { tls, err = o.portNumber("sslPort"); return },
+		func() (err error) { registered, err = o.number("registrationTimeUTC"); return },
+		func() (err error) { in.URISpec, err = decodeURISpec(o.get("uriSpec")); return },
+		func() (err error) { enabled, err = o.flag("enabled", true); return },
+	} {
+		if err := read(); err != nil {
+			return Instance{}, err
+		}
+	}
+	if in.ID == "" {
+		in.ID = name
+	}
+	if port == 0 { // it serves TLS only
+		port = tls
+	}
+	in.Addr = joinHostPort(address, port)
+	in.TLSPort = int(tls)
+	in.Disabled = !enabled
+	if registered != 0 {
+		in.Registered = time.UnixMilli(registered).UTC()
+	}
+	in.Extra = o.others(curatorKeys...)
+	return in, nil
+}
+
+func (o object) portNumber(key string) (int64, error) {
+	n, err := o.number(key)
+	if err == nil && (n < 0 || n > 65535) {
+		err = fmt.Errorf("%s: %d is not a port", key, n)
+	}
+	return n, err
+}
+
+func joinHostPort(host string, port int64) string {
+	if port == 0 || host == "" {
+		return host
+	}
+	return net.JoinHostPort(host, strconv.FormatInt(port, 10))
+}

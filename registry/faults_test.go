@@ -1,0 +1,101 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/registry"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Curator's fault 3.6: a registration whose create lost two replies was reported
+// as done, and was not there. Here it is there after a nil error, the session's,
+// and as it should be, whatever is lost; or on its way back, if the session was.
+func TestFaultsRegisterUpdateDeregister(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		r, observer := registry.New(s.Subject, root), registry.New(s.Rival, root)
+		g := register(s, r, registry.Instance{ID: "a", Addr: "one:1"})
+		stands(s, observer, g, "one:1")
+		err := g.Update(s.Context(), registry.Instance{Addr: "two:1"})
+		if err != nil {
+			s.Errorf("Update: %v", err)
+		}
+		stands(s, observer, g, "two:1")
+		time.Sleep(15 * time.Second) // whatever has been lost has come back
+		stands(s, observer, g, "two:1")
+		deregister(s, g)
+		wants(s, s.Rival, observer, "web")
+		time.Sleep(15 * time.Second)
+		wants(s, s.Rival, observer, "web")
+	})
+}
+
+// stands checks that the instance is there once, or will be soon.
+func stands(s *faulttable.Scene, observer *registry.Registry, g *registry.Registration, addr string) {
+	s.Helper()
+	for {
+		changed := g.Changed()
+		id := s.Subject.Status().ID
+		list := lookup(s, observer, "web")
+		if g.Err() != nil || !slices.Contains(s.Server.Sessions(), id) {
+			select {
+			case <-changed:
+			case <-time.After(time.Second):
+			}
+			continue
+		}
+		if len(list) != 1 || list[0].Addr != addr {
+			s.Errorf("there are %+v, and not one at %s", list, addr)
+		}
+		return
+	}
+}
+
+// Whoever finds or watches gets what there is, whatever is lost.
+func TestFaultsLookupWatch(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		ctx, cancel := context.WithTimeout(s.Context(), patience)
+		defer cancel()
+		r := registry.New(s.Subject, root)
+		a := register(s, registry.New(s.Rival, root), registry.Instance{ID: "a"})
+		if list, err := r.Lookup(ctx, "web"); err != nil || ids(list) != "a" {
+			s.Errorf("Lookup: %q, %v", ids(list), err)
+		}
+		b := register(s, registry.New(s.Rival, root), registry.Instance{ID: "b"})
+		for list, err := range r.Watch(ctx, "web") {
+			if err != nil {
+				s.Errorf("Watch: %v", err)
+				break
+			}
+			if ids(list) == "a b" {
+				deregister(s, b)
+			} else if ids(list) == "a" {
+				break
+			} else {
+				s.Errorf("Watch: %q", ids(list))
+			}
+		}
+		deregister(s, a)
+	})
+}
+
+// A Register whose context ends, at whatever moment, leaves nothing.
+func TestFaultsRegisterCancelled(t *testing.T) {
+	faulttable.Play(t, func(s *faulttable.Scene) {
+		ctx, cancel := context.WithTimeout(s.Context(), 300*time.Millisecond)
+		defer cancel()
+		g, err := registry.New(s.Subject, root).Register(ctx, registry.Instance{Service: "web", Addr: "a:1"})
+		switch {
+		case err == nil:
+			deregister(s, g)
+		case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, session.ErrExpired):
+			s.Errorf("Register: %v", err)
+		}
+		time.Sleep(30 * time.Second)
+		wants(s, s.Rival, registry.New(s.Rival, root), "web")
+	})
+}

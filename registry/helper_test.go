@@ -1,0 +1,163 @@
+package registry_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zkrecipes/zkrecipes/registry"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// TestMain sees to it that no test leaves a goroutine behind.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 && os.Getenv("ZKTEST") == "" { // the servers of an ensemble are looked after till the end
+		if err := goleak.Find(); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// patience bounds what a test waits for.
+const patience = 5 * time.Minute
+
+// root is where the tests have their services.
+const root = "/services"
+
+func register(t testing.TB, r *registry.Registry, in registry.Instance) *registry.Registration {
+	t.Helper()
+	if in.Service == "" {
+		in.Service = "web"
+	}
+	if in.Addr == "" && in.Endpoints == nil {
+		in.Addr = "10.0.0.1:80"
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	g, err := r.Register(ctx, in)
+	if err != nil {
+		t.Error(err)
+		panic(err) // also of goroutines, which must not call FailNow
+	}
+	return g
+}
+
+func deregister(t testing.TB, g *registry.Registration) {
+	t.Helper()
+	if err := g.Deregister(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func lookup(t testing.TB, r *registry.Registry, service string) []registry.Instance {
+	t.Helper()
+	list, err := r.Lookup(t.Context(), service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// ids writes down who is there.
+func ids(list []registry.Instance) string {
+	var s []string
+	for _, in := range list {
+		s = append(s, in.ID)
+	}
+	return strings.Join(s, " ")
+}
+
+// wants checks who is there once all changes are.
+func wants(t testing.TB, s *session.Session, r *registry.Registry, service string, want ...string) {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(lookup(t, r, service)); got != strings.Join(want, " ") {
+		t.Errorf("the instances of %s are %q, not %q", service, got, want)
+	}
+}
+
+// put writes a node as a stranger would.
+func put(t testing.TB, s *session.Session, path, data string) {
+	t.Helper()
+	if _, _, err := s.Create(t.Context(), path, []byte(data), session.Ephemeral(), session.Parents()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get(t testing.TB, s *session.Session, path string) string {
+	t.Helper()
+	if err := s.Sync(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	data, _, err := s.Get(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// noWatches checks that nothing is left on the server.
+func noWatches(t testing.TB, target *zktest.Target, s *session.Session) {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil { // the last removal of a watch is before it
+		t.Fatal(err)
+	}
+	if n := target.Watches(t); n != 0 {
+		t.Errorf("%d watches are left", n)
+	}
+}
+
+// watching runs a Watch, and keeps what it has yielded.
+type watching struct {
+	testing.TB
+	views chan string
+	end   chan error
+	stop  context.CancelFunc
+}
+
+func watch(t testing.TB, r *registry.Registry, service string) *watching {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &watching{t, make(chan string, 1000), make(chan error, 1), cancel}
+	go func() {
+		for list, err := range r.Watch(ctx, service) {
+			if err != nil {
+				w.end <- err
+				return
+			}
+			w.views <- ids(list)
+		}
+	}()
+	return w
+}
+
+// until waits for a view.
+func (w *watching) until(want string) {
+	w.Helper()
+	var seen []string
+	for !slices.Contains(seen, want) {
+		select {
+		case v := <-w.views:
+			seen = append(seen, v)
+		case err := <-w.end:
+			w.Fatalf("saw %q, not %q, and then %v", seen, want, err)
+		case <-time.After(patience):
+			w.Fatalf("saw %q, and not %q", seen, want)
+		}
+	}
+}
+
+func (w *watching) close() error {
+	w.stop()
+	return <-w.end
+}

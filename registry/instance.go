@@ -1,0 +1,213 @@
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Instance is one instance of a service. Which of the fields a layout can store is
+// said there; the others must be empty when an instance is registered.
+type Instance struct {
+	Service string
+	// ID names the instance within the service. Register makes one up if it is
+	// empty.
+	ID string
+	// Addr is where the instance is reached, host:port. Of a stranger's instance
+	// it may lack the port, or be empty.
+	Addr string
+	// TLSPort is the port for TLS on the same host, 0 if there is none.
+	TLSPort int
+	Version string
+	// Weight is the share of the load that the instance is to get, compared with
+	// others, at most math.MaxInt32; 0 is as much as 1.
+	Weight int
+	// Disabled says that the instance is not to be used for the time being. A
+	// Resolver passes it over, Lookup and Watch do not.
+	Disabled bool
+	Meta     map[string]string
+	// Endpoints are URLs without a path: scheme://host:port.
+	Endpoints []string
+	// Payload is Curator's, in JSON. Its entries that are strings are in Meta, too;
+	// when an instance is written, a Meta that is not nil takes their place.
+	Payload json.RawMessage
+	// URISpec is a template of the instance's URI; see URI.
+	URISpec string
+	// Registered is when the instance was registered. Register sets it, where the
+	// layout has it.
+	Registered time.Time
+	// Extra are the keys of the node's JSON that the layout gives no meaning. They
+	// are written back. In an update, a nil value removes a key, and keys that are
+	// not mentioned stay.
+	Extra map[string]json.RawMessage
+}
+
+// clone makes a copy that shares nothing.
+func (in Instance) clone() Instance {
+	in.Meta, in.Endpoints = maps.Clone(in.Meta), slices.Clone(in.Endpoints)
+	in.Payload, in.Extra = slices.Clone(in.Payload), maps.Clone(in.Extra)
+	return in
+}
+
+// weight is Weight as pickers see it.
+func (in *Instance) weight() int { return max(in.Weight, 1) }
+
+// hostPort takes Addr apart. One without a port is all host.
+func (in *Instance) hostPort() (host, port string) {
+	host, port, err := net.SplitHostPort(in.Addr)
+	if err != nil {
+		return in.Addr, ""
+	}
+	return host, port
+}
+
+// host and port are Addr's, which has been checked.
+func (in *Instance) host() string { host, _ := in.hostPort(); return host }
+
+func (in *Instance) port() int {
+	_, port := in.hostPort()
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", session.ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// check refuses what no layout can store.
+func (in *Instance) check() error {
+	if err := checkAddr(in.Addr); err != nil {
+		return err
+	}
+	switch {
+	case in.TLSPort < 0 || in.TLSPort > 65535:
+		return invalid("TLS port %d", in.TLSPort)
+	case in.Weight < 0 || in.Weight > math.MaxInt32:
+		return invalid("weight %d", in.Weight)
+	}
+	for key, value := range in.Meta {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return invalid("metadata %q: %q is not UTF-8", key, value)
+		}
+	}
+	for _, s := range append([]string{in.Service, in.ID, in.Addr, in.Version, in.URISpec}, in.Endpoints...) {
+		if !utf8.ValidString(s) {
+			return invalid("%q is not UTF-8", s)
+		}
+	}
+	for key, value := range in.Extra {
+		if value != nil && !isJSON(value) || !utf8.ValidString(key) {
+			return invalid("extra key %q: not JSON", key)
+		}
+	}
+	if in.Payload != nil && !isJSON(in.Payload) {
+		return invalid("the payload is not JSON")
+	}
+	return nil
+}
+
+func isJSON(value []byte) bool { return utf8.Valid(value) && json.Valid(value) }
+
+// checkAddr wants host:port.
+func checkAddr(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return invalid("address %q: not host:port", addr)
+	}
+	if host == "" {
+		return invalid("address %q: no host", addr)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return invalid("address %q: not a port number", addr)
+	}
+	return nil
+}
+
+// checkName refuses what cannot be the name of a node.
+func checkName(what, name string) error {
+	switch {
+	case name == "":
+		return invalid("the %s is empty", what)
+	case strings.Contains(name, "/"):
+		return invalid("the %s %q has a slash", what, name)
+	case session.CheckPath("/"+name) != nil:
+		return invalid("the %s %q cannot be the name of a node", what, name)
+	}
+	return nil
+}
+
+// Metadata entries that stand for a field where a layout has no place for it.
+const (
+	versionEntry = "version"
+	weightEntry  = "weight"
+	statusEntry  = "instance_status" // Spring Cloud's
+	up           = "UP"
+	outOfService = "OUT_OF_SERVICE"
+)
+
+// entries is the metadata with the fields that a layout stores there.
+func (in *Instance) entries(fields ...string) (map[string]string, error) {
+	m := maps.Clone(in.Meta)
+	values := map[string]string{versionEntry: in.Version}
+	if in.Weight > 0 {
+		values[weightEntry] = strconv.Itoa(in.Weight)
+	}
+	if in.Disabled {
+		values[statusEntry] = outOfService
+	}
+	for _, key := range fields {
+		value := values[key]
+		switch old, ok := m[key]; {
+		case value == "":
+		case ok && old != value:
+			return nil, invalid("metadata %q: %q is at odds with %q", key, old, value)
+		case m == nil:
+			m = map[string]string{key: value}
+		default:
+			m[key] = value
+		}
+	}
+	return m, nil
+}
+
+// take moves metadata entries into the fields that they stand for.
+func (in *Instance) take(fields ...string) {
+	for _, key := range fields {
+		value, ok := in.Meta[key]
+		if !ok {
+			continue
+		}
+		switch key {
+		case versionEntry:
+			in.Version = value
+		case statusEntry:
+			in.Disabled = value != up
+		case weightEntry:
+			n, err := strconv.Atoi(value)
+			if err != nil || n <= 0 || n > math.MaxInt32 || strconv.Itoa(n) != value {
+				continue
+			}
+			in.Weight = n
+		}
+		delete(in.Meta, key)
+	}
+	if len(in.Meta) == 0 {
+		in.Meta = nil
+	}
+}
+
+func milliseconds(t time.Time) json.RawMessage {
+	if t.IsZero() {
+		return digits(0)
+	}
+	return digits(t.UnixMilli())
+}

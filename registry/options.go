@@ -1,0 +1,69 @@
+package registry
+
+import (
+	"errors"
+	"time"
+)
+
+// Errors to decide by, with errors.Is.
+var (
+	// ErrNoInstances says that a Resolver has nothing to pick from.
+	ErrNoInstances = errors.New("registry: no instances")
+	// ErrRegistered says that this session has registered the instance already.
+	ErrRegistered = errors.New("registry: registered already by this session")
+	// ErrDeregistered is the result of an Update after Deregister.
+	ErrDeregistered = errors.New("registry: deregistered")
+	// ErrTaken says that somebody else's node has the place of the instance's.
+	ErrTaken = errors.New("registry: the instance's node is somebody else's")
+	// ErrMalformed says that a node does not hold what the layout asks for.
+	ErrMalformed = errors.New("registry: not an instance")
+	// ErrClosed says that a Resolver was closed.
+	ErrClosed = errors.New("registry: closed")
+)
+
+// Option changes a registry.
+type Option func(*options)
+
+type options struct {
+	layout    Layout
+	class     string
+	enabled   bool
+	malformed func(error)
+	rest      time.Duration
+}
+
+// defaultRest is for how long an instance is passed over after an error.
+const defaultRest = 10 * time.Second
+
+func newOptions(opts []Option) options {
+	o := options{malformed: func(error) {}, rest: defaultRest}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// WithLayout chooses the layout; the default is Curator. All who use a root must
+// choose the same.
+func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
+
+// WithPayloadClass has payloads that are objects carry the name of a Java class,
+// which readers need whose payload has a type. For layout Curator.
+func WithPayloadClass(class string) Option { return func(o *options) { o.class = class } }
+
+// WithEnabled, if b is true, has "enabled" written always, as Curator does when
+// told not to be compatible with its versions of before 2016. By default it is
+// written only for an instance that is Disabled, which these versions cannot
+// read. For layouts Curator and Spring.
+func WithEnabled(b bool) Option { return func(o *options) { o.enabled = b } }
+
+// WithMalformed has f called for every node that is not an instance or may not be
+// read, once for each version of it that a Lookup, a Watch or a Resolver comes
+// across, from the goroutine that reads. The error wraps ErrMalformed or the
+// server's answer in a *session.OpError, which has the path. The other instances
+// are not affected.
+func WithMalformed(f func(error)) Option { return func(o *options) { o.malformed = f } }
+
+// WithRest says for how long a Resolver passes over an instance after NoteError;
+// the default is 10 s.
+func WithRest(d time.Duration) Option { return func(o *options) { o.rest = d } }

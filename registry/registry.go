@@ -1,0 +1,210 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Registry is where the instances of services are registered and found. It holds
+// no state and is safe for concurrent use.
+type Registry struct {
+	session *session.Session
+	root    string
+	format  format
+	options options
+}
+
+// New returns the registry at root, or at the layout's own if root is empty; see
+// Layout.Root. Nothing is sent.
+func New(s *session.Session, root string, opts ...Option) *Registry {
+	o := newOptions(opts)
+	if root == "" {
+		root = o.layout.Root()
+	}
+	return &Registry{session: s, root: root, format: o.format(), options: o}
+}
+
+// dir is the path of a service's node.
+func (r *Registry) dir(op, service string) (string, error) {
+	if err := session.CheckPath(r.root); err != nil {
+		return "", &session.OpError{Op: op, Path: r.root, Err: errors.Unwrap(err)}
+	}
+	name, err := r.format.dir(service)
+	if err != nil {
+		return "", &session.OpError{Op: op, Path: r.root, Err: err}
+	}
+	return session.Join(r.root, name), nil
+}
+
+// Lookup returns the instances of a service, sorted by id; none of a service that
+// nobody has heard of. Nodes that hold something else are passed over; see
+// WithMalformed.
+//
+// It takes two round trips, a list and a read of every node. Who asks often uses
+// Resolve or Watch.
+func (r *Registry) Lookup(ctx context.Context, service string) ([]Instance, error) {
+	dir, err := r.dir("lookup", service)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := r.children(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	rd := r.reader()
+	var list []Instance
+	for _, n := range nodes {
+		list = append(list, rd.read(service, n)...)
+	}
+	slices.SortFunc(list, Instance.compare)
+	return list, nil
+}
+
+// Services returns the names of the services that have instances, sorted. In
+// layout Micro a slash in a name appears as "-".
+//
+// It takes two round trips, a list and a read of the node of every service.
+func (r *Registry) Services(ctx context.Context) ([]string, error) {
+	if err := session.CheckPath(r.root); err != nil {
+		return nil, &session.OpError{Op: "list services", Path: r.root, Err: errors.Unwrap(err)}
+	}
+	nodes, err := r.children(ctx, r.root)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, n := range nodes {
+		if n.Err != nil || n.Stat.NumChildren > 0 {
+			_, name := session.Split(n.Path)
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// flight is how many nodes are read at once.
+const flight = 256
+
+// children reads the children of a node, none if it does not exist. A child that
+// may not be read has its Err.
+func (r *Registry) children(ctx context.Context, path string) ([]session.Node, error) {
+	for {
+		e, err := r.session.Epoch(ctx)
+		if err != nil {
+			return nil, &session.OpError{Op: "list", Path: path, Err: err}
+		}
+		nodes, err := childrenIn(ctx, e, path)
+		switch {
+		case errors.Is(err, session.ErrNoNode):
+			return nil, nil
+		case errors.Is(err, session.ErrExpired):
+			continue
+		}
+		return nodes, err
+	}
+}
+
+func childrenIn(ctx context.Context, e *session.Epoch, path string) ([]session.Node, error) {
+	names, err := e.Children(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, name := range names {
+		if child := session.Join(path, name); session.CheckPath(child) == nil {
+			paths = append(paths, child)
+		}
+	}
+	var nodes []session.Node
+	for some := range slices.Chunk(paths, flight) {
+		read, err := e.Nodes(ctx, some...)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range read {
+			if !errors.Is(n.Err, session.ErrNoNode) { // it has just gone
+				nodes = append(nodes, n)
+			}
+		}
+	}
+	return nodes, nil
+}
+
+// reader turns nodes into instances. It reads each version of a node once, and
+// reports once what is wrong with it. It is for one goroutine at a time.
+type reader struct {
+	registry *Registry
+	known    map[string]version
+	used     map[string]version // since the last sweep
+}
+
+// version is what has been read of a node.
+type version struct {
+	service string
+	czxid   session.Zxid
+	mzxid   session.Zxid
+	list    []Instance
+	refused bool
+}
+
+func (r *Registry) reader() *reader {
+	return &reader{registry: r, used: make(map[string]version)}
+}
+
+// read returns what is in a node of a service. It must not be changed.
+func (rd *reader) read(service string, n session.Node) []Instance {
+	v, ok := rd.known[n.Path]
+	if !ok || v.czxid != n.Stat.Czxid || v.mzxid != n.Stat.Mzxid || v.service != service || v.refused != (n.Err != nil) {
+		v = version{service: service, czxid: n.Stat.Czxid, mzxid: n.Stat.Mzxid, refused: n.Err != nil}
+		var err error
+		if v.list, err = rd.decode(service, n); err != nil {
+			rd.registry.options.malformed(&session.OpError{Op: "read", Path: n.Path, Err: err})
+		}
+	}
+	rd.used[n.Path] = v
+	return v.list
+}
+
+// sweep forgets the nodes that have not been read since the last one.
+func (rd *reader) sweep() {
+	rd.known, rd.used = rd.used, make(map[string]version, len(rd.used))
+}
+
+func (rd *reader) decode(service string, n session.Node) (list []Instance, err error) {
+	if n.Err != nil && len(n.Data) == 0 {
+		return nil, unwrapped(n.Err)
+	}
+	o, err := parseObject(n.Data)
+	if err == nil {
+		_, name := session.Split(n.Path)
+		list, err = rd.registry.format.decode(name, o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	for i := range list {
+		if list[i].Service == "" || rd.registry.options.layout != Micro {
+			list[i].Service = service
+		}
+	}
+	return list, unwrapped(n.Err)
+}
+
+// unwrapped leaves away what an error says of operation and path.
+func unwrapped(err error) error {
+	var oe *session.OpError
+	if errors.As(err, &oe) {
+		return oe.Err
+	}
+	return err
+}
+
+func (in Instance) compare(o Instance) int {
+	return cmp.Or(cmp.Compare(in.Service, o.Service), cmp.Compare(in.ID, o.ID), cmp.Compare(in.Addr, o.Addr))
+}

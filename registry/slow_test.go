@@ -1,0 +1,58 @@
+package registry_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// slowSession connects to the server over a network on which every byte takes
+// delay each way, and which carries any number of them at once.
+func slowSession(t testing.TB, srv *zktest.Server, delay time.Duration) *session.Session {
+	return srv.Session(t, session.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		server, err := srv.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		client, far := net.Pipe()
+		slowly(server, far, delay)
+		slowly(far, server, delay)
+		return client, nil
+	}))
+}
+
+// slowly carries bytes from one end of a network to the other.
+func slowly(from, to net.Conn, delay time.Duration) {
+	type packet struct {
+		due  time.Time
+		data []byte
+	}
+	packets := make(chan packet, 1000)
+	var end sync.Once
+	over := func() { end.Do(func() { from.Close(); to.Close() }) }
+	go func() {
+		defer close(packets)
+		for {
+			data := make([]byte, 1<<16)
+			n, err := from.Read(data)
+			if err != nil {
+				return
+			}
+			packets <- packet{time.Now().Add(delay), data[:n]}
+		}
+	}()
+	go func() {
+		defer over()
+		for p := range packets {
+			time.Sleep(time.Until(p.due))
+			if _, err := to.Write(p.data); err != nil {
+				over() // so that nothing more is read
+			}
+		}
+	}()
+}

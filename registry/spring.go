@@ -1,0 +1,68 @@
+package registry
+
+import (
+	"fmt"
+)
+
+// springFormat is Curator's JSON around the payload of Spring Cloud Zookeeper.
+type springFormat struct{ curatorFormat }
+
+const (
+	springClass   = "org.springframework.cloud.zookeeper.discovery.ZookeeperInstance"
+	springURISpec = "{scheme}://{address}:{port}"
+)
+
+var springPayloadKeys = []string{classKey, "id", "name", "metadata"}
+
+func (springFormat) complete(in *Instance) error {
+	if in.URISpec == "" {
+		in.URISpec = springURISpec
+	}
+	if err := in.refuse(Spring, curatorKeys, "Endpoints", "Payload"); err != nil {
+		return err
+	}
+	if _, err := in.entries(statusEntry, versionEntry, weightEntry); err != nil {
+		return err
+	}
+	return in.completeCurator()
+}
+
+func (f springFormat) encode(in Instance, old object) object {
+	entries, _ := in.entries(statusEntry, versionEntry, weightEntry)
+	if entries == nil {
+		entries = make(map[string]string)
+	}
+	if _, ok := entries[statusEntry]; !ok {
+		entries[statusEntry] = up
+	}
+	p := object{
+		{classKey, quote(springClass)},
+		{"id", quote(in.ID)},
+		{"name", quote(in.Service)},
+		{"metadata", quoteAll(entries)},
+	}
+	if before, err := parseObject(old.get("payload")); err == nil {
+		p.keep(before, springPayloadKeys...)
+	}
+	return f.finish(f.envelope(in, p.encode()), in, old)
+}
+
+func (springFormat) decode(name string, o object) ([]Instance, error) {
+	in, err := decodeEnvelope(name, o)
+	if err != nil {
+		return nil, err
+	}
+	if payload := o.get("payload"); payload != nil {
+		p, err := parseObject(payload)
+		if err == nil {
+			in.Meta, err = p.texts("metadata")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("payload: %w", err)
+		}
+	}
+	disabled := in.Disabled
+	in.take(statusEntry, versionEntry, weightEntry)
+	in.Disabled = in.Disabled || disabled
+	return []Instance{in}, nil
+}

@@ -1,0 +1,112 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Watch yields the instances of a service as Lookup returns them, and then every
+// change: always all of them. A slow reader skips what has been replaced meanwhile
+// and always arrives at the latest. While the ensemble is away, and until
+// everything has been read again in a new session, nothing is yielded: what was
+// last is the best that is known. The slices must not be changed.
+//
+// It ends with a pair whose error is not nil: the end of ctx, session.ErrClosed, or
+// session.ErrNoAuth. Leaving the loop ends the watch.
+//
+// An instance that comes, goes or changes costs one flight for the list, and one for
+// the nodes that are new. Changes of a moment are read together, a tenth of a second
+// after the last at the earliest.
+func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instance, error] {
+	return func(yield func([]Instance, error) bool) {
+		dir, err := r.dir("watch", service)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		rd := r.reader()
+		follow(ctx, r.session, dir, view.Options{Depth: 1, Patience: patience},
+			func(s *view.Snapshot) []Instance { return rd.service(service, dir, s) }, yield)
+	}
+}
+
+// WatchAll is Watch for all services: it yields the instances of each that has any.
+// It reads and watches every node, so it is for people who look at a registry
+// rather than for programs that look for a service.
+func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance, error] {
+	return func(yield func(map[string][]Instance, error) bool) {
+		if err := session.CheckPath(r.root); err != nil {
+			yield(nil, &session.OpError{Op: "watch", Path: r.root, Err: errors.Unwrap(err)})
+			return
+		}
+		rd := r.reader()
+		follow(ctx, r.session, r.root, view.Options{Depth: 2, Patience: patience}, rd.services, yield)
+	}
+}
+
+// follow yields what read makes of each snapshot of a view, unless it is the same
+// as before.
+func follow[T any](ctx context.Context, s *session.Session, path string, opts view.Options,
+	read func(*view.Snapshot) T, yield func(T, error) bool) {
+	var last T
+	v, err := view.Open(ctx, s, path, opts)
+	if err != nil {
+		yield(last, err)
+		return
+	}
+	defer v.Close()
+	first := true
+	for snap, err := range v.Watch(ctx) {
+		if err != nil {
+			yield(last, err)
+			return
+		}
+		next := read(snap)
+		if !first && reflect.DeepEqual(next, last) {
+			continue
+		}
+		first, last = false, next
+		if !yield(next, nil) {
+			return
+		}
+	}
+}
+
+// service turns a snapshot of the node of a service into instances.
+func (rd *reader) service(service, dir string, s *view.Snapshot) []Instance {
+	var list []Instance
+	for _, n := range s.Nodes {
+		list = append(list, rd.read(service, inSession(dir, n))...)
+	}
+	rd.sweep()
+	slices.SortFunc(list, Instance.compare)
+	return list
+}
+
+// services turns a snapshot of the root into instances by service.
+func (rd *reader) services(s *view.Snapshot) map[string][]Instance {
+	all := make(map[string][]Instance)
+	for _, n := range s.Nodes {
+		if service, _, ok := strings.Cut(n.Path, "/"); ok {
+			if list := rd.read(service, inSession(rd.registry.root, n)); len(list) > 0 {
+				all[service] = append(all[service], list...)
+			}
+		}
+	}
+	rd.sweep()
+	for _, list := range all {
+		slices.SortFunc(list, Instance.compare)
+	}
+	return all
+}
+
+func inSession(dir string, n view.Node) session.Node {
+	return session.Node{Path: session.Join(dir, n.Path), Data: n.Data, Stat: n.Stat, Err: n.Err}
+}
