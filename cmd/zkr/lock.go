@@ -20,6 +20,7 @@ type lockFlags struct {
 	now     bool
 	wait    time.Duration
 	limited bool // wait was given
+	shared  bool
 	refusal int
 	grace   time.Duration
 	naming  string
@@ -41,17 +42,22 @@ have left behind.
 
 Without CMD, print the token and hold the lock until a signal.
 
+With -s, share the lock with others who do: they wait only for those who want it
+alone, and these for everybody. It is fair, whoever comes first.
+
 Exit codes: CMD's own, 128+N if signal N ended CMD or the wait for the lock, 123
 if the lock was lost, 124 if it was not acquired (-n, -w; see -E), 125 if zkr
 failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr lock /locks/backup -- backup --all     wait for the lock, then run
   zkr lock -n /locks/cron -- cleanup         run it, unless somebody else does
+  zkr lock -s /locks/db -- dump              beside other readers
   zkr lock -w 30s -E 0 /locks/x -- job       wait for 30s; not getting it is fine`,
 		Annotations: map[string]string{wraps: ""},
 	}
 	fs := cmd.Flags()
 	fs.BoolVarP(&f.now, "nonblock", "n", false, "do not wait")
 	fs.DurationVarP(&f.wait, "wait", "w", 0, "wait this long at most")
+	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with others who do")
 	fs.IntVarP(&f.refusal, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the lock is lost")
 	fs.StringVar(&f.naming, "naming", "curator", "whose node names to use, `curator` or kazoo; go-zookeeper takes part in both")
@@ -67,7 +73,7 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace}
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			l, err := f.acquire(ctx, a.connectTimeout, lock.New(s, path, lock.WithNaming(naming)))
+			l, err := f.acquire(ctx, a.connectTimeout, f.kind(s, path, naming))
 			switch {
 			case errors.Is(err, lock.ErrLocked), errors.Is(err, errNotInTime):
 				a.notice("%s: %v", path, err)
@@ -105,18 +111,32 @@ func (f *lockFlags) check() (lock.Naming, error) {
 // errNotInTime says that -w is over.
 var errNotInTime = errors.New("not acquired in time")
 
-// acquire locks m as the flags say. Answer bounds what is not to wait for anybody
+// kind is what to acquire, and how to without waiting.
+type kind struct {
+	lock, try func(context.Context) (*lock.Lease, error)
+}
+
+func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming) kind {
+	if f.shared {
+		m := lock.NewRW(s, path, lock.WithNaming(naming))
+		return kind{m.RLock, m.TryRLock}
+	}
+	m := lock.New(s, path, lock.WithNaming(naming))
+	return kind{m.Lock, m.TryLock}
+}
+
+// acquire acquires as the flags say. Answer bounds what is not to wait for anybody
 // but the servers.
-func (f *lockFlags) acquire(ctx context.Context, answer time.Duration, m *lock.Mutex) (*lock.Lease, error) {
+func (f *lockFlags) acquire(ctx context.Context, answer time.Duration, k kind) (*lock.Lease, error) {
 	if f.now || f.limited && f.wait == 0 {
 		ctx, cancel := context.WithTimeoutCause(ctx, answer, fmt.Errorf("no answer within %v", answer))
 		defer cancel()
-		return m.TryLock(ctx)
+		return k.try(ctx)
 	}
 	if f.limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, f.wait, fmt.Errorf("%w: waited for %v", errNotInTime, f.wait))
 		defer cancel()
 	}
-	return m.Lock(ctx)
+	return k.lock(ctx)
 }
