@@ -63,8 +63,15 @@ func (t *turn) contenders(ctx context.Context) ([]Contender, error) {
 	return cs, nil
 }
 
+// owning is a Lease or a MultiLease.
+type owning interface {
+	Context() context.Context
+	Err() error
+	Unlock(context.Context) error
+}
+
 // do runs fn while it holds what acquire returns.
-func do(ctx context.Context, acquire func(context.Context) (*Lease, error), fn func(context.Context, *Lease) error) (err error) {
+func do[L owning](ctx context.Context, acquire func(context.Context) (L, error), fn func(context.Context, L) error) (err error) {
 	l, err := acquire(ctx)
 	if err != nil {
 		return err

@@ -1,0 +1,112 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// MultiLease is proof of the ownership of several locks, until its Context is
+// done. It ends as a whole: when one of the locks is lost, the others are
+// released. It is safe for concurrent use.
+type MultiLease struct {
+	session *session.Session
+	leases  []*Lease
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	mu      sync.Mutex // one end
+}
+
+func newMultiLease(ctx context.Context, s *session.Session, leases []*Lease) *MultiLease {
+	l := &MultiLease{session: s, leases: leases}
+	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	for _, one := range leases {
+		context.AfterFunc(one.Context(), func() { l.lose(one.Err()) })
+	}
+	return l
+}
+
+// lose ends the lease when one of the locks is not held any more.
+func (l *MultiLease) lose(cause error) {
+	if l.end(cause) {
+		background, cancel := context.WithCancel(context.Background())
+		cancel()
+		unlock(background, l.leases)
+	}
+}
+
+// end ends ownership and reports whether it did, and not somebody before.
+func (l *MultiLease) end(cause error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return false
+	}
+	l.cancel(cause)
+	return true
+}
+
+// Context is done when the locks are not held together any more, as that of Lease
+// is.
+func (l *MultiLease) Context() context.Context { return l.ctx }
+
+// Err is nil while the lease is held. After that it is ErrReleased, or ErrLost
+// wrapping the reason, as Lease.Err of the lock that was lost first.
+func (l *MultiLease) Err() error {
+	if l.ctx.Err() == nil {
+		for _, one := range l.leases {
+			if err := one.Err(); err != nil {
+				l.lose(err)
+			}
+		}
+	}
+	return context.Cause(l.ctx)
+}
+
+// Leases are those of the single locks, in the order of their paths, for their
+// tokens: what a lock protects is to compare the tokens of that lock. Do not unlock
+// them singly.
+func (l *MultiLease) Leases() []*Lease { return slices.Clone(l.leases) }
+
+// Guard makes a transaction fail with session.ErrNoNode unless all locks are still
+// held: session.Txn(ctx, append(lease.Guard(), session.OpSet(...))...).
+func (l *MultiLease) Guard() []session.Op {
+	var ops []session.Op
+	for _, one := range l.leases {
+		ops = append(ops, one.Guard())
+	}
+	return ops
+}
+
+// Verify has the ensemble confirm that all locks are held, in one round trip
+// through its leader. If one is not, the lease ends, and the error is that of Err.
+func (l *MultiLease) Verify(ctx context.Context) error {
+	if err := l.Err(); err != nil {
+		return err
+	}
+	_, err := l.session.Txn(ctx, l.Guard()...)
+	if errors.Is(err, session.ErrNoNode) {
+		for _, one := range l.leases { // one of them ends for that
+			if verr := one.Verify(ctx); verr != nil {
+				err = verr
+			}
+		}
+	}
+	if lerr := l.Err(); lerr != nil {
+		return lerr
+	}
+	return err
+}
+
+// Unlock ends the lease and releases all locks at the same time, as Lease.Unlock
+// does with one.
+func (l *MultiLease) Unlock(ctx context.Context) error {
+	l.Err() // if the clock says that it is lost, that is the cause
+	if !l.end(ErrReleased) {
+		return context.Cause(l.ctx)
+	}
+	return unlock(ctx, l.leases)
+}
