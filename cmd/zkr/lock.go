@@ -21,6 +21,7 @@ type lockFlags struct {
 	wait    time.Duration
 	limited bool // wait was given
 	shared  bool
+	permits int // 0 for a lock
 	refusal int
 	grace   time.Duration
 	naming  string
@@ -45,12 +46,16 @@ Without CMD, print the token and hold the lock until a signal.
 With -s, share the lock with others who do: they wait only for those who want it
 alone, and these for everybody. It is fair, whoever comes first.
 
+With -k N, wait for one of N permits, for that many holders at a time. All who use
+PATH must give the same N.
+
 Exit codes: CMD's own, 128+N if signal N ended CMD or the wait for the lock, 123
 if the lock was lost, 124 if it was not acquired (-n, -w; see -E), 125 if zkr
 failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr lock /locks/backup -- backup --all     wait for the lock, then run
   zkr lock -n /locks/cron -- cleanup         run it, unless somebody else does
   zkr lock -s /locks/db -- dump              beside other readers
+  zkr lock -k 4 /locks/gpu -- train          four at a time
   zkr lock -w 30s -E 0 /locks/x -- job       wait for 30s; not getting it is fine`,
 		Annotations: map[string]string{wraps: ""},
 	}
@@ -58,11 +63,15 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 	fs.BoolVarP(&f.now, "nonblock", "n", false, "do not wait")
 	fs.DurationVarP(&f.wait, "wait", "w", 0, "wait this long at most")
 	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with others who do")
+	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
 	fs.IntVarP(&f.refusal, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the lock is lost")
 	fs.StringVar(&f.naming, "naming", "curator", "whose node names to use, `curator` or kazoo; go-zookeeper takes part in both")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		f.limited = fs.Changed("wait")
+		if fs.Changed("permits") && f.permits <= 0 {
+			return usage("-k %d: there must be a permit", f.permits)
+		}
 		path, command, err := pathAndCommand(cmd, args)
 		if err != nil {
 			return err
@@ -92,6 +101,8 @@ func (f *lockFlags) check() (lock.Naming, error) {
 	switch {
 	case f.now && f.limited:
 		return 0, usage("-n and -w exclude each other")
+	case f.shared && f.permits > 0:
+		return 0, usage("-s and -k exclude each other")
 	case f.wait < 0:
 		return 0, usage("-w %v is negative", f.wait)
 	case f.grace < 0:
@@ -120,6 +131,10 @@ func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming) ki
 	if f.shared {
 		m := lock.NewRW(s, path, lock.WithNaming(naming))
 		return kind{m.RLock, m.TryRLock}
+	}
+	if f.permits > 0 {
+		m := lock.NewSemaphore(s, path, f.permits, lock.WithNaming(naming))
+		return kind{m.Acquire, m.TryAcquire}
 	}
 	m := lock.New(s, path, lock.WithNaming(naming))
 	return kind{m.Lock, m.TryLock}
