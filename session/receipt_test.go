@@ -366,3 +366,30 @@ func TestReceiptFindsNameAmongMany(t *testing.T) {
 		}
 	})
 }
+
+// Servers before 3.9 answer to a create in a transaction without a Stat. Its zxids
+// are those of the transaction.
+func TestStatOfCreateInTxn(t *testing.T) {
+	for _, version := range []string{"3.8", "3.9"} {
+		synctest.Test(t, func(t *testing.T) {
+			z := open(t, serve(t, zktest.WithVersion(version)))
+			create(t, z, "/n", "")
+			results, err := z.Txn(t.Context(), session.OpCheck("/n", 0), session.OpCreate("/n/a", nil), session.OpCreate("/n/b-", nil, session.Sequential()), session.OpSet("/n", nil, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range results[1:3] {
+				st, _, err := z.Exists(t.Context(), r.Path)
+				if err != nil || r.Stat.Czxid != st.Czxid || r.Stat.Mzxid != st.Mzxid || r.Stat.Pzxid != st.Pzxid || r.Stat.Version != 0 {
+					t.Errorf("%s: %+v, and it is %+v (%v)", version, r, st, err)
+				}
+			}
+			if r := results[3]; r.Stat.Version != 1 || r.Stat.Mzxid != results[1].Stat.Czxid {
+				t.Errorf("%s: the set one is %+v", version, r)
+			}
+			if results[0] != (session.Result{}) {
+				t.Errorf("%s: the check is %+v", version, results[0])
+			}
+		})
+	}
+}

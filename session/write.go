@@ -240,6 +240,9 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 				return nil, opError(ops[i].name(), ops[i].path, codeToError(res.Err))
 			}
 			results[i].Stat = fromWire(&res.Stat)
+			if results[i].Stat.Mzxid == 0 { // servers before 3.9 do not tell it of a create
+				results[i].Stat = ops[i].resultAt(Zxid(c.zxid)).Stat
+			}
 			if res.Path != "" {
 				results[i].Path = root.rel(res.Path)
 			}
