@@ -17,14 +17,23 @@ type MultiLease struct {
 	leases  []*Lease
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
+	ask     sync.Once
+	asked   chan struct{}
 	mu      sync.Mutex // one end
 }
 
 func newMultiLease(ctx context.Context, s *session.Session, leases []*Lease) *MultiLease {
-	l := &MultiLease{session: s, leases: leases}
+	l := &MultiLease{session: s, leases: leases, asked: make(chan struct{})}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	for _, one := range leases {
 		context.AfterFunc(one.Context(), func() { l.lose(one.Err()) })
+		one.l.Epoch().Go(func() {
+			select {
+			case <-one.Revoked():
+				l.ask.Do(func() { close(l.asked) })
+			case <-one.Context().Done():
+			}
+		})
 	}
 	return l
 }
@@ -70,6 +79,10 @@ func (l *MultiLease) Err() error {
 // tokens: what a lock protects is to compare the tokens of that lock. Do not unlock
 // them singly.
 func (l *MultiLease) Leases() []*Lease { return slices.Clone(l.leases) }
+
+// Revoked is closed when somebody has asked the holder to let go of one of the
+// locks; see Lease.Revoked.
+func (l *MultiLease) Revoked() <-chan struct{} { return l.asked }
 
 // Guard makes a transaction fail with session.ErrNoNode unless all locks are still
 // held: session.Txn(ctx, append(lease.Guard(), session.OpSet(...))...).

@@ -40,7 +40,7 @@ func newOptions(opts []Option) options {
 }
 
 func (o options) terms() lease.Terms {
-	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend}
+	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, Request: revoke}
 }
 
 // WithID labels the nodes of this contender, for Contenders and for people. The

@@ -82,7 +82,8 @@ func (m *RWMutex) Contenders(ctx context.Context) ([]Contender, error) {
 
 // Downgrade turns a lease that RWMutex.Lock returned into one that shares the
 // lock with readers, and lets no writer in between. The new lease has the old
-// one's place in line and its Token, since nobody can have written after it.
+// one's place in line and its Token, since nobody can have written after it. A
+// request to let go that was made of the old one holds for the new one.
 //
 // Downgrade ends the old lease first, as Unlock does. When it fails, the lock is
 // not held any more: the error is that of Err if the lease was lost, and the
@@ -95,7 +96,13 @@ func (l *Lease) Downgrade(ctx context.Context) (*Lease, error) {
 	}
 	parent, name := session.Split(l.Path())
 	heir := session.Join(parent, l.read.line.Naming.Heir(session.GUID(), name))
-	c, err := l.l.Exchange(ctx, lease.Successor{Path: heir, Data: l.read.line.Data})
+	data := l.read.line.Data
+	select {
+	case <-l.Revoked():
+		data = revoke // whoever has asked is not to ask again
+	default:
+	}
+	c, err := l.l.Exchange(ctx, lease.Successor{Path: heir, Data: data})
 	switch {
 	case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrUnknown):
 		return nil, fmt.Errorf("%w: %w", ErrLost, err)

@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -41,14 +42,19 @@ func (t *turn) tryLock(ctx context.Context) (*lease.Lease, error) {
 
 // Contender is one who holds a lock or waits for it.
 type Contender struct {
-	ID     string       // as given WithID; another library's may be anything
-	Token  session.Zxid // that it has, or will have once it holds the lock; greater than that of a lease that was downgraded
-	Path   string       // its node
-	Reader bool         // it shares the lock, or waits to share it
+	ID      string       // as given WithID; another library's may be anything; "" once it was asked to let go
+	Token   session.Zxid // that it has, or will have once it holds the lock; greater than that of a lease that was downgraded
+	Path    string       // its node
+	Reader  bool         // it shares the lock, or waits to share it
+	Revoked bool         // somebody has asked it to let go; see Lease.Revoked
 }
 
 func newContender(n session.Node, reader bool) Contender {
-	return Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Reader: reader}
+	c := Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Reader: reader}
+	if bytes.Equal(n.Data, revoke) {
+		c.ID, c.Revoked = "", true
+	}
+	return c
 }
 
 func (t *turn) contenders(ctx context.Context) ([]Contender, error) {

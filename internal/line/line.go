@@ -162,6 +162,25 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 	return nodes, nil
 }
 
+// Owners lists the nodes of those who wait for nobody: the first in line, if it is
+// exclusive, or all who share before the first exclusive one.
+func (l *Line) Owners(ctx context.Context) (paths []string, err error) {
+	names, _, err := l.Session.Children(ctx, l.Path)
+	if err != nil && !errors.Is(err, session.ErrNoNode) {
+		return nil, err
+	}
+	for _, c := range l.contenders(names) {
+		if c.kind == Exclusive && len(paths) > 0 {
+			break
+		}
+		paths = append(paths, session.Join(l.Path, c.name))
+		if c.kind == Exclusive {
+			break
+		}
+	}
+	return paths, nil
+}
+
 // First picks the path of the first in line out of a list of children; ok is
 // false if nobody stands in it.
 func (l *Line) First(names []string) (path string, ok bool) {
