@@ -28,6 +28,11 @@
 // lock is for a piece of work and an election for a role. WithFixedNode lives with
 // programs that elect by one ephemeral node.
 //
+// Package [github.com/zkrecipes/zkrecipes/config] is for settings that change while
+// programs run: a Value is one of them and a Tree a directory of them, always at hand
+// without a request, and the last good ones whatever is written by mistake. Update
+// changes one without overwriting what others have changed meanwhile.
+//
 // Package [github.com/zkrecipes/zkrecipes/registry] is for services that run in many
 // instances: each says where it is for as long as it lives, and whoever calls the
 // service finds, watches and picks among them. The nodes are those of Curator, Spring

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Entry is one value of a tree.
+type Entry[T any] struct {
+	Key string // the node's path below the tree's: "a", or "a/b" further down
+	Snapshot[T]
+}
+
+// View is a tree of values as it was at one moment. It is never changed.
+type View[T any] struct {
+	// Entries are the values, sorted by key. A key whose data has become bad is in
+	// it with its last good value.
+	Entries []Entry[T]
+	// Errors has the keys whose data is no value, or cannot be read: *DecodeError,
+	// session.ErrNoAuth.
+	Errors map[string]error
+}
+
+// Get returns the value of a key.
+func (v View[T]) Get(key string) (value T, ok bool) {
+	i, ok := slices.BinarySearchFunc(v.Entries, key, func(e Entry[T], key string) int { return strings.Compare(e.Key, key) })
+	if ok {
+		value = v.Entries[i].Value
+	}
+	return value, ok
+}
+
+// Map returns all values by their keys, in a map of the caller's own.
+func (v View[T]) Map() map[string]T {
+	m := make(map[string]T, len(v.Entries))
+	for _, e := range v.Entries {
+		m[e.Key] = e.Value
+	}
+	return m
+}
+
+// Diff returns which values have come, gone and changed since old, each sorted by
+// key. One that was written again has changed, even if it is the same.
+func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
+	was, is := old.Entries, v.Entries
+	for len(was) > 0 || len(is) > 0 {
+		switch {
+		case len(was) == 0 || len(is) > 0 && is[0].Key < was[0].Key:
+			added, is = append(added, is[0]), is[1:]
+		case len(is) == 0 || was[0].Key < is[0].Key:
+			removed, was = append(removed, was[0]), was[1:]
+		default:
+			if is[0].Zxid != was[0].Zxid {
+				changed = append(changed, is[0])
+			}
+			was, is = was[1:], is[1:]
+		}
+	}
+	return added, removed, changed
+}
+
+// err is the error of the first key that has one.
+func (v View[T]) err() error {
+	var first string
+	var err error
+	for key, e := range v.Errors {
+		if err == nil || key < first {
+			first, err = key, e
+		}
+	}
+	return err
+}

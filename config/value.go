@@ -1,0 +1,252 @@
+package config
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Value is a live, decoded view of one node. It keeps the last good value through
+// bad updates, deletions and disconnection. It is safe for concurrent use.
+type Value[T any] struct {
+	cell    cell[T]
+	view    *view.View
+	history int
+	done    chan struct{} // closed when nothing of the value is left
+	mu      sync.Mutex    // of those who replace state
+	state   atomic.Pointer[state[T]]
+}
+
+// state is what a value shows, until changed is closed.
+type state[T any] struct {
+	Snapshot[T]               // the last good one
+	history     []Snapshot[T] // the latest good ones, oldest first
+	seen        session.Zxid  // of the latest write that was seen, good or bad
+	verdict     error         // on that: nil, or a *DecodeError
+	bad         error         // why the node does not hold Snapshot now
+	end         error         // of the value
+	changed     chan struct{}
+}
+
+// Open begins to follow the value at path and waits until it is there, or for the
+// end of ctx, which bounds only this call. If there is no such node, the error is
+// session.ErrNoNode, and if it does not hold a value, a *DecodeError. Close must be
+// called in the end.
+//
+// It takes one round trip, and so does every change. One that comes alone is read at
+// once; of many, the latest every tenth of a second.
+func Open[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], opts ...Option) (*Value[T], error) {
+	return open(ctx, s, path, c, nil, newOptions(opts))
+}
+
+// OpenOr is Open, but shows fallback as long as there has been no good value. That
+// there is no node is then in order, and Err is nil; if what it holds is no value,
+// Err says so.
+func OpenOr[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fallback T, opts ...Option) (*Value[T], error) {
+	return open(ctx, s, path, c, &fallback, newOptions(opts))
+}
+
+func open[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fallback *T, o options) (*Value[T], error) {
+	vw, err := view.Open(ctx, s, path, view.Options{})
+	if err != nil {
+		return nil, err
+	}
+	v := &Value[T]{cell: cell[T]{s, path, c}, view: vw, history: o.history, done: make(chan struct{})}
+	first := &state[T]{changed: make(chan struct{})}
+	if fallback != nil {
+		first.Value = *fallback
+	}
+	v.state.Store(first)
+	snap := vw.Snapshot()
+	v.take(snap)
+	if fallback == nil {
+		err := v.state.Load().bad
+		if !snap.Exists {
+			err = v.opError("open", session.ErrNoNode)
+		}
+		if err != nil {
+			vw.Close()
+			return nil, err
+		}
+	}
+	go v.run()
+	return v, nil
+}
+
+func (v *Value[T]) opError(op string, err error) error {
+	return &session.OpError{Op: op, Path: v.cell.path, Err: err}
+}
+
+// run takes over what the view shows, to its end.
+func (v *Value[T]) run() {
+	defer close(v.done)
+	for snap, err := range v.view.Watch(context.Background()) {
+		if err != nil {
+			v.replace(func(now state[T]) (state[T], bool) { now.end = err; return now, true })
+			return
+		}
+		v.take(snap)
+	}
+}
+
+// take takes over a snapshot of the node.
+func (v *Value[T]) take(snap *view.Snapshot) {
+	switch n := snap.Root; {
+	case n.Err != nil:
+		v.replace(func(now state[T]) (state[T], bool) { return now.judged(n.Err) })
+	case !snap.Exists:
+		v.replace(func(now state[T]) (state[T], bool) {
+			if now.seen == 0 {
+				return now, false // it has never been there
+			}
+			return now.judged(v.opError("get", session.ErrNoNode))
+		})
+	default:
+		v.replace(func(now state[T]) (state[T], bool) {
+			if n.Stat.Mzxid <= now.seen {
+				return now.judged(now.verdict)
+			}
+			good, err := v.cell.decode(n.Data, n.Stat)
+			return now.wrote(n.Stat.Mzxid, good, err, v.history), true
+		})
+	}
+}
+
+// judged is s with another reason why it is not what is stored.
+func (s state[T]) judged(bad error) (state[T], bool) {
+	if s.bad == nil && bad == nil || s.bad != nil && bad != nil && s.bad.Error() == bad.Error() {
+		return s, false
+	}
+	s.bad = bad
+	return s, true
+}
+
+// wrote is s after another write.
+func (s state[T]) wrote(zxid session.Zxid, good Snapshot[T], err error, keep int) state[T] {
+	s.seen, s.verdict, s.bad = zxid, err, err
+	if err == nil {
+		s.Snapshot = good
+		s.history = append(slices.Clone(s.history[max(0, len(s.history)+1-keep):]), good)
+	}
+	return s
+}
+
+// replace shows another state, if next says that it is one.
+func (v *Value[T]) replace(next func(state[T]) (state[T], bool)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.state.Load()
+	st, differs := next(*now)
+	if !differs {
+		return
+	}
+	st.changed = make(chan struct{})
+	v.state.Store(&st)
+	close(now.changed)
+}
+
+// Load returns the last good value. It is one atomic load, for the path of every
+// request.
+func (v *Value[T]) Load() T { return v.state.Load().Value }
+
+// Snapshot is Load, with the version.
+func (v *Value[T]) Snapshot() Snapshot[T] { return v.state.Load().Snapshot }
+
+// History returns the good versions that have been seen, the oldest first and the
+// one in force last; it has no fallback. Versions that were replaced before they
+// could be read are not in it. See WithHistory.
+func (v *Value[T]) History() []Snapshot[T] { return slices.Clone(v.state.Load().history) }
+
+// Err is nil if Load is what is stored, as far as a server has told, and else the
+// reason why it may not be: a *DecodeError; session.ErrNoNode or ErrNoAuth; ErrStale
+// while there is no connection; ErrClosed, or session.ErrClosed.
+func (v *Value[T]) Err() error {
+	st := v.state.Load()
+	if st.end != nil {
+		return st.end
+	}
+	return both(st.bad, v.view.Err())
+}
+
+// Changed returns a channel that is closed at the next change of what Watch yields,
+// for select loops: take it before Load, and no change is missed. After the end of
+// the value it is never closed.
+func (v *Value[T]) Changed() <-chan struct{} { return v.state.Load().changed }
+
+// Watch yields the present version and then every new one. If what is stored is not
+// a value, or not there any more, or must not be read, it yields the last good one
+// again together with the reason, and goes on. A slow reader skips versions that have
+// been replaced meanwhile, delays nobody, and always arrives at the latest.
+//
+// The loop ends after a pair whose error is the end of ctx, ErrClosed, or
+// session.ErrClosed.
+func (v *Value[T]) Watch(ctx context.Context) iter.Seq2[Snapshot[T], error] {
+	return func(yield func(Snapshot[T], error) bool) {
+		var shown *state[T]
+		for {
+			st := v.state.Load()
+			switch {
+			case ctx.Err() != nil:
+				yield(st.Snapshot, v.opError("watch", context.Cause(ctx)))
+				return
+			case st.end != nil:
+				yield(st.Snapshot, st.end)
+				return
+			case st != shown:
+				if shown = st; !yield(st.Snapshot, st.bad) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-st.changed:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// Update is the function Update for this value: when it returns, Load shows what was
+// written, or something later. Where there is no node, fn is given the last good
+// value, or the fallback.
+func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
+	is, err := v.cell.update(ctx, v.Load, fn)
+	return v.written(is, err)
+}
+
+// Put is the function Put for this value: when it returns, Load shows what was
+// written, or something later.
+func (v *Value[T]) Put(ctx context.Context, value T, version int32) error {
+	is, err := v.cell.put(ctx, value, version)
+	return v.written(is, err)
+}
+
+// written shows what was written at once, and not only when a server tells of it.
+func (v *Value[T]) written(is Snapshot[T], err error) error {
+	if err == nil {
+		v.replace(func(now state[T]) (state[T], bool) {
+			if is.Zxid <= now.seen || now.end != nil {
+				return now, false
+			}
+			return now.wrote(is.Zxid, is, nil, v.history), true
+		})
+		if is.Version == 0 { // it has been created, and may be deleted unseen
+			v.view.Refresh()
+		}
+	}
+	return err
+}
+
+// Close ends the view of the node. Load goes on showing the last good value. The
+// error is always nil.
+func (v *Value[T]) Close() error {
+	v.view.Close()
+	<-v.done
+	return nil
+}
