@@ -50,6 +50,10 @@ func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 // returned as it is, and nothing is written then; so is a *DecodeError, for what fn
 // cannot see it must not replace.
 //
+// ZooKeeper tells versions of a node apart by their number, which begins again when
+// the node is deleted and created anew: should that happen between the read and the
+// write, and the number be the same again, the write goes through.
+//
 // A reply that is lost is neither an error nor counted twice. session.ErrUnknown is
 // left for the case that the session or ctx ends before its outcome is known. It
 // takes two round trips, a read and a transaction with a receipt (see
