@@ -74,10 +74,10 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 // run lets one epoch follow the other.
 func (s *Session) run() {
 	for e := s.current(); e != nil; e = s.renew(e.number + 1) {
+		s.tasks.Go(e.keep)                    // before anybody can know the epoch
 		if err := e.link.open(); err != nil { // cannot be: the arguments are our own
 			e.end(err, false)
 		}
-		s.tasks.Go(e.keep)
 		<-e.ctx.Done()
 		s.opts.log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "cause", context.Cause(e.ctx))
 		s.publish(e, "", context.Cause(e.ctx), false)

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,13 +14,26 @@ import (
 
 // latecomer remembers what it is told.
 type latecomer struct {
+	mu   sync.Mutex
+	told heard
+}
+
+type heard struct {
 	calls   int
 	results []session.Result
 	err     error
 }
 
 func (l *latecomer) late(r []session.Result, err error) {
-	l.calls, l.results, l.err = l.calls+1, r, err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = heard{l.told.calls + 1, r, err}
+}
+
+func (l *latecomer) heard() heard {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.told
 }
 
 // What was never sent was not done, and the caller is told so.
@@ -40,8 +54,8 @@ func TestUndertakeNotSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if l.calls > 0 || below(s, "/a") > 0 {
-			t.Errorf("late was called %d times, and there are %d nodes", l.calls, below(s, "/a"))
+		if h := l.heard(); h.calls > 0 || below(s, "/a") > 0 {
+			t.Errorf("late was called %d times, and there are %d nodes", h.calls, below(s, "/a"))
 		}
 	})
 }
@@ -73,21 +87,22 @@ func TestUndertakeLeft(t *testing.T) {
 				_, err := e.Undertake(within(t, 50*time.Millisecond), l.late, session.OpCreate("/a", nil))
 				wantError(t, err, session.ErrUnknown)
 				wantError(t, err, context.DeadlineExceeded)
-				if l.calls > 0 {
+				if l.heard().calls > 0 {
 					t.Error("late was called too early")
 				}
 				time.Sleep(20 * time.Second)
-				if there := below(s, "/a") > 0; there != tt.done || l.calls != 1 {
-					t.Fatalf("the node is there: %v; late was called %d times", there, l.calls)
+				h := l.heard()
+				if there := below(s, "/a") > 0; there != tt.done || h.calls != 1 {
+					t.Fatalf("the node is there: %v; late was called %d times", there, h.calls)
 				}
 				switch {
 				case tt.fault == zktest.ExpireAfter:
-					wantError(t, l.err, session.ErrUnknown)
-				case tt.done && (l.err != nil || len(l.results) != 1 || l.results[0].Path != "/a"):
-					t.Errorf("late heard %v, %v", l.results, l.err)
+					wantError(t, h.err, session.ErrUnknown)
+				case tt.done && (h.err != nil || len(h.results) != 1 || h.results[0].Path != "/a"):
+					t.Errorf("late heard %v, %v", h.results, h.err)
 				case !tt.done:
-					if wantError(t, l.err, context.DeadlineExceeded); errors.Is(l.err, session.ErrUnknown) {
-						t.Errorf("late heard %v", l.err)
+					if wantError(t, h.err, context.DeadlineExceeded); errors.Is(h.err, session.ErrUnknown) {
+						t.Errorf("late heard %v", h.err)
 					}
 				}
 			})
@@ -112,8 +127,8 @@ func TestUndertakeSlowAnswer(t *testing.T) {
 			t.Errorf("it took %v", d)
 		}
 		time.Sleep(10 * time.Second)
-		if l.calls != 1 || l.err != nil || len(l.results) != 2 {
-			t.Errorf("late was called %d times, with %v, %v", l.calls, l.results, l.err)
+		if h := l.heard(); h.calls != 1 || h.err != nil || len(h.results) != 2 {
+			t.Errorf("late was called %d times, with %v, %v", h.calls, h.results, h.err)
 		}
 	})
 }
@@ -139,7 +154,7 @@ func TestUndertake(t *testing.T) {
 	}
 	_, err = e.Undertake(t.Context(), l.late, session.OpDelete("/a", 0))
 	wantError(t, err, session.ErrClosed)
-	if l.calls > 0 {
+	if l.heard().calls > 0 {
 		t.Error("late was called")
 	}
 }
