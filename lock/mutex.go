@@ -42,6 +42,10 @@ func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	return held(m.turn.tryLock(ctx))
 }
 
+// Enter stands in line for the lock without waiting, for those who want to know
+// how far they have come; see Place. It takes one round trip.
+func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &m.turn, nil) }
+
 // Do runs fn while it holds the lock. The context that fn is given ends when ctx
 // does and when the lock is lost; Do waits for fn in either case, and only then
 // releases the lock. A nil error says that fn returned nil and that the lock was

@@ -62,6 +62,12 @@ func (m *RWMutex) RLock(ctx context.Context) (*Lease, error) { return held(m.rea
 // holds the lock, or waits for it.
 func (m *RWMutex) TryRLock(ctx context.Context) (*Lease, error) { return held(m.read.tryLock(ctx)) }
 
+// Enter stands in line to write without waiting; see Place.
+func (m *RWMutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &m.write, &m.read) }
+
+// REnter stands in line to read without waiting; see Place.
+func (m *RWMutex) REnter(ctx context.Context) (*Place, error) { return enter(ctx, &m.read, nil) }
+
 // Do is Mutex.Do with the lock held for writing. To downgrade, use Lock: it would
 // end the lease, and with it the context of fn.
 func (m *RWMutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {

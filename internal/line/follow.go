@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"errors"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -11,6 +12,9 @@ import (
 // watch.
 func (p *Place) Ahead(ctx context.Context) (paths []string, next *session.Watch, err error) {
 	names, _, w, err := p.claim.Epoch.WatchChildren(ctx, p.line.Path)
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, nil, errGone // with the whole line
+	}
 	if err != nil {
 		return nil, nil, err
 	}

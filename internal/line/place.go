@@ -106,6 +106,9 @@ func (p *Place) wait(ctx context.Context) error {
 		case <-fired(p.watched[p.nearest(2)]):
 		case l := <-list:
 			list = nil
+			if errors.Is(l.err, session.ErrNoNode) {
+				return errGone // with the whole line
+			}
 			if l.err != nil {
 				return l.err
 			}

@@ -1,0 +1,153 @@
+package lock
+
+import (
+	"context"
+	"sync"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Place is a place in the line for a lock. Others wait behind it until Lock has
+// made it a lease that is then unlocked, or Leave has given it up: one of them
+// must be called. When its node is removed or its session ends, it is a place at
+// the end of the line from the next call on.
+//
+// It is safe for concurrent use: one goroutine may follow Positions while another
+// is in Lock.
+type Place struct {
+	turn, read *turn           // read as in Lease
+	use        chan struct{}   // has an element while somebody waits in line, or stands in it anew
+	leaving    context.Context // ends with Leave
+	leave      context.CancelFunc
+
+	mu    sync.Mutex
+	at    *line.Place   // nil when there is none
+	owned bool          // it has become a lease
+	moved chan struct{} // closed when one of the two changes
+}
+
+func enter(ctx context.Context, t, read *turn) (*Place, error) {
+	at, err := t.line.Stand(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &Place{turn: t, read: read, at: at, use: make(chan struct{}, 1), moved: make(chan struct{})}
+	p.leaving, p.leave = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Lock waits until the lock is held. When ctx ends first, the place is kept, and
+// Lock may be called again. Once it has succeeded, and after Leave, it returns
+// ErrReleased.
+//
+// It takes one round trip to see that nobody has removed the place meanwhile; the
+// wait costs what that of Mutex.Lock does.
+func (p *Place) Lock(ctx context.Context) (*Lease, error) {
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.leaving, func() { cancel(ErrReleased) })()
+	select {
+	case p.use <- struct{}{}:
+	case <-waiting.Done():
+		return nil, p.failed("lock", waiting)
+	}
+	defer func() { <-p.use }()
+	for {
+		at, err := p.stand(waiting)
+		if err != nil {
+			return nil, err
+		}
+		at.Doubt()
+		c, err := at.Wait(waiting)
+		switch {
+		case err == nil:
+			p.move(nil, true)
+			return &Lease{l: lease.Begin(ctx, c, p.turn.terms), read: p.read}, nil
+		case !line.Gone(err):
+			return nil, err
+		}
+		at.Leave()
+		p.move(nil, false)
+	}
+}
+
+// Leave gives the place up; a Lock under way returns ErrReleased. ctx bounds the
+// wait for the node to go, which it does in any case. Where Lock has succeeded,
+// Leave does nothing, so that it can be deferred.
+func (p *Place) Leave(ctx context.Context) error {
+	p.leave()
+	p.use <- struct{}{} // Lock is about to return
+	defer func() { <-p.use }()
+	at, _, _ := p.now()
+	if at == nil {
+		return nil
+	}
+	p.move(nil, false)
+	select {
+	case <-at.Leave():
+		return nil
+	case <-ctx.Done():
+		return &session.OpError{Op: "leave", Path: at.Path(), Err: context.Cause(ctx)}
+	}
+}
+
+// now returns where the place is, whether it has become a lease, and what is
+// closed when that changes.
+func (p *Place) now() (at *line.Place, owned bool, moved <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at, p.owned, p.moved
+}
+
+func (p *Place) move(at *line.Place, owned bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.owned = at, owned
+	close(p.moved)
+	p.moved = make(chan struct{})
+}
+
+// stand returns where the place is, and stands in line anew if it is nowhere. The
+// caller has the use.
+func (p *Place) stand(ctx context.Context) (*line.Place, error) {
+	at, owned, _ := p.now()
+	if owned || p.leaving.Err() != nil {
+		return nil, ErrReleased
+	}
+	if at != nil {
+		return at, nil
+	}
+	at, err := p.turn.line.Stand(ctx)
+	if err == nil {
+		p.move(at, false)
+	}
+	return at, err
+}
+
+// anew has a place that was lost stand in line anew, unless somebody in Lock sees
+// to it, who then moves. lost is nil for one that is nowhere.
+func (p *Place) anew(ctx context.Context, lost *line.Place, moved <-chan struct{}) error {
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.leaving, func() { cancel(ErrReleased) })()
+	select {
+	case p.use <- struct{}{}:
+	case <-moved:
+		return nil
+	case <-waiting.Done():
+		return p.failed("enter", waiting)
+	}
+	defer func() { <-p.use }()
+	if at, _, _ := p.now(); at != nil && at == lost {
+		at.Leave()
+		p.move(nil, false)
+	}
+	_, err := p.stand(waiting)
+	return err
+}
+
+func (p *Place) failed(op string, ctx context.Context) error {
+	return &session.OpError{Op: op, Path: p.turn.line.Path, Err: context.Cause(ctx)}
+}

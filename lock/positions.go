@@ -1,0 +1,105 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Position returns how many there are ahead that this place has to wait for: 0 if
+// it is its turn, or has become a lease. It takes one round trip.
+func (p *Place) Position(ctx context.Context) (int, error) {
+	for n, err := range p.Positions(ctx) {
+		return n, err
+	}
+	return 0, nil
+}
+
+// followEvery is the shortest time between two looks at the line.
+const followEvery = 250 * time.Millisecond
+
+// Positions yields the position, and then again whenever it has changed, until
+// the lock is held. The last pair has an error if there is another reason: the
+// cause of ctx, or ErrReleased after Leave.
+//
+// The line is listed when somebody has come or gone, but no more often than four
+// times a second, so that a slow reader misses some positions and a line that moves
+// fast is no burden.
+func (p *Place) Positions(ctx context.Context) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		last := -1
+		for {
+			n, next, err := p.look(ctx)
+			if err != nil {
+				yield(max(last, 0), err)
+				return
+			}
+			if n != last && !yield(n, nil) || next == nil {
+				if next != nil {
+					next.close()
+				}
+				return
+			}
+			last = n
+			next.wait(ctx)
+		}
+	}
+}
+
+// look returns the position, and what to wait for before it may be another; nil
+// once the lock is held.
+func (p *Place) look(ctx context.Context) (int, *change, error) {
+	for {
+		at, owned, moved := p.now()
+		switch {
+		case owned:
+			return 0, nil, nil
+		case p.leaving.Err() != nil:
+			return 0, nil, ErrReleased
+		case at != nil:
+			ahead, w, err := at.Ahead(ctx)
+			if err == nil {
+				return len(ahead), &change{w, moved, at.Epoch().Context()}, nil
+			}
+			if !line.Gone(err) {
+				return 0, nil, err
+			}
+		}
+		if err := p.anew(ctx, at, moved); err != nil && !errors.Is(err, ErrReleased) {
+			return 0, nil, err
+		}
+	}
+}
+
+// change is what may change a position.
+type change struct {
+	watch *session.Watch
+	moved <-chan struct{}
+	epoch context.Context
+}
+
+func (c *change) close() { c.watch.Close() }
+
+// wait waits for a change, and as long as is to be between two looks.
+func (c *change) wait(ctx context.Context) {
+	defer c.close()
+	soon := time.NewTimer(followEvery)
+	defer soon.Stop()
+	select {
+	case <-c.watch.Fired():
+	case <-c.moved:
+		return
+	case <-c.epoch.Done():
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-soon.C:
+	case <-c.moved:
+	case <-ctx.Done():
+	}
+}
