@@ -18,8 +18,8 @@ type child struct {
 	killedBy syscall.Signal
 }
 
-func startChild(c *command, env []string, _ bool) (*child, error) {
-	cmd := &exec.Cmd{Path: c.file, Args: c.argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+func startChild(c *command, t task) (*child, error) {
+	cmd := &exec.Cmd{Path: c.file, Args: c.argv, Env: t.env, Stdin: t.stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -19,17 +19,16 @@ type child struct {
 	killedBy syscall.Signal
 }
 
-// startChild runs c. If interactive, the child gets the terminal that stdin is,
-// provided that it is ours to give.
-func startChild(c *command, env []string, interactive bool) (*child, error) {
-	p := &child{done: make(chan struct{}), terminal: interactive && inForeground()}
+// startChild runs c.
+func startChild(c *command, t task) (*child, error) {
+	p := &child{done: make(chan struct{}), terminal: t.interactive && inForeground()}
 	started := make(chan error)
 	go func() {
 		// Linux takes the end of the thread that started a child for the end of
 		// its parent (see dieWithParent), so this one has to stay until then. It
 		// is not unlocked: nobody needs it afterwards.
 		runtime.LockOSThread()
-		err := p.start(c, env)
+		err := p.start(c, t)
 		started <- err
 		if err == nil {
 			p.wait()
@@ -41,12 +40,12 @@ func startChild(c *command, env []string, interactive bool) (*child, error) {
 	return p, nil
 }
 
-func (p *child) start(c *command, env []string) error {
+func (p *child) start(c *command, t task) error {
 	attr := &syscall.SysProcAttr{Setpgid: true, Foreground: p.terminal, Ctty: stdin}
 	dieWithParent(attr)
 	proc, err := os.StartProcess(c.file, c.argv, &os.ProcAttr{
-		Env:   env,
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Env:   t.env,
+		Files: []*os.File{t.stdin, os.Stdout, os.Stderr},
 		Sys:   attr,
 	})
 	if err != nil {

@@ -16,6 +16,15 @@ type command struct {
 	argv []string
 }
 
+// task is what a command is run with.
+type task struct {
+	env   []string
+	stdin *os.File
+	// interactive gives the child the terminal that stdin is, provided that it is
+	// ours to give.
+	interactive bool
+}
+
 // pathAndCommand takes apart PATH [-- CMD ARG…]. The command is looked for at
 // once, so that nothing is acquired in vain; it is nil if there is none.
 func pathAndCommand(cmd *cobra.Command, args []string) (string, *command, error) {

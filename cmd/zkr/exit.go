@@ -79,16 +79,29 @@ func (a *app) conclude(cmd *cobra.Command, err error) int {
 	return exitNo
 }
 
+// refusals are answers of the servers that are a plain no.
+var refusals = []error{
+	session.ErrNoNode, session.ErrNodeExists, session.ErrBadVersion, session.ErrNotEmpty,
+	session.ErrNoChildrenForEphemerals, session.ErrQuota,
+}
+
 // exitOfSession gives an error of a session its code, in commands that do not
 // wrap another.
 func exitOfSession(err error) error {
-	switch bad := (usageError{}); {
-	case errors.As(err, &bad):
+	var with *exitError
+	bad := usageError{}
+	switch {
+	case errors.As(err, &with), errors.As(err, &bad):
 		return err
 	case errors.Is(err, session.ErrInvalid):
 		return exit(exitUsage, err)
 	case errors.Is(err, session.ErrNoAuth), errors.Is(err, session.ErrAuthFailed):
 		return exit(exitNotAuthorised, err)
+	}
+	for _, no := range refusals {
+		if errors.Is(err, no) {
+			return exit(exitNo, err)
+		}
 	}
 	return exit(exitUnreachable, err)
 }

@@ -102,7 +102,7 @@ func (o *owner) hold(g grip) (again bool, err error) {
 		if err := g.Err(); err != nil {
 			return nil, err
 		}
-		return startChild(o.command, o.environment(g), !o.repeat)
+		return startChild(o.command, task{env: o.environment(g), stdin: os.Stdin, interactive: !o.repeat})
 	})
 	if err != nil {
 		return isLost(err), o.notStarted(err)
@@ -113,7 +113,7 @@ func (o *owner) hold(g grip) (again bool, err error) {
 		o.notice("%s is lost, stopping %s", o.path, o.command.argv[0])
 		c.end(o.grace)
 	}
-	o.sig.detach()
+	o.sig.detach(c)
 	if c.code == 0 {
 		return true, nil
 	}

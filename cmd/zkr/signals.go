@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// signals decides for whom a signal is: for the child while there is one, and
+// signals decides for whom a signal is: for the children while there are any, and
 // else for zkr, which then stops waiting. A child is started only if no signal
-// has come before.
+// that ends zkr has come before.
 type signals struct {
-	waiting  context.Context // ends with the first signal that is for zkr
+	waiting  context.Context // ends with the first signal that is for zkr, or asks to end
 	patience context.Context // ends with the second: no more waiting for goodbyes
 
 	cancel context.CancelFunc
@@ -24,7 +24,7 @@ type signals struct {
 
 	mu        sync.Mutex
 	own       syscall.Signal // the first that was for zkr
-	child     *child
+	children  map[*child]bool
 	forwarded map[syscall.Signal]bool
 }
 
@@ -33,6 +33,7 @@ func watchSignals() *signals {
 		in:        make(chan os.Signal, 16),
 		starts:    make(chan func()),
 		quit:      make(chan struct{}),
+		children:  make(map[*child]bool),
 		forwarded: make(map[syscall.Signal]bool),
 	}
 	s.waiting, s.cancel = context.WithCancel(context.Background())
@@ -73,9 +74,14 @@ func (s *signals) deliver(sig os.Signal) {
 	n, ok := sig.(syscall.Signal)
 	switch {
 	case !ok:
-	case s.child != nil:
+	case len(s.children) > 0:
 		s.forwarded[n] = true
-		s.child.signal(n)
+		for c := range s.children {
+			c.signal(n)
+		}
+		if asks(n) {
+			s.cancel()
+		}
 	case s.own == 0:
 		s.own = n
 		s.cancel()
@@ -84,7 +90,7 @@ func (s *signals) deliver(sig os.Signal) {
 	}
 }
 
-// start starts a child with f and makes it the one that signals are for. No
+// start starts a child with f and makes it one of those that signals are for. No
 // signal can come between the decision and the start.
 func (s *signals) start(f func() (*child, error)) (c *child, err error) {
 	started := make(chan struct{})
@@ -109,25 +115,29 @@ func (s *signals) startNow(f func() (*child, error)) (*child, error) {
 			pending = false
 		}
 	}
-	if s.own != 0 {
+	switch {
+	case s.own != 0:
 		return nil, exitSignal(s.own)
+	case s.waiting.Err() != nil: // others have been told to end
+		return nil, s.waiting.Err()
 	}
 	c, err := f()
 	if err == nil {
-		s.child = c
+		s.children[c] = true
 	}
 	return c, err
 }
 
-// detach is called when the child has ended. If that was because of a signal to
-// zkr, zkr is to end as well.
-func (s *signals) detach() {
+// detach is called when a child has ended. If it was killed by a signal to zkr, zkr
+// is to end as well.
+func (s *signals) detach(c *child) (killed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.forwarded[syscall.SIGINT] || s.forwarded[syscall.SIGTERM] || s.forwarded[s.child.killedBy] {
+	if killed = s.forwarded[c.killedBy]; killed {
 		s.cancel()
 	}
-	s.child = nil
+	delete(s.children, c)
+	return killed
 }
 
 // received is the signal that zkr was told to end with, or 0.

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// client is a command that wraps no other, at work.
+type client struct {
+	*app
+	*session.Session
+	sig *signals
+}
+
+// use does the work of a command that wraps no other. The context that f is given
+// ends with the first signal.
+func (a *app) use(f func(context.Context, *client) error) error {
+	sig := watchSignals()
+	defer sig.stop()
+	s, err := a.connect(sig.waiting)
+	if err != nil {
+		return sig.failure(exitOfSession(err))
+	}
+	defer a.leave(sig.patience, s)
+	err = f(sig.waiting, &client{a, s, sig})
+	if err != nil && sig.received() != 0 && errors.Is(err, session.ErrUnknown) {
+		a.complain(err) // the signal is not all that there is to say
+	}
+	if err != nil {
+		return sig.failure(exitOfSession(err))
+	}
+	return nil
+}
+
+// look is use for a command that reads. The session may have begun at a server that
+// lags behind, which has to catch up with everything that came before the command.
+func (a *app) look(f func(context.Context, *client) error) error {
+	return a.use(func(ctx context.Context, c *client) error {
+		if err := c.Sync(ctx, "/"); err != nil {
+			return err
+		}
+		return f(ctx, c)
+	})
+}
+
+// follow is use for a command that is at work until a signal comes: to be told to
+// end is no failure.
+func (a *app) follow(f func(context.Context, *client) error) error {
+	return a.use(func(ctx context.Context, c *client) error {
+		if err := f(ctx, c); ctx.Err() == nil {
+			return err
+		}
+		return c.sig.verdict()
+	})
+}
+
+// group is a command that is nothing but a noun for its verbs.
+func group(noun, short, long string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   noun,
+		Short: short,
+		Long:  long,
+		Args:  noCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
+// onlyPath takes the only argument.
+func onlyPath(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return usage("PATH is missing")
+	case 1:
+		return nil
+	}
+	return usage("unexpected argument %q", args[1])
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/queue"
+)
+
+func newQueueWork(a *app) *cobra.Command {
+	var concurrency int
+	var once bool
+	var grace time.Duration
+	cmd := &cobra.Command{
+		Use:   "work [flags] PATH -- CMD [ARG...]",
+		Short: "Run a command for each item",
+		Long: `Claim items and run CMD for each, with the item on stdin. If CMD exits with 0, the
+item is taken out of the queue, and else put back into its place. When zkr dies, its
+items go to others at the end of its session; so an item may be worked on twice.
+
+CMD is run as that of zkr lock is. Its environment has ZKR_PATH, ZKR_ITEM (the id) and
+ZKR_ATTEMPT (1 for the first). INT and TERM go to the commands that run, and when they
+have ended, so does zkr.
+
+Exit codes: 0 when told to end by INT or TERM; with --once CMD's own, or 123 if the
+item was lost meanwhile; 128+N for other signals, 125 if zkr failed, 126 if CMD cannot
+be executed, 127 if it is not found.`,
+		Example: `  zkr queue work --concurrency 4 /jobs -- resize
+  zkr queue work --once /jobs -- sh -c 'read job; handle "$job"'`,
+		Annotations: map[string]string{wraps: ""},
+	}
+	fs := cmd.Flags()
+	fs.IntVar(&concurrency, "concurrency", 1, "work on up to `N` items at a time")
+	fs.BoolVar(&once, "once", false, "work on one item only")
+	fs.DurationVar(&grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the item is lost")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path, command, err := pathAndCommand(cmd, args)
+		switch {
+		case err != nil:
+			return err
+		case command == nil:
+			return usage("a command is missing; it comes after --")
+		case concurrency <= 0:
+			return usage("--concurrency %d", concurrency)
+		case once && concurrency > 1:
+			return usage("--once and --concurrency exclude each other")
+		case grace < 0:
+			return usage("--grace %v is negative", grace)
+		}
+		w := &worker{app: a, path: path, command: command, grace: grace, concurrency: concurrency}
+		return w.run(once)
+	}
+	return cmd
+}
+
+// worker runs a command for each item of a queue.
+type worker struct {
+	*app
+	sig         *signals
+	path        string
+	command     *command
+	grace       time.Duration
+	concurrency int
+
+	mu     sync.Mutex
+	killed int // the exit code of a command that was killed by a signal to zkr
+}
+
+func (w *worker) run(once bool) error {
+	w.sig = watchSignals()
+	defer w.sig.stop()
+	s, err := w.connect(w.sig.waiting)
+	if err != nil {
+		return w.sig.failure(err)
+	}
+	defer w.leave(w.sig.patience, s)
+	q := (&client{w.app, s, w.sig}).queue(w.path, queue.Native)
+	if once {
+		return w.one(q)
+	}
+	return w.all(q)
+}
+
+// one works on one item.
+func (w *worker) one(q *queue.Queue[[]byte]) error {
+	item, err := q.Claim(w.sig.waiting)
+	if err != nil {
+		return w.sig.failure(err)
+	}
+	code, err := w.work(item)
+	ctx, cancel := context.WithTimeout(w.sig.patience, goodbye)
+	defer cancel()
+	settle := item.Ack
+	if err != nil || code != 0 {
+		settle = item.Nack
+	}
+	switch serr := settle(ctx); {
+	case errors.Is(serr, queue.ErrLost):
+		return exit(exitLost, serr)
+	case serr != nil && err == nil && code == 0:
+		return serr // it may be worked on again
+	case serr != nil:
+		w.notice("%v", serr)
+	}
+	if err == nil && code != 0 {
+		err = exit(code, nil)
+	}
+	return err
+}
+
+// all works on items until a signal comes.
+func (w *worker) all(q *queue.Queue[[]byte]) error {
+	ctx, stop := context.WithCancelCause(w.sig.waiting)
+	defer stop(nil)
+	err := q.Consume(ctx, func(_ context.Context, item *queue.Item[[]byte]) error {
+		code, err := w.work(item)
+		switch {
+		case err != nil:
+			stop(err) // no other item would fare better
+		case code != 0:
+			err = fmt.Errorf("exit code %d", code)
+			w.notice("%s: %s has ended with %d for %s, which is put back", w.path, w.command.argv[0], code, item.ID)
+		}
+		return err
+	}, queue.Concurrency(w.concurrency))
+	switch {
+	case w.sig.waiting.Err() == nil:
+		return err
+	case w.killed != 0:
+		return exit(w.killed, nil)
+	case w.sig.received() == 0: // it was for the commands, and they have ended
+		return nil
+	}
+	return w.sig.verdict()
+}
+
+// work runs the command for an item, and gives its exit code. An error says that it
+// could not be run.
+func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
+	stdin, feed, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	c, err := w.sig.start(func() (*child, error) {
+		return startChild(w.command, task{env: w.environment(item), stdin: stdin})
+	})
+	stdin.Close()
+	if err != nil {
+		feed.Close()
+		return 0, w.notStarted(err)
+	}
+	var fed sync.WaitGroup
+	fed.Go(func() {
+		feed.Write(item.Value) // whether the command reads it is its own business
+		feed.Close()
+	})
+	select {
+	case <-c.done:
+	case <-item.Context().Done():
+		w.notice("%s: %s is lost, stopping %s", w.path, item.ID, w.command.argv[0])
+		c.end(w.grace)
+	}
+	feed.Close() // whoever has been left behind need not read it
+	fed.Wait()
+	if w.sig.detach(c) && !asks(c.killedBy) {
+		w.mu.Lock()
+		w.killed = c.code
+		w.mu.Unlock()
+	}
+	return c.code, nil
+}
+
+func (w *worker) notStarted(err error) error {
+	var with *exitError
+	if errors.As(err, &with) || w.sig.waiting.Err() != nil {
+		return err
+	}
+	return cannotRun(w.command.argv[0], err)
+}
+
+// environment tells the child what it works on.
+func (w *worker) environment(item *queue.Item[[]byte]) []string {
+	return append(os.Environ(),
+		"ZKR_PATH="+w.path,
+		"ZKR_ITEM="+item.ID,
+		"ZKR_ATTEMPT="+strconv.Itoa(item.Attempt))
+}

@@ -1,0 +1,51 @@
+//go:build unix
+
+package main
+
+import (
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// More commands for the transcripts:
+//
+//	watched              wait until somebody watches something
+//	say NAME LINE        write a line to the stdin of a process
+//	hush NAME            end its stdin
+//	grepped NAME REGEXP  the output of a process that has been joined matches
+func init() {
+	stageCommands["watched"] = watched
+	stageCommands["say"] = say
+	stageCommands["hush"] = hush
+	stageCommands["grepped"] = grepped
+}
+
+func watched(ts *testscript.TestScript, neg bool, args []string) {
+	s := on(ts).server
+	until(ts, func() bool { return len(s.Watches()) > 0 }, s.Tree)
+}
+
+func say(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "say NAME LINE")
+	_, err := io.WriteString(named(ts, args[0]).in.(io.Writer), strings.Join(args[1:], " ")+"\n")
+	ts.Check(err)
+}
+
+func hush(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "hush NAME")
+	ts.Check(named(ts, args[0]).in.Close())
+}
+
+func grepped(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "grepped NAME REGEXP")
+	x := named(ts, args[0])
+	all := x.out.String() + x.err.String()
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	if !re.MatchString(all) {
+		ts.Fatalf("no %q in:\n%s", args[1], all)
+	}
+}
