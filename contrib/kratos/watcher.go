@@ -1,0 +1,77 @@
+package kratos
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	kratos "github.com/go-kratos/kratos/v2/registry"
+
+	"github.com/zkrecipes/zkrecipes/registry"
+)
+
+// watcher is a kratos.Watcher.
+type watcher struct {
+	registry *registry.Registry
+	service  string
+	ctx      context.Context
+	cancel   context.CancelFunc
+
+	mu   sync.Mutex // held by Next
+	next func() ([]registry.Instance, error, bool)
+	stop func()
+	told bool // Next has returned instances
+}
+
+func newWatcher(ctx context.Context, r *registry.Registry, service string) *watcher {
+	w := &watcher{registry: r, service: service}
+	w.ctx, w.cancel = context.WithCancel(ctx)
+	return w
+}
+
+// Next returns all instances when there are some, and then at every change. After
+// an error it can be called again, and tries again; after Stop the error is
+// context.Canceled.
+func (w *watcher) Next() ([]*kratos.ServiceInstance, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		if err := w.ctx.Err(); err != nil {
+			w.end()
+			return nil, err
+		}
+		if w.next == nil {
+			w.next, w.stop = iter.Pull2(w.registry.Watch(w.ctx, w.service))
+		}
+		list, err, _ := w.next()
+		if err != nil {
+			w.end()
+			if cerr := w.ctx.Err(); cerr != nil {
+				err = cerr
+			}
+			return nil, err
+		}
+		if sis := instances(list); w.told || len(sis) > 0 {
+			w.told = true
+			return sis, nil
+		}
+	}
+}
+
+// end lets go of what Next waits for. w.mu is held.
+func (w *watcher) end() {
+	if w.stop != nil {
+		w.stop()
+	}
+	w.next, w.stop = nil, nil
+}
+
+// Stop ends the watch, and a Next that waits. It leaves nothing behind, and may be
+// called again.
+func (w *watcher) Stop() error {
+	w.cancel()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end()
+	return nil
+}
