@@ -59,6 +59,7 @@ quit
 var volatile = regexp.MustCompile(`(?m)^([cmp]Zxid|[cm]time|ephemeralOwner) = .*$|0x[0-9a-f]+|localhost|127\.0\.0\.1:\d+|\d{4}-\d\d-\d\d.*`)
 
 func TestZooKeeperCommandLine(t *testing.T) {
+	t.Parallel()
 	real, own := grounds(t)
 	want, wantEvents := typed(t, real)
 	got, gotEvents := typed(t, own)

@@ -14,6 +14,7 @@ import (
 // TestGoZooKeeper is a program as many have been written: workers that share a
 // counter behind go-zookeeper's lock, and somebody who watches it grow.
 func TestGoZooKeeper(t *testing.T) {
+	t.Parallel()
 	real, own := grounds(t)
 	for name, addr := range map[string]string{"real": real, "zktest": own} {
 		t.Run(name, func(t *testing.T) { counting(t, addr) })

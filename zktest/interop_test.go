@@ -62,6 +62,7 @@ func output(t *testing.T, input string, name string, args ...string) string {
 }
 
 func TestKazoo(t *testing.T) {
+	t.Parallel()
 	got := same(t, "", "/usr/bin/python3", "testdata/interop/recipes.py")
 	if !strings.HasSuffix(got, "end\n") {
 		t.Error("did not come to the end")
@@ -69,6 +70,7 @@ func TestKazoo(t *testing.T) {
 }
 
 func TestCurator(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var jars []string
 	for _, jar := range []string{"curator-recipes", "curator-framework", "curator-client", "zookeeper", "zookeeper-jute", "guava", "slf4j-nop"} {
