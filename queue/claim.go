@@ -55,7 +55,14 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 			lost: q.outrun,
 			late: func(fs []found[T], rs []session.Result) { q.unclaim(ep, fs, rs) },
 		})
-		if err != nil {
+		switch {
+		case err == nil:
+		case ep.Err() != nil: // and whatever was claimed is not claimed any more
+			return nil, ep.Err()
+		case errors.Is(err, session.ErrUnknown) && ctx.Err() != nil:
+			return nil, context.Cause(ctx) // and unclaim sees to the rest
+		case errors.Is(err, session.ErrUnknown): // without receipts; but the claim is not there
+		default:
 			return nil, err
 		}
 		if len(claimed) > 0 {

@@ -73,12 +73,18 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 	if burial(f).size > maxRequest {
 		return nil
 	}
+	heirs := heirs([]found[T]{f})
+	q.pool.reserve(heirs...)
+	defer q.pool.drop(heirs...)
 	done, _, err := q.undertake(ctx, ep, []found[T]{f}, trade[T]{
 		plan: burial,
 		lost: q.outrun,
-		late: func([]found[T], []session.Result) {},
+		late: func([]found[T], []session.Result) { q.pool.returned() },
 	})
-	q.pool.drop(entries(done)...)
+	if len(done) > 0 {
+		q.pool.drop(f.entry)
+		q.pool.give(heirs...)
+	}
 	return err
 }
 

@@ -48,13 +48,13 @@ func (i *Item[T]) Guard() session.Op {
 func (i *Item[T]) Ack(ctx context.Context) error {
 	return i.settle(ctx, "acknowledge", func(w *write) {
 		i.queue.remove(w, i.found, i.found.version)
-	}, i.queue.pool.drop)
+	}, true)
 }
 
 // Nack puts the item back into its old place in the queue, for another attempt. ctx
 // bounds only the wait: should it end, it goes on in the background.
 func (i *Item[T]) Nack(ctx context.Context) error {
-	return i.settle(ctx, "put back", func(w *write) {}, i.queue.pool.give)
+	return i.settle(ctx, "put back", func(*write) {}, false)
 }
 
 // Bury makes the item a dead letter; see DeadLetters. ctx bounds only the wait, as
@@ -63,24 +63,30 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	return i.settle(ctx, "bury", func(w *write) {
 		i.queue.remove(w, i.found, i.found.version)
 		i.queue.inter(w, i.found, reason)
-	}, i.queue.pool.drop)
+	}, true)
 }
 
 // settle ends the claim with a transaction that removes it and does what more
-// says, and then tells the pool by done.
-func (i *Item[T]) settle(ctx context.Context, op string, more func(*write), done func(...entry)) error {
+// says, which may remove the item.
+func (i *Item[T]) settle(ctx context.Context, op string, more func(*write), remove bool) error {
 	q := i.queue
-	claim := q.claimPath(i.found.name)
 	return i.lease.Settle(ctx, func() error {
 		var w write
-		w.delete(claim, 0)
+		w.delete(q.claimPath(i.found.name), 0)
 		more(&w)
+		heirs := heirs([]found[T]{i.found})
+		q.pool.reserve(heirs...)
+		defer q.pool.drop(heirs...)
 		err := q.do(i.epoch, w)
+		if err == nil && remove {
+			q.pool.drop(i.found.entry)
+			q.pool.give(heirs...)
+		} else {
+			q.pool.give(i.found.entry)
+		}
 		if err == nil {
-			done(i.found.entry)
 			return nil
 		}
-		q.pool.give(i.found.entry)
 		c, ok := conflictOf(err)
 		if ok && !c.refused() || over(err) {
 			return &session.OpError{Op: op, Path: q.itemPath(i.found.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}

@@ -75,8 +75,9 @@ type scheme struct {
 	parse   func(name string) (order, bool)
 }
 
-// ranked tells whether an item may come before others that were pushed earlier.
-func (s *scheme) ranked() bool { return s.prioritised || s.delayed }
+// ranked tells whether a new node may come before others that were there
+// earlier.
+func (s *scheme) ranked() bool { return s.prioritised || s.delayed || s.framed }
 
 // counted tells whether every claim raises the version of its item, so that an
 // item of version 0 has never been claimed.

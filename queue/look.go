@@ -75,7 +75,7 @@ func (st *store) next(ctx context.Context, ep *session.Epoch, n int, wait bool) 
 			return es, fresh, nil
 		}
 		switch {
-		case wait && lists > 0:
+		case wait && (lists > 0 || time.Now().Before(st.pool.itemsDue())):
 			es, err := st.await(ctx, ep, n)
 			return es, true, err
 		case lists == 1: // by a server that may not have heard yet of what the caller has
@@ -113,6 +113,7 @@ func (q *Queue[T]) read(ctx context.Context, ep *session.Epoch, es []entry, budg
 			switch {
 			case n.Err != nil:
 				q.pool.lose(part[i])
+				q.pool.contended()
 			case full:
 				q.pool.give(part[i])
 			default:

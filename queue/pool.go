@@ -169,6 +169,16 @@ func (p *pool) drop(es ...entry) {
 	}
 }
 
+// reserve keeps items that are about to come into being from being listed, until
+// they are given or dropped.
+func (p *pool) reserve(es ...entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range es {
+		p.out[e.name] = false
+	}
+}
+
 // lose forgets an item that was not there any more. If it has been listed while it
 // was out, it may have been put back in between.
 func (p *pool) lose(e entry) {

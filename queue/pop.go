@@ -66,17 +66,17 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 		if err != nil {
 			return nil, err
 		}
+		q.pool.reserve(heirs(items)...)
 		removed, _, err := q.undertake(ctx, ep, items, trade[T]{
 			plan: q.removal,
 			lost: q.outrun,
 			late: func(fs []found[T], _ []session.Result) { q.putBack(ep, fs) },
 		})
-		if err != nil {
-			return nil, err
-		}
-		if len(removed) > 0 {
-			q.pool.drop(entries(removed)...)
-			return removed, nil
+		q.pool.drop(entries(removed)...)
+		q.pool.give(heirs(removed)...)
+		q.pool.drop(heirs(items)...)
+		if err != nil || len(removed) > 0 {
+			return removed, err
 		}
 	}
 }
@@ -132,10 +132,21 @@ func (q *Queue[T]) exclude(w *write, f found[T]) {
 // so that others who have read the old one do not delete them with it.
 func (q *Queue[T]) remove(w *write, f found[T], version int32) {
 	w.delete(q.itemPath(f.name), version)
-	if len(f.rest) > 0 {
-		name, _ := successor(f.name, f.order)
-		w.create(q.itemPath(name), q.scheme.pack(f.rest...))
+	for _, heir := range heirs([]found[T]{f}) {
+		w.create(q.itemPath(heir.name), q.scheme.pack(f.rest...))
 	}
+}
+
+// heirs are the nodes that take the place of those of items, where there are
+// others in them.
+func heirs[T any](fs []found[T]) (es []entry) {
+	for _, f := range fs {
+		if len(f.rest) > 0 {
+			name, o := successor(f.name, f.order)
+			es = append(es, entry{name, o})
+		}
+	}
+	return es
 }
 
 // outrun is told that others have been faster.
@@ -147,9 +158,12 @@ func (q *Queue[T]) outrun(f found[T], c conflict) {
 		q.pool.lose(f.entry)
 	case c.path == q.itemPath(f.name) && c.reason == session.ErrBadVersion:
 		q.pool.give(f.entry) // it has been claimed or changed since it was read
+	default:
+		// Somebody has put nodes where none belong, under an item for instance. The
+		// item stays out of the pool, and in nobody's way.
+		return
 	}
-	// Otherwise somebody has put nodes where none belong, under an item for
-	// instance. It stays out of the pool, and in nobody's way.
+	q.pool.contended()
 }
 
 // putBack undoes a removal. Each item gets its old name, and so its old place; with

@@ -147,7 +147,6 @@ func (q *Queue[T]) undertake(ctx context.Context, ep *session.Epoch, items []fou
 		case k >= 0 && q.missing(c) != "":
 			err = q.ensure(ctx, ep, q.missing(c))
 		case k >= 0 && !c.refused():
-			q.pool.contended()
 			t.lost(items[k], c)
 			items = slices.Delete(slices.Clone(items), k, k+1)
 			half := (len(items) + 1) / 2

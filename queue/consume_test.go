@@ -1,0 +1,387 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/queue"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// consuming runs Consume until stop is called.
+func consuming(t testing.TB, q *queue.Queue[string], fn func(context.Context, *queue.Item[string]) error, opts ...queue.ConsumeOption) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- q.Consume(ctx, fn, opts...) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Consume: %v", err)
+		}
+	}
+}
+
+func TestConsume(t *testing.T) {
+	target := zktest.Open(t)
+	producer := texts(target.Session(t))
+	var want []string
+	for i := range 60 {
+		want = append(want, fmt.Sprintf("%02d", i))
+	}
+	if _, err := producer.PushAll(t.Context(), want[:30]); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string)
+	var stops []func()
+	for _, n := range []int{1, 7} {
+		stops = append(stops, consuming(t, texts(target.Session(t)), func(_ context.Context, item *queue.Item[string]) error {
+			got <- item.Value
+			return nil
+		}, queue.Concurrency(n)))
+	}
+	var all []string
+	for len(all) < len(want) {
+		if all = append(all, <-got); len(all) == 20 {
+			mustPush(t, producer, want[30:]...)
+		}
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	slices.Sort(all)
+	if !slices.Equal(all, want) {
+		t.Errorf("consumed %q", all)
+	}
+	if n, err := producer.Len(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d items are left, %v", n, err)
+	}
+}
+
+// One consumer with no concurrency consumes in order.
+func TestConsumeInOrder(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	q := texts(s)
+	var want []string
+	for i := range 30 {
+		want = append(want, fmt.Sprint(i))
+	}
+	if _, err := q.PushAll(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	done := make(chan struct{})
+	stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
+		if got = append(got, item.Value); len(got) == len(want) {
+			close(done)
+		}
+		return nil
+	})
+	<-done
+	stop()
+	if !slices.Equal(got, want) {
+		t.Errorf("consumed %q", got)
+	}
+	wantEmpty(t, q)
+}
+
+func TestConsumeConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := texts(zktest.New(t).Session(t))
+		for i := range 20 {
+			mustPush(t, q, fmt.Sprint(i))
+		}
+		var mu sync.Mutex
+		running, most := 0, 0
+		start := time.Now()
+		stop := consuming(t, q, func(context.Context, *queue.Item[string]) error {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			running--
+			mu.Unlock()
+			return nil
+		}, queue.Concurrency(4))
+		for n := 20; n > 0; n, _ = q.Len(t.Context()) {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if d := time.Since(start).Round(time.Second); most != 4 || d != 5*time.Second {
+			t.Errorf("%d at a time, and all took %v", most, d)
+		}
+		stop()
+	})
+}
+
+// Attempts that fail come again after a pause that grows, while other items go on,
+// and the last makes a dead letter with its error.
+func TestConsumeFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := texts(zktest.New(t).Session(t))
+		mustPush(t, q, "poison", "good", "better")
+		start := time.Now()
+		var tries []time.Duration
+		var good []string
+		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
+			if item.Value != "poison" {
+				good = append(good, item.Value)
+				return nil
+			}
+			if tries = append(tries, time.Since(start)); item.Attempt != len(tries) {
+				t.Errorf("attempt %d is called %d", len(tries), item.Attempt)
+			}
+			return fmt.Errorf("failed for the %d. time", len(tries))
+		}, queue.MaxAttempts(4))
+		time.Sleep(time.Second / 20)
+		if !slices.Equal(good, []string{"good", "better"}) {
+			t.Errorf("consumed meanwhile: %q", good)
+		}
+		time.Sleep(time.Minute)
+		stop()
+		if want := []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}; !slices.Equal(tries, want) {
+			t.Errorf("tried after %v, want %v", tries, want)
+		}
+		ls := dead(t, q)
+		if len(ls) != 1 || string(ls[0].Data) != "poison" || ls[0].Reason != "failed for the 4. time" || ls[0].Attempts != 4 {
+			t.Errorf("dead letters: %+v", ls)
+		}
+		wantEmpty(t, q)
+	})
+}
+
+// The pause is bounded, whatever the number of the attempt.
+func TestPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := texts(zktest.New(t).Session(t))
+		mustPush(t, q, "poison")
+		var tries []time.Time
+		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
+			tries = append(tries, time.Now())
+			return errors.New("failed")
+		})
+		time.Sleep(30 * time.Minute)
+		stop()
+		if n := len(tries); n < 60 || n > 80 || tries[n-1].Sub(tries[n-2]) != 30*time.Second {
+			t.Errorf("%d attempts in half an hour", n)
+		}
+		tries = nil
+		stop = consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
+			tries = append(tries, time.Now())
+			return errors.New("failed")
+		}, queue.RetryAfter(func(int) time.Duration { return time.Hour }))
+		time.Sleep(150 * time.Minute)
+		stop()
+		if len(tries) != 3 {
+			t.Errorf("%d attempts in two and a half hours", len(tries))
+		}
+	})
+}
+
+// Curator's fault 3.19: consumers that die in the middle count, so that an item that
+// kills its consumers does not do so for ever.
+func TestConsumersThatDieCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		q := texts(srv.Session(t))
+		mustPush(t, q, "deadly")
+		for range 3 {
+			s := srv.Session(t)
+			mustClaim(t, texts(s), "deadly")
+			s.Close(t.Context())
+		}
+		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
+			t.Errorf("consumed in attempt %d", item.Attempt)
+			return nil
+		}, queue.MaxAttempts(3))
+		time.Sleep(time.Minute)
+		stop()
+		if ls := dead(t, q); len(ls) != 1 || ls[0].Attempts != 4 {
+			t.Errorf("dead letters: %+v", ls)
+		}
+	})
+}
+
+// fn's context ends when the claim is lost, and another consumer goes on at once.
+func TestConsumeLosesClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		mustPush(t, texts(b), "x")
+		causes, attempts := make(chan error, 1), make(chan int, 9)
+		first := consuming(t, texts(a), func(ctx context.Context, item *queue.Item[string]) error {
+			if item.Attempt == 1 {
+				<-ctx.Done()
+				causes <- context.Cause(ctx)
+				return ctx.Err()
+			}
+			attempts <- item.Attempt // in its next session
+			return nil
+		})
+		time.Sleep(time.Second)
+		second := consuming(t, texts(b), func(_ context.Context, item *queue.Item[string]) error {
+			attempts <- item.Attempt
+			return nil
+		})
+		time.Sleep(time.Second)
+		start := time.Now()
+		heal := srv.Partition(a.Status().ID)
+		wantError(t, <-causes, queue.ErrLost)
+		told := time.Now()
+		if n := <-attempts; n != 2 {
+			t.Errorf("attempt %d", n)
+		}
+		if d := time.Since(start); d > 11*time.Second || !time.Now().After(told) {
+			t.Errorf("consumed again after %v, and the first was told after %v", d, told.Sub(start))
+		}
+		heal()
+		time.Sleep(time.Minute)
+		first()
+		second()
+		wantEmpty(t, texts(b))
+	})
+}
+
+// The end of Consume waits for what is under way, and leaves what is not done in its
+// place.
+func TestConsumeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		q := texts(srv.Session(t))
+		mustPush(t, q, "done", "given up", "not begun")
+		ended := 0
+		stop := consuming(t, q, func(ctx context.Context, item *queue.Item[string]) error {
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			ended++
+			if item.Value == "done" {
+				return nil
+			}
+			return context.Cause(ctx)
+		}, queue.Concurrency(2))
+		time.Sleep(time.Second)
+		stop()
+		if ended != 2 {
+			t.Errorf("%d of two have ended", ended)
+		}
+		if got := contents(t, q); got != "given up not begun" {
+			t.Errorf("left: %s", got)
+		}
+	})
+}
+
+// fn may settle the item itself.
+func TestConsumeSettledByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := texts(zktest.New(t).Session(t))
+		mustPush(t, q, "ack", "nack", "bury")
+		stop := consuming(t, q, func(ctx context.Context, item *queue.Item[string]) error {
+			switch {
+			case item.Attempt > 1:
+				return nil
+			case item.Value == "ack":
+				mustAck(t, item)
+				return errors.New("which comes too late")
+			case item.Value == "nack":
+				mustNack(t, item)
+			case item.Value == "bury":
+				if err := item.Bury(ctx, errors.New("reason")); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		time.Sleep(time.Minute)
+		stop()
+		wantEmpty(t, q)
+		if ls := dead(t, q); len(ls) != 1 || string(ls[0].Data) != "bury" {
+			t.Errorf("dead letters: %+v", ls)
+		}
+	})
+}
+
+// Acknowledgements of the same time go together, and so do claims.
+func TestConsumeInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		q := texts(srv.Session(t))
+		var vs []string
+		for i := range 400 {
+			vs = append(vs, fmt.Sprint(i))
+		}
+		if _, err := q.PushAll(t.Context(), vs); err != nil {
+			t.Fatal(err)
+		}
+		srv.ResetRequests()
+		srv.Inject(zktest.Rule{Op: "multi", Delay: time.Millisecond})
+		stop := consuming(t, q, func(context.Context, *queue.Item[string]) error {
+			time.Sleep(time.Second)
+			return nil
+		}, queue.Concurrency(50))
+		time.Sleep(time.Minute)
+		stop()
+		wantEmpty(t, q)
+		multis := 0
+		for _, r := range srv.Requests() {
+			if r.Op == "multi" && r.Path != "/" { // the proofs
+				multis++
+			}
+		}
+		if multis > 60 {
+			t.Errorf("%d transactions for 400 items that come and go 50 at a time", multis)
+		}
+	})
+}
+
+func TestConsumeIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		owner := srv.Session(t, session.WithAuth("digest", []byte("joe:secret")))
+		mustPush(t, texts(owner), "x")
+		mustNack(t, mustClaim(t, texts(owner), "x"))
+		// Items may be claimed but not removed.
+		acl := []session.ACL{{Perms: session.PermAll &^ session.PermDelete, Scheme: "world", ID: "anyone"}}
+		if _, err := owner.SetACL(t.Context(), path+"/items", acl, session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		err := texts(srv.Session(t)).Consume(within(t, time.Hour), func(context.Context, *queue.Item[string]) error { return nil })
+		wantError(t, err, session.ErrNoAuth)
+		time.Sleep(time.Second)
+		if got := contents(t, texts(owner)); got != "x" { // and not claimed
+			t.Errorf("in the queue: %s", got)
+		}
+	})
+}
+
+// Every item is consumed, and no two consumers acknowledge the same.
+func TestFaultsConsume(t *testing.T) {
+	play(t, 29, []string{"native"}, func(s *scene) {
+		s.given("a", "b")
+		var mu sync.Mutex
+		seen := map[string]int{}
+		consume := func(q *queue.Queue[string], until time.Duration) {
+			stop := consuming(s, q, func(_ context.Context, item *queue.Item[string]) error {
+				mu.Lock()
+				defer mu.Unlock()
+				seen[item.Value]++
+				return nil
+			}, queue.Concurrency(2))
+			time.Sleep(until)
+			stop()
+		}
+		consume(s.ours, 5*time.Second)
+		consume(s.theirs, 15*time.Second)
+		if seen["a"] == 0 || seen["b"] == 0 {
+			s.Errorf("consumed: %v", seen)
+		}
+		wantEmpty(s, s.theirs)
+	})
+}
