@@ -51,7 +51,9 @@ func (a *app) look(f func(context.Context, *client) error) error {
 // end is no failure.
 func (a *app) follow(f func(context.Context, *client) error) error {
 	return a.use(func(ctx context.Context, c *client) error {
-		if err := f(ctx, c); ctx.Err() == nil {
+		err := f(ctx, c)
+		var with *exitError
+		if ctx.Err() == nil || errors.As(err, &with) {
 			return err
 		}
 		return c.sig.verdict()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,13 +44,27 @@ func pathAndCommand(cmd *cobra.Command, args []string) (string, *command, error)
 	case len(args) == dash:
 		return "", nil, usage("no command after --")
 	}
-	c := &command{argv: args[dash:]}
+	c, err := lookUp(args[dash:])
+	return own[0], c, err
+}
+
+func lookUp(argv []string) (*command, error) {
+	c := &command{argv: argv}
 	var err error
 	c.file, err = exec.LookPath(c.argv[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return "", nil, cannotRun(c.argv[0], err)
+		return nil, cannotRun(c.argv[0], err)
 	}
-	return own[0], c, nil
+	return c, nil
+}
+
+// commandOfWords is a command that is given as one text.
+func commandOfWords(text string) (*command, error) {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return nil, usage("the command is empty")
+	}
+	return lookUp(words)
 }
 
 // cannotRun tells a command that is not there from one that will not run.

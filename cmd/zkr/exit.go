@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -90,9 +91,12 @@ var refusals = []error{
 func exitOfSession(err error) error {
 	var with *exitError
 	bad := usageError{}
+	var file *fs.PathError
 	switch {
 	case errors.As(err, &with), errors.As(err, &bad):
 		return err
+	case errors.As(err, &file): // stdout, as a rule
+		return exit(exitNo, err)
 	case errors.Is(err, session.ErrInvalid):
 		return exit(exitUsage, err)
 	case errors.Is(err, session.ErrNoAuth), errors.Is(err, session.ErrAuthFailed):

@@ -69,7 +69,7 @@ func (c *client) pop(ctx context.Context, path string, l queue.Layout, count int
 		}
 		for _, v := range vs {
 			if err := c.whole(v, newPayload(v)); err != nil {
-				return exit(exitNo, err)
+				return err
 			}
 		}
 		if left -= len(vs); left > 0 && ctx.Err() != nil {

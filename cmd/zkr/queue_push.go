@@ -68,7 +68,7 @@ func (a *app) tellIDs(ids []string) error {
 			ID string `json:"id"`
 		}{id})
 		if err != nil {
-			return exit(exitNo, err)
+			return err
 		}
 	}
 	return nil

@@ -135,8 +135,6 @@ func (w *worker) all(q *queue.Queue[[]byte]) error {
 		return err
 	case w.killed != 0:
 		return exit(w.killed, nil)
-	case w.sig.received() == 0: // it was for the commands, and they have ended
-		return nil
 	}
 	return w.sig.verdict()
 }
@@ -144,32 +142,18 @@ func (w *worker) all(q *queue.Queue[[]byte]) error {
 // work runs the command for an item, and gives its exit code. An error says that it
 // could not be run.
 func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
-	stdin, feed, err := os.Pipe()
+	c, err := w.sig.startFed(w.command, w.environment(item), item.Value)
 	if err != nil {
-		return 0, err
-	}
-	c, err := w.sig.start(func() (*child, error) {
-		return startChild(w.command, task{env: w.environment(item), stdin: stdin})
-	})
-	stdin.Close()
-	if err != nil {
-		feed.Close()
 		return 0, w.notStarted(err)
 	}
-	var fed sync.WaitGroup
-	fed.Go(func() {
-		feed.Write(item.Value) // whether the command reads it is its own business
-		feed.Close()
-	})
 	select {
 	case <-c.done:
 	case <-item.Context().Done():
 		w.notice("%s: %s is lost, stopping %s", w.path, item.ID, w.command.argv[0])
 		c.end(w.grace)
 	}
-	feed.Close() // whoever has been left behind need not read it
-	fed.Wait()
-	if w.sig.detach(c) && !asks(c.killedBy) {
+	c.finish()
+	if w.sig.detach(c.child) && !asks(c.killedBy) {
 		w.mu.Lock()
 		w.killed = c.code
 		w.mu.Unlock()

@@ -165,9 +165,10 @@ func (s *signals) await() error {
 	return s.verdict()
 }
 
-// verdict is the exit of a command that has been at work until a signal came.
+// verdict is the exit of a command that has been at work until a signal came, to
+// itself or to its children.
 func (s *signals) verdict() error {
-	if sig := s.received(); !asks(sig) {
+	if sig := s.received(); sig != 0 && !asks(sig) {
 		return exitSignal(sig)
 	}
 	return nil

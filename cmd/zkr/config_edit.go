@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func newConfigEdit(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "edit PATH",
+		Short: "Edit a value",
+		Long: `Edit the value at PATH with $EDITOR (vi unless set), store it if it has changed, and
+print its version. What somebody else has stored meanwhile is not overwritten: then the
+edited value is left in a file.
+
+Exit codes: 0, 1 if the editor fails or there is another version, 2 for bad usage, 3 if
+no server can be reached or the session is lost, 4 if not authorised; 126 if the editor
+cannot be executed, 127 if it is not found.`,
+		Args: onlyPath,
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		editor, err := commandOfWords(cmp.Or(os.Getenv("EDITOR"), "vi"))
+		if err != nil {
+			return err
+		}
+		return a.use(func(ctx context.Context, c *client) error { return c.edit(ctx, args[0], editor) })
+	}
+	return cmd
+}
+
+func (c *client) edit(ctx context.Context, path string, editor *command) (err error) {
+	if err := c.Sync(ctx, "/"); err != nil {
+		return err
+	}
+	old, err := config.Get(ctx, c.Session, path, codec.Bytes())
+	if errors.Is(err, session.ErrNoNode) {
+		old.Version, err = config.Absent, nil
+	}
+	if err != nil {
+		return err
+	}
+	file, err := temporary(old.Value)
+	if err != nil {
+		return exit(exitNo, err)
+	}
+	keep := false
+	defer func() {
+		if !keep {
+			os.Remove(file)
+		}
+	}()
+	if err := c.runEditor(editor, file); err != nil {
+		return err
+	}
+	value, err := os.ReadFile(file)
+	if err != nil {
+		return exit(exitNo, err)
+	}
+	if bytes.Equal(value, old.Value) {
+		c.notice("%s: not changed", path)
+		return nil
+	}
+	if err = c.put(ctx, path, value, old.Version); err != nil {
+		keep = true
+		c.notice("the edited value is in %s", file)
+	}
+	return err
+}
+
+func temporary(data []byte) (name string, err error) {
+	f, err := os.CreateTemp("", "zkr-*.txt")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	return f.Name(), errors.Join(err, f.Close())
+}
+
+// runEditor lets the editor have the terminal.
+func (c *client) runEditor(editor *command, file string) error {
+	run := &command{file: editor.file, argv: append(editor.argv[:len(editor.argv):len(editor.argv)], file)}
+	p, err := c.sig.start(func() (*child, error) {
+		return startChild(run, task{env: os.Environ(), stdin: os.Stdin, interactive: true})
+	})
+	var with *exitError
+	switch {
+	case errors.As(err, &with):
+		return err
+	case err != nil:
+		return cannotRun(editor.argv[0], err)
+	}
+	<-p.done
+	switch killed := c.sig.detach(p); {
+	case killed:
+		return exit(p.code, nil)
+	case p.code != 0:
+		return exit(exitNo, fmt.Errorf("%s has ended with %d, nothing is stored", editor.argv[0], p.code))
+	}
+	return nil
+}

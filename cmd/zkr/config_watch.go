@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func newConfigWatch(a *app) *cobra.Command {
+	var program string
+	cmd := &cobra.Command{
+		Use:   "watch [flags] PATH",
+		Short: "Print a value, and every new version",
+		Long: `Print the value at PATH, and then each new version, until INT or TERM. Versions that
+are replaced at once may be left out; the latest never is. If there is no value, wait
+for one.
+
+With --exec, print nothing, and run CMD for each version, with the value on stdin and
+ZKR_PATH, ZKR_VERSION and ZKR_ZXID in its environment. CMD is split at blanks and
+executed directly, not by a shell. While it runs, the next version waits.
+
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised; with
+--exec 126 if CMD cannot be executed, 127 if it is not found.`,
+		Example: `  zkr config watch --json /app/limits
+  zkr config watch --exec 'tee /etc/app.conf' /app/conf`,
+		Args: onlyPath,
+	}
+	cmd.Flags().StringVar(&program, "exec", "", "run `CMD` for each version")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var run *command
+		if cmd.Flags().Changed("exec") {
+			var err error
+			if run, err = commandOfWords(program); err != nil {
+				return err
+			}
+		}
+		return a.follow(func(ctx context.Context, c *client) error {
+			return c.watchValue(ctx, args[0], func(v valueVersion) error {
+				if run != nil {
+					return c.apply(args[0], run, v)
+				}
+				return a.whole(v.Value, newValueJSON(v))
+			})
+		})
+	}
+	return cmd
+}
+
+// watchValue calls show with each version.
+func (c *client) watchValue(ctx context.Context, path string, show func(valueVersion) error) error {
+	v, err := config.OpenOr(ctx, c.Session, path, codec.Bytes(), nil, config.WithHistory(1))
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	var shown session.Zxid
+	gone := false
+	for s, err := range v.Watch(ctx) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, session.ErrNoNode):
+			if !gone && shown != 0 {
+				if err := c.tellGone(path); err != nil {
+					return err
+				}
+			}
+			gone = true
+		case errors.Is(err, config.ErrStale): // it will be told when it is over
+		case err != nil:
+			return err
+		case s.Zxid != 0 && s.Zxid != shown:
+			if err := show(s); err != nil {
+				return err
+			}
+			shown, gone = s.Zxid, false
+		}
+	}
+	return ctx.Err()
+}
+
+func (c *client) tellGone(path string) error {
+	if !c.json {
+		c.notice("%s is deleted", path)
+		return nil
+	}
+	return c.answer("", struct {
+		Deleted bool `json:"deleted"`
+	}{true})
+}
+
+// apply runs a command for a version.
+func (c *client) apply(path string, run *command, v valueVersion) error {
+	env := append(os.Environ(),
+		"ZKR_PATH="+path,
+		"ZKR_VERSION="+strconv.Itoa(int(v.Version)),
+		"ZKR_ZXID="+strconv.FormatInt(int64(v.Zxid), 10))
+	p, err := c.sig.startFed(run, env, v.Value)
+	switch {
+	case err != nil && c.sig.waiting.Err() != nil:
+		return nil // the end of the watch says why
+	case err != nil:
+		return cannotRun(run.argv[0], err)
+	}
+	<-p.done
+	p.finish()
+	switch killed := c.sig.detach(p.child); {
+	case killed && !asks(p.killedBy):
+		return exit(p.code, nil)
+	case p.code != 0:
+		c.notice("%s: %s has ended with %d for version %d", path, run.argv[0], p.code, v.Version)
+	}
+	return nil
+}

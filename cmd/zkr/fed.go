@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os"
+	"sync"
+)
+
+// fed is a child that has data on its stdin.
+type fed struct {
+	*child
+	feed    *os.File
+	feeding sync.WaitGroup
+}
+
+// startFed starts c and feeds it, unless a signal has come.
+func (s *signals) startFed(c *command, env []string, data []byte) (*fed, error) {
+	stdin, feed, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
+	f := &fed{feed: feed}
+	f.child, err = s.start(func() (*child, error) { return startChild(c, task{env: env, stdin: stdin}) })
+	if err != nil {
+		feed.Close()
+		return nil, err
+	}
+	f.feeding.Go(func() {
+		feed.Write(data) // whether the command reads it is its own business
+		feed.Close()
+	})
+	return f, nil
+}
+
+// finish is called when the child has ended: whoever it has left behind need not
+// read the rest.
+func (f *fed) finish() {
+	f.feed.Close()
+	f.feeding.Wait()
+}
