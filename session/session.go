@@ -225,6 +225,11 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 		if closing {
 			return nil, ErrClosed
 		}
+		if ctx.Err() != nil {
+			// Its cause may be an ErrExpired of another session, for which callers that
+			// begin anew in each epoch would do so for ever.
+			return nil, s.interrupted(ctx)
+		}
 		t, attached := e.link.gate()
 		if t != nil && e.ctx.Err() == nil {
 			return e, nil

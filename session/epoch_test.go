@@ -1,0 +1,22 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// Whoever begins anew in each epoch must not do so with a context that has ended,
+// whatever it has ended for.
+func TestEpochWithEndedContext(t *testing.T) {
+	s := zktest.New(t).Session(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("another session: %w", session.ErrExpired))
+	if e, err := s.Epoch(ctx); e != nil || !errors.Is(err, session.ErrExpired) || err.Error() != "another session: session: expired" {
+		t.Errorf("Epoch: %v, %v", e, err)
+	}
+}
