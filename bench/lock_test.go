@@ -107,15 +107,17 @@ func rate(t testing.TB, lockers []locker, d time.Duration) float64 {
 	return float64(done.Load()) / time.Since(start).Seconds()
 }
 
-// TestRatio takes both libraries in turns.
+// TestRatio takes both libraries in turns. On an idle machine the ratios are 1.5
+// and 1.9; with one more round trip of ours they would be 1. The bounds between
+// leave room for a busy machine.
 func TestRatio(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		clients int
 		atLeast float64
 	}{
-		{"cycles of one client", 1, 1.4},
-		{"hand-offs among 8 clients", 8, 1.7},
+		{"cycles of one client", 1, 1.2},
+		{"hand-offs among 8 clients", 8, 1.3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addr := distant(t)
@@ -130,7 +132,7 @@ func TestRatio(t *testing.T) {
 			}
 			var ratios []float64
 			for range 5 {
-				a, b := rate(t, lockers[0], 2*time.Second), rate(t, lockers[1], 2*time.Second)
+				a, b := rate(t, lockers[0], time.Second), rate(t, lockers[1], time.Second)
 				t.Logf("%s: %.1f/s, %s: %.1f/s, ratio %.2f", libraries[0].name, a, libraries[1].name, b, a/b)
 				ratios = append(ratios, a/b)
 			}
