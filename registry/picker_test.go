@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,36 @@ func TestRoundRobin(t *testing.T) {
 	counts := count(registry.RoundRobin(), candidates(1, math.MaxInt32), 1000)
 	if counts[0] > 1 {
 		t.Errorf("an instance without weight is picked %d times", counts[0])
+	}
+}
+
+// Turns are spread: those of the lesser weights do not come all at once.
+func TestRoundRobinOrder(t *testing.T) {
+	p, cs := registry.RoundRobin(), candidates(1, 1, 2)
+	var order string
+	for range 12 {
+		order += fmt.Sprint(p(cs))
+	}
+	if want := "120212021202"; order != want {
+		t.Errorf("the order is %s, not %s", order, want)
+	}
+}
+
+// Curator's fault 3.25: its round robin fails after 2^31 calls.
+func TestRoundRobinGoesOn(t *testing.T) {
+	cs := candidates(1, 3, 3)
+	for _, calls := range []uint64{0, math.MaxInt32, math.MaxUint32, math.MaxInt64, math.MaxUint64 - 1000, math.MaxUint64 - 10} {
+		var n atomic.Uint64
+		n.Store(calls)
+		counts := make([]int, 3)
+		for range 7000 {
+			counts[registry.Turn(cs, &n)]++
+		}
+		for i, want := range []int{1000, 3000, 3000} {
+			if off := counts[i] - want; off < -5 || off > 5 { // the count may start again in between
+				t.Errorf("after %d calls, %d of 7000", calls, counts)
+			}
+		}
 	}
 }
 

@@ -268,6 +268,28 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
+// An instance that goes while it is looked up is not there, and nothing is wrong.
+func TestGoneMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, o := srv.Session(t), srv.Session(t)
+		register(t, registry.New(s, root), registry.Instance{ID: "a"})
+		r := registry.New(o, root, registry.WithMalformed(func(err error) { t.Errorf("reported: %v", err) }))
+		b := register(t, r, registry.Instance{ID: "b"})
+		id := s.Status().ID
+		srv.Fault(func(q zktest.Request) zktest.Fault {
+			if q.Op == "getData" {
+				srv.Expire(id)
+			}
+			return zktest.Pass
+		})
+		if got := ids(lookup(t, r, "web")); got != "b" {
+			t.Errorf("there are %q", got)
+		}
+		deregister(t, b)
+	})
+}
+
 // Every call can be given up at every moment, and leaves nothing.
 func TestCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
