@@ -36,7 +36,8 @@
 // Package [github.com/zkrecipes/zkrecipes/registry] is for services that run in many
 // instances: each says where it is for as long as it lives, and whoever calls the
 // service finds, watches and picks among them. The nodes are those of Curator, Spring
-// Cloud, Go Micro, go-kratos or Twitter's server sets.
+// Cloud, Go Micro, go-kratos or Twitter's server sets. The modules
+// contrib/grpcresolver and contrib/kratos put it under gRPC and go-kratos.
 //
 // Package [github.com/zkrecipes/zkrecipes/codec] turns the values of your types
 // into the data of nodes and back, for the recipes that carry such values: JSON,
