@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,16 +45,37 @@ func Ensemble(t testing.TB, n int, opts ...EnsembleOption) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
-			for _, n := range c.nodes {
-				t.Logf("server %d:\n%s", n.id, tail(n.Log(), 20))
-			}
-		}
+		c.explain(t)
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return c
+}
+
+// explain shows what the servers were about when a test failed.
+func (c *Cluster) explain(t testing.TB) {
+	if !t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaderTimeout)
+	defer cancel()
+	for i, s := range c.states(ctx) {
+		n := c.nodes[i]
+		t.Logf("server %d at %s, %s, zxid %#x, logged last:\n%s", n.id, n.Addr(), cmp.Or(s.mode, "not serving"), s.zxid, tail(telling(n.Log()), 40))
+	}
+}
+
+// telling is a log without what a server says to every question and at every
+// start.
+func telling(log string) string {
+	var b strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, " command from ") && !strings.Contains(line, "RequestPathMetricsCollector") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // StartEnsemble is Ensemble for use outside tests: the caller closes the

@@ -61,7 +61,12 @@ func Open(t testing.TB) *Target {
 	if err := target.with(ctx, func(c *rawClient) error { return createNode(c, target.root) }); err != nil {
 		t.Fatalf("zktest: %s (%s): %v", target.Kind, target.hosts, err)
 	}
-	t.Cleanup(func() { target.clean(t) })
+	t.Cleanup(func() {
+		target.clean(t)
+		if target.Cluster != nil {
+			target.Cluster.explain(t)
+		}
+	})
 	return target
 }
 
