@@ -1,0 +1,162 @@
+package barrier
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Barrier names a barrier. It holds no state, so one value may be used by many
+// goroutines.
+type Barrier struct {
+	session *session.Session
+	path    string
+	data    []byte
+}
+
+// New names the barrier at path. All who use the same path in the same ensemble
+// share it, with this library, with Curator's DistributedBarrier and with Kazoo's
+// Barrier. Nothing is sent.
+func New(s *session.Session, path string, opts ...Option) *Barrier {
+	return &Barrier{session: s, path: path, data: []byte(newOptions(opts).id)}
+}
+
+// Raise puts the barrier up. If it is up already, that is as good. It stays up
+// until somebody lowers it, whatever becomes of this session.
+//
+// It takes one round trip, a transaction that creates the node. The error is
+// session.ErrUnknown if ctx or the session ends meanwhile and the barrier is not
+// known to be up: then it may have been up and lowered again.
+func (b *Barrier) Raise(ctx context.Context) error {
+	for {
+		err := b.commit(ctx, "raise", session.OpCreate(b.path, b.data))
+		switch {
+		case errors.Is(err, session.ErrNodeExists):
+			return nil
+		case errors.Is(err, session.ErrNoNode):
+			if err := b.session.CreateAncestors(ctx, b.path); err != nil {
+				return err
+			}
+		default:
+			return b.unless(ctx, err, true)
+		}
+	}
+}
+
+// Lower takes the barrier down and releases all who wait. If it is down already,
+// that is as good.
+//
+// It takes one round trip, a transaction that deletes the node. The error is
+// session.ErrUnknown if ctx or the session ends meanwhile and the barrier is not
+// known to be down: then it may have been down and raised again.
+func (b *Barrier) Lower(ctx context.Context) error {
+	err := b.commit(ctx, "lower", session.OpDelete(b.path, session.AnyVersion))
+	if errors.Is(err, session.ErrNoNode) {
+		return nil
+	}
+	return b.unless(ctx, err, false)
+}
+
+// commit makes a write whose outcome is known even if its reply is lost: should it
+// have been made, and undone by somebody else since, it must not be made again.
+func (b *Barrier) commit(ctx context.Context, verb string, op session.Op) error {
+	for {
+		e, err := b.session.Epoch(ctx)
+		if err != nil {
+			return &session.OpError{Op: verb, Path: b.path, Err: err}
+		}
+		_, err = e.Undertake(ctx, nil, op)
+		if !errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrUnknown) {
+			return err
+		}
+	}
+}
+
+// unless returns err, the outcome of a write, unless it is unknown and the barrier
+// is as it should be.
+func (b *Barrier) unless(ctx context.Context, err error, up bool) error {
+	if errors.Is(err, session.ErrUnknown) {
+		if now, lookErr := b.Raised(ctx); lookErr == nil && now == up {
+			return nil
+		}
+	}
+	return err
+}
+
+// Raised tells whether the barrier is up. It sees every change that was complete
+// when it was called, for which it takes two round trips: a sync and a read.
+func (b *Barrier) Raised(ctx context.Context) (bool, error) {
+	if err := b.session.Sync(ctx, b.path); err != nil {
+		return false, err
+	}
+	_, up, err := b.session.Exists(ctx, b.path)
+	return up, err
+}
+
+// Wait waits until the barrier is down. It returns at once if the barrier is down
+// when it is called, and otherwise once it has been lowered, even if it is raised
+// again right away. The wait survives reconnects and the end of sessions. When ctx
+// ends first, Wait returns its cause in an error.
+//
+// It takes two round trips, a sync and a read that sets a watch.
+func (b *Barrier) Wait(ctx context.Context) error {
+	w := waiter{Barrier: b}
+	for {
+		e, err := b.session.Epoch(ctx)
+		if err != nil {
+			return &session.OpError{Op: "wait at", Path: b.path, Err: err}
+		}
+		if err := w.wait(ctx, e); !errors.Is(err, session.ErrExpired) {
+			return err
+		}
+	}
+}
+
+type waiter struct {
+	*Barrier
+	up session.Zxid // the node that is waited for, by its czxid; 0 before the first look
+}
+
+// wait waits within an epoch.
+func (w *waiter) wait(ctx context.Context, e *session.Epoch) error {
+	if err := e.Sync(ctx, w.path); err != nil {
+		return err
+	}
+	for {
+		nodes, err := e.WatchNodes(ctx, w.path)
+		if err != nil {
+			return err
+		}
+		switch n := nodes[0]; {
+		case errors.Is(n.Err, session.ErrNoNode):
+			return nil
+		case n.Err != nil:
+			return n.Err
+		case w.up != 0 && w.up != n.Stat.Czxid: // lowered and raised again, unnoticed
+			n.Watch.Close()
+			return nil
+		default:
+			w.up = n.Stat.Czxid
+			if err := await(ctx, e, n.Watch, "wait at", w.path); err != nil {
+				return err
+			}
+			if n.Watch.Deleted() {
+				return nil
+			}
+		}
+	}
+}
+
+// await waits for w to fire.
+func await(ctx context.Context, e *session.Epoch, w *session.Watch, op, path string) error {
+	defer w.Close()
+	select {
+	case <-w.Fired():
+		return nil
+	case <-ctx.Done():
+		return &session.OpError{Op: op, Path: path, Err: context.Cause(ctx)}
+	case <-e.Context().Done():
+		return context.Cause(e.Context())
+	}
+}

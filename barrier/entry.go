@@ -1,0 +1,121 @@
+package barrier
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Entry is membership of a round until its Context is done. It is safe for
+// concurrent use.
+type Entry struct {
+	double *Double
+	l      *lease.Lease
+	round  round
+}
+
+// Context is done when the membership has ended, by Leave or by loss;
+// context.Cause tells which, as Err does. It carries the values of the context
+// that Enter was given, but not its end.
+func (e *Entry) Context() context.Context { return e.l.Context() }
+
+// Err is nil while the membership lasts. After that it is ErrLeft, or ErrLost
+// wrapping the reason: session.ErrExpired, session.ErrNoNode when somebody removed
+// the node, session.ErrClosed.
+func (e *Entry) Err() error { return e.l.Err() }
+
+// Round is the same for all members of a round, and grows from round to round. It
+// is the zxid of the transaction that the round began with. If a member that uses
+// another library has begun the round and it could not be seen when, it is 0.
+func (e *Entry) Round() session.Zxid { return e.round.zxid }
+
+// Guard makes a transaction fail with session.ErrNoNode unless the membership
+// lasts: session.Txn(ctx, entry.Guard(), session.OpSet(...)).
+func (e *Entry) Guard() session.Op { return e.l.Guard() }
+
+// Path is the member's node.
+func (e *Entry) Path() string { return e.l.Path() }
+
+// SessionID is ZooKeeper's id of the session that has entered.
+func (e *Entry) SessionID() int64 { return e.l.Session() }
+
+// Leave ends the membership and waits until all members of the round have left or
+// are gone. The entry's Context ends first; then its node is deleted. When ctx ends
+// before all have left, Leave returns its cause in an error, and this member has
+// left all the same: the deletion, if it is still under way, goes on in the
+// background. A second Leave returns ErrLeft, and one of a lost entry ErrLost.
+//
+// Whoever leaves watches one of the others at a time. It takes three round trips,
+// the deletion, a list, and, for all who find nobody there, the deletion of ready,
+// and one more list, and a watch, for the others that it had to wait for: with n
+// members about ln(n) of them.
+func (e *Entry) Leave(ctx context.Context) error {
+	if err := e.l.Release(ctx); err != nil {
+		return err
+	}
+	for {
+		ep, err := e.double.session.Epoch(ctx)
+		if err != nil {
+			return e.failed(err)
+		}
+		if err := e.awaitOthers(ctx, ep); !errors.Is(err, session.ErrExpired) {
+			return err
+		}
+	}
+}
+
+func (e *Entry) failed(err error) error {
+	return &session.OpError{Op: "leave", Path: e.double.path, Err: err}
+}
+
+func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
+	for {
+		children, err := ep.Children(ctx, e.double.path)
+		if errors.Is(err, session.ErrNoNode) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		others := intersection(e.round.members, children)
+		if len(others) == 0 {
+			done, err := e.end(ctx, ep, children)
+			if done || err != nil {
+				return err
+			}
+			continue
+		}
+		// All watch the same, and each looks at most as often as that one leaves
+		// before the others. Names are random, so that is seldom.
+		nodes, err := ep.WatchNodes(ctx, e.double.node(slices.Min(others)))
+		switch {
+		case err != nil:
+			return err
+		case errors.Is(nodes[0].Err, session.ErrNoNode):
+			continue
+		case nodes[0].Err != nil:
+			return nodes[0].Err
+		}
+		if err := await(ctx, ep, nodes[0].Watch, "leave", e.double.path); err != nil {
+			return err
+		}
+	}
+}
+
+// end removes ready, if it is there and the round was the latest.
+func (e *Entry) end(ctx context.Context, ep *session.Epoch, children []string) (done bool, err error) {
+	if !slices.Contains(children, e.double.layout.ready()) {
+		return true, nil
+	}
+	_, err = ep.Txn(ctx, e.double.sweep(e.round.version)...)
+	if errors.Is(err, session.ErrUnknown) && ctx.Err() == nil && ep.Err() == nil {
+		return false, nil
+	}
+	if errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrBadVersion) {
+		err = nil
+	}
+	return true, err
+}

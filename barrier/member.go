@@ -1,0 +1,215 @@
+package barrier
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// member is one Enter in one epoch: a node, and what is known of the others.
+type member struct {
+	*Double
+	epoch *session.Epoch
+	name  string
+	own   string       // the path of its node
+	czxid session.Zxid // of its node, once there is one
+	sent  bool         // there may be one
+	hold  func()
+
+	// base is the barrier's path as it was when no round had begun with this
+	// member. It is watched.
+	base     session.Node
+	children []string // listed after base was read
+
+	ownWatch, readyWatch *session.Watch // set before it waits
+	open                 bool           // ready was there when its watch was set
+	opened               bool           // ready has come while it waited, and with it no record of a round
+
+	round *round // that has begun with this member
+}
+
+// errGone says that somebody has removed the own node.
+var errGone = errors.New("barrier: own node removed")
+
+func (d *Double) member(e *session.Epoch) *member {
+	name := d.layout.name()
+	return &member{Double: d, epoch: e, name: name, own: d.node(name)}
+}
+
+// enter returns nil when a round has begun with the member.
+func (m *member) enter(ctx context.Context) error {
+	if err := m.join(ctx); err != nil {
+		return err
+	}
+	for {
+		switch v, err := m.judge(ctx); {
+		case err != nil:
+			return err
+		case v == begun:
+			return nil
+		case v == waiting:
+			if err := m.wait(ctx); err != nil {
+				return err
+			}
+		}
+		if err := m.look(ctx); err != nil {
+			return err
+		}
+		if m.round != nil {
+			return nil
+		}
+	}
+}
+
+// join creates the own node. The path is read before, so that a round that begins
+// with this member comes after what was read.
+func (m *member) join(ctx context.Context) error {
+	for {
+		switch err := m.readBase(ctx); {
+		case errors.Is(err, session.ErrNoNode):
+			if err := m.session.CreateAncestors(ctx, m.own); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		m.sent = true
+		r, err := m.epoch.Txn(ctx, session.OpCreate(m.own, m.data, session.Ephemeral(), session.Unique(), session.Siblings(&m.children)))
+		if err == nil {
+			m.czxid = r[0].Stat.Czxid
+			m.hold, err = m.epoch.Hold(ctx)
+			return err
+		}
+		m.sent = errors.Is(err, session.ErrUnknown)
+		if !errors.Is(err, session.ErrNoNode) || m.sent {
+			return err
+		}
+	}
+}
+
+func (m *member) readBase(ctx context.Context) error {
+	unwatch(m.base.Watch)
+	nodes, err := m.epoch.WatchNodes(ctx, m.path)
+	if err != nil {
+		return err
+	}
+	m.base = nodes[0]
+	return m.base.Err
+}
+
+// wait waits until something happens that concerns the member.
+func (m *member) wait(ctx context.Context) error {
+	if m.ownWatch == nil {
+		nodes, err := m.epoch.WatchNodes(ctx, m.own)
+		switch {
+		case err != nil:
+			return err
+		case errors.Is(nodes[0].Err, session.ErrNoNode):
+			return errGone
+		case nodes[0].Err != nil:
+			return nodes[0].Err
+		}
+		m.ownWatch = nodes[0].Watch
+	}
+	if m.readyWatch == nil {
+		_, exists, w, err := m.epoch.WatchExists(ctx, m.ready())
+		if err != nil {
+			return err
+		}
+		m.readyWatch, m.open = w, exists
+		if exists != slices.Contains(m.children, m.layout.ready()) {
+			return nil
+		}
+	}
+	select {
+	case <-m.base.Watch.Fired():
+	case <-m.ownWatch.Fired():
+	case <-m.readyWatch.Fired():
+	case <-ctx.Done():
+		return m.failed(context.Cause(ctx))
+	case <-m.epoch.Context().Done():
+		return context.Cause(m.epoch.Context())
+	}
+	return nil
+}
+
+// look sees how things are now. As long as the own node is there, and the latest
+// round is not one with this member, none has been: no round begins before all
+// members of the one before have gone.
+func (m *member) look(ctx context.Context) error {
+	came := false
+	if m.readyWatch != nil && fired(m.readyWatch) {
+		came, m.readyWatch = !m.open, nil
+	}
+	nodes, err := m.epoch.WatchNodes(ctx, m.path, m.own)
+	if err != nil {
+		return err
+	}
+	base, own := nodes[0], nodes[1]
+	unwatch(m.ownWatch)
+	m.ownWatch = own.Watch
+	if own.Err != nil || base.Err != nil {
+		unwatch(base.Watch)
+		if errors.Is(own.Err, session.ErrNoNode) {
+			return errGone
+		}
+		return cmp.Or(own.Err, base.Err)
+	}
+	m.opened = (came || m.opened) && base.Stat.Version == m.base.Stat.Version
+	unwatch(m.base.Watch)
+	m.base = base
+	if m.round = m.roundIn(base); m.round != nil {
+		return nil
+	}
+	m.children, err = m.epoch.Children(ctx, m.path)
+	return err
+}
+
+// roundIn is the latest round, as the path shows it, if it is one with this member.
+func (m *member) roundIn(path session.Node) *round {
+	members := recorded(path.Data)
+	if !slices.Contains(members, m.name) {
+		return nil
+	}
+	return &round{path.Stat.Mzxid, path.Stat.Version, members}
+}
+
+// release gives up what the member holds, but for its node.
+func (m *member) release() {
+	unwatch(m.base.Watch)
+	unwatch(m.ownWatch)
+	unwatch(m.readyWatch)
+	if m.hold != nil {
+		m.hold()
+	}
+}
+
+// entry makes a member of a round that has begun.
+func (m *member) entry(ctx context.Context) *Entry {
+	c := lease.Claim{Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Own: m.ownWatch, Hold: m.hold}
+	l := lease.Begin(ctx, c, m.terms)
+	m.ownWatch, m.hold = nil, nil
+	m.release()
+	return &Entry{double: m.Double, l: l, round: *m.round}
+}
+
+func fired(w *session.Watch) bool {
+	select {
+	case <-w.Fired():
+		return true
+	default:
+		return false
+	}
+}
+
+// unwatch closes a watch, if it is one.
+func unwatch(w *session.Watch) {
+	if w != nil {
+		w.Close()
+	}
+}
