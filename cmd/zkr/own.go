@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// grip is something owned: a lock's lease, or a leader's term.
+// grip is something owned: a lock's lease, a leader's term.
 type grip interface {
 	Context() context.Context
 	Err() error
@@ -31,7 +32,14 @@ type term struct{ *election.Term }
 
 func (t term) release(ctx context.Context) error { return t.Resign(ctx) }
 
-func isLost(err error) bool { return errors.Is(err, lock.ErrLost) || errors.Is(err, election.ErrLost) }
+func isLost(err error) bool {
+	for _, lost := range []error{lock.ErrLost, election.ErrLost, barrier.ErrLost} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
+}
 
 // repeatPause lies between the beginnings of two runs at the least, so that a
 // command that fails at once does not keep the servers busy.
@@ -43,8 +51,10 @@ type owner struct {
 	sig     *signals
 	path    string   // of what is owned
 	command *command // nil to wait for a signal
+	extra   []string // what else the command finds in its environment
 	grace   time.Duration
 	repeat  bool // own and run again and again
+	passing bool // do not stay if there is no command
 }
 
 // run acquires and holds. Connecting and acquiring end with the first signal.
@@ -128,7 +138,7 @@ func (o *owner) notStarted(err error) error {
 	return cannotRun(o.command.argv[0], err)
 }
 
-// wait prints what is owned and waits for a signal.
+// wait prints what is owned and, unless it is passing, waits for a signal.
 func (o *owner) wait(g grip) error {
 	err := o.answer(strconv.FormatInt(int64(g.Token()), 10), struct {
 		Path    string `json:"path"`
@@ -136,7 +146,7 @@ func (o *owner) wait(g grip) error {
 		Session string `json:"session"`
 		Node    string `json:"node"`
 	}{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()})
-	if err != nil {
+	if err != nil || o.passing {
 		return err
 	}
 	select {
@@ -149,7 +159,7 @@ func (o *owner) wait(g grip) error {
 
 // environment tells the child what it owns.
 func (o *owner) environment(g grip) []string {
-	return append(os.Environ(),
+	return append(append(os.Environ(), o.extra...),
 		"ZKR_PATH="+o.path,
 		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
 		"ZKR_SESSION="+hex(g.SessionID()))

@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,11 +14,13 @@ import (
 // More commands for the transcripts:
 //
 //	watched              wait until somebody watches something
+//	watchers N           wait until N sessions do
 //	say NAME LINE        write a line to the stdin of a process
 //	hush NAME            end its stdin
 //	grepped NAME REGEXP  the output of a process that has been joined matches
 func init() {
 	stageCommands["watched"] = watched
+	stageCommands["watchers"] = watchers
 	stageCommands["say"] = say
 	stageCommands["hush"] = hush
 	stageCommands["grepped"] = grepped
@@ -26,6 +29,20 @@ func init() {
 func watched(ts *testscript.TestScript, neg bool, args []string) {
 	s := on(ts).server
 	until(ts, func() bool { return len(s.Watches()) > 0 }, s.Tree)
+}
+
+func watchers(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "watchers N")
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s := on(ts).server
+	until(ts, func() bool {
+		sessions := make(map[int64]bool)
+		for _, w := range s.Watches() {
+			sessions[w.Session] = true
+		}
+		return len(sessions) == n
+	}, s.Tree)
 }
 
 func say(ts *testscript.TestScript, neg bool, args []string) {
