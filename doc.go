@@ -33,11 +33,22 @@
 // without a request, and the last good ones whatever is written by mistake. Update
 // changes one without overwriting what others have changed meanwhile.
 //
+// Package [github.com/zkrecipes/zkrecipes/membership] is for groups whose members
+// come and go: Join makes a process one of them, in every session that it has, and
+// Members and Watch tell everybody who is there, with what data, and since when.
+// It says who takes part and not who may do what: for that, take an election or a
+// lock. A service that others call is rather for a registry.
+//
 // Package [github.com/zkrecipes/zkrecipes/registry] is for services that run in many
 // instances: each says where it is for as long as it lives, and whoever calls the
 // service finds, watches and picks among them. The nodes are those of Curator, Spring
 // Cloud, Go Micro, go-kratos or Twitter's server sets. The modules
 // contrib/grpcresolver and contrib/kratos put it under gRPC and go-kratos.
+//
+// Package [github.com/zkrecipes/zkrecipes/naming] is for names and numbers that
+// must be unique: a Sequence counts, once for all; Slots lend small numbers, such
+// as ids of workers, to one process each; a Directory binds names to values, for
+// good or for as long as the process lives that binds them.
 //
 // Package [github.com/zkrecipes/zkrecipes/codec] turns the values of your types
 // into the data of nodes and back, for the recipes that carry such values: JSON,

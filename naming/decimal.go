@@ -1,0 +1,26 @@
+package naming
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+)
+
+// decimal is a number as text. No text at all is 0.
+func decimal() codec.Codec[int64] { return decimalCodec{} }
+
+type decimalCodec struct{}
+
+func (decimalCodec) Encode(v int64) ([]byte, error) { return strconv.AppendInt(nil, v, 10), nil }
+
+func (decimalCodec) Decode(data []byte) (int64, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	v, err := strconv.ParseInt(string(data), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", codec.ErrMalformed, err)
+	}
+	return v, nil
+}

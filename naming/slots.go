@@ -1,0 +1,310 @@
+package naming
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Errors of slots, to decide by with errors.Is.
+var (
+	// ErrTaken says that TryAcquire found every number lent.
+	ErrTaken = errors.New("naming: every slot is taken")
+	// ErrLost is the cause of a slot's context when it ended without Release. It
+	// wraps the reason.
+	ErrLost = errors.New("naming: slot lost")
+	// ErrReleased is the cause of a slot's context after Release, and the result
+	// of a second one.
+	ErrReleased = errors.New("naming: slot released")
+)
+
+// Slots lends the numbers from 0 to n-1, each to one holder at a time, for as long
+// as the holder's session lives. It holds no state, and one value may be used by
+// many goroutines: each Acquire borrows a number of its own.
+type Slots struct {
+	session *session.Session
+	path    string
+	n       int
+	options slotsOptions
+	line    line.Line
+}
+
+// SlotsOption changes a set of slots.
+type SlotsOption func(*slotsOptions)
+
+type slotsOptions struct {
+	id            string
+	loseOnSuspend bool
+}
+
+// WithID labels the slots of this holder, for Holders and for people. The default
+// is host:pid.
+func WithID(id string) SlotsOption { return func(o *slotsOptions) { o.id = id } }
+
+// LoseOnSuspend, if b is true, ends the hold on a slot as soon as the connection
+// breaks, and not only at the session's deadline.
+func LoseOnSuspend(b bool) SlotsOption { return func(o *slotsOptions) { o.loseOnSuspend = b } }
+
+// NewSlots names the n slots at path. Nothing is sent. All who use the path should
+// agree on n: those with a smaller one take from the lower numbers. It panics
+// unless n is positive.
+func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slots {
+	if n <= 0 {
+		panic("naming: NewSlots needs a positive number")
+	}
+	o := slotsOptions{id: identity.Default()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return &Slots{
+		session: s, path: path, n: n, options: o,
+		line: line.Line{Session: s, Path: session.Join(path, "waiting"), Naming: line.CuratorLock, Data: []byte(o.id)},
+	}
+}
+
+// Slot is a number that is held until Context is done.
+type Slot struct {
+	Number int
+	l      *lease.Lease
+}
+
+// Context is done when the number is not held any more: at its loss or after
+// Release. context.Cause says which, with ErrLost or ErrReleased. The loss is told
+// before anybody else can be lent the number.
+func (s *Slot) Context() context.Context { return s.l.Context() }
+
+// Err is nil while the number is held. After that it is ErrReleased, or ErrLost
+// wrapping the reason.
+func (s *Slot) Err() error { return s.l.Err() }
+
+// Token grows from one holder of the number to the next. Store it with what must
+// not be overwritten by a former holder.
+func (s *Slot) Token() session.Zxid { return s.l.Token() }
+
+// Release gives the number back. It ends the hold at once, and the node is removed
+// in any case; ctx bounds only the wait for that. After the hold has ended it
+// returns the error of Err.
+func (s *Slot) Release(ctx context.Context) error { return s.l.Release(ctx) }
+
+// Acquire waits until a number is free and returns the smallest. Who came first is
+// served first. When ctx ends, nothing of the call is left.
+//
+// It stands in a line at path/waiting, as lock.Mutex does, and only the first in
+// line looks for a number, so that one that becomes free wakes one who waits. While
+// numbers are free it takes three round trips: to the head of the line, a list and
+// the creation of the number's node; leaving the line goes on in the background.
+func (p *Slots) Acquire(ctx context.Context) (*Slot, error) { return p.acquire(ctx, true) }
+
+// TryAcquire is Acquire, but returns ErrTaken where it would have to wait for a
+// number to be given back. It takes a list more, and before it returns ErrTaken, a
+// sync and another list.
+func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) { return p.acquire(ctx, false) }
+
+func (p *Slots) acquire(ctx context.Context, wait bool) (*Slot, error) {
+	if err := session.CheckPath(p.path); err != nil {
+		return nil, err
+	}
+	for {
+		if !wait {
+			// Those in line may be waiting for a number.
+			if free, err := p.anyFree(ctx); err != nil || !free {
+				return nil, errOr(err, ErrTaken)
+			}
+		}
+		c, err := p.line.Enter(ctx)
+		if err != nil {
+			return nil, err
+		}
+		turn := lease.Begin(ctx, c, p.terms())
+		slot, err := p.borrow(ctx, turn, wait)
+		lost := turn.Err() != nil
+		leave(turn)
+		if err == nil || !lost {
+			return slot, err
+		}
+	}
+}
+
+func errOr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// leave gives a turn back without waiting for the server.
+func leave(turn *lease.Lease) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	turn.Release(now)
+}
+
+func (p *Slots) terms() lease.Terms {
+	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend}
+}
+
+// borrow takes the first free number. It is called by the first in line alone.
+func (p *Slots) borrow(ctx context.Context, turn *lease.Lease, wait bool) (*Slot, error) {
+	e := turn.Epoch()
+	for synced := false; ; {
+		names, _, w, err := e.WatchChildren(ctx, p.path)
+		if err != nil {
+			return nil, err
+		}
+		slot, err := p.create(ctx, e, p.free(names))
+		if slot != nil || err != nil {
+			w.Close()
+			return slot, err
+		}
+		if !wait {
+			w.Close()
+			if synced {
+				return nil, ErrTaken
+			}
+			if err := e.Sync(ctx, p.path); err != nil {
+				return nil, err
+			}
+			synced = true
+			continue
+		}
+		select {
+		case <-w.Fired():
+			continue
+		case <-turn.Context().Done():
+			err = turn.Err()
+		case <-ctx.Done():
+			err = &session.OpError{Op: "wait for a slot at", Path: p.path, Err: context.Cause(ctx)}
+		}
+		w.Close()
+		return nil, err
+	}
+}
+
+// create creates the node of one of the numbers, which others may just be taking
+// without standing in line. It returns nil if all of them were.
+func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*Slot, error) {
+	for _, k := range numbers {
+		path := session.Join(p.path, strconv.Itoa(k))
+		_, st, err := e.Create(ctx, path, []byte(p.options.id), session.Ephemeral())
+		if errors.Is(err, session.ErrNodeExists) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		hold, err := e.Hold(ctx)
+		if err != nil {
+			e.Discard(path, st.Czxid, nil)
+			return nil, &session.OpError{Op: "hold", Path: path, Err: err}
+		}
+		c := lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: st.Version, Hold: hold}
+		return &Slot{k, lease.Begin(ctx, c, p.terms())}, nil
+	}
+	return nil, nil
+}
+
+// number is that of a child's name; ok is false for children that are no slot.
+func number(name string) (k int, ok bool) {
+	k, err := strconv.Atoi(name)
+	return k, err == nil && k >= 0 && strconv.Itoa(k) == name
+}
+
+// free are the numbers that none of the children stands for.
+func (p *Slots) free(names []string) []int {
+	taken := make(map[int]bool)
+	for _, name := range names {
+		if k, ok := number(name); ok {
+			taken[k] = true
+		}
+	}
+	var free []int
+	for k := range p.n {
+		if !taken[k] {
+			free = append(free, k)
+		}
+	}
+	return free
+}
+
+// anyFree tells whether a number is free. Before it says that none is, it has the
+// server catch up with what others have given back.
+func (p *Slots) anyFree(ctx context.Context) (bool, error) {
+	for synced := false; ; synced = true {
+		names, _, err := p.session.Children(ctx, p.path)
+		if errors.Is(err, session.ErrNoNode) {
+			return true, nil
+		}
+		if err != nil || len(p.free(names)) > 0 || synced {
+			return err == nil && len(p.free(names)) > 0, err
+		}
+		if err := p.session.Sync(ctx, p.path); err != nil {
+			return false, err
+		}
+	}
+}
+
+// Holder is one who holds a number.
+type Holder struct {
+	Number  int
+	ID      string       // as given WithID; another program's may be anything
+	Token   session.Zxid // as the slot's
+	Session int64        // the ZooKeeper session that holds it, 0 if the node is not ephemeral
+}
+
+// Holders returns who holds which number, in the order of the numbers. It takes two
+// round trips, a list and a read of every node.
+func (p *Slots) Holders(ctx context.Context) ([]Holder, error) {
+	for {
+		e, err := p.session.Epoch(ctx)
+		if err != nil {
+			return nil, &session.OpError{Op: "list", Path: p.path, Err: err}
+		}
+		holders, err := p.holdersIn(ctx, e)
+		if !errors.Is(err, session.ErrExpired) {
+			return holders, err
+		}
+	}
+}
+
+func (p *Slots) holdersIn(ctx context.Context, e *session.Epoch) ([]Holder, error) {
+	names, err := e.Children(ctx, p.path)
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	var numbers []int
+	for _, name := range names {
+		if k, ok := number(name); ok {
+			paths, numbers = append(paths, session.Join(p.path, name)), append(numbers, k)
+		}
+	}
+	nodes, err := e.Nodes(ctx, paths...)
+	if err != nil {
+		return nil, err
+	}
+	var holders []Holder
+	for i, n := range nodes {
+		switch {
+		case errors.Is(n.Err, session.ErrNoNode):
+		case n.Err != nil:
+			return nil, n.Err
+		default:
+			holders = append(holders, Holder{numbers[i], string(n.Data), n.Stat.Czxid, n.Stat.EphemeralOwner})
+		}
+	}
+	slices.SortFunc(holders, func(a, b Holder) int { return a.Number - b.Number })
+	return holders, nil
+}
+
+// String names the number and its holder, for people.
+func (h Holder) String() string { return fmt.Sprintf("%d: %s", h.Number, h.ID) }

@@ -1,0 +1,311 @@
+package naming_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/naming"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+const workers = "/app/workers"
+
+func TestSlots(t *testing.T) {
+	target := zktest.Open(t)
+	a := naming.NewSlots(target.Session(t), workers, 2, naming.WithID("a"))
+	b := naming.NewSlots(target.Session(t), workers, 2, naming.WithID("b"))
+	first, second := mustAcquire(t, a), mustAcquire(t, b)
+	if first.Number != 0 || second.Number != 1 {
+		t.Errorf("numbers %d and %d", first.Number, second.Number)
+	}
+	if second.Token() <= first.Token() || first.Err() != nil {
+		t.Errorf("tokens %v and %v, Err %v", first.Token(), second.Token(), first.Err())
+	}
+	holders, err := a.Holders(t.Context())
+	if err != nil || len(holders) != 2 || holders[0].String() != "0: a" || holders[1].ID != "b" ||
+		holders[1].Token != second.Token() || holders[0].Session == holders[1].Session {
+		t.Errorf("holders %+v, %v", holders, err)
+	}
+	_, err = b.TryAcquire(t.Context())
+	wantError(t, err, naming.ErrTaken)
+
+	next := make(chan *naming.Slot)
+	go func() { next <- mustAcquire(t, b) }()
+	mustRelease(t, first)
+	wantError(t, first.Err(), naming.ErrReleased)
+	wantError(t, first.Release(t.Context()), naming.ErrReleased)
+	third := <-next
+	if third.Number != 0 || third.Token() <= first.Token() {
+		t.Errorf("number %d with token %v after %v", third.Number, third.Token(), first.Token())
+	}
+	mustRelease(t, second)
+	again, err := a.TryAcquire(t.Context())
+	if err != nil || again.Number != 1 {
+		t.Fatalf("TryAcquire with a free number: %v, %v", again, err)
+	}
+	mustRelease(t, again)
+	mustRelease(t, third)
+	if n := target.Ephemerals(t); n > 0 {
+		t.Errorf("%d nodes are left", n)
+	}
+}
+
+// Who waits first is served first.
+func TestSlotsAreFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		held := mustAcquire(t, naming.NewSlots(srv.Session(t), workers, 1))
+		var mu sync.Mutex
+		var order []int
+		var all sync.WaitGroup
+		for i := range 5 {
+			p := naming.NewSlots(srv.Session(t), workers, 1)
+			all.Go(func() {
+				s := mustAcquire(t, p)
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+				mustRelease(t, s)
+			})
+			time.Sleep(time.Second)
+		}
+		mustRelease(t, held)
+		all.Wait()
+		if !slices.IsSorted(order) {
+			t.Errorf("served in the order %v", order)
+		}
+	})
+}
+
+// Foreign children, and numbers that a former configuration had lent, are no
+// hindrance.
+func TestSlotsForeignNodes(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	for _, name := range []string{"x", "00", "-1", "+0", "1", "99", "2 "} {
+		mustCreate(t, s, workers+"/"+name, "theirs")
+	}
+	p := naming.NewSlots(s, workers, 3)
+	a, b := mustAcquire(t, p), mustAcquire(t, p)
+	if a.Number != 0 || b.Number != 2 {
+		t.Errorf("numbers %d and %d", a.Number, b.Number)
+	}
+	_, err := p.TryAcquire(t.Context())
+	wantError(t, err, naming.ErrTaken)
+	holders, err := p.Holders(t.Context())
+	var numbers []int
+	for _, h := range holders {
+		numbers = append(numbers, h.Number)
+	}
+	if diff := cmp.Diff([]int{0, 1, 2, 99}, numbers); diff != "" || err != nil {
+		t.Errorf("%s, %v", diff, err)
+	}
+}
+
+func TestSlotsErrors(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	bad := naming.NewSlots(s, "no slash", 1)
+	_, err := bad.Acquire(t.Context())
+	wantError(t, err, session.ErrInvalid)
+	_, err = bad.TryAcquire(t.Context())
+	wantError(t, err, session.ErrInvalid)
+	if h, err := naming.NewSlots(s, "/absent", 1).Holders(t.Context()); len(h) > 0 || err != nil {
+		t.Errorf("holders of what nobody uses: %v, %v", h, err)
+	}
+	if _, _, err := s.Create(t.Context(), "/ro", nil, session.ACLs(session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"})); err != nil {
+		t.Fatal(err)
+	}
+	_, err = naming.NewSlots(s, "/ro", 1).Acquire(t.Context())
+	wantError(t, err, session.ErrNoAuth)
+	for _, n := range []int{0, -1} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("NewSlots with %d does not panic", n)
+				}
+			}()
+			naming.NewSlots(s, workers, n)
+		}()
+	}
+}
+
+// holdSlot holds a slot for a second, with s's owners keeping watch over its number.
+func holdSlot(s *faulttable.Scene, who string, slot *naming.Slot) {
+	s.Owners.Begin(who, slot.Token(), slot.Context())
+	select {
+	case <-time.After(time.Second):
+	case <-slot.Context().Done():
+	}
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	if err := slot.Release(ctx); err != nil && !errors.Is(err, naming.ErrLost) {
+		s.Errorf("Release of %s: %v", who, err)
+	}
+}
+
+// No number is held by two, whatever happens to any two requests.
+func TestFaultsSlots(t *testing.T) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for who, sess := range map[string]*session.Session{"subject": s.Subject, "rival": s.Rival} {
+			all.Go(func() {
+				slot, err := naming.NewSlots(sess, workers, 1).Acquire(ctx)
+				if err != nil {
+					s.Errorf("Acquire of %s: %v", who, err)
+					return
+				}
+				holdSlot(s, who, slot)
+			})
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+	})
+}
+
+func TestFaultsTryAcquire(t *testing.T) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+		defer cancel()
+		held, err := naming.NewSlots(s.Rival, workers, 1).Acquire(ctx)
+		if err != nil {
+			s.Fatal(err)
+		}
+		p := naming.NewSlots(s.Subject, workers, 1)
+		if _, err := p.TryAcquire(ctx); !errors.Is(err, naming.ErrTaken) {
+			s.Errorf("TryAcquire of what is held: %v", err)
+		}
+		holdSlot(s, "rival", held)
+		time.Sleep(20 * time.Second)
+		slot, err := p.TryAcquire(ctx)
+		if err != nil {
+			s.Errorf("TryAcquire of what is free: %v", err)
+			return
+		}
+		holdSlot(s, "subject", slot)
+	})
+}
+
+func TestFaultsSlotsCancelled(t *testing.T) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+		held, err := naming.NewSlots(s.Rival, workers, 1).Acquire(s.Context())
+		if err != nil {
+			s.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := naming.NewSlots(s.Subject, workers, 1).Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			s.Errorf("Acquire: %v", err)
+		}
+		if d := time.Since(start); d > time.Second {
+			s.Errorf("Acquire with a context of one second took %v", d)
+		}
+		holdSlot(s, "rival", held)
+	})
+}
+
+// A slot is lost, and its holder told, when the session expires, when somebody
+// removes its node, and before another can have it when the holder is cut off.
+func TestSlotLost(t *testing.T) {
+	tests := map[string]func(*testing.T, *zktest.Server, *session.Session, *session.Session){
+		"expired": func(t *testing.T, srv *zktest.Server, holder, _ *session.Session) { srv.Expire(holder.Status().ID) },
+		"removed": func(t *testing.T, _ *zktest.Server, _, other *session.Session) {
+			if err := other.Delete(t.Context(), workers+"/0", session.AnyVersion); err != nil {
+				t.Error(err)
+			}
+		},
+		"cut off":  func(t *testing.T, srv *zktest.Server, holder, _ *session.Session) { srv.Partition(holder.Status().ID) },
+		"isolated": func(t *testing.T, srv *zktest.Server, holder, _ *session.Session) { srv.Isolate(holder.Status().ID) },
+		"closed":   func(t *testing.T, _ *zktest.Server, holder, _ *session.Session) { holder.Close(t.Context()) },
+	}
+	for name, lose := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				a, b := srv.Session(t), srv.Session(t)
+				held := mustAcquire(t, naming.NewSlots(a, workers, 1))
+				var told time.Time
+				context.AfterFunc(held.Context(), func() { told = time.Now() })
+				lose(t, srv, a, b)
+				next := mustAcquire(t, naming.NewSlots(b, workers, 1))
+				synctest.Wait()
+				if name == "expired" { // which no clock can foretell
+					<-held.Context().Done()
+				} else if told.IsZero() {
+					t.Fatal("the next holds the number, and the first has not been told")
+				}
+				wantError(t, held.Err(), naming.ErrLost)
+				if next.Token() <= held.Token() {
+					t.Errorf("token %v came after %v", next.Token(), held.Token())
+				}
+			})
+		})
+	}
+}
+
+// Curator's fault 3.24: waits that time out leave their watches behind.
+func TestSlotsTimeoutsLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		p := naming.NewSlots(s, workers, 1)
+		held := mustAcquire(t, p)
+		time.Sleep(time.Second)
+		before := len(srv.Watches())
+		for range 200 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			_, err := p.Acquire(ctx)
+			cancel()
+			wantError(t, err, context.DeadlineExceeded)
+			_, err = p.TryAcquire(t.Context())
+			wantError(t, err, naming.ErrTaken)
+		}
+		time.Sleep(time.Second)
+		if after := len(srv.Watches()); after != before {
+			t.Errorf("%d watches before, %d after: %v", before, after, srv.Watches())
+		}
+		mustRelease(t, held)
+	})
+}
+
+// However many come and go, a number has one holder at a time.
+func TestSlotsUnderChurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		const n = 3
+		var mu sync.Mutex
+		held := make(map[int]string)
+		var all sync.WaitGroup
+		for i := range 8 {
+			s := srv.Session(t)
+			all.Go(func() {
+				for k := range 10 {
+					slot := mustAcquire(t, naming.NewSlots(s, workers, n))
+					mu.Lock()
+					if other, taken := held[slot.Number]; taken {
+						t.Errorf("%d is held by %s as well", slot.Number, other)
+					}
+					held[slot.Number] = fmt.Sprint(i, k)
+					mu.Unlock()
+					time.Sleep(time.Duration(i*k) * time.Millisecond)
+					mu.Lock()
+					delete(held, slot.Number)
+					mu.Unlock()
+					mustRelease(t, slot)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
