@@ -443,8 +443,10 @@ func TestCancelledWaitsLeaveNothing(t *testing.T) {
 	inLine(t, s, 1)
 	goleak.VerifyNone(t, before)
 	mustUnlock(t, l)
-	if err := s.Sync(t.Context(), "/"); err != nil { // the last removal of a watch is before it
-		t.Fatal(err)
+	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
+		if err := s.Sync(t.Context(), "/"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if n := target.Watches(t); n != 0 {
 		t.Errorf("%d watches are left", n)
