@@ -82,7 +82,7 @@ func compiled(t *testing.T) (classPath string) {
 		jars = append(jars, filepath.Join("/usr/share/java", jar+".jar"))
 	}
 	classPath = strings.Join(append(jars, dir), ":")
-	cmd := exec.Command("javac", "-encoding", "UTF-8", "-cp", classPath, "-d", dir, "testdata/interop/Discovery.java")
+	cmd := exec.Command("javac", "-encoding", "UTF-8", "-cp", classPath, "-d", dir, "testdata/interop/Discovery.java", "testdata/interop/ZookeeperInstance.java")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -171,6 +171,20 @@ func together(t *testing.T, classPath, connect string) {
 	// Metadata without a class are a map in Java.
 	g := register(t, r, registry.Instance{Service: "meta", ID: "m", Addr: "a:1", Registered: newYear, Meta: map[string]string{"k": "v"}, Weight: 2})
 	java.wants("list meta", "meta m a 1 null {k=v, weight=2} 1767225600000 DYNAMIC true ")
+	deregister(t, g)
+
+	// Spring Cloud's payload.
+	spring := registry.New(s, root, registry.WithLayout(registry.Spring))
+	g = register(t, spring, registry.Instance{Service: "shop", ID: "s1", Addr: "h:80", Meta: map[string]string{"zone": "a"}})
+	java.wants("spring s2", "ok")
+	shop := watch(t, spring, "shop")
+	shop.until("s1 s2")
+	list = lookup(t, spring, "shop")
+	if in := list[1]; in.Meta["zone"] != "b" || in.Disabled || in.Addr != "10.1.1.1:80" || in.URI(nil) != "http://10.1.1.1:80" || len(in.Meta) != 1 {
+		t.Errorf("Spring Cloud's instance is %+v", in)
+	}
+	java.wants("springread s1", "s1 shop {instance_status=UP, zone=a} http://h:80")
+	shop.close()
 	deregister(t, g)
 
 	// Curator's watch sees an update and a departure, ours an unregistering.

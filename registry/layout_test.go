@@ -227,6 +227,7 @@ func TestMalformed(t *testing.T) {
 				reported[oe.Path] = err
 			}))
 			g := register(t, r, registry.Instance{Service: "svc", Addr: "a:1"})
+			defer reports(t, s, l, len(bad))
 			for i, data := range bad {
 				put(t, s, root+"/svc/bad"+strings.Repeat("x", i), data)
 			}
@@ -235,6 +236,35 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%d of %d are reported: %v", len(reported), len(bad), reported)
 			}
 		})
+	}
+}
+
+// reports checks what a Resolver says of bad nodes: each once, and not while it holds
+// a lock.
+func reports(t *testing.T, s *session.Session, l registry.Layout, bad int) {
+	t.Helper()
+	var v *registry.Resolver
+	n := 0
+	r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformed(func(error) {
+		n++
+		if got := len(v.Instances()); got != 1 {
+			t.Errorf("there are %d instances", got)
+		}
+	}))
+	var err error
+	if v, err = r.Resolve(t.Context(), "svc"); err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	for range 3 {
+		in, err := v.Pick(registry.Random())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.NoteError(in)
+	}
+	if n != bad {
+		t.Errorf("%d of %d are reported", n, bad)
 	}
 }
 

@@ -59,7 +59,7 @@ func WithEnabled(b bool) Option { return func(o *options) { o.enabled = b } }
 
 // WithMalformed has f called for every node that is not an instance or may not be
 // read, once for each version of it that a Lookup, a Watch or a Resolver comes
-// across, from the goroutine that reads. The error wraps ErrMalformed or the
+// across, from the goroutine that does; f may call the registry. The error wraps ErrMalformed or the
 // server's answer in a *session.OpError, which has the path. The other instances
 // are not affected.
 func WithMalformed(f func(error)) Option { return func(o *options) { o.malformed = f } }

@@ -91,24 +91,28 @@ func score(key string, c *Candidate) float64 {
 func LeastRecentlyFailed() Picker {
 	var count atomic.Uint64
 	return func(cs []Candidate) int {
-		var healthy []Candidate
-		var indexes []int
-		oldest := 0
+		oldest, failed := 0, 0
 		for i := range cs {
-			if cs[i].Failed.IsZero() {
-				healthy, indexes = append(healthy, cs[i]), append(indexes, i)
+			if !cs[i].Failed.IsZero() {
+				failed++
 			}
 			if cs[i].Failed.Before(cs[oldest].Failed) {
 				oldest = i
 			}
 		}
-		switch len(healthy) {
-		case 0:
-			return oldest
+		switch failed {
 		case len(cs):
+			return oldest
+		case 0:
 			return turn(cs, &count)
-		default:
-			return indexes[turn(healthy, &count)]
 		}
+		healthy := make([]Candidate, 0, len(cs)-failed)
+		indexes := make([]int, 0, len(cs)-failed)
+		for i := range cs {
+			if cs[i].Failed.IsZero() {
+				healthy, indexes = append(healthy, cs[i]), append(indexes, i)
+			}
+		}
+		return indexes[turn(healthy, &count)]
 	}
 }

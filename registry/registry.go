@@ -61,6 +61,7 @@ func (r *Registry) Lookup(ctx context.Context, service string) ([]Instance, erro
 	for _, n := range nodes {
 		list = append(list, rd.read(service, n)...)
 	}
+	r.report(rd.problems())
 	slices.SortFunc(list, Instance.compare)
 	return list, nil
 }
@@ -142,6 +143,7 @@ type reader struct {
 	registry *Registry
 	known    map[string]version
 	used     map[string]version // since the last sweep
+	wrong    []error            // not reported yet
 }
 
 // version is what has been read of a node.
@@ -164,11 +166,25 @@ func (rd *reader) read(service string, n session.Node) []Instance {
 		v = version{service: service, czxid: n.Stat.Czxid, mzxid: n.Stat.Mzxid, refused: n.Err != nil}
 		var err error
 		if v.list, err = rd.decode(service, n); err != nil {
-			rd.registry.options.malformed(&session.OpError{Op: "read", Path: n.Path, Err: err})
+			rd.wrong = append(rd.wrong, &session.OpError{Op: "read", Path: n.Path, Err: err})
 		}
 	}
 	rd.used[n.Path] = v
 	return v.list
+}
+
+// problems are what was wrong with the nodes that have been read since the last call.
+func (rd *reader) problems() []error {
+	wrong := rd.wrong
+	rd.wrong = nil
+	return wrong
+}
+
+// report must not be called with a lock held.
+func (r *Registry) report(problems []error) {
+	for _, err := range problems {
+		r.options.malformed(err)
+	}
 }
 
 // sweep forgets the nodes that have not been read since the last one.

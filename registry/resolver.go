@@ -111,13 +111,19 @@ func (r *Resolver) current() *set {
 	if now := r.now.Load(); now != nil && now.snapshot == r.view.Snapshot() {
 		return now
 	}
+	now, problems := r.renew()
+	r.registry.report(problems)
+	return now
+}
+
+func (r *Resolver) renew() (*set, []error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	snap := r.view.Snapshot()
 	if now := r.now.Load(); now != nil && now.snapshot == snap {
-		return now
+		return now, nil
 	}
-	return r.make(snap)
+	return r.make(snap), r.reader.problems()
 }
 
 // make builds the set of a snapshot. r.mu is held.
@@ -147,7 +153,8 @@ func (r *Resolver) make(snap *view.Snapshot) *set {
 func (r *Resolver) Changed() <-chan struct{} { return r.view.Changed() }
 
 // Err is nil if Instances are kept up to date, and else says why they are not: the
-// session is not connected, or has just begun and reads everything again.
+// session is not connected, or has just begun and reads everything again, or the
+// node of an instance may not be read.
 func (r *Resolver) Err() error { return r.view.Err() }
 
 // Close ends the following. When it returns, nothing is left of it but what

@@ -32,8 +32,11 @@ func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instan
 			return
 		}
 		rd := r.reader()
-		follow(ctx, r.session, dir, view.Options{Depth: 1, Patience: patience},
-			func(s *view.Snapshot) []Instance { return rd.service(service, dir, s) }, yield)
+		follow(ctx, r.session, dir, view.Options{Depth: 1, Patience: patience}, func(s *view.Snapshot) []Instance {
+			list := rd.service(service, dir, s)
+			r.report(rd.problems())
+			return list
+		}, yield)
 	}
 }
 
@@ -47,7 +50,11 @@ func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance
 			return
 		}
 		rd := r.reader()
-		follow(ctx, r.session, r.root, view.Options{Depth: 2, Patience: patience}, rd.services, yield)
+		follow(ctx, r.session, r.root, view.Options{Depth: 2, Patience: patience}, func(s *view.Snapshot) map[string][]Instance {
+			all := rd.services(s)
+			r.report(rd.problems())
+			return all
+		}, yield)
 	}
 }
 

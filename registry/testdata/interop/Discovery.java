@@ -4,6 +4,7 @@ import org.apache.curator.framework.*;
 import org.apache.curator.retry.RetryOneTime;
 import org.apache.curator.x.discovery.*;
 import org.apache.curator.x.discovery.details.*;
+import org.springframework.cloud.zookeeper.discovery.ZookeeperInstance;
 
 /**
  * Curator's ServiceDiscovery, driven by lines on stdin: a command each, answered by
@@ -95,9 +96,22 @@ public class Discovery {
                 out.append(ids);
                 break;
             }
-            case "data":
-                out.append(new String(client.getData().forPath(w[1]), StandardCharsets.UTF_8));
+            case "spring": { // as Spring Cloud Zookeeper registers an application
+                Map<String, String> metadata = new TreeMap<>();
+                metadata.put("instance_status", "UP");
+                metadata.put("zone", "b");
+                discovery.registerService(ServiceInstance.<Object>builder().name("shop").id(w[1]).address("10.1.1.1").port(80)
+                    .payload(new ZookeeperInstance("application-1", "shop", metadata)).uriSpec(new UriSpec("{scheme}://{address}:{port}")).build());
+                out.append("ok");
                 break;
+            }
+            case "springread": {
+                ServiceDiscovery<ZookeeperInstance> d = ServiceDiscoveryBuilder.builder(ZookeeperInstance.class).client(client).basePath(base).serializer(new JsonInstanceSerializer<>(ZookeeperInstance.class)).build();
+                ServiceInstance<ZookeeperInstance> i = d.queryForInstance("shop", w[1]);
+                ZookeeperInstance p = i.getPayload();
+                out.append(p.getId() + " " + p.getName() + " " + new TreeMap<>(p.getMetadata()) + " " + i.buildUriSpec());
+                break;
+            }
             case "bytes": { // what each of Curator's two modes would write of an instance
                 boolean compatible = w[3].equals("old");
                 ServiceInstance<Object> i = discovery.queryForInstance(w[1], w[2]);
