@@ -1,0 +1,3 @@
+// Package foreign drives programs that use other ZooKeeper clients, for tests with
+// the build tag interop.
+package foreign
