@@ -64,7 +64,9 @@ func WithVersion(version string) Option { return func(o *options) { o.version = 
 
 // WithFile keeps the tree and the sessions in a file: the server begins with
 // what is in it, writes it within a second of a change and when it is closed. A
-// session in it has its full timeout to be resumed.
+// session in it has its full timeout to be resumed. After a server that was
+// killed, transactions are counted on as after an election, lest clients be
+// turned away because they have seen more than is in the file.
 func WithFile(name string) Option { return func(o *options) { o.file = name } }
 
 // check completes the options.

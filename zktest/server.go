@@ -48,6 +48,7 @@ type Server struct {
 
 	saving sync.Mutex // taken before mu by whoever writes the file
 	saved  int64      // the zxid that the file has
+	unsure bool       // whether there will be more
 
 	listener net.Listener
 	addr     string // once there has been a listener
@@ -260,7 +261,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.wg.Wait()
 	if s.opts.file != "" {
-		if err := s.save(); err != nil {
+		if err := s.save(false); err != nil {
 			panic("zktest: " + err.Error())
 		}
 	}

@@ -20,6 +20,7 @@ type snapshot struct {
 	Zxid        int64
 	NextSession int64
 	Secret      uint64
+	Running     bool `json:",omitempty"` // the server went on after it was written
 	Sessions    []savedSession
 	Nodes       []savedNode
 }
@@ -86,6 +87,9 @@ func (s *Server) load(file string) error {
 	}
 	s.zxid, s.saved = snap.Zxid, snap.Zxid
 	s.nextSession, s.secret = max(s.nextSession, snap.NextSession), snap.Secret
+	if snap.Running {
+		s.zxid = (s.zxid>>32 + 1) << 32
+	}
 	for _, saved := range snap.Sessions {
 		ss := &session{id: saved.ID, passwd: s.passwdOf(saved.ID), timeout: saved.Timeout}
 		s.sessions[ss.id] = ss
@@ -126,25 +130,27 @@ func (s *Server) keep() {
 	for {
 		select {
 		case <-tick.C:
-			s.save() // Close tries once more and tells
+			s.save(true) // Close tries once more and tells
 		case <-s.closed:
 			return
 		}
 	}
 }
 
-// save writes the file if there have been transactions since the last time.
-// The file is replaced as a whole, so that there always is one to be read.
-func (s *Server) save() error {
+// save writes the file if there have been transactions since the last time, or
+// the file does not know that they were the last. It is replaced as a whole, so
+// that there always is one to be read.
+func (s *Server) save(running bool) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	if s.zxid == s.saved {
+	if s.zxid == s.saved && (running || !s.unsure) {
 		s.mu.Unlock()
 		return nil
 	}
 	snap := s.snapshot()
 	s.mu.Unlock()
+	snap.Running = running
 	b, err := json.Marshal(snap)
 	if err != nil {
 		return err
@@ -161,7 +167,7 @@ func (s *Server) save() error {
 		return errors.Join(err, os.Remove(temp.Name()))
 	}
 	s.mu.Lock()
-	s.saved = snap.Zxid
+	s.saved, s.unsure = snap.Zxid, running
 	s.mu.Unlock()
 	return nil
 }

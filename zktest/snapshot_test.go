@@ -56,6 +56,51 @@ func TestFileKeepsTreeAndSessions(t *testing.T) {
 	}
 }
 
+// The file of a server that was killed may lack what clients have seen last. The
+// next server takes them in all the same. One that was closed lacks nothing.
+func TestFileOfAKilledServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		closed, killed := filepath.Join(dir, "closed"), filepath.Join(dir, "killed")
+		s := zktest.New(t, zktest.WithFile(closed), zktest.WithTimeouts(time.Minute, time.Minute))
+		c := dialRaw(t, s)
+		c.call(wire.OpCreate, &wire.CreateRequest{Path: "/kept", ACL: world}, nil)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		b, err := os.ReadFile(closed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(killed, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		seen := c.call(wire.OpCreate, &wire.CreateRequest{Path: "/late", ACL: world}, nil).Zxid
+		s.Close()
+		for _, tt := range []struct {
+			file, tree string
+			zxid       int64
+		}{
+			{killed, "/kept v0 \"\"\n", 1<<32 + 1},
+			{killed, "/kept v0 \"\"\n", 1<<32 + 2}, // which has been closed since
+			{closed, "/kept v0 \"\"\n/late v0 \"\"\n", seen + 1},
+		} {
+			s := zktest.New(t, zktest.WithFile(tt.file), zktest.WithTimeouts(time.Minute, time.Minute))
+			again := dialBare(t, s)
+			again.greet(wire.ConnectRequest{Timeout: 4000, LastZxidSeen: seen, SessionID: c.hi.SessionID, Passwd: c.hi.Passwd})
+			if again.hi.SessionID != c.hi.SessionID {
+				t.Errorf("%s: the session is not resumed", tt.file)
+			}
+			if hdr := again.call(wire.OpSetData, &wire.SetDataRequest{Path: "/", Version: -1}, nil); hdr.Zxid != tt.zxid {
+				t.Errorf("%s: the next transaction is %#x, want %#x", tt.file, hdr.Zxid, tt.zxid)
+			}
+			if got := s.Tree(); got != tt.tree {
+				t.Errorf("%s: tree\n%s, want\n%s", tt.file, got, tt.tree)
+			}
+			s.Close()
+		}
+	})
+}
+
 func TestFileOfAnotherKind(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tree")
 	for _, content := range []string{"hello", `{"Nodes":[{"Path":"/no/parent"}]}`, `{"Nodes":[{"Path":"x"}]}`} {
