@@ -104,6 +104,25 @@ func ExampleServer_Inject_corrupt() {
 	// true
 }
 
+// The session ends instead of writing, or after it has written; the client hears
+// of neither.
+func ExampleServer_Inject_expire() {
+	for _, fault := range []zktest.Fault{zktest.ExpireBefore, zktest.ExpireAfter} {
+		s, c, end := serve()
+		c.Create("/e", nil, zk.FlagEphemeral, open)
+		s.Inject(zktest.Rule{Op: "setData", Fault: fault})
+		_, err := c.Set("/a", []byte("new"), -1)
+		fmt.Println(err)
+		fmt.Print(s.Tree())
+		end()
+	}
+	// Output:
+	// zk: connection closed
+	// /a v0 "old"
+	// zk: connection closed
+	// /a v1 "new"
+}
+
 // Expire ends a session: its nodes are gone at once.
 func ExampleServer_Expire() {
 	s, c, end := serve()

@@ -60,6 +60,35 @@ func ExampleServer_Fault() {
 	// zk: node already exists
 }
 
+// What a piece of code asks of the servers, and so how many round trips it takes.
+func ExampleServer_Requests() {
+	s, err := zktest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	c, _, err := zk.Connect([]string{s.Addr()}, 10*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	l := zk.NewLock(c, "/lock", zk.WorldACL(zk.PermAll))
+	for range 2 {
+		s.ResetRequests()
+		l.Lock()
+		for _, r := range s.Requests() {
+			if r.Op != "connect" {
+				fmt.Print(r.Op, " ")
+			}
+		}
+		fmt.Println()
+		l.Unlock()
+	}
+	// Output:
+	// create exists create create getChildren2
+	// create getChildren2
+}
+
 func ExampleServer_Watches() {
 	s, err := zktest.Start()
 	if err != nil {
