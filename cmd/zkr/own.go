@@ -11,10 +11,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// grip is something owned: a lock's lease, a leader's term.
+// grip is what one has while the command runs: a lock's lease, a leader's term.
 type grip interface {
 	Context() context.Context
 	Err() error
@@ -33,7 +34,7 @@ type term struct{ *election.Term }
 func (t term) release(ctx context.Context) error { return t.Resign(ctx) }
 
 func isLost(err error) bool {
-	for _, lost := range []error{lock.ErrLost, election.ErrLost, barrier.ErrLost} {
+	for _, lost := range []error{lock.ErrLost, election.ErrLost, barrier.ErrLost, naming.ErrLost} {
 		if errors.Is(err, lost) {
 			return true
 		}

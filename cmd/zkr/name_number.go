@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/naming"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func newNameNext(a *app) *cobra.Command {
+	var count int
+	cmd := &cobra.Command{
+		Use:   "next [flags] PATH",
+		Short: "Print a number that nobody has been given before",
+		Long: `Print the next number of the sequence at PATH, which nobody else is ever given. The
+first is 1.
+` + nameCodes,
+		Args: onlyPath,
+	}
+	cmd.Flags().IntVar(&count, "count", 1, "print `N` successive numbers")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if count <= 0 {
+			return usage("--count %d", count)
+		}
+		return a.use(func(ctx context.Context, c *client) error {
+			first, err := naming.NewSequence(c.Session, args[0]).Reserve(ctx, count)
+			if errors.Is(err, codec.ErrMalformed) {
+				return exit(exitNo, err)
+			}
+			if err != nil {
+				return exitOfNaming(err)
+			}
+			for n := first; n < first+int64(count); n++ {
+				err := a.answer(strconv.FormatInt(n, 10), struct {
+					Number int64 `json:"number"`
+				}{n})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func newNameSlot(a *app) *cobra.Command {
+	var n int
+	var grace time.Duration
+	cmd := &cobra.Command{
+		Use:   "slot -n N [flags] PATH -- CMD [ARG...]",
+		Short: "Hold a number below N while a command runs",
+		Long: `Wait for a number from 0 to N-1 that nobody else holds, run CMD with it as ZKR_SLOT, and
+exit with its code.
+
+CMD runs as that of zkr lock does.
+
+Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 123 if the number was
+lost, 125 if zkr failed, 126 if CMD cannot be executed, 127 if it is not found.`,
+		Example:     `  zkr name slot -n 1024 /workers -- sh -c 'exec worker --id $ZKR_SLOT'`,
+		Annotations: map[string]string{wraps: ""},
+	}
+	fs := cmd.Flags()
+	fs.IntVarP(&n, "number", "n", 0, "how many numbers there are, `N`")
+	fs.DurationVar(&grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the number is lost")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path, command, err := pathAndCommand(cmd, args)
+		switch {
+		case err != nil:
+			return err
+		case command == nil:
+			return usage("a command is missing; it comes after --")
+		case !fs.Changed("number"):
+			return usage("-n is missing")
+		case n <= 0:
+			return usage("-n %d: there must be a number", n)
+		case grace < 0:
+			return usage("--grace %v is negative", grace)
+		}
+		o := &owner{app: a, path: path, command: command, grace: grace}
+		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+			got, err := naming.NewSlots(s, path, n).Acquire(ctx)
+			if err != nil {
+				return nil, err
+			}
+			o.extra = []string{"ZKR_SLOT=" + strconv.Itoa(got.Number)}
+			return slot{got, path, s.Status().ID}, nil
+		})
+	}
+	return cmd
+}
+
+// slot is a number that is held.
+type slot struct {
+	*naming.Slot
+	path string // of all slots
+	id   int64  // of the session
+}
+
+func (s slot) Path() string                      { return session.Join(s.path, strconv.Itoa(s.Number)) }
+func (s slot) SessionID() int64                  { return s.id }
+func (s slot) release(ctx context.Context) error { return s.Release(ctx) }
