@@ -78,15 +78,22 @@ func ExampleServer_Requests() {
 		l.Lock()
 		for _, r := range s.Requests() {
 			if r.Op != "connect" {
-				fmt.Print(r.Op, " ")
+				fmt.Println(r.Op)
 			}
 		}
-		fmt.Println()
+		fmt.Println("locked")
 		l.Unlock()
 	}
 	// Output:
-	// create exists create create getChildren2
-	// create getChildren2
+	// create
+	// exists
+	// create
+	// create
+	// getChildren2
+	// locked
+	// create
+	// getChildren2
+	// locked
 }
 
 func ExampleServer_Watches() {
