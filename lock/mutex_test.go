@@ -219,6 +219,7 @@ func TestDo(t *testing.T) {
 	mustUnlock(t, mustLock(t, m)) // none of them has left anything
 }
 
+// Curator's fault 3.10: nobody watched his own node.
 func TestOperatorDeletesHolder(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
@@ -243,6 +244,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	mustUnlock(t, n)
 }
 
+// Curator's fault 3.10, in line.
 func TestOperatorDeletesWaiter(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	m := lock.New(s, path, lock.WithID("holder"))
@@ -270,6 +272,7 @@ func TestOperatorDeletesWaiter(t *testing.T) {
 	mustUnlock(t, <-next)
 }
 
+// Curator's fault 3.16: a child of any name blocked the lock.
 func TestForeignChildren(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for _, name := range []string{"0", "garbage", "x-lock-", "x-lock-12", "x-lock-99999999999", "x-lock-000000000a", "-lock-+000000001"} {
@@ -422,6 +425,7 @@ func TestWithGoZookeeperLock(t *testing.T) {
 	}
 }
 
+// Curator's fault 3.24: each wait that timed out left a watch behind.
 func TestCancelledWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)

@@ -111,7 +111,7 @@ func downgrade(s *faulttable.Scene, who string, sess *session.Session) {
 }
 
 func TestFaultsDowngrade(t *testing.T) {
-	faulttable.Sample(t, 2, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
 		playInTurn(s,
 			func() { downgrade(s, "subject", s.Subject) },
 			func() { write(s, "rival", s.Rival) })
@@ -120,7 +120,7 @@ func TestFaultsDowngrade(t *testing.T) {
 
 // The same, seen by those who wait for it.
 func TestFaultsBehindDowngrade(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
 		playInTurn(s,
 			func() { downgrade(s, "rival", s.Rival) },
 			func() { write(s, "subject", s.Subject) })

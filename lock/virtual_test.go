@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +72,7 @@ func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after
 }
 
 // Outages of a fifth of the timeout are survived in place, by the holder and by
-// those who wait.
+// those who wait. (Curator's fault 3.12.)
 func TestOutageIsSurvived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -157,7 +158,55 @@ func TestWaiterStandsAgain(t *testing.T) {
 	})
 }
 
-// Behind 2147483647 comes -2147483648, and stands behind it.
+// Curator's fault 3.3: a waiter whose session had been replaced owned with the
+// node of the old one, as long as the server kept that.
+func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		l := mustLock(t, lock.New(a, path))
+		next := taking(t, lock.New(b, path).Lock)
+		inLine(t, a, 2)
+		old, epoch := b.Status().ID, b.Status().Epoch
+		heal := srv.Partition(old)
+		defer heal()
+		for b.Status().Epoch == epoch || b.Status().State != session.Connected {
+			<-b.Changed()
+		}
+		time.Sleep(100 * time.Millisecond) // it stands in line again
+		inLine(t, a, 3)
+		mustUnlock(t, l)
+		time.Sleep(100 * time.Millisecond)
+		waits(t, "who was replaced", next)
+		l = <-next
+		if l.SessionID() == old || l.SessionID() != b.Status().ID {
+			t.Errorf("session 0x%x owns, and 0x%x was before", l.SessionID(), old)
+		}
+		if slices.Contains(srv.Sessions(), old) {
+			t.Error("the old session was not over")
+		}
+		mustUnlock(t, l)
+	})
+}
+
+// Curator's fault 3.9: the holder never learned that its session had expired.
+func TestHolderHearsOfExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		l := mustLock(t, lock.New(s, path))
+		srv.Expire(s.Status().ID)
+		<-l.Context().Done()
+		for what, err := range map[string]error{"Err": l.Err(), "Verify": l.Verify(t.Context()), "Unlock": l.Unlock(t.Context())} {
+			if !errors.Is(err, lock.ErrLost) || !errors.Is(err, session.ErrExpired) {
+				t.Errorf("%s after an expiry: %v", what, err)
+			}
+		}
+	})
+}
+
+// Behind 2147483647 comes -2147483648, and stands behind it. (Curator's fault
+// 3.15.)
 func TestSequenceWraps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -313,6 +362,7 @@ func (s *slowConn) Close() error {
 	return nil
 }
 
+// Curator's fault 3.12: half a second of patience took twenty.
 func TestLockWithoutServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
