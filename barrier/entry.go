@@ -71,7 +71,11 @@ func (e *Entry) failed(err error) error {
 	return &session.OpError{Op: "leave", Path: e.double.path, Err: err}
 }
 
+// awaitOthers waits within an epoch. All watch the same one, and each looks again
+// only when that one has left before the others. Names are random, so that is
+// seldom.
 func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
+	others := e.round.members
 	for {
 		children, err := ep.Children(ctx, e.double.path)
 		if errors.Is(err, session.ErrNoNode) {
@@ -80,27 +84,29 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 		if err != nil {
 			return err
 		}
-		others := intersection(e.round.members, children)
-		if len(others) == 0 {
-			done, err := e.end(ctx, ep, children)
-			if done || err != nil {
+		if others = intersection(others, children); len(others) == 0 {
+			if done, err := e.end(ctx, ep, children); done || err != nil {
 				return err
 			}
 			continue
 		}
-		// All watch the same, and each looks at most as often as that one leaves
-		// before the others. Names are random, so that is seldom.
-		nodes, err := ep.WatchNodes(ctx, e.double.node(slices.Min(others)))
-		switch {
-		case err != nil:
+		other := slices.Min(others)
+		nodes, err := ep.WatchNodes(ctx, e.double.node(other))
+		if err != nil {
 			return err
-		case errors.Is(nodes[0].Err, session.ErrNoNode):
-			continue
-		case nodes[0].Err != nil:
-			return nodes[0].Err
 		}
-		if err := await(ctx, ep, nodes[0].Watch, "leave", e.double.path); err != nil {
-			return err
+		n := nodes[0]
+		switch {
+		case errors.Is(n.Err, session.ErrNoNode):
+		case n.Err != nil:
+			return n.Err
+		case n.Stat.Czxid > e.round.before: // it has come again under its name
+			n.Watch.Close()
+			others = slices.DeleteFunc(others, func(name string) bool { return name == other })
+		default:
+			if err := await(ctx, ep, n.Watch, "leave", e.double.path); err != nil {
+				return err
+			}
 		}
 	}
 }

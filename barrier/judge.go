@@ -28,12 +28,15 @@ func (m *member) judge(ctx context.Context) (verdict, error) {
 	if err != nil {
 		return waiting, err
 	}
-	inside := intersection(here, recorded(m.base.Data)) // those who have not left the latest round
+	inside, err := m.inside(ctx, intersection(here, recorded(m.base.Data)), m.base.Stat.Mzxid)
+	if err != nil {
+		return waiting, err
+	}
 	switch {
 	case slices.Contains(m.children, m.layout.ready()):
 		return m.judgeReady(ctx, here, inside)
 	case m.opened: // and removed already, as Kazoo does when the first member leaves
-		m.round = &round{version: m.base.Stat.Version, members: here}
+		m.round = &round{0, m.base.Stat.Pzxid, m.base.Stat.Version, here}
 		return begun, nil
 	case len(here) < m.n || len(inside) > 0:
 		return waiting, nil
@@ -61,6 +64,19 @@ func (m *member) seated(ctx context.Context, names []string) ([]string, error) {
 		return nil, ErrFull
 	}
 	return names, nil
+}
+
+// inside picks those who are in a round that began with the transaction zxid and
+// have not left it. A member of another library may have come again since, under
+// the same name.
+func (m *member) inside(ctx context.Context, names []string, zxid session.Zxid) (paths []string, err error) {
+	nodes, err := m.nodes(ctx, names)
+	for _, n := range nodes {
+		if n.Stat.Czxid < zxid {
+			paths = append(paths, n.Path)
+		}
+	}
+	return paths, err
 }
 
 // nodes reads the nodes of members, but for those that have gone, in the order in
@@ -101,18 +117,11 @@ func (m *member) judgeReady(ctx context.Context, here, inside []string) (verdict
 	switch came := nodes[0].Stat.Czxid; {
 	case came == m.base.Stat.Mzxid:
 	case came > m.czxid:
-		m.round = &round{came, m.base.Stat.Version, here}
+		m.round = &round{came, came, m.base.Stat.Version, here}
 		return begun, nil
 	default:
-		members, err := m.nodes(ctx, here)
-		if err != nil {
+		if inside, err = m.inside(ctx, here, came); err != nil {
 			return waiting, err
-		}
-		inside = nil
-		for _, n := range members {
-			if n.Stat.Czxid < came {
-				inside = append(inside, n.Path)
-			}
 		}
 	}
 	if len(inside) > 0 {
@@ -127,7 +136,7 @@ func (m *member) judgeReady(ctx context.Context, here, inside []string) (verdict
 func (m *member) start(ctx context.Context, here []string) (verdict, error) {
 	r, err := m.epoch.Txn(ctx, m.begin(here, m.base.Stat.Version)...)
 	if err == nil && r[0].Stat.Mzxid != 0 { // which is not known if the reply was lost
-		m.round = &round{r[0].Stat.Mzxid, r[0].Stat.Version, here}
+		m.round = &round{r[0].Stat.Mzxid, r[0].Stat.Mzxid, r[0].Stat.Version, here}
 		return begun, nil
 	}
 	return outdated, again(ctx, m.epoch, err)

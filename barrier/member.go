@@ -176,7 +176,7 @@ func (m *member) roundIn(path session.Node) *round {
 	if !slices.Contains(members, m.name) {
 		return nil
 	}
-	return &round{path.Stat.Mzxid, path.Stat.Version, members}
+	return &round{path.Stat.Mzxid, path.Stat.Mzxid, path.Stat.Version, members}
 }
 
 // release gives up what the member holds, but for its node.

@@ -8,8 +8,9 @@ import (
 
 // round is a round that has begun with a member.
 type round struct {
-	zxid    session.Zxid // of the transaction that it began with
-	version int32        // of the path's data then; with the next round there is another
+	zxid    session.Zxid // of the transaction that it began with; 0 if that is not known
+	before  session.Zxid // its members' nodes were created before this: other libraries use names again
+	version int32        // of the path's data; with the next round there is another
 	members []string
 }
 

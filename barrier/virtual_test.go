@@ -456,6 +456,39 @@ func TestReadyOfARoundWithoutIt(t *testing.T) {
 	})
 }
 
+// Members of other libraries use their names again. One that has come again is
+// not taken for a straggler of the last round, neither by who leaves it nor by who
+// comes to the next.
+func TestForeignMemberComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t, zktest.WithTick(tick))
+		a, b := srv.Session(t), srv.Session(t)
+		theirs := path + "/" + session.GUID()
+		come := func() {
+			if _, _, err := b.Create(t.Context(), theirs, nil, session.Parents()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		come()
+		for range 3 {
+			ea := in(t, in1(t.Context(), a, 2))
+			left := leaving(t.Context(), ea)
+			synctest.Wait()
+			select {
+			case err := <-left:
+				t.Errorf("Leave returned %v while the other is inside", err)
+			default:
+			}
+			if _, err := b.Txn(t.Context(), session.OpDelete(theirs, 0), session.OpCreate(theirs, nil)); err != nil {
+				t.Fatal(err)
+			}
+			if err := await(t, left); err != nil {
+				t.Errorf("Leave: %v", err)
+			}
+		}
+	})
+}
+
 // Members of another library come and begin a round with one of ours at any moment
 // after it has come.
 func TestForeignReadyAtAnyMoment(t *testing.T) {
