@@ -26,6 +26,10 @@ var sections = []struct {
 	{"Three contenders take turns at a lock; each turn has a greater token", contend},
 	{"A leader is killed, and another takes over when its session has expired", succeed},
 	{"A holder that is cut off gives up before the next can own", expire},
+	{"Three members of a barrier begin together, and leave together", gather},
+	{"A worker is killed, and its job is done by another", handOver},
+	{"A configuration changes everywhere, and nonsense changes nothing", reconfigure},
+	{"Numbers are given once, and slots are lent to one at a time", number},
 }
 
 func main() {

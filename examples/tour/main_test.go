@@ -22,6 +22,10 @@ func TestRun(t *testing.T) {
 		`(?s)^Three (.*holds the lock.*){6}$`,
 		`(?s)^A leader .* leads, .* is killed; .* leads, `,
 		`(?s)^A holder .*ann +holds .*ann +is cut .*ann +is told: lock: ownership lost: .*bob +holds .*ann +is back`,
+		`(?s)^Three members (.*is there){3}.*begins(.*has finished){3}(.*leaves){3}$`,
+		`(?s)^A worker .*bob +begins to wash, attempt 1.*bob +is killed(.*cleo +does){3}`,
+		`(?s)^A config.*ann +goes by a limit of 20 \(<nil>\).*bob .*nonsense.*ann +goes by a limit of 20 \([^<].*bob`,
+		`(?s)^Numbers (.*given number [123],){3}.*ann +holds slot 0.*bob +holds slot 1.*ann +is killed.*cleo +holds slot 0`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(parts[i]) {
 			t.Errorf("no %s in:\n%s", pattern, parts[i])
