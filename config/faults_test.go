@@ -76,7 +76,7 @@ func TestFaultsUpdate(t *testing.T) {
 			if done++; v.Load().Rate < done {
 				s.Errorf("after the update it is %v", v.Load())
 			}
-		case errors.Is(err, session.ErrUnknown): // the session has expired
+		case errors.Is(err, session.ErrUnknown) && errors.Is(err, session.ErrExpired):
 			unknown++
 		default:
 			s.Errorf("Update: %v", err)

@@ -144,6 +144,9 @@ func TestTreeKeepsLastGoodValues(t *testing.T) {
 	if bad(tree.Load()) != "" {
 		t.Errorf("bad are %q", bad(tree.Load()))
 	}
+	write(t, other, "/conf/a", "nonsense") // and was not this one
+	await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
+	treeShows(t, tree, "b=2 never=3")
 }
 
 func TestTreeNotAllowed(t *testing.T) {

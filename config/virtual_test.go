@@ -29,8 +29,11 @@ func TestLostRepliesAreCountedOnce(t *testing.T) {
 				var writes atomic.Int32
 				defer srv.Fault(func(r zktest.Request) zktest.Fault {
 					// One in seven passes, lest nothing ever does where all are lost.
-					if n := int(writes.Add(1)); r.Op == "multi" && n%k == 0 && n%7 != 0 {
-						return zktest.DropReply
+					switch r.Op {
+					case "multi", "setData", "create", "create2":
+						if n := int(writes.Add(1)); n%k == 0 && n%7 != 0 {
+							return zktest.DropReply
+						}
 					}
 					return zktest.Pass
 				})()
@@ -103,6 +106,28 @@ func TestUpdatesUnderRandomFaults(t *testing.T) {
 		})
 	}
 	t.Logf("%d of 300 of unknown outcome", unknowns)
+}
+
+// Where somebody else is always faster, Update goes on trying, at a bounded rate and
+// until its context ends.
+func TestUpdateAlwaysOutrun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		write(t, other, path, `{"rate":0}`)
+		tries := 0
+		_, err := config.Update(within(t, 10*time.Second), s, path, checked, func(l limits) (limits, error) {
+			write(t, other, path, fmt.Sprintf(`{"rate":%d}`, l.Rate+1))
+			if tries++; tries > 1000 {
+				return l, errors.New("without end")
+			}
+			return l, nil
+		})
+		wantOp(t, err, context.DeadlineExceeded, path)
+		if tries < 10 || tries > 200 {
+			t.Errorf("%d tries in 10 s", tries)
+		}
+	})
 }
 
 // The last good value survives disconnection, and Err tells of that.
