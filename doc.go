@@ -28,6 +28,11 @@
 // lock is for a piece of work and an election for a role. WithFixedNode lives with
 // programs that elect by one ephemeral node.
 //
+// Package [github.com/zkrecipes/zkrecipes/barrier] is for processes that go on
+// together: a Barrier holds up whoever comes until somebody lowers it, and a Double
+// holds up each of its members until all are there, and again until all are done.
+// All members of a round agree on who is in it, whatever dies on the way.
+//
 // Package [github.com/zkrecipes/zkrecipes/config] is for settings that change while
 // programs run: a Value is one of them and a Tree a directory of them, always at hand
 // without a request, and the last good ones whatever is written by mistake. Update
