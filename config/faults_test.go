@@ -117,6 +117,32 @@ func TestFaultsUpdateCancelled(t *testing.T) {
 	}
 }
 
+// Opening is bounded by its context, and leaves nothing when that ends.
+func TestFaultsOpenCancelled(t *testing.T) {
+	for _, patience := range []time.Duration{time.Millisecond, 200 * time.Millisecond} {
+		faulttable.Play(t, func(s *faulttable.Scene) {
+			ctx, cancel := context.WithTimeout(s.Context(), patience)
+			defer cancel()
+			start := time.Now()
+			v, err := config.OpenOr(ctx, s.Subject, "/n", checked, limits{})
+			if err == nil {
+				v.Close()
+			} else if !errors.Is(err, context.DeadlineExceeded) {
+				s.Errorf("OpenOr: %v", err)
+			}
+			tree, err := config.OpenTree(ctx, s.Subject, "/conf", checked)
+			if err == nil {
+				tree.Close()
+			} else if !errors.Is(err, context.DeadlineExceeded) {
+				s.Errorf("OpenTree: %v", err)
+			}
+			if d := time.Since(start); d > patience {
+				s.Errorf("with a context of %v they took %v", patience, d)
+			}
+		})
+	}
+}
+
 func TestFaultsTree(t *testing.T) {
 	faulttable.Play(t, func(s *faulttable.Scene) {
 		rivals(s, session.OpCreate("/conf", nil))
