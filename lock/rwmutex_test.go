@@ -205,6 +205,37 @@ func TestDowngradeLetsNoWriterIn(t *testing.T) {
 	})
 }
 
+// Curator's writer that would read as well makes the reader's node first, and lets
+// go of the writer's later.
+func TestReaderComesInTheWritersPlace(t *testing.T) {
+	target := zktest.Open(t)
+	s := target.Session(t)
+	const uuid = "_c_06d3d850-e8ca-46ae-af18-15b6add28be8-"
+	writer, _, err := s.Create(t.Context(), path+"/"+uuid+"__WRIT__", nil, session.Ephemeral(), session.Sequential(), session.Parents())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := taking(t, lock.NewRW(s, path).Lock)
+	inLine(t, s, 2)
+	far := taking(t, lock.NewRW(target.Session(t), path).Lock)
+	inLine(t, s, 3)
+	reader, _, err := s.Create(t.Context(), strings.Replace(writer, "WRIT", "READ", 1), nil, session.Ephemeral())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), writer, session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, "TryLock beside the reader", lock.NewRW(s, path).TryLock)
+	waits(t, "a writer of the same session", near)
+	waits(t, "a writer of another session", far)
+	if err := s.Delete(t.Context(), reader, session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	mustUnlock(t, <-near)
+	mustUnlock(t, <-far)
+}
+
 func TestDowngradeLetsReadersIn(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
