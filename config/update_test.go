@@ -158,6 +158,9 @@ func TestPut(t *testing.T) {
 	if err != nil || one.Version != 0 || one.Zxid == 0 {
 		t.Errorf("the first is %+v, %v", one, err)
 	}
+	if got, err := config.Get(t.Context(), s, path, checked); err != nil || got != one {
+		t.Errorf("what is stored is %+v, and not %+v (%v)", got, one, err)
+	}
 	_, err = put(2, config.Absent)
 	wantOp(t, err, session.ErrNodeExists, path)
 	_, err = put(2, 1)
