@@ -173,11 +173,11 @@ func (p *Presence) await(ctx context.Context, op string, n int) error {
 
 // interrupted says why a wait had not ended when ctx did.
 func (p *Presence) interrupted(ctx context.Context) error {
-	if _, err := p.session.Epoch(ctx); err != nil {
-		return err // there is no connection
+	_, err := p.session.Epoch(ctx) // says so if there is no connection
+	if err == nil {
+		err = context.Cause(ctx)
 	}
-	err := context.Cause(ctx)
-	if why := p.Err(); why != nil {
+	if why := p.Err(); why != nil && p.session.Status().State == session.Connected {
 		err = fmt.Errorf("%w: %w", err, why)
 	}
 	return err

@@ -150,11 +150,20 @@ func TestAwait(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	other := announce(t, a, presence.Node{Data: []byte("a")})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := presence.Announce(ctx, b, presence.Node{Path: path})
-	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, presence.ErrOccupied) || !strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
-		t.Errorf("Announce of a node that is another's: %v", err)
+	// However long it takes until the node has been looked at.
+	for wait := time.Millisecond; ; wait *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		_, err := presence.Announce(ctx, b, presence.Node{Path: path})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Announce of a node that is another's: %v", err)
+		}
+		if errors.Is(err, presence.ErrOccupied) && strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
+			break
+		}
+		if wait > patience {
+			t.Fatalf("Announce of a node that is another's, after %v: %v", wait, err)
+		}
 	}
 	wants(t, b, a, "a")
 
