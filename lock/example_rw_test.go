@@ -1,0 +1,221 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Readers share the lock, and a writer has it alone.
+func ExampleRWMutex() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+	index := lock.NewRW(s, "/app/index")
+
+	err := index.RDo(ctx, func(ctx context.Context, l *lock.Lease) error {
+		return index.RDo(ctx, func(ctx context.Context, l *lock.Lease) error {
+			_, err := index.TryLock(ctx)
+			fmt.Println("two read, and a writer would have to wait:", errors.Is(err, lock.ErrLocked))
+			return nil
+		})
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = index.Do(ctx, func(ctx context.Context, l *lock.Lease) error {
+		_, err := index.TryRLock(ctx)
+		fmt.Println("one writes, and a reader would have to wait:", errors.Is(err, lock.ErrLocked))
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// two read, and a writer would have to wait: true
+	// one writes, and a reader would have to wait: true
+}
+
+// Whoever has written something may go on to read it beside others, before anybody
+// else can change it.
+func ExampleLease_Downgrade() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+	index := lock.NewRW(s, "/app/index")
+
+	w, err := index.Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("rebuilding the index")
+	r, err := w.Downgrade(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Unlock(ctx)
+	other, err := index.TryRLock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer other.Unlock(ctx)
+	fmt.Println("reading it beside others:", r.Err() == nil && other.Err() == nil)
+	// Output:
+	// rebuilding the index
+	// reading it beside others: true
+}
+
+// A semaphore lets so many in at a time, wherever they are. Whoever needs several
+// permits gets all of them at once.
+func ExampleSemaphore() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+	licences := lock.NewSemaphore(s, "/app/licences", 5)
+
+	l, err := licences.AcquireN(ctx, 3)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Unlock(ctx)
+	free, err := licences.Remaining(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(free, "of 5 are free")
+
+	_, err = licences.TryAcquireN(ctx, 4)
+	fmt.Println("four more:", err)
+	_, err = lock.NewSemaphore(s, "/app/licences", 6).Acquire(ctx)
+	fmt.Println("somebody who believes that there are six:", errors.Is(err, lock.ErrLimit))
+	// Output:
+	// 2 of 5 are free
+	// four more: lock: held by another owner
+	// somebody who believes that there are six: true
+}
+
+// Whoever needs two accounts at once names both, in any order: nobody can hold one
+// of them and wait for the other.
+func ExampleMulti() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+
+	transfer := func(from, to string) error {
+		accounts := []string{"/bank/" + from, "/bank/" + to}
+		return lock.NewMulti(s, accounts).Do(ctx, func(ctx context.Context, l *lock.MultiLease) error {
+			fmt.Println("from", from, "to", to)
+			return nil
+		})
+	}
+	results := make(chan error)
+	go func() { results <- transfer("ann", "bob") }()
+	if err := <-results; err != nil {
+		log.Fatal(err)
+	}
+	go func() { results <- transfer("bob", "ann") }()
+	if err := <-results; err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// from ann to bob
+	// from bob to ann
+}
+
+// A long piece of work lets go when somebody asks for the lock.
+func ExampleMutex_Revoke() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+	disk := lock.New(s, "/app/disk")
+
+	finished := make(chan error)
+	started := make(chan struct{})
+	go func() {
+		finished <- disk.Do(ctx, func(ctx context.Context, l *lock.Lease) error {
+			close(started)
+			select {
+			case <-l.Revoked():
+				fmt.Println("asked to let go")
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+	}()
+	<-started
+	if err := disk.Revoke(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if err := <-finished; err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// asked to let go
+}
+
+// A place in line can be followed while one waits.
+func ExamplePlace() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+	printer := lock.New(s, "/office/printer")
+
+	first, err := printer.Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	place, err := printer.Enter(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer place.Leave(ctx) // if it does not come to anything
+
+	for ahead, err := range place.Positions(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(ahead, "ahead")
+		if ahead == 0 {
+			break
+		}
+		first.Unlock(ctx)
+	}
+	l, err := place.Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Unlock(ctx)
+	fmt.Println("printing")
+	// Output:
+	// 1 ahead
+	// 0 ahead
+	// printing
+}
+
+// A lease of several permits guards a transaction with all of them.
+func ExampleLease_Guards() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+	if _, _, err := s.Create(ctx, "/app/data", nil, session.Parents()); err != nil {
+		log.Fatal(err)
+	}
+	l, err := lock.NewSemaphore(s, "/app/permits", 4).AcquireN(ctx, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	write := session.OpSet("/app/data", []byte("x"), session.AnyVersion)
+	_, err = s.Txn(ctx, append(l.Guards(), write)...)
+	fmt.Println("with permits:", err)
+	l.Unlock(ctx)
+	_, err = s.Txn(ctx, append(l.Guards(), write)...)
+	fmt.Println("without:", errors.Is(err, session.ErrNoNode))
+	// Output:
+	// with permits: <nil>
+	// without: true
+}
