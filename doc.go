@@ -65,6 +65,7 @@
 // cuts connections and expires sessions when told to, and ensembles of real servers
 // on this machine.
 //
-// The command zkr, in cmd/zkr, is the recipes for the shell: it runs a program
-// under a lock or while it leads, and starts servers to try it with.
+// The command zkr, in cmd/zkr, is the recipes for the shell: it runs programs under
+// a lock, while they lead, or for each item of a queue, reads and writes what the
+// recipes keep, and starts servers to try it with.
 package zkrecipes
