@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/membership"
+)
+
+func newMember(a *app) *cobra.Command {
+	return group("member", "Be a member of a group, and see who is",
+		`Be a member of a group, and see who is. Members go when they leave, when they die, and
+when they are cut off for longer than their session timeout.`,
+		newMemberJoin(a), newMemberLs(a), newMemberWatch(a))
+}
+
+// memberJSON is a member as others see it.
+type memberJSON struct {
+	ID      string `json:"id"`
+	Session string `json:"session"`
+	Token   int64  `json:"token"`
+	payload
+}
+
+func newMemberJSON(m membership.Member) memberJSON {
+	return memberJSON{m.ID, hex(m.Session), int64(m.Token), newPayload(m.Data)}
+}
+
+// inWords is a member's id and, if it has any, its data.
+func inWords(m membership.Member) string {
+	if len(m.Data) == 0 {
+		return label(m.ID)
+	}
+	return label(m.ID) + " " + inLine(m.Data)
+}
+
+func newMemberLs(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ls PATH",
+		Short: "Print who is a member",
+		Long: `Print a line for each member of the group at PATH: its id, and its data.
+
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+		Args: onlyPath,
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.look(func(ctx context.Context, c *client) error {
+			view, err := membership.New(c.Session, args[0]).Members(ctx)
+			if err != nil {
+				return err
+			}
+			for _, m := range view.Members {
+				if err := a.answer(inWords(m), newMemberJSON(m)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func newMemberWatch(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "watch PATH",
+		Short: "Print who joins and leaves",
+		Long: `Print a line for each member of the group at PATH that is there, joins or leaves, or
+whose data changes: "joined", "left" or "changed", its id, and its data. Of changes
+that follow each other at once, only the outcome may be told.
+
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+		Args: onlyPath,
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.follow(func(ctx context.Context, c *client) error {
+			var last membership.View
+			for view, err := range membership.New(c.Session, args[0]).Watch(ctx) {
+				if err != nil {
+					return err
+				}
+				if err := a.tellChanges(view, last); err != nil {
+					return err
+				}
+				last = view
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (a *app) tellChanges(view, last membership.View) error {
+	joined, left, changed := view.Diff(last)
+	for _, change := range []struct {
+		event   string
+		members []membership.Member
+	}{{"left", left}, {"joined", joined}, {"changed", changed}} {
+		for _, m := range change.members {
+			words := fmt.Sprint(change.event, " ", inWords(m))
+			if change.event == "left" {
+				words = fmt.Sprint(change.event, " ", label(m.ID)) // what it had is of no use any more
+			}
+			err := a.answer(words, struct {
+				Event string `json:"event"`
+				memberJSON
+			}{change.event, newMemberJSON(m)})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
