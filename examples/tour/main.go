@@ -30,6 +30,7 @@ var sections = []struct {
 	{"A worker is killed, and its job is done by another", handOver},
 	{"A configuration changes everywhere, and nonsense changes nothing", reconfigure},
 	{"Numbers are given once, and slots are lent to one at a time", number},
+	{"A group sees its members come and go", assemble},
 }
 
 func main() {

@@ -26,6 +26,7 @@ func TestRun(t *testing.T) {
 		`(?s)^A worker .*bob +begins to wash, attempt 1.*bob +is killed(.*cleo +does){3}`,
 		`(?s)^A config.*ann +goes by a limit of 20 \(<nil>\).*bob .*nonsense.*ann +goes by a limit of 20 \([^<].*bob`,
 		`(?s)^Numbers (.*given number [123],){3}.*ann +holds slot 0.*bob +holds slot 1.*ann +is killed.*cleo +holds slot 0`,
+		`(?s)^A group .*cleo +sees .*ann is first of 2.*ann +is killed.*cleo +sees 0 join and 1 leave; bob is first of 1$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(parts[i]) {
 			t.Errorf("no %s in:\n%s", pattern, parts[i])

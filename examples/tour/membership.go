@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/membership"
+)
+
+// assemble has a group grow, and then lose a member.
+func assemble(ctx context.Context, st *stage) error {
+	all, err := st.actors(ctx, "ann", "bob", "cleo")
+	if err != nil {
+		return err
+	}
+	defer all.leave()
+	cleo := all[2]
+	for _, a := range all[:2] {
+		if _, err := a.group().Join(ctx, a.name, []byte("address of "+a.name)); err != nil {
+			return err
+		}
+		a.say("joins")
+	}
+	var last membership.View
+	for view, err := range cleo.group().Watch(ctx) {
+		if err != nil {
+			return err
+		}
+		joined, left, _ := view.Diff(last)
+		first, _ := view.First()
+		cleo.say("sees %d join and %d leave; %s is first of %d", len(joined), len(left), first.ID, len(view.Members))
+		last = view
+		switch len(view.Members) {
+		case 2:
+			all[0].die()
+		case 1:
+			return nil
+		}
+	}
+	return fmt.Errorf("the watch ended without an error")
+}
+
+func (a *actor) group() *membership.Group { return membership.New(a.Session, "/group") }
