@@ -19,6 +19,10 @@ import (
 // bubbles the bubble itself does.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if err := zktest.CloseShared(); err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
