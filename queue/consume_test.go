@@ -31,7 +31,8 @@ func consuming(t testing.TB, q *queue.Queue[string], fn func(context.Context, *q
 
 func TestConsume(t *testing.T) {
 	target := zktest.Open(t)
-	producer := texts(target.Session(t))
+	s := target.Session(t)
+	producer := texts(s)
 	var want []string
 	for i := range 60 {
 		want = append(want, fmt.Sprintf("%02d", i))
@@ -59,6 +60,9 @@ func TestConsume(t *testing.T) {
 	slices.Sort(all)
 	if !slices.Equal(all, want) {
 		t.Errorf("consumed %q", all)
+	}
+	if err := s.Sync(t.Context(), "/"); err != nil { // the consumers' sessions may be at other servers
+		t.Fatal(err)
 	}
 	if n, err := producer.Len(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d items are left, %v", n, err)
