@@ -61,9 +61,7 @@ func TestConsume(t *testing.T) {
 	if !slices.Equal(all, want) {
 		t.Errorf("consumed %q", all)
 	}
-	if err := s.Sync(t.Context(), "/"); err != nil { // the consumers' sessions may be at other servers
-		t.Fatal(err)
-	}
+	catchUp(t, s)
 	if n, err := producer.Len(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d items are left, %v", n, err)
 	}

@@ -40,6 +40,15 @@ func texts(s *session.Session, opts ...queue.Option) *queue.Queue[string] {
 	return queue.New(s, path, codec.Text(), opts...)
 }
 
+// catchUp waits until the session's server has what the others have written so
+// far at theirs.
+func catchUp(t testing.TB, s *session.Session) {
+	t.Helper()
+	if err := s.Sync(soon(t), "/"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // soon bounds what must not take for ever.
 func soon(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -19,9 +19,11 @@ import (
 
 func TestPushPop(t *testing.T) {
 	target := zktest.Open(t)
-	producer, consumer := texts(target.Session(t)), texts(target.Session(t))
+	s := target.Session(t)
+	producer, consumer := texts(target.Session(t)), texts(s)
 	wantEmpty(t, consumer)
 	mustPush(t, producer, "a", "b", "c")
+	catchUp(t, s)
 	if n, err := consumer.Len(t.Context()); n != 3 || err != nil {
 		t.Errorf("Len is %d, %v", n, err)
 	}
@@ -121,7 +123,8 @@ func TestPushAllPopN(t *testing.T) {
 
 func TestClaim(t *testing.T) {
 	target := zktest.Open(t)
-	a, b := texts(target.Session(t)), texts(target.Session(t))
+	s := target.Session(t)
+	a, b := texts(s), texts(target.Session(t))
 	if _, err := a.TryClaim(t.Context()); err != queue.ErrEmpty {
 		t.Errorf("TryClaim of an empty queue: %v", err)
 	}
@@ -136,6 +139,7 @@ func TestClaim(t *testing.T) {
 	}
 	two := mustClaim(t, b, "2")
 	wantEmpty(t, b)
+	catchUp(t, s)
 	wantEmpty(t, a)
 	if _, err := a.TryClaim(t.Context()); err != queue.ErrEmpty {
 		t.Errorf("TryClaim of an empty queue: %v", err)
@@ -154,6 +158,7 @@ func TestClaim(t *testing.T) {
 		t.Errorf("attempt %d", one.Attempt)
 	}
 	mustAck(t, one)
+	catchUp(t, s)
 	wantEmpty(t, a)
 	if n, err := a.Len(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d items are left, %v", n, err)
@@ -338,7 +343,9 @@ func TestMaxLenOfManyProducers(t *testing.T) {
 	for range producers {
 		total += <-pushed
 	}
-	n, err := texts(target.Session(t)).Len(t.Context())
+	s := target.Session(t)
+	catchUp(t, s)
+	n, err := texts(s).Len(t.Context())
 	if total != bound || n != bound || err != nil {
 		t.Errorf("pushed %d, and there are %d, %v", total, n, err)
 	}
