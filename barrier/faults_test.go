@@ -80,7 +80,7 @@ func (a *account) agreed() {
 }
 
 // meet has both enter one round, the one named first a little earlier, and leave
-// it.
+// it, that one a little later.
 func meet(s *faulttable.Scene, order ...string) {
 	a := newAccount(s)
 	sessions := map[string]*session.Session{"subject": s.Subject, "rival": s.Rival}
@@ -89,7 +89,7 @@ func meet(s *faulttable.Scene, order ...string) {
 		all.Go(func() {
 			time.Sleep(time.Duration(i) * time.Millisecond)
 			e := a.enter(who, sessions[who], time.Minute)
-			time.Sleep(time.Duration(i) * time.Millisecond)
+			time.Sleep(time.Duration(len(order)-i) * time.Millisecond)
 			a.leave(who, e)
 		})
 	}

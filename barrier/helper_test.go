@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
@@ -162,4 +164,70 @@ func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = false
+}
+
+// waits waits until one who waits watches all that it does.
+func waits(t testing.TB, target *zktest.Target, s *session.Session) {
+	t.Helper()
+	for end := time.Now().Add(patience); target.Watches(t) < 3; {
+		if time.Now().After(end) {
+			t.Fatal("nobody waits")
+		}
+		if err := s.Sync(t.Context(), "/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tick makes sessions live four ticks, as is usual.
+const tick = 2500 * time.Millisecond
+
+// still checks, in a bubble, that an Enter goes on.
+func still(t *testing.T, c <-chan entered) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case e := <-c:
+		t.Fatalf("it has entered: %+v", e)
+	default:
+	}
+}
+
+// member enters in the background, as one of n.
+func member(ctx context.Context, s *session.Session, n int) <-chan entered {
+	return entering(ctx, barrier.NewDouble(s, path, n))
+}
+
+// empty checks that nothing of the recipe is left on the server.
+func empty(t *testing.T, srv *zktest.Server) {
+	t.Helper()
+	synctest.Wait()
+	for line := range strings.Lines(srv.Tree()) {
+		if strings.HasPrefix(line, path+"/") {
+			t.Errorf("left: %s", line)
+		}
+	}
+	if w := srv.Watches(); len(w) != 0 {
+		t.Errorf("watches left: %v", w)
+	}
+}
+
+// meddler is a session at whose replies something happens: at the n-th from now.
+type meddler struct {
+	*session.Session
+	n    int
+	what func()
+}
+
+func newMeddler(t *testing.T, srv *zktest.Server) *meddler {
+	m := &meddler{}
+	m.Session = srv.Session(t, session.WithHooks(session.Hooks{Request: func(session.RequestInfo) {
+		if m.what == nil {
+			return
+		}
+		if m.n--; m.n == 0 {
+			m.what()
+		}
+	}}))
+	return m
 }
