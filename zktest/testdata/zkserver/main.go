@@ -14,12 +14,11 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "zkserver:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "zkserver:", run(os.Args[1:]))
+	os.Exit(1)
 }
 
+// run does not return but for an error.
 func run(args []string) error {
 	if len(args) != 2 || args[0] != "start-foreground" {
 		return fmt.Errorf("usage: zkserver start-foreground CONFIG, not %q", args)
