@@ -34,6 +34,11 @@
 // holds up each of its members until all are there, and again until all are done.
 // All members of a round agree on who is in it, whatever dies on the way.
 //
+// Package [github.com/zkrecipes/zkrecipes/queue] is for work that is handed to
+// whoever is free: Push appends an item once, whatever becomes of the reply; Pop takes
+// one out, at most once, and Consume works on each at least once, with attempts and
+// dead letters. The nodes may be those of Curator's or Kazoo's queues.
+//
 // Package [github.com/zkrecipes/zkrecipes/config] is for settings that change while
 // programs run: a Value is one of them and a Tree a directory of them, always at hand
 // without a request, and the last good ones whatever is written by mistake. Update
