@@ -112,6 +112,7 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []found[T], 
 		l := lease.Begin(ctx, lease.Claim{
 			Epoch: ep, Path: q.claimPath(f.name), Token: rs[i*claimOps].Stat.Czxid, Hold: hold,
 		}, lease.Terms{Lost: ErrLost, Released: ErrSettled})
+		q.pool.keep(f.entry)
 		items[i] = &Item[T]{
 			ID: q.scheme.id(f.name), Value: f.value, Attempt: max(1, int(f.version)),
 			queue: q, epoch: ep, lease: l, found: f,

@@ -189,7 +189,7 @@ func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, 
 	}
 	defer leave()
 	for {
-		changed, due := st.pool.more()
+		changed, due, _ := st.pool.more()
 		if es := st.pool.take(n); len(es) > 0 {
 			return es, nil
 		}

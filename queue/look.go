@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
@@ -34,7 +35,7 @@ const (
 // nothing to take, it waits, or returns ErrEmpty.
 func (q *Queue[T]) look(ctx context.Context, ep *session.Epoch, n, budget int, wait bool) ([]found[T], error) {
 	for listed := false; ; {
-		es, fresh, err := q.next(ctx, ep, n, wait)
+		es, fresh, err := q.next(ctx, ep, q.pool.among(n), wait)
 		if err != nil {
 			return nil, err
 		}
@@ -50,9 +51,21 @@ func (q *Queue[T]) look(ctx context.Context, ep *session.Epoch, n, budget int, w
 			continue
 		}
 		if got, err = q.sound(ctx, ep, got); err != nil || len(got) > 0 {
-			return got, err
+			return q.choose(got, n), err
 		}
 	}
+}
+
+// choose picks n items that follow each other, and gives the others back. When
+// nobody else was in the way lately, there are no others.
+func (q *Queue[T]) choose(fs []found[T], n int) []found[T] {
+	if len(fs) <= n {
+		return fs
+	}
+	i := rand.IntN(len(fs) - n + 1)
+	q.giveBack(fs[:i])
+	q.giveBack(fs[i+n:])
+	return fs[i : i+n]
 }
 
 func (q *Queue[T]) giveBack(fs []found[T]) { q.pool.give(entries(fs)...) }
@@ -71,10 +84,21 @@ func (st *store) next(ctx context.Context, ep *session.Epoch, n int, wait bool) 
 		fresh = items
 	}
 	for lists := 0; ; lists++ {
+		changed, _, flying := st.pool.more()
 		if es := st.pool.take(n); len(es) > 0 {
 			return es, fresh, nil
 		}
 		switch {
+		case !wait && flying: // it is not said yet that there is nothing
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return nil, false, context.Cause(ctx)
+			case <-ep.Context().Done():
+				return nil, false, ep.Err()
+			}
+			lists--
+			continue
 		case wait && (lists > 0 || time.Now().Before(st.pool.itemsDue())):
 			es, err := st.await(ctx, ep, n)
 			return es, true, err
@@ -123,6 +147,7 @@ func (q *Queue[T]) read(ctx context.Context, ep *session.Epoch, es []entry, budg
 		}
 	}
 	q.pool.give(es...)
+	q.pool.weigh(len(got), size)
 	return got, false, nil
 }
 

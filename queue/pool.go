@@ -2,7 +2,6 @@ package queue
 
 import (
 	"cmp"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -21,8 +20,10 @@ type pool struct {
 	later   heap[entry]         // not yet due
 	claimed map[string]entry    // by others
 	held    map[string]struct{} // the names of the claims that others have, as far as known
-	out     map[string]bool     // with calls of this process, and so in none of the above; whether it has been listed meanwhile
-	window  int                 // how many of the first to choose from
+	out     map[string]absence  // with calls and items of this process, and so in none of the above
+	flying  int                 // how many of these are with calls, and may come back any moment
+	spread  int                 // how many to choose from, beside those that are asked for
+	weight  int                 // how many bytes an item had that was read lately
 	again   bool                // an item may have been missed
 	changed chan struct{}       // closed when there is more to take
 	items   listing
@@ -30,6 +31,12 @@ type pool struct {
 
 	turn     chan struct{} // has room for the one who lists
 	follower *follower
+}
+
+// absence is what is known of an item that is out.
+type absence struct {
+	owned  bool // it is claimed
+	listed bool // it has been listed meanwhile
 }
 
 // entry is the node of an item, or in Curator's layouts of several.
@@ -68,8 +75,11 @@ func (l listing) due() time.Time {
 // for those who ask. As long as it is the same, a list has all there are.
 func creates(st session.Stat) uint32 { return uint32(st.Cversion+int32(st.NumChildren)) >> 1 }
 
-// widest is the largest window.
-const widest = 64
+// widest is the largest spread, in items and in bytes.
+const (
+	widest      = firstFlight - 1
+	widestBytes = 64 << 10
+)
 
 func (p *pool) init(s *scheme) {
 	p.scheme = s
@@ -77,8 +87,7 @@ func (p *pool) init(s *scheme) {
 	p.later.before = func(a, b entry) bool { return a.due < b.due }
 	p.claimed = make(map[string]entry)
 	p.held = make(map[string]struct{})
-	p.out = make(map[string]bool)
-	p.window = 1
+	p.out = make(map[string]absence)
 	p.changed = make(chan struct{})
 	p.items.doubt, p.claims.doubt = make(chan struct{}, 1), make(chan struct{}, 1)
 	p.turn = make(chan struct{}, 1)
@@ -88,44 +97,50 @@ func (p *pool) init(s *scheme) {
 func (p *pool) before(a, b entry) bool { return compare(a, b, p.base) < 0 }
 
 func compare(a, b entry, base int32) int {
-	return cmp.Or(
-		cmp.Compare(a.rank, b.rank),
-		cmp.Compare(uint32(a.seq-base-1), uint32(b.seq-base-1)),
-		cmp.Compare(a.part, b.part),
-		cmp.Compare(a.name, b.name),
-	)
+	switch {
+	case a.rank != b.rank:
+		return cmp.Compare(a.rank, b.rank)
+	case a.seq != b.seq:
+		return cmp.Compare(uint32(a.seq-base-1), uint32(b.seq-base-1))
+	case a.part != b.part:
+		return cmp.Compare(a.part, b.part)
+	}
+	return cmp.Compare(a.name, b.name) // at the end of the sequence all have the same number
 }
 
-// take hands out up to n items, the first ones unless others are after the same.
-// The caller gives each back or drops it.
-func (p *pool) take(n int) []entry {
+// take hands out up to n items, the first ones. The caller gives back, keeps or
+// drops each.
+func (p *pool) take(n int) (es []entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for now := time.Now().UnixMilli(); p.later.len() > 0 && p.later.es[0].due <= now; {
 		p.ready.push(p.later.pop())
 	}
-	var aside, es []entry
-	for skip := rand.IntN(p.window); len(es) < n && p.ready.len() > 0; {
-		switch e := p.ready.pop(); {
-		case p.isHeld(e.name):
+	for len(es) < n && p.ready.len() > 0 {
+		e := p.ready.pop()
+		if p.isHeld(e.name) {
 			p.claimed[e.name] = e
-		case skip > 0 && p.ready.len() > 0:
-			skip--
-			aside = append(aside, e)
-		default:
-			es = append(es, e)
-			p.out[e.name] = false
+			continue
 		}
-	}
-	for _, e := range aside {
-		if len(es) < n { // there was nothing behind it
-			es = append(es, e)
-			p.out[e.name] = false
-		} else {
-			p.ready.push(e)
-		}
+		es = append(es, e)
+		p.leave(e)
 	}
 	return es
+}
+
+// leave and enter see to out. p.mu is held.
+func (p *pool) leave(e entry) {
+	p.out[e.name] = absence{}
+	p.flying++
+}
+
+func (p *pool) enter(e entry) (a absence, ok bool) {
+	a, ok = p.out[e.name]
+	if ok && !a.owned {
+		p.flying--
+	}
+	delete(p.out, e.name)
+	return a, ok
 }
 
 func (p *pool) isHeld(name string) bool {
@@ -138,14 +153,22 @@ func (p *pool) give(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range es {
-		if _, ok := p.out[e.name]; ok {
-			delete(p.out, e.name)
+		if _, ok := p.enter(e); ok {
 			p.add(e)
 		}
 	}
 	if len(es) > 0 {
 		p.tell()
 	}
+}
+
+// keep notes that an item is claimed by this process.
+func (p *pool) keep(e entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.enter(e)
+	p.out[e.name] = absence{owned: true}
+	p.tell()
 }
 
 // add sorts an item in. p.mu is held.
@@ -165,7 +188,10 @@ func (p *pool) drop(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range es {
-		delete(p.out, e.name)
+		p.enter(e)
+	}
+	if len(es) > 0 {
+		p.tell()
 	}
 }
 
@@ -175,7 +201,7 @@ func (p *pool) reserve(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range es {
-		p.out[e.name] = false
+		p.leave(e)
 	}
 }
 
@@ -184,10 +210,10 @@ func (p *pool) reserve(es ...entry) {
 func (p *pool) lose(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.out[e.name] {
+	if a, _ := p.enter(e); a.listed {
 		p.doubt()
 	}
-	delete(p.out, e.name)
+	p.tell()
 }
 
 // returned notes that items have been put back that the pool does not know of.
@@ -208,10 +234,11 @@ func (p *pool) doubt() {
 func (p *pool) hold(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.out, e.name)
+	p.enter(e)
 	p.held[e.name] = struct{}{}
 	p.claimed[e.name] = e
 	ring(p.claims.doubt)
+	p.tell()
 }
 
 func ring(bell chan struct{}) {
@@ -222,17 +249,32 @@ func ring(bell chan struct{}) {
 }
 
 // contended and uncontended adapt to others who are after the same items: whoever
-// has lost one chooses from more.
+// has come too late for one chooses from more, and from fewer each time that goes
+// well.
 func (p *pool) contended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.window = min(2*p.window, widest)
+	p.spread = min(2*p.spread+1, widest)
 }
 
 func (p *pool) uncontended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.window = max(p.window/2, 1)
+	p.spread -= (p.spread + 7) / 8
+}
+
+// among tells how many items to look at in order to take n.
+func (p *pool) among(n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return n + min(p.spread, widestBytes/max(p.weight, 1))
+}
+
+// weigh notes how many bytes n items had.
+func (p *pool) weigh(n, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.weight = bytes / max(n, 1)
 }
 
 // tell wakes those who wait. p.mu is held.
@@ -241,15 +283,16 @@ func (p *pool) tell() {
 	p.changed = make(chan struct{})
 }
 
-// more returns a channel that is closed when there may be more to take, and the
-// time when the next item is due, zero if there is none.
-func (p *pool) more() (changed <-chan struct{}, due time.Time) {
+// more returns a channel that is closed when there may be more to take, the time
+// when the next item is due, zero if there is none, and whether items are with
+// calls of this process that may give them back.
+func (p *pool) more() (changed <-chan struct{}, due time.Time, flying bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.later.len() > 0 {
 		due = time.UnixMilli(p.later.es[0].due)
 	}
-	return p.changed, due
+	return p.changed, due, p.flying > 0
 }
 
 // listItems takes over a list of the items.
@@ -267,8 +310,9 @@ func (p *pool) listItems(names []string, st session.Stat) {
 		if !ok {
 			continue
 		}
-		if _, out := p.out[name]; out {
-			p.out[name] = true
+		if a, out := p.out[name]; out {
+			a.listed = true
+			p.out[name] = a
 			continue
 		}
 		switch e := (entry{name, o}); {

@@ -1,0 +1,113 @@
+package queue_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/queue"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// crowd has consumers drain a queue, each in a session of its own with a round
+// trip of 10 ms, and returns how long one of them takes for an item.
+func crowd(t *testing.T, consumers int, take func(context.Context, *queue.Queue[string]) error) time.Duration {
+	srv := zktest.New(t)
+	const items = 300
+	fill(t, texts(srv.Session(t)), items)
+	var all sync.WaitGroup
+	start := time.Now()
+	for range consumers {
+		q := texts(slowSession(t, srv, 5*time.Millisecond))
+		all.Go(func() {
+			err := take(t.Context(), q)
+			for ; err == nil; err = take(t.Context(), q) {
+			}
+			if err != queue.ErrEmpty {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(start) * time.Duration(consumers) / items
+}
+
+// Consumers who are after the same items step aside for each other.
+func TestConsumersStepAside(t *testing.T) {
+	for name, take := range map[string]func(context.Context, *queue.Queue[string]) error{
+		"Pop": func(ctx context.Context, q *queue.Queue[string]) error { _, err := q.TryPop(ctx); return err },
+		"Claim": func(ctx context.Context, q *queue.Queue[string]) error {
+			item, err := q.TryClaim(ctx)
+			if err == nil {
+				err = item.Ack(ctx)
+			}
+			return err
+		},
+	} {
+		took := map[int]time.Duration{}
+		for _, n := range []int{1, 2, 8} {
+			synctest.Test(t, func(t *testing.T) { took[n] = crowd(t, n, take) })
+			t.Logf("%s, %d consumers: %v per item and consumer", name, n, took[n])
+		}
+		if took[2] > took[1]*3/2 || took[8] > 2*took[1] {
+			t.Errorf("%s: an item takes %v with one consumer, %v with two, %v with eight", name, took[1], took[2], took[8])
+		}
+	}
+}
+
+// A consumer that has the queue to itself again takes items in order.
+func TestOrderComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := texts(srv.Session(t)), texts(srv.Session(t))
+		fill(t, a, 200)
+		for range 50 { // a's names are out of date all the time
+			for _, q := range []*queue.Queue[string]{a, b} {
+				if _, err := q.TryPop(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var got []string
+		for range 100 {
+			v, err := b.TryPop(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, v)
+		}
+		if !slices.IsSorted(got[50:]) {
+			t.Errorf("popped %q", got[50:])
+		}
+	})
+}
+
+// What an item costs does not depend on how many wait: neither in requests nor in
+// bytes.
+func TestCostDoesNotGrow(t *testing.T) {
+	for _, how := range []string{"Pop", "PopN", "Consume"} {
+		requests, bytes := map[int]float64{}, map[int]float64{}
+		for _, n := range []int{200, 10_000} {
+			srv := zktest.New(t)
+			fill(t, texts(srv.Session(t)), n)
+			var mu sync.Mutex
+			count := func(r session.RequestInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				requests[n]++
+				bytes[n] += float64(r.Sent + r.Received)
+			}
+			drains[how](t, srv.Session(t, session.WithHooks(session.Hooks{Request: count})), n)
+			requests[n] /= float64(n)
+			bytes[n] /= float64(n)
+		}
+		t.Logf("%s: requests %v, bytes %v", how, requests, bytes)
+		if requests[10_000] > 1.3*requests[200] || bytes[10_000] > 1.3*bytes[200] {
+			t.Errorf("%s: requests and bytes for an item, by the length of the queue: %v, %v", how, requests, bytes)
+		}
+	}
+}
