@@ -161,6 +161,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 			kind, flags = wire.OpCreate2, wire.FlagPersistent
 		case last.code == wire.OK, last.code == wire.CodeNodeExists:
 			return nil
+		case errors.Is(first, ErrNoNode): // an ancestor was there, or was just created, and has been removed
 		default:
 			return first
 		}

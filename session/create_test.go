@@ -384,3 +384,24 @@ func TestSiblingsInTransaction(t *testing.T) {
 		}
 	})
 }
+
+// An ancestor that somebody removes again before the next one is created is
+// created again.
+func TestAncestorGoesMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z, other := open(t, s), open(t, s)
+		s.Inject(zktest.Rule{Path: "/a/b", Session: z.Status().ID, Nth: 1, Delay: time.Second})
+		time.AfterFunc(500*time.Millisecond, func() {
+			if err := other.Delete(t.Context(), "/a", session.AnyVersion); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, _, err := z.Create(t.Context(), "/a/b/c", nil, session.Parents()); err != nil {
+			t.Error(err)
+		}
+		if got := tree(s)["/a/b/c"]; got == "" {
+			t.Errorf("there is\n%s", s.Tree())
+		}
+	})
+}
