@@ -88,6 +88,9 @@ func (d *Directory) build(ctx context.Context, w way) error {
 	all := prefixes(w.name)
 	for _, name := range all[:len(all)-1] {
 		_, _, err := d.session.Create(ctx, d.path(name), nil)
+		if errors.Is(err, session.ErrNoNode) {
+			return nil // somebody prunes: the way is looked at again
+		}
 		if err != nil && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrUnknown) {
 			return err
 		}
