@@ -341,6 +341,9 @@ func TestNoAuth(t *testing.T) {
 	if !errors.Is(err, session.ErrNoAuth) {
 		t.Errorf("Watch where nothing may be read: %v", err)
 	}
+	if err := s.Delete(t.Context(), "/hidden", session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
 
 	// A member that may not be read is not seen, and does not hide the others.
 	if _, _, err := s.Create(t.Context(), path+"/secret", nil, session.Ephemeral(), session.Parents(), acl(session.PermWrite)); err != nil {

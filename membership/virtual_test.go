@@ -417,6 +417,67 @@ func TestWatchersOfChangingGroup(t *testing.T) {
 	})
 }
 
+// What does not change who is a member, or their data, is not told.
+func TestWatchTellsNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		m := join(t, group(a), "one", "1")
+		w := watch(t, group(b))
+		w.until("one=1")
+		update(t, m, "1")
+		if _, _, err := a.Create(t.Context(), path+"/foreign", nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		select {
+		case v := <-w.views:
+			t.Errorf("there are %v", v)
+		default:
+		}
+		w.stop()
+		leave(t, m)
+	})
+}
+
+// Members that change faster than a watcher can read them all are seen all the
+// same.
+func TestWatchOfGroupThatNeverRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		var ms []*membership.Membership
+		for _, id := range []string{"a", "b", "c"} {
+			ms = append(ms, join(t, group(a), id, "0"))
+		}
+		w := watch(t, group(b))
+		w.until("a=0 b=0 c=0")
+		defer srv.Inject(zktest.Rule{Op: "getData", Session: b.Status().ID, Delay: 50 * time.Millisecond})()
+		const seconds = 10
+		views := 0
+		for n := range 50 * seconds {
+			for _, m := range ms {
+				update(t, m, fmt.Sprint(n))
+			}
+			time.Sleep(20 * time.Millisecond)
+			select {
+			case <-w.views:
+				views++
+			default:
+			}
+		}
+		if views < seconds/3 {
+			t.Errorf("%d views in %d seconds", views, seconds)
+		}
+		last := 50*seconds - 1
+		w.until(fmt.Sprintf("a=%d b=%d c=%d", last, last, last))
+		w.stop()
+		for _, m := range ms {
+			leave(t, m)
+		}
+	})
+}
+
 // Every call is bounded while there is no server, and says so.
 func TestWithoutServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

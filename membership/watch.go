@@ -53,8 +53,8 @@ func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
 	var v View
 	for _, n := range nodes {
 		_, name := session.Split(n.Path)
-		// What has gone meanwhile, or may not be read, is no member.
-		if m, ok := g.layout.member(g.path, name, n.Data, n.Stat); ok && n.Err == nil {
+		// What has gone meanwhile, or may not be read, has no owner.
+		if m, ok := g.layout.member(g.path, name, n.Data, n.Stat); ok {
 			v.Members = append(v.Members, m)
 		}
 	}
