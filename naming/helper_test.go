@@ -3,13 +3,11 @@ package naming_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
 func wantError(t testing.TB, err, target error) {
@@ -55,15 +53,4 @@ func mustCreate(t testing.TB, s *session.Session, path, data string) {
 	if _, _, err := s.Create(t.Context(), path, []byte(data), session.Parents()); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// dataOf is what a server's tree has at a path; ok is false if there is no node.
-func dataOf(s *zktest.Server, path string) (data string, ok bool) {
-	for line := range strings.Lines(s.Tree()) {
-		if rest, found := strings.CutPrefix(line, path+" "); found {
-			_, data, _ = strings.Cut(strings.TrimSpace(rest), `"`)
-			return strings.TrimSuffix(data, `"`), true
-		}
-	}
-	return "", false
 }

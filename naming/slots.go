@@ -65,9 +65,12 @@ func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slot
 	}
 	return &Slots{
 		session: s, path: path, n: n, options: o,
-		line: line.Line{Session: s, Path: session.Join(path, "waiting"), Naming: line.CuratorLock, Data: []byte(o.id)},
+		line: line.Line{Session: s, Path: session.Join(path, waitingNode), Naming: line.CuratorLock, Data: []byte(o.id)},
 	}
 }
+
+// waitingNode is where those stand in line who wait for a number.
+const waitingNode = "waiting"
 
 // Slot is a number that is held until Context is done.
 type Slot struct {
@@ -88,6 +91,12 @@ func (s *Slot) Err() error { return s.l.Err() }
 // not be overwritten by a former holder.
 func (s *Slot) Token() session.Zxid { return s.l.Token() }
 
+// Guard makes a transaction fail with session.ErrNoNode or session.ErrBadVersion
+// unless the number is still held. The name of its node is used again, so it is not
+// proof against somebody who removes the node by hand while another takes the number
+// before the loss is noticed.
+func (s *Slot) Guard() session.Op { return s.l.Guard() }
+
 // Release gives the number back. It ends the hold at once, and the node is removed
 // in any case; ctx bounds only the wait for that. After the hold has ended it
 // returns the error of Err.
@@ -96,47 +105,86 @@ func (s *Slot) Release(ctx context.Context) error { return s.l.Release(ctx) }
 // Acquire waits until a number is free and returns the smallest. Who came first is
 // served first. When ctx ends, nothing of the call is left.
 //
-// It stands in a line at path/waiting, as lock.Mutex does, and only the first in
-// line looks for a number, so that one that becomes free wakes one who waits. While
-// numbers are free it takes three round trips: to the head of the line, a list and
-// the creation of the number's node; leaving the line goes on in the background.
-func (p *Slots) Acquire(ctx context.Context) (*Slot, error) { return p.acquire(ctx, true) }
+// While numbers are free, it takes two round trips, a list and the creation of the
+// number's node. Otherwise it stands in a line at path/waiting, as lock.Mutex does,
+// and only the first in line looks for a number, so that one that becomes free wakes
+// one who waits.
+func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
+	slot, err := p.spare(ctx, false)
+	for slot == nil && err == nil {
+		slot, err = p.wait(ctx)
+	}
+	return slot, err
+}
 
-// TryAcquire is Acquire, but returns ErrTaken where it would have to wait for a
-// number to be given back. It takes a list more, and before it returns ErrTaken, a
-// sync and another list.
-func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) { return p.acquire(ctx, false) }
+// TryAcquire is Acquire, but returns ErrTaken where it would have to wait: when no
+// number is free but those that others wait for in line, who are about to take them.
+// Before that it takes a sync and another list.
+func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
+	slot, err := p.spare(ctx, true)
+	if slot == nil && err == nil {
+		err = ErrTaken
+	}
+	return slot, err
+}
 
-func (p *Slots) acquire(ctx context.Context, wait bool) (*Slot, error) {
+func (p *Slots) terms() lease.Terms {
+	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend}
+}
+
+// spare takes a number that nobody waits for. It returns nil if there is none; if
+// sure is true, the server has caught up by then with what others have given back.
+func (p *Slots) spare(ctx context.Context, sure bool) (*Slot, error) {
 	if err := session.CheckPath(p.path); err != nil {
 		return nil, err
 	}
 	for {
-		if !wait {
-			// Those in line may be waiting for a number.
-			if free, err := p.anyFree(ctx); err != nil || !free {
-				return nil, errOr(err, ErrTaken)
+		e, err := p.session.Epoch(ctx)
+		if err != nil {
+			return nil, &session.OpError{Op: "acquire a slot at", Path: p.path, Err: err}
+		}
+		slot, err := p.spareIn(ctx, e)
+		if slot == nil && err == nil && sure {
+			if err = e.Sync(ctx, p.path); err == nil {
+				slot, err = p.spareIn(ctx, e)
 			}
 		}
-		c, err := p.line.Enter(ctx)
-		if err != nil {
-			return nil, err
-		}
-		turn := lease.Begin(ctx, c, p.terms())
-		slot, err := p.borrow(ctx, turn, wait)
-		lost := turn.Err() != nil
-		leave(turn)
-		if err == nil || !lost {
+		if !errors.Is(err, session.ErrExpired) {
 			return slot, err
 		}
 	}
 }
 
-func errOr(err, otherwise error) error {
-	if err != nil {
-		return err
+func (p *Slots) spareIn(ctx context.Context, e *session.Epoch) (*Slot, error) {
+	names, err := e.Children(ctx, p.path)
+	if err != nil && !errors.Is(err, session.ErrNoNode) {
+		return nil, err
 	}
-	return otherwise
+	free := p.free(names)
+	if len(free) > 0 && slices.Contains(names, waitingNode) {
+		waiting, err := p.line.Nodes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		free = free[min(len(waiting), len(free)):] // who waits takes the smaller ones
+	}
+	return p.create(ctx, e, free)
+}
+
+// wait stands in line until a number is free. It returns nil if it has lost its
+// place.
+func (p *Slots) wait(ctx context.Context) (*Slot, error) {
+	c, err := p.line.Enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	turn := lease.Begin(ctx, c, p.terms())
+	slot, err := p.borrow(ctx, turn)
+	if slot == nil && turn.Err() != nil && ctx.Err() == nil {
+		err = nil
+	}
+	leave(turn)
+	return slot, err
 }
 
 // leave gives a turn back without waiting for the server.
@@ -146,14 +194,11 @@ func leave(turn *lease.Lease) {
 	turn.Release(now)
 }
 
-func (p *Slots) terms() lease.Terms {
-	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend}
-}
-
-// borrow takes the first free number. It is called by the first in line alone.
-func (p *Slots) borrow(ctx context.Context, turn *lease.Lease, wait bool) (*Slot, error) {
+// borrow takes the first number that is free, or waits for one. It is called by the
+// first in line alone.
+func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 	e := turn.Epoch()
-	for synced := false; ; {
+	for {
 		names, _, w, err := e.WatchChildren(ctx, p.path)
 		if err != nil {
 			return nil, err
@@ -162,17 +207,6 @@ func (p *Slots) borrow(ctx context.Context, turn *lease.Lease, wait bool) (*Slot
 		if slot != nil || err != nil {
 			w.Close()
 			return slot, err
-		}
-		if !wait {
-			w.Close()
-			if synced {
-				return nil, ErrTaken
-			}
-			if err := e.Sync(ctx, p.path); err != nil {
-				return nil, err
-			}
-			synced = true
-			continue
 		}
 		select {
 		case <-w.Fired():
@@ -192,7 +226,7 @@ func (p *Slots) borrow(ctx context.Context, turn *lease.Lease, wait bool) (*Slot
 func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*Slot, error) {
 	for _, k := range numbers {
 		path := session.Join(p.path, strconv.Itoa(k))
-		_, st, err := e.Create(ctx, path, []byte(p.options.id), session.Ephemeral())
+		_, st, err := e.Create(ctx, path, []byte(p.options.id), session.Ephemeral(), session.Parents())
 		if errors.Is(err, session.ErrNodeExists) {
 			continue
 		}
@@ -231,23 +265,6 @@ func (p *Slots) free(names []string) []int {
 		}
 	}
 	return free
-}
-
-// anyFree tells whether a number is free. Before it says that none is, it has the
-// server catch up with what others have given back.
-func (p *Slots) anyFree(ctx context.Context) (bool, error) {
-	for synced := false; ; synced = true {
-		names, _, err := p.session.Children(ctx, p.path)
-		if errors.Is(err, session.ErrNoNode) {
-			return true, nil
-		}
-		if err != nil || len(p.free(names)) > 0 || synced {
-			return err == nil && len(p.free(names)) > 0, err
-		}
-		if err := p.session.Sync(ctx, p.path); err != nil {
-			return false, err
-		}
-	}
 }
 
 // Holder is one who holds a number.

@@ -309,3 +309,58 @@ func TestSlotsUnderChurn(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TryAcquire never waits for a number, also if one becomes free for which others are
+// waiting in line.
+func TestTryAcquireBesideWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b, c := srv.Session(t), srv.Session(t), srv.Session(t)
+		held := mustAcquire(t, naming.NewSlots(a, workers, 1))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 2 {
+			go naming.NewSlots(b, workers, 1).Acquire(ctx)
+			synctest.Wait()
+		}
+		// The first in line is slow to take the number that has become free.
+		srv.Inject(zktest.Rule{Op: "create2", Path: workers + "/0", Session: b.Status().ID, Nth: 1, Delay: time.Second})
+		mustRelease(t, held)
+		start := time.Now()
+		_, err := naming.NewSlots(c, workers, 1).TryAcquire(within(t, time.Minute))
+		if !errors.Is(err, naming.ErrTaken) || time.Since(start) > 2*time.Second {
+			t.Errorf("TryAcquire: %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// A transaction that a slot guards fails once the number is given back.
+func TestSlotGuard(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	slot := mustAcquire(t, naming.NewSlots(s, workers, 2))
+	if _, err := s.Txn(t.Context(), slot.Guard()); err != nil {
+		t.Error(err)
+	}
+	mustRelease(t, slot)
+	_, err := s.Txn(t.Context(), slot.Guard())
+	wantError(t, err, session.ErrNoNode)
+}
+
+// A free number costs a list and a create.
+func TestSlotsRoundTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		p := naming.NewSlots(srv.Session(t), workers, 3)
+		mustAcquire(t, p) // creates the parents
+		synctest.Wait()
+		srv.ResetRequests()
+		mustAcquire(t, p)
+		var ops []string
+		for _, r := range srv.Requests() {
+			ops = append(ops, r.Op)
+		}
+		if diff := cmp.Diff([]string{"getChildren2", "create2"}, ops[:min(2, len(ops))]); diff != "" || len(ops) > 3 { // and a watch
+			t.Errorf("Acquire sent %v", ops)
+		}
+	})
+}
