@@ -168,7 +168,8 @@ func (d *Directory) announce(ctx context.Context, path string, data []byte) erro
 
 // Rebind binds a name to a value whether it is bound or not; of a link, it replaces
 // the link. A binding that this Directory made with Ephemeral stays one; any other
-// is replaced by one that is as the options say. Its cost and its errors are those
+// is replaced by one that is as the options say; session.ErrNotEmpty if that is to
+// be ephemeral and there are names below it. Its cost and its other errors are those
 // of Bind, but for ErrBound.
 func (d *Directory) Rebind(ctx context.Context, name string, value []byte, opts ...BindOption) error {
 	err := d.checkValue(value)
@@ -203,8 +204,9 @@ func (d *Directory) rebind(ctx context.Context, name string, value []byte, opts 
 			opt(&o)
 		}
 		if o.ephemeral {
-			// Somebody else's node cannot become ours: it goes, and ours comes.
-			err = d.clear(ctx, w.path, n)
+			// Somebody else's node cannot become ours: it goes, and ours comes. One
+			// with others below it cannot go.
+			err = d.write(ctx, session.OpDelete(w.path, n.Stat.Version))
 			if err == nil {
 				continue
 			}

@@ -106,6 +106,23 @@ func TestBindAboveOthers(t *testing.T) {
 	}
 }
 
+// What has names below it cannot become ephemeral. Rebind says so, and does not try
+// for ever.
+func TestRebindAboveOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		d := naming.NewDirectory(srv.Session(t), root)
+		mustBind(t, d, "a/b", "1")
+		err := d.Rebind(within(t, time.Minute), "a", []byte("2"), naming.Ephemeral(true))
+		if errors.Is(err, context.DeadlineExceeded) || err == nil {
+			t.Errorf("Rebind: %v", err)
+		}
+		if n := len(srv.Requests()); n > 100 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 func TestLinks(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	d := naming.NewDirectory(s, root)
