@@ -12,8 +12,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// ErrExhausted says that a sequence has no number left to give.
-var ErrExhausted = errors.New("naming: no number left")
+// Errors of sequences, to decide by with errors.Is.
+var (
+	// ErrExhausted says that a sequence has no number left to give.
+	ErrExhausted = errors.New("naming: no number left")
+	// ErrSetBack says that somebody has removed the node of a sequence, or written
+	// a smaller number into it, so that numbers would be given a second time.
+	ErrSetBack = errors.New("naming: the sequence has been set back")
+)
 
 // Sequence gives numbers, from 1 on, each of them once in the whole ensemble. Its
 // node holds the last number that was given out. It is safe for concurrent use;
@@ -31,6 +37,7 @@ type Sequence struct {
 	known   bool  // the two below are what the node was last seen to be
 	last    int64 // the node's number
 	version int32 // the node's version, absent if there is none
+	highest int64 // the highest number that the node was ever seen to hold
 	stock   int64 // how many numbers up to next+stock-1 are ours to give
 	next    int64 // the first of these
 }
@@ -77,7 +84,7 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Sequence{session: s, path: path, options: o, turn: make(chan struct{}, 1)}
+	return &Sequence{session: s, path: path, options: o, turn: make(chan struct{}, 1), highest: math.MinInt64}
 }
 
 // Next returns a number that nobody has been given. A lost reply is looked up, so
@@ -88,8 +95,9 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 // It takes one round trip, a transaction, as long as nobody else counts; each time
 // that somebody was faster costs two more. The first call of a Sequence has to
 // read the node, too. With a number in stock it takes none. Errors beside those
-// of the session are ErrExhausted, and codec.ErrMalformed if the node holds
-// something else than a number.
+// of the session are ErrExhausted, ErrSetBack, as far as this Sequence has seen the
+// higher number, and codec.ErrMalformed if the node holds something else than a
+// number.
 func (q *Sequence) Next(ctx context.Context) (int64, error) {
 	n, err := q.inTurn(ctx, func() (int64, error) {
 		if q.options.nodes {
@@ -174,6 +182,9 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 			}
 		}
 		switch {
+		case q.last < q.highest:
+			q.known = false // somebody may put it right
+			return 0, fmt.Errorf("%w: to %d, and there was %d", ErrSetBack, q.last, q.highest)
 		case q.last > math.MaxInt64-n:
 			return 0, ErrExhausted
 		case q.version == session.AnyVersion:
@@ -183,6 +194,7 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 		switch {
 		case err == nil:
 			first, q.last, q.version = q.last+1, q.last+n, version
+			q.highest = q.last
 			return first, nil
 		case errors.Is(err, session.ErrBadVersion), errors.Is(err, session.ErrNodeExists), errors.Is(err, session.ErrNoNode):
 			q.known = false // somebody was faster
@@ -207,7 +219,7 @@ func (q *Sequence) look(ctx context.Context) error {
 		}
 		q.version = st.Version
 	}
-	q.known = true
+	q.known, q.highest = true, max(q.highest, q.last)
 	return nil
 }
 
