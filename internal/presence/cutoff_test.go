@@ -1,0 +1,230 @@
+package presence_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// The tests in this file need faults or virtual time, and so the embedded
+// server.
+
+// A node of the session before is replaced at once and without a gap, although
+// the server goes on holding that session.
+func TestFormerNodeIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// A server that rounds up to half a minute is late to expire anything.
+		srv := zktest.New(t, zktest.WithTick(30*time.Second), zktest.WithTimeouts(time.Second, time.Hour))
+		s, o := srv.Session(t), srv.Session(t)
+		p := announce(t, s, presence.Node{Data: []byte("one")})
+		before := wants(t, o, s, "one")
+		e, err := o.Epoch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The goodbye of the session that was given up is held back.
+		defer srv.Inject(zktest.Rule{Op: "closeSession", Session: s.Status().ID, Fault: zktest.Refuse})()
+		gaps := 0
+		watching, stop := context.WithCancel(t.Context())
+		seen := make(chan struct{})
+		go func() {
+			defer close(seen)
+			for {
+				names, _, w, err := e.WatchChildren(watching, "/app")
+				if err != nil {
+					return
+				}
+				if len(names) != 1 {
+					gaps++
+				}
+				select {
+				case <-w.Fired():
+				case <-watching.Done():
+					w.Close()
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		former := s.Status().ID
+		heal := srv.Partition(former)
+		until(t, p, func(err error) bool { return errors.Is(err, session.ErrExpired) })
+		if data, st, err := o.Get(t.Context(), path); err != nil || string(data) != "one" || st.EphemeralOwner != former {
+			t.Errorf("before: %q of 0x%x (%v)", data, st.EphemeralOwner, err)
+		}
+		until(t, p, isNil)
+		if after := wants(t, o, s, "one"); after.EphemeralOwner == former || after.Czxid <= before.Czxid {
+			t.Errorf("it was 0x%x's, and is 0x%x's", former, after.EphemeralOwner)
+		}
+		synctest.Wait()
+		stop()
+		<-seen
+		if gaps != 0 {
+			t.Errorf("it was not there, or twice, %d times", gaps)
+		}
+		heal()
+		withdraw(t, p)
+	})
+}
+
+// Somebody has put a node in its place while the session was lost.
+func TestPlaceIsTakenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, o := srv.Session(t), srv.Session(t)
+		p := announce(t, s, presence.Node{Data: []byte("one"), Others: presence.Replace})
+		remove := srv.Fault(func(r zktest.Request) zktest.Fault {
+			if r.Op == "connect" {
+				return zktest.Refuse // it does not come back yet
+			}
+			return zktest.Pass
+		})
+		srv.Expire(s.Status().ID)
+		_, taken, err := o.Create(t.Context(), path, []byte("persistent"), session.Parents())
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove()
+		until(t, p, func(err error) bool { return errors.Is(err, presence.ErrOccupied) })
+		if _, st, err := o.Get(t.Context(), path); err != nil || st.Czxid != taken.Czxid {
+			t.Errorf("it was replaced: %+v (%v)", st, err)
+		}
+		if _, err := presence.Announce(context.Background(), s, presence.Node{Path: path}); !errors.Is(err, presence.ErrTwice) {
+			t.Errorf("a second announcement: %v", err)
+		}
+		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		wants(t, o, s, "one") // at once, since the node in the way is watched
+		withdraw(t, p)
+	})
+}
+
+// Withdraw is bounded by its context while there is no connection, goes on in the
+// background, and is waited for by the next announcement.
+func TestWithdrawWhileDisconnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, o := srv.Session(t), srv.Session(t)
+		p := announce(t, s, presence.Node{Data: []byte("one")})
+		heal := srv.Partition(s.Status().ID)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		err := p.Withdraw(ctx)
+		if d := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || d != time.Second {
+			t.Errorf("Withdraw: %v after %v", err, d)
+		}
+		if err := p.Update(context.Background(), nil); !errors.Is(err, presence.ErrWithdrawn) {
+			t.Errorf("Update while it is being withdrawn: %v", err)
+		}
+		if _, err := presence.Announce(ctx, s, presence.Node{Path: path}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Announce while it is being withdrawn: %v", err)
+		}
+		wants(t, o, s, "one")
+		again := make(chan *presence.Presence)
+		go func() { again <- announce(t, s, presence.Node{Data: []byte("two")}) }()
+		heal()
+		next := <-again
+		if s.Status().Epoch != 1 {
+			t.Errorf("the session is %+v", s.Status())
+		}
+		wants(t, o, s, "two")
+		withdraw(t, next)
+	})
+}
+
+// Every call is bounded while there is no server, and says so.
+func TestWithoutServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		p := announce(t, s, presence.Node{})
+		srv.Stop()
+		time.Sleep(time.Minute)
+		for what, call := range map[string]func(context.Context) error{
+			"Announce": func(ctx context.Context) error {
+				_, err := presence.Announce(ctx, s, presence.Node{Path: "/app/other"})
+				return err
+			},
+			"Update": func(ctx context.Context) error { return p.Update(ctx, []byte("two")) },
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			began := time.Now()
+			err := call(ctx)
+			cancel()
+			var oe *session.OpError
+			if d := time.Since(began); d != 500*time.Millisecond || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not connected") || !errors.As(err, &oe) {
+				t.Errorf("%s: %v after %v", what, err, d)
+			}
+		}
+		if err := p.Err(); !errors.Is(err, session.ErrExpired) {
+			t.Errorf("Err is %v", err)
+		}
+		if err := srv.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		until(t, p, isNil)
+		wants(t, s, s, "two") // the update has gone on
+		withdraw(t, p)
+		if tree := srv.Tree(); strings.Contains(tree, "ephemeral") {
+			t.Errorf("left:\n%s", tree)
+		}
+	})
+}
+
+// Somebody deletes the node while its session is cut off, and puts another's in
+// its place. That one is not written to, and not removed.
+func TestStrangerTakesThePlace(t *testing.T) {
+	for _, noticed := range []bool{false, true} {
+		for _, last := range []string{"update", "withdraw"} {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				a, b := srv.Session(t), srv.Session(t)
+				p := announce(t, a, presence.Node{Data: []byte("a")})
+				synctest.Wait()
+				heal := srv.Partition(a.Status().ID)
+				if noticed {
+					for a.Status().State == session.Connected {
+						time.Sleep(100 * time.Millisecond)
+					}
+				}
+				if err := b.Delete(t.Context(), path, session.AnyVersion); err != nil {
+					t.Fatal(err)
+				}
+				other := announce(t, b, presence.Node{Data: []byte("b")})
+				ended := make(chan error)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				go func() {
+					if last == "update" {
+						ended <- p.Update(ctx, []byte("a again"))
+					} else {
+						ended <- p.Withdraw(ctx)
+					}
+				}()
+				synctest.Wait()
+				heal()
+				err := <-ended
+				if a.Status().Epoch != 1 {
+					t.Errorf("it was cut off for too long: %+v", a.Status())
+				}
+				if last == "update" && !errors.Is(err, presence.ErrOccupied) || last == "withdraw" && err != nil {
+					t.Errorf("%s: %v", last, err)
+				}
+				wants(t, b, b, "b")
+				withdraw(t, p)
+				wants(t, b, b, "b")
+				withdraw(t, other)
+			})
+		}
+	}
+}
