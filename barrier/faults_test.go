@@ -126,7 +126,7 @@ func TestFaultsCancelled(t *testing.T) {
 // A barrier that is raised has been raised, and one that is lowered releases who
 // waits.
 func TestFaultsBarrier(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
 		ours, theirs := barrier.New(s.Subject, "/app/barrier"), barrier.New(s.Rival, "/app/barrier")
