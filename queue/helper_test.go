@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -148,4 +149,25 @@ func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// log is what the functions that consume have to say.
+type log[E any] struct {
+	mu sync.Mutex
+	es []E
+}
+
+func (l *log[E]) add(e E) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.es = append(l.es, e)
+	return len(l.es)
+}
+
+// take returns what was said since the last time.
+func (l *log[E]) take() (es []E) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	es, l.es = l.es, nil
+	return es
 }

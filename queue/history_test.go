@@ -17,7 +17,7 @@ import (
 )
 
 // seeds is how many histories are played of each layout.
-var seeds = flag.Uint64("histories", 3, "how many random histories to play for each layout")
+var seeds = flag.Uint64("histories", 1, "how many random histories to play for each layout")
 
 // history is what producers and consumers were told.
 type history struct {

@@ -313,9 +313,9 @@ func TestFailureAmongSeveralItems(t *testing.T) {
 		if _, _, err := s.Create(t.Context(), path+"/queue-", framed("a", "b", "c"), session.Sequential(), session.Parents()); err != nil {
 			t.Fatal(err)
 		}
-		var got []string
+		var got log[string]
 		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
-			got = append(got, fmt.Sprint(item.Value, item.Attempt))
+			got.add(fmt.Sprint(item.Value, item.Attempt))
 			if item.Value == "b" && item.Attempt == 1 {
 				return errors.New("failed")
 			}
@@ -323,7 +323,7 @@ func TestFailureAmongSeveralItems(t *testing.T) {
 		})
 		time.Sleep(time.Minute)
 		stop()
-		if s := strings.Join(got, " "); s != "a1 b1 b2 c1" {
+		if s := strings.Join(got.take(), " "); s != "a1 b1 b2 c1" {
 			t.Errorf("consumed %s", s)
 		}
 	})
