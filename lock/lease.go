@@ -10,8 +10,10 @@ import (
 // Lease is proof of ownership until its Context is done. It is safe for
 // concurrent use.
 type Lease struct {
-	l    *lease.Lease
-	read *turn // of a write lease: what it may be downgraded to
+	l       *lease.Lease
+	read    *turn   // of a write lease: what it may be downgraded to
+	cohort  *cohort // whom the node may be handed on to, if to anybody
+	handoff int     // how many times in a row
 }
 
 func held(l *lease.Lease, err error) (*Lease, error) {
@@ -34,7 +36,8 @@ func (l *Lease) Err() error { return l.l.Err() }
 // Token grows with every acquisition of the lock. Store it with each write that
 // the lock protects, and refuse writes with a smaller one: that holds even when
 // a process was stopped for longer than its lease. It is the zxid of the
-// transaction that created the holder's node.
+// transaction that created the holder's node, or under WithLocalHandoff that of
+// the first of those who hold the lock with the same node one after the other.
 func (l *Lease) Token() session.Zxid { return l.l.Token() }
 
 // Guard makes a transaction fail with session.ErrNoNode unless its lease is
@@ -54,7 +57,12 @@ func (l *Lease) Verify(ctx context.Context) error { return l.l.Verify(ctx) }
 // should it end, the deletion goes on in the background until it is done or the
 // session's epoch is over. A second Unlock returns ErrReleased, and one of a lost
 // lease ErrLost.
-func (l *Lease) Unlock(ctx context.Context) error { return l.l.Release(ctx) }
+func (l *Lease) Unlock(ctx context.Context) error {
+	if l.cohort != nil {
+		return l.cohort.unlock(ctx, l.l, l.handoff)
+	}
+	return l.l.Release(ctx)
+}
 
 // Path is the holder's node.
 func (l *Lease) Path() string { return l.l.Path() }

@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 
+	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/line"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -10,14 +11,22 @@ import (
 // Mutex names a lock. It holds no state, so one value may be used by many
 // goroutines; each Lock contends separately, also within a process. It is fair,
 // and not reentrant.
-type Mutex struct{ turn turn }
+type Mutex struct {
+	turn    turn
+	cohort  cohortKey
+	handoff int // as given WithLocalHandoff
+}
 
 // New names the lock at path. All who use the same path in the same ensemble
 // contend for it, with this library, with Curator's InterProcessMutex and with
 // go-zookeeper's Lock; with Kazoo's Lock if WithNaming says so. Nothing is sent.
 func New(s *session.Session, path string, opts ...Option) *Mutex {
 	o := newOptions(opts)
-	return &Mutex{newTurn(line.Line{Session: s, Path: path, Naming: o.naming.lock()}, o)}
+	return &Mutex{
+		turn:    newTurn(line.Line{Session: s, Path: path, Naming: o.naming.lock()}, o),
+		cohort:  cohortKey{s, path, o.id, o.naming},
+		handoff: o.handoff,
+	}
 }
 
 // Lock waits until the lock is held. Locks are granted in the order in which the
@@ -33,13 +42,42 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 // watches the own node and the two ahead; the hand-off itself costs the waiter
 // none.
 func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
-	return held(m.turn.lock(ctx))
+	if m.handoff == 0 {
+		return held(m.turn.lock(ctx))
+	}
+	c, turn := join(m.cohort, false)
+	return m.shared(c)(c.lock(ctx, turn, &m.turn, m.handoff))
 }
 
 // TryLock is Lock, but returns ErrLocked where Lock would wait. Then it costs a
 // second round trip, for removing its node again.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
-	return held(m.turn.tryLock(ctx))
+	if m.handoff == 0 {
+		return held(m.turn.tryLock(ctx))
+	}
+	c, turn := join(m.cohort, true)
+	if turn != nil {
+		return nil, ErrLocked
+	}
+	claim, ok, err := m.turn.line.TryEnter(ctx)
+	if err == nil && !ok {
+		err = ErrLocked
+	}
+	if err != nil {
+		c.handOn(baton{})
+		return nil, err
+	}
+	return m.shared(c)(c.hold(ctx, claim, &m.turn), nil)
+}
+
+// shared is held for a node that others of c may use next.
+func (m *Mutex) shared(c *cohort) func(*lease.Lease, error) (*Lease, error) {
+	return func(l *lease.Lease, err error) (*Lease, error) {
+		if err != nil {
+			return nil, err
+		}
+		return &Lease{l: l, cohort: c, handoff: m.handoff}, nil
+	}
 }
 
 // Enter stands in line for the lock without waiting, for those who want to know

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
 	"github.com/zkrecipes/zkrecipes/internal/lease"
@@ -29,6 +30,7 @@ type options struct {
 	id            string
 	loseOnSuspend bool
 	naming        Naming
+	handoff       int
 }
 
 func newOptions(opts []Option) options {
@@ -79,3 +81,19 @@ func (n Naming) readWrite() (read, write line.Naming) {
 // WithNaming chooses the names of the nodes. All who use a lock must choose the
 // same.
 func WithNaming(n Naming) Option { return func(o *options) { o.naming = n } }
+
+// WithLocalHandoff lets goroutines of one session that want the same Mutex hand the
+// lock on among themselves, without the ensemble, at most n times in a row: then it
+// goes to whoever is next in line. They wait with one node in line. It is for locks
+// that many goroutines of a process contend for; 0, which is the default, turns it
+// off. Only Mutex, and Multi with it, knows of it. It panics if n is negative.
+//
+// Leases that are handed on have the same node, so Token and Guard do not tell the
+// goroutines from each other, only the processes: what a lock protects must accept
+// equal tokens.
+func WithLocalHandoff(n int) Option {
+	if n < 0 {
+		panic(fmt.Sprintf("lock: WithLocalHandoff(%d)", n))
+	}
+	return func(o *options) { o.handoff = n }
+}
