@@ -78,7 +78,7 @@ func TestConsumeInOrder(t *testing.T) {
 	if _, err := q.PushAll(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	var consumed log[string]
+	var consumed notes[string]
 	done := make(chan struct{})
 	stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
 		if consumed.add(item.Value) == len(want) {
@@ -131,8 +131,8 @@ func TestConsumeFailures(t *testing.T) {
 		q := texts(zktest.New(t).Session(t))
 		mustPush(t, q, "poison", "good", "better")
 		start := time.Now()
-		var tries log[time.Duration]
-		var good log[string]
+		var tries notes[time.Duration]
+		var good notes[string]
 		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
 			if item.Value != "poison" {
 				good.add(item.Value)
@@ -167,7 +167,7 @@ func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := texts(zktest.New(t).Session(t))
 		mustPush(t, q, "poison")
-		var tries log[time.Time]
+		var tries notes[time.Time]
 		fail := func(context.Context, *queue.Item[string]) error {
 			tries.add(time.Now())
 			return errors.New("failed")
@@ -259,7 +259,7 @@ func TestConsumeEnds(t *testing.T) {
 		srv := zktest.New(t)
 		q := texts(srv.Session(t))
 		mustPush(t, q, "done", "given up", "not begun")
-		var ended log[string]
+		var ended notes[string]
 		stop := consuming(t, q, func(ctx context.Context, item *queue.Item[string]) error {
 			<-ctx.Done()
 			time.Sleep(time.Second)

@@ -94,7 +94,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 		for _, n := range []int{200, 2000} {
 			srv := zktest.New(t)
 			fill(t, texts(srv.Session(t)), n)
-			var all log[session.RequestInfo]
+			var all notes[session.RequestInfo]
 			drains[how](t, srv.Session(t, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) { all.add(r) }})), n)
 			for _, r := range all.take() {
 				requests[n] += 1 / float64(n)

@@ -151,13 +151,13 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// log is what the functions that consume have to say.
-type log[E any] struct {
+// notes are what the functions that consume have to say.
+type notes[E any] struct {
 	mu sync.Mutex
 	es []E
 }
 
-func (l *log[E]) add(e E) (n int) {
+func (l *notes[E]) add(e E) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.es = append(l.es, e)
@@ -165,7 +165,7 @@ func (l *log[E]) add(e E) (n int) {
 }
 
 // take returns what was said since the last time.
-func (l *log[E]) take() (es []E) {
+func (l *notes[E]) take() (es []E) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	es, l.es = l.es, nil

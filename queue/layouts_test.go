@@ -313,7 +313,7 @@ func TestFailureAmongSeveralItems(t *testing.T) {
 		if _, _, err := s.Create(t.Context(), path+"/queue-", framed("a", "b", "c"), session.Sequential(), session.Parents()); err != nil {
 			t.Fatal(err)
 		}
-		var got log[string]
+		var got notes[string]
 		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
 			got.add(fmt.Sprint(item.Value, item.Attempt))
 			if item.Value == "b" && item.Attempt == 1 {
