@@ -107,6 +107,43 @@ func (c *rawClient) call(op wire.Op, req, resp wire.Record) (wire.ReplyHeader, e
 	}
 }
 
+// callAll is call for n requests that do not wait for each other. It returns the
+// servers' refusals.
+func (c *rawClient) callAll(op wire.Op, n int, request func(int) (req, resp wire.Record)) (refused []error, err error) {
+	const window = 200 // requests that are on their way at a time
+	refused = make([]error, n)
+	for first := 0; first < n; first += window {
+		last := min(first+window, n)
+		replies := make([]wire.Record, last-first)
+		xid := c.xid + 1
+		for i := range replies {
+			var req wire.Record
+			req, replies[i] = request(first + i)
+			c.xid++
+			if err := c.send(c.xid, op, req); err != nil {
+				return nil, err
+			}
+		}
+		for i := 0; i < len(replies); {
+			h, body, err := c.receive()
+			switch {
+			case err != nil:
+				return nil, err
+			case h.Xid != xid+int32(i):
+				continue // an event
+			case h.Err != wire.OK:
+				refused[first+i] = &rawError{op, h.Err}
+			default:
+				if err := wire.Unmarshal(body, replies[i]); err != nil {
+					return nil, err
+				}
+			}
+			i++
+		}
+	}
+	return refused, nil
+}
+
 // close ends the session.
 func (c *rawClient) close() error {
 	_, err := c.call(wire.OpClose, &wire.Empty{}, &wire.Empty{})

@@ -19,7 +19,7 @@ const (
 )
 
 // targetTimeout bounds what a Target itself asks of its servers.
-const targetTimeout = 30 * time.Second
+const targetTimeout = 2 * time.Minute
 
 // A Target is what a test runs on. The environment variable ZKTEST chooses:
 //

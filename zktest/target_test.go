@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -101,5 +102,48 @@ func TestCountWatches(t *testing.T) {
 	const answer = "/r\n\t0x1\n\t0x2\n/rest\n\t0x3\n/r/a\n\t0x1\n\n"
 	if n := countWatches(answer, "/r"); n != 3 {
 		t.Errorf("%d watches, not 3", n)
+	}
+}
+
+// Nodes that must not be read are removed all the same, unless there are others
+// below them.
+func TestRemoveTree(t *testing.T) {
+	s := New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c, err := dialRaw(ctx, s.Addr(), 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.abandon()
+	create := func(path string, perms int32) {
+		acl := []wire.ACL{{Perms: perms, Scheme: "world", ID: "anyone"}}
+		if _, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: acl}, &wire.Path{}); err != nil {
+			t.Fatalf("create %s: %v", path, err)
+		}
+	}
+	create("/fixed", wire.PermRead|wire.PermCreate)
+	create("/fixed/x", wire.PermAll)
+	if err := removeTree(ctx, c, "/fixed"); !hasCode(err, wire.CodeNoAuth) {
+		t.Errorf("removed what is fixed: %v", err)
+	}
+	create("/other", wire.PermAll)
+	create("/other/hidden", wire.PermCreate)
+	if err := removeTree(ctx, c, "/other"); err != nil {
+		t.Error(err)
+	}
+	create("/other", wire.PermAll)
+	create("/other/hidden", wire.PermCreate)
+	create("/other/hidden/x", wire.PermAll)
+	if err := removeTree(ctx, c, "/other"); !hasCode(err, wire.CodeNoAuth) {
+		t.Errorf("removed what cannot be seen: %v", err)
+	}
+	create("/many", wire.PermAll)
+	for i := range 500 {
+		create(fmt.Sprintf("/many/%d", i), wire.PermAll)
+		create(fmt.Sprintf("/many/%d/x", i), wire.PermAll)
+	}
+	if err := removeTree(ctx, c, "/many"); err != nil || strings.Contains(s.Tree(), "/many") {
+		t.Errorf("%v, and there is\n%s", err, s.Tree())
 	}
 }

@@ -3,6 +3,7 @@ package zktest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -35,24 +36,54 @@ func removeTree(ctx context.Context, c *rawClient, path string) error {
 	}
 }
 
+// removeOnce removes the nodes of one level after the other, the lowest first,
+// those of a level without waiting for each other.
 func removeOnce(c *rawClient, path string) error {
-	children, _, err := childrenOf(c, path)
-	if hasCode(err, wire.CodeNoNode) {
-		return nil
-	}
-	if err != nil {
+	if _, err := c.call(wire.OpSync, &wire.Path{Path: path}, &wire.Path{}); err != nil {
 		return err
 	}
-	for _, child := range children {
-		if err := removeOnce(c, path+"/"+child); err != nil {
+	var levels [][]string
+	hidden := make(map[string]error) // nodes that must not be read, which may have none below them
+	for level := []string{path}; len(level) > 0; {
+		levels = append(levels, level)
+		lists := make([]wire.ChildrenResponse, len(level))
+		errs, err := c.callAll(wire.OpGetChildren2, len(level), func(i int) (req, resp wire.Record) {
+			return &wire.PathWatch{Path: level[i]}, &lists[i]
+		})
+		if err != nil {
 			return err
 		}
+		var below []string
+		for i, err := range errs {
+			switch {
+			case hasCode(err, wire.CodeNoAuth):
+				hidden[level[i]] = err
+			case err != nil && !hasCode(err, wire.CodeNoNode):
+				return err
+			}
+			for _, child := range lists[i].Children {
+				below = append(below, level[i]+"/"+child)
+			}
+		}
+		level = below
 	}
-	_, err = c.call(wire.OpDelete, &wire.PathVersion{Path: path, Version: -1}, &wire.Empty{})
-	if hasCode(err, wire.CodeNoNode) {
-		return nil
+	for _, level := range slices.Backward(levels) {
+		errs, err := c.callAll(wire.OpDelete, len(level), func(i int) (req, resp wire.Record) {
+			return &wire.PathVersion{Path: level[i], Version: -1}, &wire.Empty{}
+		})
+		if err != nil {
+			return err
+		}
+		for i, err := range errs {
+			if hidden[level[i]] != nil && hasCode(err, wire.CodeNotEmpty) {
+				err = hidden[level[i]]
+			}
+			if err != nil && !hasCode(err, wire.CodeNoNode) {
+				return err
+			}
+		}
 	}
-	return err
+	return nil
 }
 
 // countEphemerals counts the ephemeral nodes below path, all of them that were
