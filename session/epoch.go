@@ -56,8 +56,9 @@ func (e *Epoch) Err() error {
 	return context.Cause(e.ctx)
 }
 
-// Go runs f in a goroutine that closing the session waits for. f must return
-// once the epoch has ended. When the session is being closed, f is not run.
+// Go runs f in a goroutine that closing the session waits for. f may outlast the
+// epoch, but must return once the session is being closed, which ends every epoch
+// and every wait for one. When it is being closed already, f is not run.
 func (e *Epoch) Go(f func()) bool { return e.session.spawn(f) }
 
 // Session is the session of which e is an epoch.
