@@ -97,9 +97,12 @@ func (s *stay) pass() {
 	case err == nil:
 	case s.epoch.Err() != nil, errors.Is(err, session.ErrClosed):
 		pause = 0
-	case errors.Is(err, errRemoved):
+	case errors.Is(err, errRemoved), passing(err):
 		s.fails(err)
-		pause = s.next()
+		if pause = s.next(); pause > 0 { // whatever happens to it meanwhile
+			s.unwatch()
+			s.doubt = true
+		}
 	case errors.As(err, &o) && o.passing && !(s.first && s.node.Others == Refuse):
 		s.fails(err)
 	default:

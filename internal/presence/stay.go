@@ -48,15 +48,18 @@ func (s *stay) bring(data []byte, n int) (err error) {
 		if s.own != 0 && s.holds == n {
 			return nil
 		}
-		switch err = s.write(data, n); {
-		case errors.Is(err, session.ErrUnknown), errors.Is(err, session.ErrNodeExists),
-			errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrBadVersion):
-			s.doubt = true
-		default:
+		if err = s.write(data, n); !passing(err) {
 			return err
 		}
+		s.doubt = true
 	}
 	return err
+}
+
+// passing tells of an error that the node is not as it was last seen.
+func passing(err error) bool {
+	return errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrNodeExists) ||
+		errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrBadVersion)
 }
 
 // write makes the one request that what was last seen calls for.

@@ -158,6 +158,50 @@ func TestWrittenToAllTheTime(t *testing.T) {
 	})
 }
 
+// Somebody creates the node whenever it is to be created, and deletes it whenever
+// it is looked at. That is no reason to give up, nor to hurry.
+func TestNodeFlickers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		o := srv.Session(t)
+		flicker := 30
+		s := srv.Session(t, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) {
+			if flicker == 0 || r.Path != path {
+				return
+			}
+			var err error
+			switch r.Op {
+			case "create2":
+				err = o.Delete(t.Context(), path, session.AnyVersion)
+			case "exists":
+				flicker--
+				_, _, err = o.Create(t.Context(), path, nil, session.Ephemeral())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}}))
+		if _, _, err := o.Create(t.Context(), path, nil, session.Ephemeral(), session.Parents()); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan *presence.Presence)
+		began := time.Now()
+		go func() { ended <- announce(t, s, presence.Node{}) }()
+		for flicker > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if d := time.Since(began); d < time.Second {
+			t.Errorf("it has looked for thirty times in %v", d)
+		}
+		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		p := <-ended
+		wants(t, o, s, "")
+		withdraw(t, p)
+	})
+}
+
 // Curator's fault 3.25: a node with an ACL that is refused is tried for two
 // thousand times in a second.
 func TestPermanentErrorDoesNotSpin(t *testing.T) {
