@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -223,6 +224,77 @@ func TestStrangerTakesThePlace(t *testing.T) {
 				wants(t, b, b, "b")
 				withdraw(t, p)
 				wants(t, b, b, "b")
+				withdraw(t, other)
+			})
+		}
+	}
+}
+
+// Each call is cancelled at each of its requests: when it is about to be applied,
+// and when its answer is there. Announce leaves nothing then, and Update and
+// Withdraw go on in the background.
+func TestCancelledAtEveryRequest(t *testing.T) {
+	for n := 1; n <= 6; n++ {
+		for _, answered := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				var mu sync.Mutex
+				var cancel context.CancelFunc
+				left := 0 // requests until then
+				count := func() {
+					mu.Lock()
+					defer mu.Unlock()
+					if left--; left == 0 {
+						cancel()
+					}
+				}
+				cancelAfter := func(n int) (ctx context.Context) {
+					mu.Lock()
+					defer mu.Unlock()
+					ctx, cancel = context.WithCancel(t.Context())
+					left = n
+					return ctx
+				}
+				s := srv.Session(t, session.WithHooks(session.Hooks{Request: func(session.RequestInfo) {
+					if answered {
+						count()
+					}
+				}}))
+				o := srv.Session(t)
+				other := announce(t, o, presence.Node{Data: []byte("other"), Path: "/app/other"})
+				id := s.Status().ID
+				defer srv.Fault(func(r zktest.Request) zktest.Fault {
+					if r.Session == id && !answered {
+						count()
+					}
+					return zktest.Pass
+				})()
+				during := func(call func(context.Context) error) error {
+					err := call(cancelAfter(n))
+					cancelAfter(0)
+					time.Sleep(time.Second)
+					if err != nil && !errors.Is(err, context.Canceled) {
+						t.Errorf("request %d: %v", n, err)
+					}
+					return err
+				}
+				var p *presence.Presence
+				err := during(func(ctx context.Context) (err error) {
+					p, err = presence.Announce(ctx, s, presence.Node{Path: path, Data: []byte("one")})
+					return err
+				})
+				if err != nil {
+					wantsAbsence(t, o)
+					p = announce(t, s, presence.Node{Data: []byte("one")})
+				}
+				wants(t, o, s, "one")
+				during(func(ctx context.Context) error { return p.Update(ctx, []byte("two")) })
+				wants(t, o, s, "two")
+				during(p.Withdraw)
+				wantsAbsence(t, o)
+				if w := srv.Watches(); len(w) != 1 || w[0].Session == id {
+					t.Errorf("request %d: watches left: %v", n, w)
+				}
 				withdraw(t, other)
 			})
 		}
