@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,9 +165,10 @@ func TestNodeFlickers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		o := srv.Session(t)
-		flicker := 30
+		var flicker atomic.Int32
+		flicker.Store(30)
 		s := srv.Session(t, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) {
-			if flicker == 0 || r.Path != path {
+			if flicker.Load() == 0 || r.Path != path {
 				return
 			}
 			var err error
@@ -174,7 +176,7 @@ func TestNodeFlickers(t *testing.T) {
 			case "create2":
 				err = o.Delete(t.Context(), path, session.AnyVersion)
 			case "exists":
-				flicker--
+				flicker.Add(-1)
 				_, _, err = o.Create(t.Context(), path, nil, session.Ephemeral())
 			}
 			if err != nil {
@@ -187,7 +189,7 @@ func TestNodeFlickers(t *testing.T) {
 		ended := make(chan *presence.Presence)
 		began := time.Now()
 		go func() { ended <- announce(t, s, presence.Node{}) }()
-		for flicker > 0 {
+		for flicker.Load() > 0 {
 			time.Sleep(time.Millisecond)
 		}
 		if d := time.Since(began); d < time.Second {
