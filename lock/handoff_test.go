@@ -197,7 +197,7 @@ func TestLocalHandoffRequests(t *testing.T) {
 }
 
 func TestFaultsLocalHandoff(t *testing.T) {
-	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 13, func(s *faulttable.Scene) {
 		s.Owners.EqualTokens = true
 		m := lock.New(s.Subject, path, lock.WithLocalHandoff(1))
 		turn := func() {

@@ -229,7 +229,7 @@ func TestRevokeBadInput(t *testing.T) {
 // A request reaches the holder whatever becomes of connections, unless its session
 // ends.
 func TestFaultsRevoked(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
 		l, err := lock.New(s.Subject, path).Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)

@@ -69,7 +69,7 @@ func playInTurn(s *faulttable.Scene, turns ...func()) {
 }
 
 func TestFaultsReaderBetweenWriters(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
 		playInTurn(s,
 			func() { write(s, "rival", s.Rival) },
 			func() { read(s, "subject", s.Subject) },
@@ -78,7 +78,7 @@ func TestFaultsReaderBetweenWriters(t *testing.T) {
 }
 
 func TestFaultsWriterBetweenReaders(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
 		playInTurn(s,
 			func() { read(s, "rival", s.Rival) },
 			func() { write(s, "subject", s.Subject) },
@@ -129,7 +129,7 @@ func TestFaultsBehindDowngrade(t *testing.T) {
 
 // A Downgrade that is given up leaves nothing, whatever has become of it.
 func TestFaultsDowngradeCancelled(t *testing.T) {
-	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 17, func(s *faulttable.Scene) {
 		ctx, cancel := context.WithCancel(s.Context())
 		s.Owners.Limit = manyReaders
 		w, err := lock.NewRW(s.Subject, path).Lock(ctx)

@@ -42,13 +42,13 @@ func drawInTurn(s *faulttable.Scene, turns ...func()) {
 
 // The first ever creates all there is.
 func TestFaultsAcquireFirst(t *testing.T) {
-	faulttable.Sample(t, 37, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 67, func(s *faulttable.Scene) {
 		drawInTurn(s, func() { draw(s, "subject", s.Subject, 2) })
 	})
 }
 
 func TestFaultsAcquireFree(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
 		l, err := lock.NewSemaphore(s.Rival, permits, fewPermits).Acquire(s.Context())
 		if err != nil {
 			s.Fatal(err)
@@ -72,7 +72,7 @@ func TestFaultsAcquireContended(t *testing.T) {
 // Curator's fault 3.8: a lease that was created and not yet noted stayed when the
 // thread was interrupted.
 func TestFaultsAcquireCancelled(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
 		drawInTurn(s,
 			func() { draw(s, "rival", s.Rival, 2) },
 			func() {
@@ -92,7 +92,7 @@ func TestFaultsAcquireCancelled(t *testing.T) {
 }
 
 func TestFaultsTryAcquire(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
 		drawInTurn(s,
 			func() { draw(s, "rival", s.Rival, 2) },
 			func() {
