@@ -18,8 +18,8 @@ import (
 // The tests in this file need faults or virtual time, and so the embedded
 // server.
 
-// A holder that is cut off, in either way, at any moment, is told before the
-// next in line owns.
+// Curator's fault 3.11: the loss is told too late. A holder that is cut off, in
+// either way, at any moment, is told before the next in line owns.
 func TestCutOffHolderIsToldFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,

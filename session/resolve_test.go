@@ -189,8 +189,8 @@ func tryWrite(t *testing.T, w write, label string, first int, one zktest.Fault, 
 	return reachedFirst, reachedSecond
 }
 
-// Whatever happens to any request of a write, and to any other of the few that
-// come after it, the result is what the tree says, or ErrUnknown where nothing
+// Curator's fault 3.7: a write that was applied is reported as failed. Whatever
+// happens to any request of a write, and to any other of the few that come after it, the result is what the tree says, or ErrUnknown where nothing
 // can tell; and nothing is applied twice.
 func TestWriteUnderEveryFault(t *testing.T) {
 	const followers = 4 // a handshake, a sync, and two reads find out what became of a write
