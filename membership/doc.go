@@ -17,4 +17,18 @@
 // of the same group. What these lack is here: a node that is announced again
 // (Kazoo), a word of who has come or gone (Curator), and of being a member no
 // longer (both).
+//
+// # Measured
+//
+// A thousand processes, each with a session of its own, a member, and a watcher,
+// together with the in-process server on two busy cores. Started at once, all had
+// seen all after 11 s, which are a million reads. One change was seen by all after
+// 2.6 s, at one read each. When every member had changed within a second, all had
+// seen the last change after 50 s, until when a watcher made 20 reads in a second.
+// So it is the server and the cores that set the pace, not the watchers.
+//
+//	go test -run '^$' -bench 'Group/^1000$' -benchtime 2x ./membership
+//
+// At 200 changes in a second and 200 members, each of 50 watchers reads about 200
+// times in a second (TestWatchersOfChangingGroup, in virtual time).
 package membership
