@@ -10,7 +10,8 @@
 // never differences, so that a slow reader skips what has passed and misses
 // nothing; View.Diff tells two views apart. Changes that come fast are taken
 // together: however much the group changes, a watcher reads the changes of a tenth
-// of a second or more at a time, and less than 2,000 names and members in a second.
+// of a second or more at a time, and on average less than 2,000 names and members
+// in a second.
 //
 // The nodes are those of Apache Curator's GroupMember, or by option those of
 // Kazoo's Party and ShallowParty, so that programs in Java and Python are members
