@@ -83,7 +83,7 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 	})
 	if len(done) > 0 {
 		q.pool.drop(f.entry)
-		q.pool.give(heirs...)
+		q.pool.inherit(heirs...)
 	}
 	return err
 }

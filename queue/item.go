@@ -80,7 +80,7 @@ func (i *Item[T]) settle(ctx context.Context, op string, more func(*write), remo
 		err := q.do(i.epoch, w)
 		if err == nil && remove {
 			q.pool.drop(i.found.entry)
-			q.pool.give(heirs...)
+			q.pool.inherit(heirs...)
 		} else {
 			q.pool.give(i.found.entry)
 		}

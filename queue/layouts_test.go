@@ -272,7 +272,14 @@ func TestSeveralItemsInANode(t *testing.T) {
 				if got, want := contents(t, q), "first "+strings.Join(many, " ")+" last"; got != want {
 					t.Errorf("in the queue: %s, want %s", got, want)
 				}
-				mustPop(t, q, "first", "m0", "m1")
+				mustPop(t, q, "first", "m0")
+				srv.ResetRequests()
+				mustPop(t, q, "m1")
+				for _, r := range srv.Requests() {
+					if r.Op == "getChildren2" {
+						t.Errorf("%s was listed again", r.Path)
+					}
+				}
 				if !strings.Contains(srv.Tree(), fmt.Sprintf("%s/queue-0000000001-2 v0 %q", path, framed(many[2:]...))) {
 					t.Errorf("the rest is not there:\n%s", srv.Tree())
 				}

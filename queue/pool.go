@@ -205,6 +205,14 @@ func (p *pool) reserve(es ...entry) {
 	}
 }
 
+// inherit adds items that this process has made in place of others.
+func (p *pool) inherit(es ...entry) {
+	p.mu.Lock()
+	p.items.creates = (p.items.creates + uint32(len(es))) & (1<<31 - 1)
+	p.mu.Unlock()
+	p.give(es...)
+}
+
 // lose forgets an item that was not there any more. If it has been listed while it
 // was out, it may have been put back in between.
 func (p *pool) lose(e entry) {

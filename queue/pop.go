@@ -73,7 +73,7 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 			late: func(fs []found[T], _ []session.Result) { q.putBack(ep, fs) },
 		})
 		q.pool.drop(entries(removed)...)
-		q.pool.give(heirs(removed)...)
+		q.pool.inherit(heirs(removed)...)
 		q.pool.drop(heirs(items)...)
 		if err != nil || len(removed) > 0 {
 			return removed, err

@@ -30,7 +30,14 @@ func TestPushedItemIsTakenBeforeTheProducerKnows(t *testing.T) {
 				producer, consumer := texts(srv.Session(t), opts...), texts(srv.Session(t), opts...)
 				mustPush(t, producer, "0") // makes the folders and the receipt
 				mustPop(t, consumer, "0")
-				srv.Inject(zktest.Rule{Op: "multi", Path: "/app/**", Nth: 1, Fault: zktest.DropReply})
+				lost := false
+				srv.Fault(func(r zktest.Request) zktest.Fault {
+					if writes(r) && !lost {
+						lost = true
+						return zktest.DropReply
+					}
+					return zktest.Pass
+				})
 				srv.Inject(zktest.Rule{Op: "connect", Delay: time.Second})
 				pushed := make(chan error)
 				var id string
@@ -52,6 +59,10 @@ func TestPushedItemIsTakenBeforeTheProducerKnows(t *testing.T) {
 	}
 }
 
+func writes(r zktest.Request) bool {
+	return r.Op == "multi" || strings.HasPrefix(r.Op, "create") || r.Op == "delete" || r.Op == "setData"
+}
+
 // Curator's fault 3.4: items are lost when the reply to their removal is, and
 // doubled when the reply to their creation is.
 func TestEveryReplyIsLostOnce(t *testing.T) {
@@ -60,9 +71,15 @@ func TestEveryReplyIsLostOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t)
 				q := texts(srv.Session(t), opts...)
+				mustPush(t, q, "first") // makes the folders
+				if name == "curator" {
+					mustPop(t, q, "first")
+				} else {
+					mustAck(t, mustClaim(t, q, "first"))
+				}
 				n := 0
 				srv.Fault(func(r zktest.Request) zktest.Fault {
-					if r.Op != "multi" {
+					if !writes(r) {
 						return zktest.Pass
 					}
 					n++
@@ -595,6 +612,9 @@ func TestRequests(t *testing.T) {
 			{"Pop again", func() { mustPop(t, a, "3") }, "getData getData multi"},
 			{"Claim", func() { mustNack(t, mustClaim(t, a, "4")) }, "getData getData multi multi"},
 			{"Len", func() { a.Len(t.Context()) }, "exists"},
+			{"the rest", func() { mustPop(t, a, "4", "5") }, "getData getData multi getData getData multi"},
+			// A server that lags behind must not say that there is nothing.
+			{"TryPop", func() { wantEmpty(t, a) }, "getChildren2 getChildren2 sync getChildren2 getChildren2"},
 		} {
 			srv.ResetRequests()
 			c.call()
@@ -606,6 +626,31 @@ func TestRequests(t *testing.T) {
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("%s: %v, want %s", c.name, got, c.want)
 			}
+		}
+	})
+}
+
+// Producers who have all seen that there is room for one more do not all push.
+func TestMaxLenIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		const bound, producers = 5, 8
+		mustPush(t, texts(srv.Session(t)), "1", "2", "3")
+		errs := make(chan error)
+		for range producers {
+			q := texts(slowSession(t, srv, time.Millisecond), queue.WithMaxLen(bound))
+			go func() { _, err := q.Push(soon(t), "x"); errs <- err }()
+		}
+		pushed := 0
+		for range producers {
+			if err := <-errs; err == nil {
+				pushed++
+			} else if err != queue.ErrFull {
+				t.Error(err)
+			}
+		}
+		if n, err := texts(srv.Session(t)).Len(t.Context()); pushed != 2 || n != bound || err != nil {
+			t.Errorf("%d were pushed, and there are %d, %v", pushed, n, err)
 		}
 	})
 }

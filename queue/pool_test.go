@@ -1,0 +1,152 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// taken has one item pushed, and its name taken from the pool.
+func taken(t *testing.T) (*Queue[string], entry) {
+	q := New(zktest.New(t).Session(t), "/queue", codec.Text())
+	if _, err := q.Push(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.list(t.Context(), q.folders()...); err != nil {
+		t.Fatal(err)
+	}
+	return q, q.pool.take(1)[0]
+}
+
+// What is learned of an item may be out of date by the time it is learned, and the
+// event that said so gone by. Whoever waits finds the item all the same.
+func TestItemIsNotMissed(t *testing.T) {
+	for name, learn := range map[string]func(*pool, entry){
+		"claimed by somebody whose claim has ended meanwhile": (*pool).hold,
+		"gone, and put back meanwhile":                        (*pool).lose,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, e := taken(t)
+				popped := make(chan error)
+				go func() {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+					defer cancel()
+					_, err := q.Pop(ctx)
+					popped <- err
+				}()
+				time.Sleep(time.Minute) // it follows the folders, and has listed the item
+				start := time.Now()
+				learn(&q.pool, e)
+				if err := <-popped; err != nil || time.Since(start) > time.Second {
+					t.Errorf("%v after %v", err, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+// A queue is not empty as long as another call of the process may give an item
+// back.
+func TestNotEmptyYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, e := taken(t)
+		popped := make(chan error, 1)
+		go func() {
+			_, err := q.TryPop(t.Context())
+			popped <- err
+		}()
+		time.Sleep(time.Second)
+		select {
+		case err := <-popped:
+			t.Fatalf("TryPop: %v", err)
+		default:
+		}
+		q.pool.give(e)
+		if err := <-popped; err != nil {
+			t.Errorf("TryPop: %v", err)
+		}
+	})
+}
+
+// Flights are as long as the sizes of items allow.
+func TestFlights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(zktest.New(t).Session(t), "/queue", codec.Bytes())
+		item := make([]byte, 100<<10)
+		var items [][]byte
+		for range 30 {
+			items = append(items, item)
+		}
+		if _, err := q.PushAll(t.Context(), items); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n < len(items); {
+			got, err := q.TryPopN(t.Context(), 100)
+			if err != nil || len(got) == 0 || len(got) > popBytes/len(item) {
+				t.Fatalf("PopN: %d items, %v", len(got), err)
+			}
+			n += len(got)
+		}
+	})
+}
+
+func TestHeap(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		h := heap[int]{before: func(a, b int) bool { return a < b }}
+		var want []int
+		for range rng.IntN(50) {
+			want = append(want, rng.IntN(30))
+		}
+		h.fill(slices.Clone(want))
+		for range rng.IntN(50) {
+			n := rng.IntN(30)
+			want = append(want, n)
+			h.push(n)
+		}
+		slices.Sort(want)
+		for i, w := range want {
+			if got := h.pop(); got != w {
+				t.Fatalf("number %d of %v is %d", i, want, got)
+			}
+		}
+	}
+}
+
+// Servers count the children that were ever created, and a list is complete as
+// long as that number is the same.
+func TestCreates(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	if _, _, err := s.Create(t.Context(), "/folder", nil); err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	rng := rand.New(rand.NewPCG(3, 4))
+	for created := uint32(0); created < 20; {
+		if rng.IntN(2) == 0 && len(there) > 0 {
+			if err := s.Delete(t.Context(), there[0], session.AnyVersion); err != nil {
+				t.Fatal(err)
+			}
+			there = there[1:]
+		} else {
+			path := fmt.Sprintf("/folder/%d", created)
+			if _, err := s.Txn(t.Context(), session.OpCreate(path, nil), session.OpSet("/folder", nil, session.AnyVersion)); err != nil {
+				t.Fatal(err)
+			}
+			there = append(there, path)
+			created++
+		}
+		if st, _, err := s.Exists(t.Context(), "/folder"); err != nil || creates(st) != created {
+			t.Fatalf("%d were created, and there are %d, %v", creates(st), created, err)
+		}
+	}
+}
