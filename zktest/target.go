@@ -2,6 +2,7 @@ package zktest
 
 import (
 	"context"
+	"errors"
 	"crypto/rand"
 	"os"
 	"regexp"
@@ -149,18 +150,40 @@ func countWatches(answer, root string) int {
 
 func below(root, path string) bool { return path == root || strings.HasPrefix(path, root+"/") }
 
-// with calls f with a session at the first server that grants one.
-func (t *Target) with(ctx context.Context, f func(*rawClient) error) (err error) {
-	for host := range strings.SplitSeq(t.hosts, ",") {
-		c, failed := dialRaw(ctx, host, targetTimeout)
-		if failed != nil {
-			err = failed
-			continue
+// attemptTimeout bounds what a Target asks of one server, before it asks the next:
+// now and then a server that is busy answers a request never.
+const attemptTimeout = 10 * time.Second
+
+// with calls f with a session at a server that grants one, and again at the next if
+// that one does not answer. f may be called anew from the beginning.
+func (t *Target) with(ctx context.Context, f func(*rawClient) error) error {
+	pause := time.NewTicker(pollInterval)
+	defer pause.Stop()
+	for {
+		var err error
+		for host := range strings.SplitSeq(t.hosts, ",") {
+			err = attempt(ctx, host, f)
+			if refused := (*rawError)(nil); err == nil || errors.As(err, &refused) {
+				return err
+			}
 		}
-		defer c.close()
-		return f(c)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return err
+		}
 	}
-	return err
+}
+
+func attempt(ctx context.Context, host string, f func(*rawClient) error) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	c, err := dialRaw(ctx, host, targetTimeout)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return f(c)
 }
 
 // clean removes the root. An embedded server goes as a whole.
