@@ -24,7 +24,7 @@ type Entry[T any] struct {
 
 // Peek returns the item that comes next without taking it, ErrEmpty if there is
 // none. It has asked a server that knows of every push that was complete before the
-// call. Corrupt items are passed over.
+// call. Corrupt items are passed over. It costs what All does up to that item.
 func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
 	var none T
 	if err := q.usable("peek", false); err != nil {

@@ -3,8 +3,11 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // errAttempts is the reason of a dead letter whose last consumer has not lived to
@@ -30,6 +33,9 @@ func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T
 		return err
 	}
 	o, err := newConsumeOptions(opts)
+	if err == nil && fn == nil {
+		err = fmt.Errorf("%w: no function", session.ErrInvalid)
+	}
 	if err != nil {
 		return q.fail("consume", err)
 	}
@@ -132,7 +138,8 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 		err = item.Ack(settle)
 	case item.Attempt >= c.maxAttempts:
 		err = item.Bury(settle, err)
-	default:
+	}
+	if item.Err() == nil { // it is neither acknowledged nor buried
 		c.pause(ctx, item)
 		err = item.Nack(settle)
 	}

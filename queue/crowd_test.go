@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/queue"
-	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
@@ -84,26 +83,4 @@ func TestOrderComesBack(t *testing.T) {
 			t.Errorf("popped %q", got[50:])
 		}
 	})
-}
-
-// What an item costs does not depend on how many wait: neither in requests nor in
-// bytes.
-func TestCostDoesNotGrow(t *testing.T) {
-	for _, how := range []string{"Pop", "PopN", "Consume"} {
-		requests, bytes := map[int]float64{}, map[int]float64{}
-		for _, n := range []int{200, 2000} {
-			srv := zktest.New(t)
-			fill(t, texts(srv.Session(t)), n)
-			var all notes[session.RequestInfo]
-			drains[how](t, srv.Session(t, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) { all.add(r) }})), n)
-			for _, r := range all.take() {
-				requests[n] += 1 / float64(n)
-				bytes[n] += float64(r.Sent+r.Received) / float64(n)
-			}
-		}
-		t.Logf("%s: requests %v, bytes %v", how, requests, bytes)
-		if requests[2000] > 1.3*requests[200] || bytes[2000] > 1.3*bytes[200] {
-			t.Errorf("%s: requests and bytes for an item, by the length of the queue: %v, %v", how, requests, bytes)
-		}
-	}
 }

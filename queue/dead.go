@@ -71,6 +71,7 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 		return w
 	}
 	if burial(f).size > maxRequest {
+		q.pool.keep(f.entry)
 		return nil
 	}
 	heirs := heirs([]found[T]{f})
@@ -91,8 +92,9 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 // maxRequest is less than what servers take as a request.
 const maxRequest = 1<<20 - 4<<10
 
-// DeadLetters yields the dead letters, oldest first in each priority. An error ends
-// it. It takes a round trip for the list, and one for a number of dead letters each.
+// DeadLetters yields the dead letters, in the order that the items had in the
+// queue. An error ends it. It takes a round trip for the list, and one for a number
+// of dead letters each.
 func (q *Queue[T]) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		names, err := q.deadNames(ctx)
@@ -124,8 +126,16 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b string) int {
+		return compare(entry{a, st.orderOfDead(a)}, entry{b, st.orderOfDead(b)}, -1)
+	})
 	return names, err
+}
+
+// orderOfDead is where a dead letter stood as an item.
+func (st *store) orderOfDead(name string) order {
+	o, _ := st.scheme.parse(strings.TrimSuffix(name, st.scheme.deadSuffix(name)))
+	return o
 }
 
 // letter is a dead letter as it was read.
@@ -171,7 +181,7 @@ func (st *store) readDead(ctx context.Context, names []string) ([]letter, error)
 // id. It happens once; session.ErrUnknown is as with Push.
 func (q *Queue[T]) Requeue(ctx context.Context, id string) error {
 	return q.exhume(ctx, "requeue", id, func(w *write, l letter) {
-		o, _ := q.scheme.parse(strings.TrimSuffix(l.name, q.scheme.deadSuffix(l.name)))
+		o := q.orderOfDead(l.name)
 		o.due = 0
 		if q.scheme.layout == CuratorDelay {
 			o.due = time.Now().UnixMilli()

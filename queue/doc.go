@@ -11,14 +11,14 @@
 // # Order
 //
 // Items come in the order of their priorities, the lowest number first, and among
-// equals in the order in which the pushes reached the ensemble. One consumer gets
-// them exactly so, as long as no more than 128 are waiting; in a longer queue an
-// item that comes before others that are there already may be noticed late, by
-// 5 µs for each item that waits. Items that are claimed and put back keep their
-// place.
+// equals in the order in which the pushes reached the ensemble. What is put back
+// keeps its place. One consumer gets items exactly in this order, with one
+// exception: when more than 128 are waiting, one that goes before others that were there
+// first may be noticed late, by 5 µs for each that waits.
 //
-// Several consumers start items in about this order: when they get in each
-// other's way, they step aside by up to 64 items.
+// Several consumers take items in about this order: when they get in each other's
+// way, they step aside by up to 15 items, and a consumer that has other items to take
+// notices within a tenth of a second that another's claim has ended.
 //
 // # What a lost reply does
 //

@@ -46,34 +46,40 @@ func (i *Item[T]) Guard() session.Op {
 // ctx bounds only the wait: should it end, the removal goes on in the background.
 // If the session ends before its outcome is known, the error is session.ErrUnknown.
 func (i *Item[T]) Ack(ctx context.Context) error {
-	return i.settle(ctx, "acknowledge", func(w *write) {
-		i.queue.remove(w, i.found, i.found.version)
-	}, true)
+	var removal write
+	i.queue.remove(&removal, i.found, i.found.version)
+	return i.settle(ctx, "acknowledge", removal, true)
 }
 
-// Nack puts the item back into its old place in the queue, for another attempt. ctx
-// bounds only the wait: should it end, it goes on in the background.
+// Nack puts the item back into its old place in the queue, for another attempt:
+// the next Claim may well get it again. ctx bounds only the wait: should it end, it
+// goes on in the background.
 func (i *Item[T]) Nack(ctx context.Context) error {
-	return i.settle(ctx, "put back", func(*write) {}, false)
+	return i.settle(ctx, "put back", write{}, false)
 }
 
 // Bury makes the item a dead letter; see DeadLetters. ctx bounds only the wait, as
-// with Ack.
+// with Ack. An item that another library has made so large that there is no room
+// for more in a request is session.ErrInvalid and stays claimed.
 func (i *Item[T]) Bury(ctx context.Context, reason error) error {
-	return i.settle(ctx, "bury", func(w *write) {
-		i.queue.remove(w, i.found, i.found.version)
-		i.queue.inter(w, i.found, reason)
-	}, true)
+	var burial write
+	i.queue.remove(&burial, i.found, i.found.version)
+	i.queue.inter(&burial, i.found, reason)
+	if burial.size > maxRequest {
+		return &session.OpError{Op: "bury", Path: i.queue.itemPath(i.found.name),
+			Err: fmt.Errorf("%w: %d bytes are too many to be moved", session.ErrInvalid, len(i.found.data))}
+	}
+	return i.settle(ctx, "bury", burial, true)
 }
 
-// settle ends the claim with a transaction that removes it and does what more
-// says, which may remove the item.
-func (i *Item[T]) settle(ctx context.Context, op string, more func(*write), remove bool) error {
+// settle ends the claim with a transaction that removes it and does more, which
+// may remove the item.
+func (i *Item[T]) settle(ctx context.Context, op string, more write, remove bool) error {
 	q := i.queue
 	return i.lease.Settle(ctx, func() error {
 		var w write
 		w.delete(q.claimPath(i.found.name), 0)
-		more(&w)
+		w.append(more)
 		heirs := heirs([]found[T]{i.found})
 		q.pool.reserve(heirs...)
 		defer q.pool.drop(heirs...)

@@ -123,7 +123,7 @@ func (st *store) next(ctx context.Context, ep *session.Epoch, n int, wait bool) 
 func (q *Queue[T]) read(ctx context.Context, ep *session.Epoch, es []entry, budget int, fresh bool) (got []found[T], stale bool, err error) {
 	fresh = fresh || !q.scheme.ranked()
 	size, full := 0, false
-	for flight := firstFlight; len(es) > 0 && !full; flight = min(flightItems, max(1, flightBytes*len(got)/(size+1))) {
+	for flight := firstFlight; len(es) > 0 && !full; {
 		part := es[:min(flight, len(es))]
 		nodes, stale, err := q.fly(ctx, ep, part, fresh)
 		if err != nil || stale {
@@ -144,6 +144,9 @@ func (q *Queue[T]) read(ctx context.Context, ep *session.Epoch, es []entry, budg
 				got = append(got, q.decode(part[i], n))
 				size += len(n.Data)
 			}
+		}
+		if size > 0 {
+			flight = min(flightItems, max(1, flightBytes*len(got)/size))
 		}
 	}
 	q.pool.give(es...)

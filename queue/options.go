@@ -158,8 +158,10 @@ func Concurrency(n int) ConsumeOption { return func(o *consumeOptions) { o.concu
 func MaxAttempts(n int) ConsumeOption { return func(o *consumeOptions) { o.maxAttempts = n } }
 
 // RetryAfter says how long to wait after the failed attempt of this number, 1 for
-// the first, before the item is put back. The default is a tenth of a second after
-// the first, twice as long after each further one, and half a minute at most.
+// the first, before the item is put back. Until then it stays claimed, which up to
+// 64 items may be beside those that are worked on; more are not claimed. The
+// default is a tenth of a second after the first, twice as long after each further
+// one, and half a minute at most.
 func RetryAfter(f func(attempt int) time.Duration) ConsumeOption {
 	return func(o *consumeOptions) { o.retryAfter = f }
 }

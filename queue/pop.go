@@ -161,6 +161,7 @@ func (q *Queue[T]) outrun(f found[T], c conflict) {
 	default:
 		// Somebody has put nodes where none belong, under an item for instance. The
 		// item stays out of the pool, and in nobody's way.
+		q.pool.keep(f.entry)
 		return
 	}
 	q.pool.contended()

@@ -110,9 +110,8 @@ func (st *store) ensure(ctx context.Context, ep *session.Epoch, dir string) erro
 	return err
 }
 
-// Len is the number of items in the queue. Items that are claimed or not yet due
-// count, and so does, since the server counts and not this call, what strangers may have put
-// there. It takes one round trip.
+// Len is the number of nodes among the items, in one round trip, however many they
+// are. Those that are claimed or not yet due count, and so do strangers' nodes.
 func (q *Queue[T]) Len(ctx context.Context) (int, error) {
 	if err := q.usable("count", false); err != nil {
 		return 0, err

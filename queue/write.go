@@ -37,6 +37,12 @@ func (w *write) add(op session.Op, path string, size int) {
 	w.size += size + len(path)
 }
 
+func (w *write) append(more write) {
+	w.ops = append(w.ops, more.ops...)
+	w.paths = append(w.paths, more.paths...)
+	w.size += more.size
+}
+
 func opsOf(ws []write) (ops []session.Op) {
 	for _, w := range ws {
 		ops = append(ops, w.ops...)

@@ -1,0 +1,148 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// listing is when and how a folder was last listed.
+type listing struct {
+	at      time.Time // zero: never
+	names   int
+	creates uint32 // see creates
+	// doubt receives when it may have missed something that no watch tells of.
+	doubt chan struct{}
+}
+
+// A list of n names costs servers and clients about as much as n/200 items do.
+// It may be read again after as long as n/20 items take, unless there are so few
+// names that it does not matter.
+const (
+	cheapNames = 128
+	namePause  = 5 * time.Microsecond
+)
+
+// due tells when the folder may be listed again.
+func (l listing) due() time.Time {
+	if l.names <= cheapNames {
+		return l.at
+	}
+	return l.at.Add(time.Duration(l.names) * namePause)
+}
+
+// creates is how many children of a node have ever been created, or half of that
+// once 2^31 have been: a server counts creates in Cversion, and adds the deletes
+// for those who ask. As long as it is the same, a list has all there are.
+func creates(st session.Stat) uint32 { return uint32(st.Cversion+int32(st.NumChildren)) >> 1 }
+
+// listItems takes over a list of the items.
+func (p *pool) listItems(names []string, st session.Stat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.again = false
+	p.items.at, p.items.names, p.items.creates = time.Now(), len(names), creates(st)
+	p.base = int32(p.items.creates)
+	clear(p.claimed)
+	now := p.items.at.UnixMilli()
+	ready, later := make([]entry, 0, len(names)), []entry(nil)
+	for _, name := range names {
+		o, ok := p.scheme.parse(name)
+		if !ok {
+			continue
+		}
+		if a, out := p.out[name]; out {
+			a.listed = true
+			p.out[name] = a
+			continue
+		}
+		switch e := (entry{name, o}); {
+		case p.isHeld(name):
+			p.claimed[name] = e
+		case o.due > now:
+			later = append(later, e)
+		default:
+			ready = append(ready, e)
+		}
+	}
+	p.ready.fill(ready)
+	p.later.fill(later)
+	p.tell()
+}
+
+// listClaims takes over a list of the claims.
+func (p *pool) listClaims(names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.claims.at, p.claims.names = time.Now(), len(names)
+	clear(p.held)
+	for _, name := range names {
+		if _, out := p.out[name]; !out {
+			p.held[name] = struct{}{}
+		}
+	}
+	for name, e := range p.claimed {
+		if !p.isHeld(name) {
+			delete(p.claimed, name)
+			p.add(e)
+		}
+	}
+	p.tell()
+}
+
+// claimsPause is how long at most the end of somebody's claim goes unnoticed by a
+// consumer that has other items to take.
+const claimsPause = 100 * time.Millisecond
+
+// stale tells which folders to list again before anything is taken: the claims, if
+// one of them may have ended, and the items, if one of them may have been missed.
+func (p *pool) stale() (claims, items bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.claims.due()
+	if pause := p.claims.at.Add(claimsPause); pause.After(next) {
+		next = pause
+	}
+	now := time.Now()
+	return len(p.claimed) > 0 && now.After(next), p.again && !now.Before(p.items.due())
+}
+
+// staleItems tells from the Stat of the items' folder whether to list it again.
+func (p *pool) staleItems(st session.Stat) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return creates(st) != p.items.creates && !time.Now().Before(p.items.due())
+}
+
+// itemsDue and claimsDue tell when the folders may be listed again.
+func (p *pool) itemsDue() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.items.due()
+}
+
+func (p *pool) claimsDue() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.claims.due()
+}
+
+// returned notes that items have been put back that the pool does not know of.
+func (p *pool) returned() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubt()
+}
+
+// doubt has the items listed again. p.mu is held.
+func (p *pool) doubt() {
+	p.again = true
+	ring(p.items.doubt)
+}
+
+func ring(bell chan struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
