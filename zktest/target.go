@@ -2,8 +2,8 @@ package zktest
 
 import (
 	"context"
-	"errors"
 	"crypto/rand"
+	"errors"
 	"os"
 	"regexp"
 	"strings"
