@@ -153,8 +153,15 @@ func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
 			}
 		}
 	}
-	if n := target.Watches(t); n != 0 {
-		t.Errorf("%d watches are left", n)
+	// Whoever has just lost a term may still be looking at its node.
+	poll, patience := time.NewTicker(10*time.Millisecond), time.After(time.Minute)
+	defer poll.Stop()
+	for n := target.Watches(t); n != 0; n = target.Watches(t) {
+		select {
+		case <-poll.C:
+		case <-patience:
+			t.Fatalf("%d watches are left", n)
+		}
 	}
 	if n := target.Ephemerals(t); n != 0 {
 		t.Errorf("%d nodes are left", n)

@@ -51,6 +51,9 @@ func TestPlace(t *testing.T) {
 	position(t, second, 1)
 	position(t, third, 2)
 	leave(t, second)
+	if err := s.Sync(t.Context(), "/"); err != nil { // the other session may use another server
+		t.Fatal(err)
+	}
 	position(t, third, 1)
 	l := take(t, first.Lock)
 	position(t, first, 0)
