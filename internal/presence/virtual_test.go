@@ -55,7 +55,9 @@ func TestRequests(t *testing.T) {
 		if err := srv.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		ops("setWatches") // and nothing else at a reconnect
 		update(t, p, "y")
 		ops("removeWatches exists setData exists") // the node may have gone unnoticed
