@@ -177,6 +177,37 @@ func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, 
 	return listings, nil
 }
 
+// WatchChildrenSince watches for the next child of a node that comes or goes,
+// and fires at once if one has come or gone after the transaction since (see
+// Stat.Pzxid), or if there is no such node. Unlike WatchChildren it does not read
+// the list of them, however many there are.
+func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid) (*Watch, error) {
+	const op = "watch"
+	if err := checkPath(path); err != nil {
+		return nil, opError(op, path, err)
+	}
+	abs := e.session.root.abs(path)
+	for {
+		c := newCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
+		w := e.link.watches.armSince(abs, c)
+		sent, err := e.exchange(ctx, c)
+		if err == nil && c.result() == nil {
+			return w, nil
+		}
+		w.Close()
+		switch {
+		case !sent:
+			e.link.watches.disarm(w)
+			return nil, opError(op, path, err)
+		case err != nil:
+			return nil, opError(op, path, err)
+		case !c.retryable():
+			return nil, opError(op, path, c.result())
+		}
+		e.breathe(ctx, c)
+	}
+}
+
 // Children returns the names of a node's children, in no order.
 func (e *Epoch) Children(ctx context.Context, path string) ([]string, error) {
 	c, err := e.read(ctx, "list", path, wire.OpGetChildren2, &wire.ChildrenResponse{})

@@ -103,21 +103,47 @@ func newWatches(l *link) *watches {
 // comes, which is the moment from which the server's events count. The caller
 // must send c, or call disarm.
 func (ws *watches) arm(path string, c *call) *Watch {
-	w := &Watch{
-		key:   watchKey{path, c.op == wire.OpGetChildren2},
-		all:   ws,
-		fired: make(chan struct{}),
-	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	w, s := ws.add(path, c.op == wire.OpGetChildren2)
+	s.arming++
+	c.onReply = func(c *call) { ws.armed(w, c) }
+	return w
+}
+
+// armSince is arm for a setWatches, which a server answers behind the event that
+// it sends at once if there is one: so events count from now on.
+func (ws *watches) armSince(path string, c *call) *Watch {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w, s := ws.add(path, true)
+	w.generation = ws.link.attachments()
+	s.interested[w] = struct{}{}
+	s.arming++
+	c.onReply = func(c *call) {
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		s.arming--
+		select {
+		case <-w.fired:
+		default:
+			s.held = s.held || c.err == nil && c.code == wire.OK
+		}
+		ws.sweep(w.key, s)
+	}
+	return w
+}
+
+// add returns a new watch and what is shared with others of the same key. ws.mu
+// is held.
+func (ws *watches) add(path string, children bool) (*Watch, *shared) {
+	w := &Watch{key: watchKey{path, children}, all: ws, fired: make(chan struct{})}
 	s := ws.byID[w.key]
 	if s == nil {
 		s = &shared{interested: make(map[*Watch]struct{})}
 		ws.byID[w.key] = s
 	}
-	s.arming++
-	c.onReply = func(c *call) { ws.armed(w, c) }
-	return w
+	return w, s
 }
 
 func (ws *watches) armed(w *Watch, c *call) {

@@ -1,0 +1,148 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+func watchSince(t testing.TB, z *session.Session, path string, since session.Zxid) *session.Watch {
+	t.Helper()
+	w, err := epoch(t, z).WatchChildrenSince(t.Context(), path, since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func pzxid(t testing.TB, z *session.Session, path string) session.Zxid {
+	t.Helper()
+	st, _, err := z.Exists(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Pzxid
+}
+
+// A watch of what has happened since fires at once if something has, and
+// otherwise at the next change, on every kind of server.
+func TestWatchChildrenSince(t *testing.T) {
+	z := zktest.Open(t).Session(t)
+	create(t, z, "/n", "")
+	create(t, z, "/n/a", "")
+	before := pzxid(t, z, "/n")
+	w := watchSince(t, z, "/n", before)
+	select {
+	case <-w.Fired():
+		t.Error("it has fired, and nothing has happened")
+	default:
+	}
+	if _, err := z.Set(t.Context(), "/n/a", []byte("x"), session.AnyVersion); err != nil { // is nothing of /n
+		t.Fatal(err)
+	}
+	select {
+	case <-w.Fired():
+		t.Error("it has fired for a change of a child's data")
+	default:
+	}
+	create(t, z, "/n/b", "")
+	<-w.Fired()
+	if w.Deleted() {
+		t.Error("/n is said to be gone")
+	}
+	<-watchSince(t, z, "/n", before).Fired() // since b has come
+	w = watchSince(t, z, "/n", pzxid(t, z, "/n"))
+	if err := z.Delete(t.Context(), "/n/a", session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	<-w.Fired()
+	w = watchSince(t, z, "/n/b", pzxid(t, z, "/n/b"))
+	if err := z.Delete(t.Context(), "/n/b", session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	<-w.Fired()
+	if !w.Deleted() {
+		t.Error("/n/b is not said to be gone")
+	}
+	w = watchSince(t, z, "/n/b", 1<<62)
+	<-w.Fired()
+	if !w.Deleted() {
+		t.Error("/n/b, which is not there, is not said to be gone")
+	}
+	if _, err := epoch(t, z).WatchChildrenSince(t.Context(), "n", 0); !errors.Is(err, session.ErrInvalid) {
+		t.Errorf("of a bad path: %v", err)
+	}
+}
+
+// It outlives connections, and leaves nothing at the server.
+func TestWatchChildrenSinceOverReconnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z, other := open(t, s), open(t, s)
+		create(t, z, "/n", "")
+		w := watchSince(t, z, "/n", pzxid(t, z, "/n"))
+		listed := watchChildren(t, z, "/n") // another watch of the same thing
+		s.Stop()
+		synctest.Wait() // everybody has heard of it
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if hasFired(w) {
+			t.Error("it has fired for a reconnect")
+		}
+		create(t, other, "/n/a", "")
+		if !hasFired(w) || !hasFired(listed) {
+			t.Error("it has not fired")
+		}
+		w = watchSince(t, z, "/n", pzxid(t, z, "/n"))
+		w.Close()
+		noWatches(t, s)
+		if w = watchSince(t, z, "/n", 0); !hasFired(w) {
+			t.Error("it has not fired at once")
+		}
+		noWatches(t, s)
+	})
+}
+
+// Whatever becomes of the request, the watch is there or the call has failed.
+func TestWatchChildrenSinceFaults(t *testing.T) {
+	for _, fault := range []zktest.Fault{zktest.Refuse, zktest.DropReply, zktest.Cut} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t)
+			z, other := open(t, s), open(t, s)
+			create(t, z, "/n", "")
+			since := pzxid(t, z, "/n")
+			remove := s.Inject(zktest.Rule{Op: "setWatches", Session: z.Status().ID, Nth: 1, Fault: fault})
+			w := watchSince(t, z, "/n", since)
+			remove()
+			create(t, other, "/n/a", "")
+			if err := z.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !hasFired(w) {
+				t.Errorf("fault %v: it has not fired", fault)
+			}
+			e := epoch(t, z)
+			s.Stop()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := e.WatchChildrenSince(ctx, "/n", 0)
+			wantError(t, err, context.DeadlineExceeded)
+			if err := s.Restart(); err != nil {
+				t.Fatal(err)
+			}
+			if err := z.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			noWatches(t, s)
+		})
+	}
+}
