@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -67,7 +68,7 @@ func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 			w.Close()
 			return nil
 		}
-		if err := await(ctx, ep, w, path); err != nil {
+		if err := lease.Await(ctx, ep, w, path); err != nil {
 			return err
 		}
 	}

@@ -65,60 +65,7 @@ func (s *fixedSeat) enter(ctx context.Context, data []byte) (lease.Claim, error)
 	if err := s.check(); err != nil {
 		return lease.Claim{}, err
 	}
-	for {
-		e, err := s.session.Epoch(ctx)
-		if err != nil {
-			return lease.Claim{}, &session.OpError{Op: "create", Path: s.node, Err: err}
-		}
-		c, err := s.enterIn(ctx, e, data)
-		if !errors.Is(err, session.ErrExpired) {
-			return c, err
-		}
-	}
-}
-
-func (s *fixedSeat) enterIn(ctx context.Context, e *session.Epoch, data []byte) (lease.Claim, error) {
-	for {
-		_, st, err := e.Create(ctx, s.node, data, session.Ephemeral(), session.Parents())
-		if err == nil {
-			return s.claim(ctx, e, st)
-		}
-		if !errors.Is(err, session.ErrNodeExists) {
-			return lease.Claim{}, err
-		}
-		if err := s.awaitAbsence(ctx, e); err != nil {
-			return lease.Claim{}, err
-		}
-	}
-}
-
-func (s *fixedSeat) claim(ctx context.Context, e *session.Epoch, st session.Stat) (lease.Claim, error) {
-	hold, err := e.Hold(ctx)
-	if err != nil {
-		e.Discard(s.node, st.Czxid, nil)
-		return lease.Claim{}, &session.OpError{Op: "hold", Path: s.node, Err: err}
-	}
-	return lease.Claim{Epoch: e, Path: s.node, Token: st.Czxid, Version: st.Version, Hold: hold}, nil
-}
-
-// awaitAbsence waits until the node has gone.
-func (s *fixedSeat) awaitAbsence(ctx context.Context, e *session.Epoch) error {
-	for {
-		_, exists, w, err := e.WatchExists(ctx, s.node)
-		if err != nil {
-			return err
-		}
-		if !exists {
-			w.Close()
-			return nil
-		}
-		if err := await(ctx, e, w, s.node); err != nil {
-			return err
-		}
-		if w.Deleted() {
-			return nil
-		}
-	}
+	return lease.Seat{Session: s.session, Path: s.node}.Take(ctx, data)
 }
 
 func (s *fixedSeat) holder(context.Context, *session.Epoch) (string, error) {
@@ -140,17 +87,4 @@ func watchAbsent(ctx context.Context, e *session.Epoch, path string) (*session.W
 		return nil, nil
 	}
 	return w, nil
-}
-
-// await waits for w to fire.
-func await(ctx context.Context, e *session.Epoch, w *session.Watch, path string) error {
-	defer w.Close()
-	select {
-	case <-w.Fired():
-		return nil
-	case <-ctx.Done():
-		return &session.OpError{Op: "wait for", Path: path, Err: context.Cause(ctx)}
-	case <-e.Context().Done():
-		return context.Cause(e.Context())
-	}
 }

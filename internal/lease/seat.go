@@ -1,0 +1,91 @@
+package lease
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Seat is a place for one: an ephemeral node of a fixed name, which whoever creates
+// it holds. All who wait try again when it goes, so it suits few of them, and there
+// is no order among these.
+type Seat struct {
+	Session *session.Session
+	Path    string
+}
+
+// Take waits until the seat is free, and takes it with a node that holds data. A
+// wait survives reconnects and the end of a ZooKeeper session. When ctx ends, no
+// node is left.
+//
+// If the seat is free, it takes one round trip.
+func (s Seat) Take(ctx context.Context, data []byte) (Claim, error) {
+	for {
+		e, err := s.Session.Epoch(ctx)
+		if err != nil {
+			return Claim{}, &session.OpError{Op: "create", Path: s.Path, Err: err}
+		}
+		c, err := s.takeIn(ctx, e, data)
+		if !errors.Is(err, session.ErrExpired) {
+			return c, err
+		}
+	}
+}
+
+func (s Seat) takeIn(ctx context.Context, e *session.Epoch, data []byte) (Claim, error) {
+	for {
+		_, st, err := e.Create(ctx, s.Path, data, session.Ephemeral(), session.Parents())
+		if err == nil {
+			return s.claim(ctx, e, st)
+		}
+		if !errors.Is(err, session.ErrNodeExists) {
+			return Claim{}, err
+		}
+		if err := AwaitAbsence(ctx, e, s.Path); err != nil {
+			return Claim{}, err
+		}
+	}
+}
+
+func (s Seat) claim(ctx context.Context, e *session.Epoch, st session.Stat) (Claim, error) {
+	hold, err := e.Hold(ctx)
+	if err != nil {
+		e.Discard(s.Path, st.Czxid, nil)
+		return Claim{}, &session.OpError{Op: "hold", Path: s.Path, Err: err}
+	}
+	return Claim{Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version, Hold: hold}, nil
+}
+
+// AwaitAbsence waits until there is no node at path.
+func AwaitAbsence(ctx context.Context, e *session.Epoch, path string) error {
+	for {
+		_, exists, w, err := e.WatchExists(ctx, path)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			w.Close()
+			return nil
+		}
+		if err := Await(ctx, e, w, path); err != nil {
+			return err
+		}
+		if w.Deleted() {
+			return nil
+		}
+	}
+}
+
+// Await waits for a watch of path to fire.
+func Await(ctx context.Context, e *session.Epoch, w *session.Watch, path string) error {
+	defer w.Close()
+	select {
+	case <-w.Fired():
+		return nil
+	case <-ctx.Done():
+		return &session.OpError{Op: "wait for", Path: path, Err: context.Cause(ctx)}
+	case <-e.Context().Done():
+		return context.Cause(e.Context())
+	}
+}
