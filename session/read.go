@@ -73,7 +73,7 @@ type Node struct {
 	Path string
 	Data []byte
 	Stat Stat
-	Err  error // of Nodes and WatchNodes: ErrNoNode, ErrNoAuth
+	Err  error // of Nodes, Stats and WatchNodes: ErrNoNode, ErrNoAuth
 	// Watch, of WatchNodes, fires at the node's next change. It is nil if Err is
 	// not.
 	Watch *Watch
@@ -92,6 +92,23 @@ func (e *Epoch) node(ctx context.Context, op, path string) (Node, error) {
 // Nodes reads several nodes in one flight, in the order of paths.
 func (e *Epoch) Nodes(ctx context.Context, paths ...string) ([]Node, error) {
 	return e.nodes(ctx, "get", false, paths)
+}
+
+// Stats is Nodes without the data.
+func (e *Epoch) Stats(ctx context.Context, paths ...string) ([]Node, error) {
+	const op = "exists"
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	calls, _, err := e.readAll(ctx, op, wire.OpExists, false, paths)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make([]Node, len(paths))
+	for i, c := range calls {
+		nodes[i] = Node{Path: paths[i], Stat: fromWire(c.reply.(*wire.Stat)), Err: opError(op, paths[i], c.result())}
+	}
+	return nodes, nil
 }
 
 // WatchNodes reads several nodes in one flight, in the order of paths, and

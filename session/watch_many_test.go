@@ -46,6 +46,29 @@ func TestWatchListingsInOneFlight(t *testing.T) {
 	})
 }
 
+// What is there is told of, without what it holds and without a watch.
+func TestStatsInOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/a", "data")
+		ns, err := epoch(t, z).Stats(t.Context(), "/a", "/b")
+		if err != nil || len(ns) != 2 {
+			t.Fatalf("%v, %v", ns, err)
+		}
+		if ns[0].Path != "/a" || ns[0].Stat.DataLength != 4 || ns[0].Stat.Czxid == 0 || ns[0].Data != nil || ns[0].Err != nil {
+			t.Errorf("/a: %+v", ns[0])
+		}
+		wantError(t, ns[1].Err, session.ErrNoNode)
+		noWatches(t, s)
+		if ns, err := epoch(t, z).Stats(t.Context()); ns != nil || err != nil {
+			t.Errorf("of nothing: %v, %v", ns, err)
+		}
+		_, err = epoch(t, z).Stats(t.Context(), "/a", "b")
+		wantError(t, err, session.ErrInvalid)
+	})
+}
+
 // One bell serves many watches: it rings once for any number of them that fire
 // before it is heard, and for those that fired before it was there.
 func TestWatchNotify(t *testing.T) {
