@@ -64,6 +64,18 @@ func (r *Registry) Register(ctx context.Context, in Instance) (*Registration, er
 	}
 }
 
+// Check returns the session.ErrInvalid that Register would for an instance, unless
+// it is its size that is wrong. It sends nothing, and the Registry may be one without
+// a session.
+func (r *Registry) Check(in Instance) error {
+	in = in.clone()
+	if in.ID == "" {
+		in.ID = r.format.newID(in.Service)
+	}
+	_, err := r.complete("check", &in)
+	return err
+}
+
 // complete checks an instance, adds what follows from what was given, and returns
 // the path of its node.
 func (r *Registry) complete(op string, in *Instance) (string, error) {
@@ -93,6 +105,16 @@ func (g *Registration) Instance() Instance {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.now.clone()
+}
+
+// Path is that of the instance's node.
+func (g *Registration) Path() string { return g.presence.Path() }
+
+// Token is the zxid that the instance's node was created with, in the session that
+// it was registered in last. It grows from one session to the next.
+func (g *Registration) Token() session.Zxid {
+	token, _ := g.presence.Token()
+	return token
 }
 
 // Update replaces what is registered, and returns once the node shows it. Service

@@ -24,6 +24,10 @@ func TestRegisterUpdateDeregister(t *testing.T) {
 	r, other := registry.New(s, root), registry.New(o, root)
 	wants(t, o, other, "web")
 	g := register(t, r, registry.Instance{ID: "a", Meta: map[string]string{"zone": "1"}})
+	_, st, err := s.Get(t.Context(), g.Path())
+	if err != nil || g.Path() != root+"/web/a" || g.Token() != st.Czxid {
+		t.Errorf("%s has token %v, and the node %v (%v)", g.Path(), g.Token(), st.Czxid, err)
+	}
 	in := g.Instance()
 	if in.Registered.IsZero() || time.Since(in.Registered).Abs() > time.Hour {
 		t.Errorf("registered at %v", in.Registered)
@@ -278,9 +282,16 @@ func TestBadInput(t *testing.T) {
 	} {
 		_, err := registry.New(s, root, registry.WithLayout(test.layout)).Register(t.Context(), test.in)
 		var oe *session.OpError
+		if cerr := registry.New(nil, root, registry.WithLayout(test.layout)).Check(test.in); len(test.in.Meta["a"]) < 1<<20 &&
+			(!errors.Is(cerr, session.ErrInvalid) || !strings.Contains(cerr.Error(), test.says)) {
+			t.Errorf("%v of %.200v: Check says %.300v, and not %q", test.layout, test.in, cerr, test.says)
+		}
 		if !errors.Is(err, session.ErrInvalid) || !errors.As(err, &oe) || oe.Op == "" || oe.Path == "" || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%v of %.200v: %.300v, which does not say %q", test.layout, test.in, err, test.says)
 		}
+	}
+	if err := registry.New(nil, "").Check(registry.Instance{Service: "web", Addr: "h:1"}); err != nil {
+		t.Errorf("Check refuses a good instance: %v", err)
 	}
 	for _, bad := range []string{"relative", "/a//b", "/a/"} {
 		r := registry.New(s, bad)
@@ -288,6 +299,7 @@ func TestBadInput(t *testing.T) {
 		_, serr := r.Services(t.Context())
 		_, gerr := r.Register(t.Context(), good)
 		_, rerr := r.Resolve(t.Context(), "web")
+		cerr := r.Check(good)
 		var werr, aerr error
 		for _, err := range r.Watch(t.Context(), "web") {
 			werr = err
@@ -295,7 +307,7 @@ func TestBadInput(t *testing.T) {
 		for _, err := range r.WatchAll(t.Context()) {
 			aerr = err
 		}
-		for _, err := range []error{lerr, serr, gerr, rerr, werr, aerr} {
+		for _, err := range []error{lerr, serr, gerr, rerr, cerr, werr, aerr} {
 			if !errors.Is(err, session.ErrInvalid) {
 				t.Errorf("with root %q: %v", bad, err)
 			}

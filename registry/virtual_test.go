@@ -109,8 +109,12 @@ func TestExpiryIsMended(t *testing.T) {
 		g := register(t, registry.New(s, root), registry.Instance{})
 		time.Sleep(time.Minute)
 		for range 5 {
+			token := g.Token()
 			srv.Expire(s.Status().ID)
 			time.Sleep(time.Minute)
+			if g.Token() <= token {
+				t.Errorf("after an expiry the token is %v, and was %v", g.Token(), token)
+			}
 			if list := lookup(t, r, "web"); len(list) != 1 || list[0].ID != g.Instance().ID || !list[0].Registered.Equal(g.Instance().Registered) {
 				t.Errorf("after an expiry there are %+v", list)
 			}
