@@ -48,6 +48,20 @@ func pathAndCommand(cmd *cobra.Command, args []string) (string, *command, error)
 	return own[0], c, err
 }
 
+// onlyCommand is pathAndCommand where there is no PATH.
+func onlyCommand(cmd *cobra.Command, args []string) (*command, error) {
+	dash := cmd.ArgsLenAtDash()
+	switch {
+	case len(args) == 0 && dash < 0:
+		return nil, nil
+	case dash != 0:
+		return nil, usage("unexpected argument %q; a command to run comes after --", args[0])
+	case len(args) == 0:
+		return nil, usage("no command after --")
+	}
+	return lookUp(args)
+}
+
 func lookUp(argv []string) (*command, error) {
 	c := &command{argv: argv}
 	var err error

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -44,53 +43,9 @@ if CMD cannot be executed, 127 if it is not found.`,
 			if err != nil {
 				return nil, err
 			}
-			p := &present{Membership: m, id: s.Status().ID, left: make(chan struct{}), quiet: make(chan struct{})}
-			go p.report(a)
-			return p, nil
+			p := &present{announced: m, name: m.ID(), as: "a member", withdraw: m.Leave, over: membership.ErrLeft}
+			return p.begin(a, s), nil
 		})
 	}
 	return cmd
-}
-
-// present is membership of a group, which is not lost as ownership is: it comes
-// back by itself.
-type present struct {
-	*membership.Membership
-	id    int64         // of the session at the beginning
-	left  chan struct{} // closed by release
-	quiet chan struct{} // closed when nothing is reported any more
-}
-
-func (p *present) Context() context.Context { return context.Background() }
-func (p *present) Err() error               { return nil }
-func (p *present) SessionID() int64         { return p.id }
-
-func (p *present) release(ctx context.Context) error {
-	close(p.left)
-	<-p.quiet
-	return p.Leave(ctx)
-}
-
-// report tells people when the others do not see the member, and when they do
-// again.
-func (p *present) report(a *app) {
-	defer close(p.quiet)
-	for absent := false; ; {
-		changed := p.Changed()
-		switch err := p.Membership.Err(); {
-		case errors.Is(err, membership.ErrLeft), errors.Is(err, session.ErrClosed):
-			return
-		case err != nil && !absent:
-			a.notice("%s: not a member: %v", p.ID(), err)
-			absent = true
-		case err == nil && absent:
-			a.notice("%s: a member again", p.ID())
-			absent = false
-		}
-		select {
-		case <-changed:
-		case <-p.left:
-			return
-		}
-	}
 }

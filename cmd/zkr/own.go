@@ -56,6 +56,8 @@ type owner struct {
 	grace   time.Duration
 	repeat  bool // own and run again and again
 	passing bool // do not stay if there is no command
+	// shows is what wait prints; nil for the token.
+	shows func(owned) (text string, v any)
 }
 
 // run acquires and holds. Connecting and acquiring end with the first signal.
@@ -139,14 +141,22 @@ func (o *owner) notStarted(err error) error {
 	return cannotRun(o.command.argv[0], err)
 }
 
+// owned is what is owned, as JSON.
+type owned struct {
+	Path    string `json:"path"`
+	Token   int64  `json:"token"`
+	Session string `json:"session"`
+	Node    string `json:"node"`
+}
+
 // wait prints what is owned and, unless it is passing, waits for a signal.
 func (o *owner) wait(g grip) error {
-	err := o.answer(strconv.FormatInt(int64(g.Token()), 10), struct {
-		Path    string `json:"path"`
-		Token   int64  `json:"token"`
-		Session string `json:"session"`
-		Node    string `json:"node"`
-	}{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()})
+	own := owned{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()}
+	text, v := strconv.FormatInt(own.Token, 10), any(own)
+	if o.shows != nil {
+		text, v = o.shows(own)
+	}
+	err := o.answer(text, v)
 	if err != nil || o.passing {
 		return err
 	}

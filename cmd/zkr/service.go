@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/registry"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func newService(a *app) *cobra.Command {
+	return group("service", "Register services, and find them",
+		`Register instances of services, and find them. They go when they are deregistered, when
+they die, and when they are cut off for longer than their session timeout.`,
+		newServiceRegister(a), newServiceLs(a), newServiceWatch(a))
+}
+
+// registryFlags say where services are, and in whose layout.
+type registryFlags struct{ layout, root string }
+
+func (f *registryFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.layout, "layout", registry.Curator.String(),
+		"whose nodes to use: `curator`, spring (Spring Cloud), micro (Go Micro), kratos or serverset (Twitter's)")
+	fs.StringVar(&f.root, "root", "", "`path` of the services; by default the layout's own, such as /services")
+}
+
+// at returns what makes the registry for a session, once the flags are known to be
+// right.
+func (f *registryFlags) at(a *app) (func(*session.Session) *registry.Registry, error) {
+	l, err := registry.ParseLayout(f.layout)
+	if err != nil {
+		return nil, usage("--layout %s is none of curator, spring, micro, kratos and serverset", f.layout)
+	}
+	if f.root != "" {
+		if err := session.CheckPath(f.root); err != nil {
+			return nil, usage("--root: %w", errors.Unwrap(err))
+		}
+	}
+	return func(s *session.Session) *registry.Registry {
+		return registry.New(s, f.root, registry.WithLayout(l), registry.WithMalformed(func(err error) { a.notice("%v", err) }))
+	}, nil
+}
+
+// find is at for commands that look for a service, unless they are about all of
+// them. A name that cannot be one is refused before anything is sent.
+func (f *registryFlags) find(a *app, args []string) (registryAt func(*session.Session) *registry.Registry, service string, err error) {
+	at, err := f.at(a)
+	if err != nil || len(args) == 0 {
+		return at, "", err
+	}
+	const anywhere = "host:1"
+	if err := at(nil).Check(registry.Instance{Service: args[0], Addr: anywhere}); err != nil {
+		return nil, "", exitOfSession(err)
+	}
+	return at, args[0], nil
+}
+
+// instanceJSON is an instance as others see it.
+type instanceJSON struct {
+	Service    string                     `json:"service"`
+	ID         string                     `json:"id"`
+	Addr       string                     `json:"addr"`
+	TLSPort    int                        `json:"tlsPort,omitempty"`
+	Version    string                     `json:"version,omitempty"`
+	Weight     int                        `json:"weight,omitempty"`
+	Disabled   bool                       `json:"disabled,omitempty"`
+	Meta       map[string]string          `json:"meta,omitempty"`
+	Endpoints  []string                   `json:"endpoints,omitempty"`
+	Payload    json.RawMessage            `json:"payload,omitempty"`
+	URISpec    string                     `json:"uriSpec,omitempty"`
+	Registered *time.Time                 `json:"registered,omitempty"`
+	Extra      map[string]json.RawMessage `json:"extra,omitempty"`
+}
+
+func newInstanceJSON(in registry.Instance) instanceJSON {
+	j := instanceJSON{
+		Service: in.Service, ID: in.ID, Addr: in.Addr, TLSPort: in.TLSPort, Version: in.Version, Weight: in.Weight, Disabled: in.Disabled,
+		Meta: in.Meta, Endpoints: in.Endpoints, Payload: in.Payload, URISpec: in.URISpec, Extra: in.Extra,
+	}
+	if !in.Registered.IsZero() {
+		registered := in.Registered.UTC()
+		j.Registered = &registered
+	}
+	return j
+}
+
+// whereabouts is an instance's id and address.
+func whereabouts(in registry.Instance) string { return label(in.ID) + " " + label(in.Addr) }
+
+// describe is whereabouts and what callers may want to know besides.
+func describe(in registry.Instance) string {
+	words := []string{whereabouts(in)}
+	if in.Disabled {
+		words = append(words, "disabled")
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.Meta)) {
+		words = append(words, label(key)+"="+label(in.Meta[key]))
+	}
+	return strings.Join(words, " ")
+}
+
+func newServiceLs(a *app) *cobra.Command {
+	var f registryFlags
+	cmd := &cobra.Command{
+		Use:   "ls [flags] [NAME]",
+		Short: "Print the services, or the instances of one",
+		Long: `Print the name of each service that has instances. With NAME, print a line for each
+instance of that service: its id, its address, "disabled" if it is not to be used, and
+its metadata. Nodes that are not instances are told on stderr and left out.
+
+Exit codes: 0, 1 if the service has no instances, 2 for bad usage, 3 if no server can be
+reached, 4 if not authorised.`,
+		Args: maybeName,
+	}
+	f.register(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		at, service, err := f.find(a, args)
+		if err != nil {
+			return err
+		}
+		return a.look(func(ctx context.Context, c *client) error {
+			if service == "" {
+				return c.listServices(ctx, at(c.Session))
+			}
+			return c.listInstances(ctx, at(c.Session), service)
+		})
+	}
+	return cmd
+}
+
+func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
+	names, err := r.Services(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := c.answer(label(name), struct {
+			Service string `json:"service"`
+		}{name})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) listInstances(ctx context.Context, r *registry.Registry, service string) error {
+	list, err := r.Lookup(ctx, service)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return exit(exitNo, fmt.Errorf("%s: %w", label(service), registry.ErrNoInstances))
+	}
+	for _, in := range list {
+		if err := c.answer(describe(in), newInstanceJSON(in)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maybeName takes at most one argument, which must not be empty.
+func maybeName(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) > 1:
+		return usage("unexpected argument %q", args[1])
+	case len(args) == 1 && args[0] == "":
+		return usage("NAME is empty")
+	}
+	return nil
+}

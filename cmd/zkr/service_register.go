@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/registry"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func newServiceRegister(a *app) *cobra.Command {
+	var f registryFlags
+	var name, addr, id string
+	var meta []string
+	cmd := &cobra.Command{
+		Use:   "register --name NAME --addr HOST:PORT [flags] [-- CMD ARG...]",
+		Short: "Be an instance of a service while a command runs",
+		Long: `Register an instance of the service NAME, run CMD, deregister when it has ended, and exit
+with its code. An id that is given takes the place of whoever has it, which then waits
+for its turn.
+
+CMD runs as that of zkr lock does, but nothing ends it: should the session be lost, the
+instance is registered again in the next, and ZKR_TOKEN and ZKR_SESSION are those at
+the beginning. ZKR_PATH is the node of the service; besides, there are ZKR_SERVICE,
+ZKR_ID and ZKR_ADDR. Without CMD, print the id and be registered until a signal.
+
+Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 125 if zkr failed, 126
+if CMD cannot be executed, 127 if it is not found.`,
+		Example: `  zkr service register --name web --addr 10.0.0.1:8080 --meta zone=a -- serve
+  zkr service register --layout spring --name shop --id shop-1 --addr 10.0.0.1:8080`,
+		Annotations: map[string]string{wraps: ""},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&name, "name", "", "`name` of the service")
+	fs.StringVar(&addr, "addr", "", "`host:port` where it is reached")
+	fs.StringVar(&id, "id", "", "`name` of the instance; by default one that nobody has")
+	fs.StringArrayVar(&meta, "meta", nil, "`key=value` for callers to see; may be repeated")
+	f.register(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		command, err := onlyCommand(cmd, args)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !fs.Changed("name"):
+			return usage("--name is missing")
+		case !fs.Changed("addr"):
+			return usage("--addr is missing")
+		case fs.Changed("id") && id == "":
+			return usage("--id is empty")
+		}
+		in := registry.Instance{Service: name, ID: id, Addr: addr}
+		if in.Meta, err = parseMeta(meta); err != nil {
+			return err
+		}
+		at, err := f.at(a)
+		if err != nil {
+			return err
+		}
+		if err := at(nil).Check(in); err != nil {
+			return err
+		}
+		return a.register(at, in, command)
+	}
+	return cmd
+}
+
+// parseMeta takes apart what --meta was given.
+func parseMeta(pairs []string) (map[string]string, error) {
+	var meta map[string]string
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		switch _, twice := meta[key]; {
+		case !ok || key == "":
+			return nil, usage("--meta %s is not KEY=VALUE", pair)
+		case twice:
+			return nil, usage("--meta %s: there is one of that key already", pair)
+		case meta == nil:
+			meta = make(map[string]string)
+		}
+		meta[key] = value
+	}
+	return meta, nil
+}
+
+func (a *app) register(at func(*session.Session) *registry.Registry, in registry.Instance, run *command) error {
+	o := &owner{app: a, command: run, grace: defaultGrace}
+	return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+		g, err := at(s).Register(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		is := g.Instance()
+		o.path, _ = session.Split(g.Path())
+		o.extra = []string{"ZKR_SERVICE=" + is.Service, "ZKR_ID=" + is.ID, "ZKR_ADDR=" + is.Addr}
+		o.shows = func(own owned) (string, any) {
+			return label(is.ID), struct {
+				instanceJSON
+				owned
+			}{newInstanceJSON(is), own}
+		}
+		p := &present{announced: g, name: is.Service + " " + is.ID, as: "registered", withdraw: g.Deregister, over: registry.ErrDeregistered}
+		return p.begin(a, s), nil
+	})
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/registry"
+)
+
+func newServiceWatch(a *app) *cobra.Command {
+	var f registryFlags
+	cmd := &cobra.Command{
+		Use:   "watch [flags] [NAME]",
+		Short: "Print which instances come and go",
+		Long: `Print a line for each instance of the service NAME that is there, comes or goes, or
+is changed: "joined", "left" or "changed", its id and its address, and, unless it has
+left, the rest that service ls prints. Without NAME, do so for all services, with the
+name of the service before the id. Of changes that follow each other at once, only the
+outcome may be told.
+
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+		Example: `  zkr service watch web
+  zkr service watch --layout serverset --root /prod/sets --json`,
+		Args: maybeName,
+	}
+	f.register(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		at, service, err := f.find(a, args)
+		if err != nil {
+			return err
+		}
+		return a.follow(func(ctx context.Context, c *client) error {
+			r := at(c.Session)
+			views := everything(r.WatchAll(ctx))
+			if service != "" {
+				views = only(service, r.Watch(ctx, service))
+			}
+			var last instances
+			for now, err := range views {
+				if err != nil {
+					return err
+				}
+				if err := c.tellInstances(now, last, service == ""); err != nil {
+					return err
+				}
+				last = now
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+// instances are those of one service, or of all.
+type instances map[instanceKey]registry.Instance
+
+// instanceKey is what stays the same when an instance is changed.
+type instanceKey struct{ service, id string }
+
+func (v instances) add(service string, list []registry.Instance) {
+	for _, in := range list {
+		v[instanceKey{service, in.ID}] = in
+	}
+}
+
+// only are the instances of one service.
+func only(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
+	return func(yield func(instances, error) bool) {
+		for list, err := range lists {
+			v := make(instances)
+			if v.add(service, list); !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+// everything are those of all services.
+func everything(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
+	return func(yield func(instances, error) bool) {
+		for lists, err := range all {
+			v := make(instances)
+			for service, list := range lists {
+				v.add(service, list)
+			}
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+// except are those that others lacks.
+func (v instances) except(others instances) []registry.Instance {
+	var list []registry.Instance
+	for k, in := range v {
+		if _, ok := others[k]; !ok {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+// unlike are those that are different in others.
+func (v instances) unlike(others instances) []registry.Instance {
+	var list []registry.Instance
+	for k, in := range v {
+		if other, ok := others[k]; ok && !reflect.DeepEqual(in, other) {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+func (c *client) tellInstances(now, last instances, named bool) error {
+	for _, change := range []struct {
+		event string
+		list  []registry.Instance
+		words func(registry.Instance) string
+	}{
+		{"left", last.except(now), whereabouts},
+		{"joined", now.except(last), describe},
+		{"changed", now.unlike(last), describe},
+	} {
+		slices.SortFunc(change.list, func(a, b registry.Instance) int {
+			return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID))
+		})
+		for _, in := range change.list {
+			words := change.words(in)
+			if named {
+				words = label(in.Service) + " " + words
+			}
+			err := c.answer(fmt.Sprint(change.event, " ", words), struct {
+				Event string `json:"event"`
+				instanceJSON
+			}{change.event, newInstanceJSON(in)})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
