@@ -132,13 +132,15 @@ func watch(t testing.TB, r *registry.Registry, service string) *watching {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watching{t, make(chan string, 1000), make(chan error, 1), cancel}
 	go func() {
-		for list, err := range r.Watch(ctx, service) {
+		var list []registry.Instance
+		var err error
+		for list, err = range r.Watch(ctx, service) {
 			if err != nil {
-				w.end <- err
-				return
+				break
 			}
 			w.views <- ids(list)
 		}
+		w.end <- err // once the loop has given up its watches
 	}()
 	return w
 }

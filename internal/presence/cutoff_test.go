@@ -55,11 +55,13 @@ func TestFormerNodeIsReplaced(t *testing.T) {
 		}()
 		synctest.Wait()
 		former := s.Status().ID
+		admit := srv.Inject(zktest.Rule{Op: "connect", Fault: zktest.Refuse}) // it does not come back before it is looked at
 		heal := srv.Partition(former)
 		until(t, p, func(err error) bool { return errors.Is(err, session.ErrExpired) })
 		if data, st, err := o.Get(t.Context(), path); err != nil || string(data) != "one" || st.EphemeralOwner != former {
 			t.Errorf("before: %q of 0x%x (%v)", data, st.EphemeralOwner, err)
 		}
+		admit()
 		until(t, p, isNil)
 		if after := wants(t, o, s, "one"); after.EphemeralOwner == former || after.Czxid <= before.Czxid {
 			t.Errorf("it was 0x%x's, and is 0x%x's", former, after.EphemeralOwner)
