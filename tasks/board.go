@@ -1,0 +1,161 @@
+package tasks
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// board is what the master knows.
+type board struct {
+	tasks    map[string]*task // those that are not finished
+	waiting  []*task          // those of them that may be assigned now, in order
+	delayed  []*task          // and those that may be later
+	doubtful []*task          // and those of which it is not known whether they are finished
+	desks    map[string]*desk
+	finished []finished          // by age
+	over     map[string]struct{} // the names of finished
+}
+
+func newBoard() board {
+	return board{tasks: make(map[string]*task), desks: make(map[string]*desk), over: make(map[string]struct{})}
+}
+
+// task is one that is not finished, as far as is known.
+type task struct {
+	name    string
+	number  int32
+	history history
+	data    []byte         // nil if it has not been read
+	desk    *desk          // to which it is assigned; nil if it is to none
+	due     time.Time      // of a delayed one
+	doubted bool           // is among the doubtful
+	watch   *session.Watch // for its status; nil unless a worker that is not ours has it
+}
+
+// finished is a task that can be removed some time.
+type finished struct {
+	name string
+	at   time.Time
+}
+
+// desk is a worker, or the inbox of one that has gone.
+type desk struct {
+	id       string
+	live     bool
+	open     bool // there is an inbox
+	capacity int
+	ours     bool // its worker is of this package
+	tasks    map[string]*task
+	extra    map[string]struct{} // assignments of tasks that are finished, or another's
+
+	dataWatch, listWatch *session.Watch // of its inbox
+
+	again time.Time // when to try again to clear it
+	pause time.Duration
+}
+
+func (d *desk) close() {
+	closeWatch(d.dataWatch)
+	closeWatch(d.listWatch)
+	d.dataWatch, d.listWatch = nil, nil
+}
+
+// doubt has a task's outcome be looked at.
+func (b *board) doubt(t *task) {
+	if !t.doubted {
+		t.doubted = true
+		b.doubtful = append(b.doubtful, t)
+	}
+}
+
+// know adds a task that has not been known.
+func (b *board) know(name string) *task {
+	if t := b.tasks[name]; t != nil {
+		return t
+	}
+	number, _ := taskNumber(name)
+	t := &task{name: name, number: number, history: history{version: noNode}}
+	b.tasks[name] = t
+	return t
+}
+
+// forget drops a task from all lists but those of the waiting, which it must not be
+// in.
+func (b *board) forget(t *task) {
+	closeWatch(t.watch)
+	if t.desk != nil {
+		delete(t.desk.tasks, t.name)
+		t.desk = nil
+	}
+	delete(b.tasks, t.name)
+}
+
+// enqueue puts a task that is assigned to nobody among those that are to be.
+func (b *board) enqueue(t *task, now time.Time) {
+	closeWatch(t.watch)
+	t.watch = nil
+	if t.due.After(now) {
+		b.delayed = append(b.delayed, t)
+		return
+	}
+	if n := len(b.waiting); n == 0 || earlier(b.waiting[n-1].number, t.number) { // as a rule
+		b.waiting = append(b.waiting, t)
+		return
+	}
+	i, _ := slices.BinarySearchFunc(b.waiting, t, func(a, b *task) int { return cmp.Compare(a.number-b.number, 0) })
+	b.waiting = slices.Insert(b.waiting, i, t)
+}
+
+// unlist takes a task out of the lists of those that are to be assigned.
+func (b *board) unlist(t *task) {
+	if t.doubted || t.desk != nil {
+		return // it is in none
+	}
+	is := func(other *task) bool { return other == t }
+	b.waiting = slices.DeleteFunc(b.waiting, is)
+	b.delayed = slices.DeleteFunc(b.delayed, is)
+}
+
+// byNumber sorts the names of tasks.
+func byNumber(a, b string) int {
+	x, _ := taskNumber(a)
+	y, _ := taskNumber(b)
+	return cmp.Compare(x-y, 0)
+}
+
+// wake moves tasks whose pause is over to those that wait.
+func (b *board) wake(now time.Time) {
+	delayed := b.delayed
+	b.delayed = nil
+	for _, t := range delayed {
+		b.enqueue(t, now)
+	}
+}
+
+// finish moves a task to those that are finished.
+func (b *board) finish(name string, at time.Time) {
+	if _, known := b.over[name]; known {
+		return
+	}
+	b.over[name] = struct{}{}
+	i := len(b.finished)
+	for i > 0 && b.finished[i-1].at.After(at) {
+		i--
+	}
+	b.finished = slices.Insert(b.finished, i, finished{name, at})
+}
+
+// staff are the live workers that have an inbox, sorted by id.
+func (b *board) staff() []Worker {
+	var ws []Worker
+	for _, id := range slices.Sorted(maps.Keys(b.desks)) {
+		if d := b.desks[id]; d.live && d.open {
+			ws = append(ws, Worker{id, d.capacity, len(d.tasks)})
+		}
+	}
+	return ws
+}

@@ -1,0 +1,140 @@
+package tasks_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/tasks"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// TestMain sees to it that no test leaves a goroutine behind. Within synctest
+// bubbles the bubble itself does.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := zktest.CloseShared(); err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+const path = "/pool"
+
+type (
+	pool    = tasks.Pool[string, string]
+	task    = tasks.Task[string]
+	ticket  = tasks.Ticket[string]
+	handler = func(context.Context, task) (string, error)
+)
+
+// texts is a pool of texts.
+func texts(s *session.Session, opts ...tasks.Option) *pool {
+	return tasks.New(s, path, codec.Text(), codec.Text(), opts...)
+}
+
+// echo answers with what it was given.
+func echo(_ context.Context, t task) (string, error) { return t.Input + "!", nil }
+
+// patience bounds what should take no time.
+const patience = 30 * time.Second
+
+func soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// background runs f until stop is called, and complains if it returns for another
+// reason.
+func background(t testing.TB, f func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stopped := false
+	stop = func() {
+		t.Helper()
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func leading(t testing.TB, p *pool) (stop func()) { return background(t, p.Master) }
+
+func working(t testing.TB, p *pool, id string, fn handler) (stop func()) {
+	return background(t, func(ctx context.Context) error { return p.Work(ctx, id, fn) })
+}
+
+func submit(t testing.TB, p *pool, in string) *ticket {
+	t.Helper()
+	k, err := p.Submit(soon(t), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// wants waits for a result.
+func wants(t testing.TB, k *ticket, want string) {
+	t.Helper()
+	if got, err := k.Wait(soon(t)); err != nil || got != want {
+		t.Errorf("%s: %q, %v, want %q", k.ID(), got, err, want)
+	}
+}
+
+// fails waits for a failure.
+func fails(t testing.TB, k *ticket, message string) {
+	t.Helper()
+	_, err := k.Wait(soon(t))
+	var te *tasks.TaskError
+	if !errors.As(err, &te) || te.ID != k.ID() || !strings.Contains(te.Message, message) {
+		t.Errorf("%s: %v, want the message %q", k.ID(), err, message)
+	}
+}
+
+// data is what a node holds; "-" if there is none.
+func data(t testing.TB, s *session.Session, path string) string {
+	t.Helper()
+	if err := s.Sync(soon(t), path); err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := s.Get(soon(t), path)
+	if errors.Is(err, session.ErrNoNode) {
+		return "-"
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(d)
+}
+
+func wantError(t testing.TB, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("error is %v, want %v", err, target)
+	}
+}
+
+func noPause(int) time.Duration { return 0 }

@@ -1,0 +1,175 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+var (
+	errDeposed  = errors.New("tasks: not the master any more")
+	errResigned = errors.New("tasks: the master has stopped")
+)
+
+// Master is a candidate for the pool's master, and the master when the one before
+// has gone, until ctx ends. The master assigns tasks to live workers, no more than
+// they take (see Assign, Concurrency), takes back those of workers that have died,
+// and removes finished tasks (see Keep). A new master goes on from the nodes alone.
+//
+// Candidates contend for one ephemeral node of a fixed name, so there should be few
+// of them. Master returns when ctx has ended, or for an error that waiting does not
+// mend, such as session.ErrNoAuth. The error is never nil.
+//
+// A term begins with a list of all tasks and a read of each one's status. From then
+// on the cost of a task does not depend on how many others wait or are finished: a
+// share in a transaction that assigns, one list of its worker's inbox when it is
+// assigned and one when it is settled, and a read of its status.
+func (p *Pool[In, Out]) Master(ctx context.Context) error {
+	if err := p.usable("lead"); err != nil {
+		return err
+	}
+	return p.lead(ctx)
+}
+
+// lead campaigns and leads until ctx ends.
+func (c *core) lead(ctx context.Context) error {
+	seat := lease.Seat{Session: c.session, Path: c.master()}
+	pause := newPause()
+	for {
+		claim, err := seat.Take(ctx, []byte(c.address))
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		l := lease.Begin(ctx, claim, lease.Terms{Lost: errDeposed, Released: errResigned})
+		err = c.term(ctx, l)
+		l.Release(context.WithoutCancel(ctx))
+		switch {
+		case ctx.Err() != nil:
+			return &session.OpError{Op: "lead", Path: c.path, Err: context.Cause(ctx)}
+		case permanentError(err):
+			return err
+		}
+		if time.Since(began) > longestPause {
+			pause.Reset()
+		}
+		sleep(ctx, pause.NextBackOff())
+	}
+}
+
+// term leads until the lease or ctx ends, or something is not as it should be. What
+// the master knows ends with it.
+func (c *core) term(ctx context.Context, l *lease.Lease) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.Context(), func() { cancel(l.Err()) })()
+	m := &master{core: c, epoch: l.Epoch(), bell: make(chan struct{}, 1), board: newBoard()}
+	defer m.close()
+	if err := m.enthrone(ctx, l.Guard()); err != nil {
+		return err
+	}
+	for {
+		if err := m.look(ctx); err != nil {
+			return err
+		}
+		if err := m.act(ctx); err != nil {
+			return err
+		}
+		if err := m.rest(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// master is one term.
+type master struct {
+	*core
+	epoch *session.Epoch
+	fence []session.Op  // without which no transaction of this term succeeds
+	bell  chan struct{} // rings when a watch has fired
+	board
+
+	tasksWatch   *session.Watch // for a task that comes or goes
+	workersWatch *session.Watch // for a worker that does
+	next         int32          // the number of the next task
+	listed       bool
+}
+
+// enthrone makes transactions of masters before this one fail from now on: each has
+// to ask for the version that the inboxes' parent had in its own term.
+func (m *master) enthrone(ctx context.Context, guard session.Op) error {
+	if err := m.found(ctx); err != nil {
+		return err
+	}
+	r, err := m.epoch.TxnWithReceipt(ctx, guard, session.OpSet(m.inboxes(), nil, session.AnyVersion))
+	if err != nil {
+		return err
+	}
+	m.fence = []session.Op{guard, session.OpCheck(m.inboxes(), r[1].Stat.Version)}
+	return nil
+}
+
+// txn carries out a transaction of the master's.
+func (m *master) txn(ctx context.Context, ops ...session.Op) error {
+	all := append(append(make([]session.Op, 0, len(m.fence)+len(ops)), m.fence...), ops...)
+	_, err := m.epoch.TxnWithReceipt(ctx, all...)
+	var oe *session.OpError
+	if errors.As(err, &oe) && (oe.Path == m.inboxes() || oe.Path == m.core.master()) {
+		return errDeposed
+	}
+	return err
+}
+
+// rest waits until there is something to do.
+func (m *master) rest(ctx context.Context) error {
+	var due <-chan time.Time
+	if at := m.due(); !at.IsZero() {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-m.bell:
+	case <-due:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-m.epoch.Context().Done():
+		return context.Cause(m.epoch.Context())
+	}
+	return nil
+}
+
+// close gives up all watches.
+func (m *master) close() {
+	for _, w := range []*session.Watch{m.tasksWatch, m.workersWatch} {
+		closeWatch(w)
+	}
+	for _, d := range m.desks {
+		d.close()
+	}
+	for _, t := range m.tasks {
+		closeWatch(t.watch)
+	}
+}
+
+func closeWatch(w *session.Watch) {
+	if w != nil {
+		w.Close()
+	}
+}
+
+// stale tells whether what a watch was set with has to be read again.
+func stale(w *session.Watch) bool {
+	if w == nil {
+		return true
+	}
+	select {
+	case <-w.Fired():
+		return true
+	default:
+		return false
+	}
+}

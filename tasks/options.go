@@ -1,0 +1,104 @@
+package tasks
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Option changes a pool.
+type Option func(*options)
+
+type options struct {
+	address     string
+	concurrency int
+	maxAttempts int
+	retryAfter  func(attempt int) time.Duration
+	strategy    Strategy
+	keep        int
+	keepFor     time.Duration
+}
+
+// WithAddress says what a worker's and the master's node hold, for people and for
+// programs that want to reach them. The default is host:pid.
+func WithAddress(address string) Option { return func(o *options) { o.address = address } }
+
+// Concurrency is how many tasks Work carries out at a time; the default is 1. The
+// master assigns no more than that to it.
+func Concurrency(n int) Option { return func(o *options) { o.concurrency = n } }
+
+// MaxAttempts is how often a task is tried before it has failed; the default is 3.
+// An attempt counts when its handler returns an error, and when its worker dies or
+// loses its claim in the middle. Give all workers and masters the same n.
+func MaxAttempts(n int) Option { return func(o *options) { o.maxAttempts = n } }
+
+// RetryAfter says how long to wait after a failed attempt, the first of which is 1,
+// before the task is assigned again. The default is a second after the first, twice
+// as long after each further one, up to a minute, and a random part of it less. A
+// task whose worker has died is assigned again at once.
+func RetryAfter(f func(attempt int) time.Duration) Option {
+	return func(o *options) { o.retryAfter = f }
+}
+
+// Assign says which worker the master gives a task to; the default is LeastLoaded.
+func Assign(s Strategy) Option { return func(o *options) { o.strategy = s } }
+
+// Keep says how many finished tasks the master leaves, and for how long; it removes
+// the oldest. The times are those of the servers' clock and of the master's own.
+// The default is 10,000 tasks for a day.
+func Keep(n int, d time.Duration) Option {
+	return func(o *options) { o.keep, o.keepFor = n, d }
+}
+
+func newOptions(opts []Option) options {
+	o := options{
+		address: identity.Default(), concurrency: 1, maxAttempts: 3, retryAfter: defaultRetryAfter,
+		strategy: LeastLoaded(), keep: 10_000, keepFor: 24 * time.Hour,
+	}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// check refuses options that make no pool.
+func (o *options) check() error {
+	switch {
+	case o.concurrency <= 0:
+		return fmt.Errorf("%w: a concurrency of %d", session.ErrInvalid, o.concurrency)
+	case o.maxAttempts <= 0:
+		return fmt.Errorf("%w: at most %d attempts", session.ErrInvalid, o.maxAttempts)
+	case o.retryAfter == nil:
+		return fmt.Errorf("%w: no RetryAfter", session.ErrInvalid)
+	case o.strategy.pick == nil:
+		return fmt.Errorf("%w: no strategy", session.ErrInvalid)
+	case o.keep < 0 || o.keepFor < 0:
+		return fmt.Errorf("%w: to keep %d tasks for %v", session.ErrInvalid, o.keep, o.keepFor)
+	}
+	return nil
+}
+
+// checkID refuses what cannot name a worker.
+func checkID(id string) error {
+	if strings.Contains(id, "/") {
+		return fmt.Errorf("%w: the id %q", session.ErrInvalid, id)
+	}
+	return session.CheckPath("/" + id)
+}
+
+const (
+	firstRetry   = time.Second
+	longestRetry = time.Minute
+)
+
+func defaultRetryAfter(attempt int) time.Duration {
+	d := longestRetry
+	if shift := attempt - 1; shift < 6 {
+		d = min(firstRetry<<shift, longestRetry)
+	}
+	return d - rand.N(d/4)
+}

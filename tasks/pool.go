@@ -1,0 +1,117 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// MaxSize is how many bytes a task, and a result, may have when encoded. Servers
+// take requests of up to 1 MB, and besides there must be room for what goes with
+// them.
+const MaxSize = 1<<20 - 16<<10
+
+// Pool names a pool of tasks at a path. It holds no state, so one value may be used
+// by many goroutines, for all three parts.
+type Pool[In, Out any] struct {
+	core
+	in  codec.Codec[In]
+	out codec.Codec[Out]
+}
+
+// core is what there is of a pool without the types of its tasks.
+type core struct {
+	tree
+	options
+	session *session.Session
+}
+
+// New names the pool at path, whose tasks are encoded by in, and their results by
+// out. Nothing is sent.
+func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out codec.Codec[Out], opts ...Option) *Pool[In, Out] {
+	return &Pool[In, Out]{core{tree{path}, newOptions(opts), s}, in, out}
+}
+
+// Submit adds a task, exactly once per call, and returns when it is there. Whether
+// there is a master or a worker does not matter.
+//
+// A task of more than MaxSize bytes is a session.ErrInvalid. Once the task is on its
+// way, Submit waits for the outcome even if ctx ends; session.ErrUnknown says that
+// the ZooKeeper session has ended before it was known.
+//
+// It takes one round trip; the first in a pool makes the pool's nodes.
+func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error) {
+	if err := p.usable("submit"); err != nil {
+		return nil, err
+	}
+	data, err := p.in.Encode(in)
+	if err != nil {
+		return nil, &session.OpError{Op: "submit to", Path: p.path, Err: err}
+	}
+	if len(data) > MaxSize {
+		return nil, &session.OpError{Op: "submit to", Path: p.path,
+			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), MaxSize)}
+	}
+	for {
+		r, err := p.session.TxnWithReceipt(ctx, session.OpCreate(p.task(taskPrefix), data, session.Sequential()))
+		if errors.Is(err, session.ErrNoNode) {
+			if err = p.found(ctx); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r[0].Path == "" { // the reply was lost, and somebody has removed it since
+			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: ErrNoTask}
+		}
+		_, id := session.Split(r[0].Path)
+		return p.Ticket(id), nil
+	}
+}
+
+// Ticket is that of a task that was submitted before, in another process perhaps.
+// Nothing is sent, not even to see whether there is such a task.
+func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
+	return &Ticket[Out]{&p.core, p.out, id}
+}
+
+// usable refuses a pool that was made in a wrong way.
+func (c *core) usable(op string) error {
+	err := session.CheckPath(c.path)
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		return &session.OpError{Op: op, Path: c.path, Err: err}
+	}
+	return nil
+}
+
+// found makes the pool's nodes. They are not containers, of which a server removes
+// the empty ones, since the numbers of tasks would begin anew.
+func (c *core) found(ctx context.Context) error {
+	for _, path := range []string{c.tasks(), c.workers(), c.inboxes()} {
+		if err := c.furnish(ctx, path, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// furnish makes a persistent node unless it is there.
+func (c *core) furnish(ctx context.Context, path string, data []byte) error {
+	for {
+		_, _, err := c.session.Create(ctx, path, data, session.Parents())
+		switch {
+		case err == nil, errors.Is(err, session.ErrNodeExists):
+			return nil
+		case errors.Is(err, session.ErrUnknown) && ctx.Err() == nil: // again, then
+		default:
+			return err
+		}
+	}
+}

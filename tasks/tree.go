@@ -1,0 +1,54 @@
+package tasks
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// tree is where the nodes of a pool are: path is the pool's.
+type tree struct{ path string }
+
+func (t tree) master() string                    { return session.Join(t.path, "master") }
+func (t tree) workers() string                   { return session.Join(t.path, "workers") }
+func (t tree) worker(id string) string           { return session.Join(t.workers(), id) }
+func (t tree) inboxes() string                   { return session.Join(t.path, "assign") }
+func (t tree) inbox(id string) string            { return session.Join(t.inboxes(), id) }
+func (t tree) assignment(id, task string) string { return session.Join(t.inbox(id), task) }
+func (t tree) claim(id, task string) string      { return t.assignment(id, task) + "/claim" }
+func (t tree) tasks() string                     { return session.Join(t.path, "tasks") }
+func (t tree) task(task string) string           { return session.Join(t.tasks(), task) }
+func (t tree) status(task string) string         { return t.task(task) + "/status" }
+func (t tree) result(task string) string         { return t.task(task) + "/result" }
+func (t tree) attempts(task string) string       { return t.task(task) + "/attempts" }
+
+// taskPrefix is what the names of tasks begin with; a number follows.
+const taskPrefix = "task-"
+
+func taskName(number int32) string { return fmt.Sprintf("%s%010d", taskPrefix, number) }
+
+// taskNumber tells the tasks from other children.
+func taskNumber(name string) (int32, bool) {
+	digits, ok := strings.CutPrefix(name, taskPrefix)
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if !ok || err != nil || taskName(int32(n)) != name {
+		return 0, false
+	}
+	return int32(n), true
+}
+
+// earlier tells the order of tasks by their numbers, which begin again below zero
+// behind the greatest there is.
+func earlier(a, b int32) bool { return a-b < 0 }
+
+// capacity is how many tasks the worker of an inbox takes at a time. An inbox that
+// somebody has made by hand does not say so, and gets one at a time.
+func capacity(inbox []byte) (n int, ours bool) {
+	n, err := strconv.Atoi(string(inbox))
+	if err != nil || n <= 0 {
+		return 1, false
+	}
+	return n, true
+}
