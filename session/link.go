@@ -149,9 +149,14 @@ func (l *link) welcome(t *transport) {
 	}
 }
 
-// ready opens the gate for requests.
+// ready opens the gate for requests, unless the connection has broken before its
+// turn came: then it has been detached already, and nobody would do so again.
 func (l *link) ready(t *transport) {
 	l.mu.Lock()
+	if t.isBroken() {
+		l.mu.Unlock()
+		return
+	}
 	l.current = t
 	close(l.attached)
 	l.unresolved = 0

@@ -26,12 +26,20 @@ const DefaultReceipts = "/zkrecipes-receipts"
 //
 // Of a transaction whose reply was lost, a Result has of its Stat only the zxid
 // and the version, and the Path of a sequential node is empty if the node has
-// been removed since.
+// been removed since, or if ctx or the session has ended before it could be asked
+// for.
 //
 // Where the session may not write its receipts (see WithReceipts), it does
 // without, and a lost reply is ErrUnknown as often as Txn's is.
 func (s *Session) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, error) {
-	return within(ctx, s, func(e *Epoch) ([]Result, error) { return e.TxnWithReceipt(ctx, ops...) })
+	results, err := within(ctx, s, func(e *Epoch) ([]Result, error) { return e.TxnWithReceipt(ctx, ops...) })
+	if i := unnamed(ops, results); err == nil && i >= 0 {
+		// The epoch may have ended before the names were known.
+		within(ctx, s, func(e *Epoch) ([]Result, error) {
+			return results, e.findSequential(ctx, ops, results, results[i].Stat.Czxid)
+		})
+	}
+	return results, err
 }
 
 // TxnWithReceipt is Session.TxnWithReceipt within the epoch: it fails with
@@ -160,8 +168,21 @@ func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, boo
 	for i := range ops {
 		results[i] = ops[i].resultAt(n.Stat.Mzxid)
 	}
+	// The names are left out if they cannot be asked for: the outcome is known
+	// without them.
 	e.findSequential(ctx, ops, results, n.Stat.Mzxid)
 	return results, true, nil
+}
+
+// unnamed is the first of the sequential nodes whose name is not known; -1 if there
+// is none.
+func unnamed(ops []Op, results []Result) int {
+	for i, r := range results {
+		if ops[i].create.sequential && r.Path == "" {
+			return i
+		}
+	}
+	return -1
 }
 
 // resultAt is what is known of an op that the transaction zxid has carried out.
@@ -186,9 +207,8 @@ func (op *Op) resultAt(zxid Zxid) Result {
 // findSequential finds the names of the sequential nodes among ops, by the
 // transaction that created them. If several were created under one prefix, their
 // numbers are in the order of ops; if not all of them are still there, it cannot
-// be told which is which. The names are left out, too, when they cannot be asked
-// for, since the outcome is known without them.
-func (e *Epoch) findSequential(ctx context.Context, ops []Op, results []Result, zxid Zxid) {
+// be told which is which.
+func (e *Epoch) findSequential(ctx context.Context, ops []Op, results []Result, zxid Zxid) error {
 	made := make(map[string][]int) // by prefix
 	for i := range ops {
 		if ops[i].create.sequential {
@@ -197,13 +217,17 @@ func (e *Epoch) findSequential(ctx context.Context, ops []Op, results []Result, 
 	}
 	for prefix, indices := range made {
 		paths, err := e.createdAt(ctx, prefix, zxid)
-		if err != nil || len(paths) != len(indices) {
+		if err != nil {
+			return err
+		}
+		if len(paths) != len(indices) {
 			continue
 		}
 		for k, i := range indices {
 			results[i].Path = paths[k]
 		}
 	}
+	return nil
 }
 
 // createdAt returns the sequential nodes with a prefix that one transaction has

@@ -259,6 +259,26 @@ func TestReceiptsRefused(t *testing.T) {
 	})
 }
 
+// The name of a node whose creation is known to have happened is asked for even if
+// the session expires before that.
+func TestReceiptFindsNameInNextEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		create(t, z, "/q", "")
+		create(t, z, session.DefaultReceipts, "")
+		defer s.Inject(zktest.Rule{Op: "multi", Nth: 1, Fault: zktest.DropReply})()
+		defer s.Inject(zktest.Rule{Op: "getChildren2", Nth: 1, Fault: zktest.ExpireBefore})()
+		rs, err := z.TxnWithReceipt(t.Context(), session.OpSet("/q", nil, session.AnyVersion), session.OpCreate("/q/n-", nil, session.Sequential()))
+		if err != nil || rs[1].Path != "/q/n-0000000000" {
+			t.Errorf("%+v, %v", rs, err)
+		}
+		if n := below(s, "/q/n-"); n != 1 {
+			t.Errorf("%d nodes", n)
+		}
+	})
+}
+
 // ctx ends the wait for a connection; what has been sent is seen through, as long
 // as the epoch lasts.
 func TestReceiptOutlivesContext(t *testing.T) {

@@ -324,4 +324,11 @@ func (t *transport) end(reason error) {
 	}
 }
 
+// isBroken tells whether the transport has failed. The link hears of it later.
+func (t *transport) isBroken() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.reason != nil
+}
+
 var errConnectionLost = errors.New("session: connection lost")
