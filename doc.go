@@ -56,6 +56,11 @@
 // Cloud, Go Micro, go-kratos or Twitter's server sets. The modules
 // contrib/grpcresolver and contrib/kratos put it under gRPC and go-kratos.
 //
+// Package [github.com/zkrecipes/zkrecipes/tasks] is for work that clients submit and a
+// pool of workers carries out: a master assigns each task to a live worker, and to
+// another when that one dies, and each task has one outcome that its client waits
+// for. Unlike a queue, whose consumers help themselves, it decides who does what.
+//
 // Package [github.com/zkrecipes/zkrecipes/naming] is for names and numbers that
 // must be unique: a Sequence counts, once for all; Slots lend small numbers, such
 // as ids of workers, to one process each; a Directory binds names to values, for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/tasks"
@@ -91,4 +92,43 @@ func TestFailures(t *testing.T) {
 	if got := data(t, s, path+"/tasks/"+failing.ID()+"/status"); got != "failed: no luck" {
 		t.Errorf("the status is %q", got)
 	}
+}
+
+func TestList(t *testing.T) {
+	target := zktest.Open(t)
+	s := target.Session(t)
+	p := texts(s, tasks.MaxAttempts(1))
+	if l, err := p.List(soon(t)); len(l) != 0 || err != nil {
+		t.Errorf("an empty pool has %v, %v", l, err)
+	}
+	started, goOn := make(chan struct{}), make(chan struct{})
+	stop := working(t, p, "w1", func(ctx context.Context, k task) (string, error) {
+		switch k.Input {
+		case "fails":
+			return "", errors.New("no luck")
+		case "runs":
+			close(started)
+			<-goOn
+		}
+		return "", nil
+	})
+	lead := leading(t, p)
+	wants(t, submit(t, p, "done"), "")
+	fails(t, submit(t, p, "fails"), "no luck")
+	submit(t, p, "runs")
+	<-started
+	submit(t, p, "waits")
+	want := []tasks.Info{
+		{ID: "task-0000000000", State: tasks.Done},
+		{ID: "task-0000000001", State: tasks.Failed, Message: "no luck"},
+		{ID: "task-0000000002", State: tasks.Running, Worker: "w1", Attempts: 1},
+		{ID: "task-0000000003", State: tasks.Pending},
+	}
+	got, err := p.List(soon(t))
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	lead()
+	close(goOn)
+	stop()
 }

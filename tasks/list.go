@@ -1,0 +1,147 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// State is how far a task has got.
+type State uint8
+
+const (
+	Pending  State = iota // waits to be assigned
+	Assigned              // is in a worker's inbox
+	Running               // its worker is at it
+	Done
+	Failed
+)
+
+// String is the state in lower case.
+func (s State) String() string {
+	return [...]string{"pending", "assigned", "running", "done", "failed"}[s]
+}
+
+// Info is what there is to know of a task.
+type Info struct {
+	ID       string
+	State    State
+	Worker   string // that it is assigned to
+	Attempts int    // that have failed or were begun
+	Message  string // of a failed task, and the last error of one that is tried again
+}
+
+// List returns all tasks of the pool, in the order in which they were submitted, the
+// finished ones among them. Each is shown as it was at some moment during the call.
+//
+// It takes a list and up to five reads for each task, hundreds in one flight.
+func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
+	if err := p.usable("list"); err != nil {
+		return nil, err
+	}
+	for {
+		e, err := p.session.Epoch(ctx)
+		if err != nil {
+			return nil, &session.OpError{Op: "list", Path: p.path, Err: err}
+		}
+		infos, err := p.list(ctx, e)
+		if !errors.Is(err, session.ErrExpired) {
+			return infos, err
+		}
+	}
+}
+
+func (c *core) list(ctx context.Context, e *session.Epoch) ([]Info, error) {
+	names, err := e.Children(ctx, c.tasks())
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { _, ok := taskNumber(name); return !ok })
+	slices.SortFunc(names, byNumber)
+	inbox, err := c.assigned(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]Info, 0, len(names))
+	for part := range slices.Chunk(names, inOneFlight) {
+		some, err := c.describe(ctx, e, part, inbox)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, some...)
+	}
+	return infos, nil
+}
+
+// assigned tells in whose inbox each task is.
+func (c *core) assigned(ctx context.Context, e *session.Epoch) (map[string]string, error) {
+	inbox := make(map[string]string)
+	ids, err := e.Children(ctx, c.inboxes())
+	if err != nil && !errors.Is(err, session.ErrNoNode) {
+		return nil, err
+	}
+	for _, id := range ids {
+		names, err := e.Children(ctx, c.inbox(id))
+		if err != nil && !errors.Is(err, session.ErrNoNode) {
+			return nil, err
+		}
+		for _, name := range names {
+			inbox[name] = id
+		}
+	}
+	return inbox, nil
+}
+
+// describe reads what there is of some tasks. Those that have just been removed are
+// left out.
+func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, inbox map[string]string) ([]Info, error) {
+	var statuses, attempts, tasks, assignments, claims []string
+	for _, name := range names {
+		id := inbox[name]
+		if id == "" {
+			id = "-" // which is in nobody's inbox
+		}
+		statuses, attempts, tasks = append(statuses, c.status(name)), append(attempts, c.attempts(name)), append(tasks, c.task(name))
+		assignments, claims = append(assignments, c.assignment(id, name)), append(claims, c.claim(id, name))
+	}
+	there, err := e.Stats(ctx, slices.Concat(tasks, assignments, claims)...)
+	if err != nil {
+		return nil, err
+	}
+	said, err := e.Nodes(ctx, slices.Concat(attempts, statuses)...)
+	if err != nil {
+		return nil, err
+	}
+	n := len(names)
+	var infos []Info
+	for i, name := range names {
+		task, assignment, claim := there[i], there[n+i], there[2*n+i]
+		attempts, status := said[i], said[n+i]
+		if task.Err != nil {
+			continue
+		}
+		h := readHistory(attempts)
+		info := Info{ID: name, Attempts: h.Attempts, Message: h.Error}
+		switch {
+		case status.Err == nil:
+			info.State, info.Message = Done, ""
+			var failed *TaskError
+			if errors.As(outcome(name, status.Data), &failed) {
+				info.State, info.Message = Failed, failed.Message
+			}
+		case assignment.Err == nil:
+			info.State, info.Worker = Assigned, inbox[name]
+			info.Attempts += int(assignment.Stat.Version)
+			if claim.Err == nil {
+				info.State = Running
+			}
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
