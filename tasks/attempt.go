@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -30,45 +28,22 @@ var errNotSettled = errors.New("tasks: not settled")
 // to do any more. It reports whether the assignment has been settled, which it is
 // unless ctx has ended.
 func (w *worker) attend(ctx context.Context, task string) bool {
-	pause := newPause()
+	var p pause
 	for ctx.Err() == nil {
+		began := time.Now()
 		e, err := w.session.Epoch(ctx)
 		if err == nil {
-			began := time.Now()
 			a := &attempt{worker: w, epoch: e, task: task}
 			if err = a.make(ctx); err == nil {
 				return true
-			}
-			if time.Since(began) > longestPause {
-				pause.Reset()
 			}
 		}
 		if permanentError(err) {
 			w.stop(&refusal{err})
 		}
-		sleep(ctx, pause.NextBackOff())
+		p.after(ctx, began)
 	}
 	return false
-}
-
-// How long to wait before what has failed by chance is tried again.
-const (
-	shortestPause = 50 * time.Millisecond
-	longestPause  = 5 * time.Second
-)
-
-func newPause() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(shortestPause),
-		backoff.WithMaxInterval(longestPause), backoff.WithMaxElapsedTime(0))
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // attempt is one look at an assigned task, and its handler's call if there is to be

@@ -37,7 +37,7 @@ func (p *Pool[In, Out]) Master(ctx context.Context) error {
 // lead campaigns and leads until ctx ends.
 func (c *core) lead(ctx context.Context) error {
 	seat := lease.Seat{Session: c.session, Path: c.master()}
-	pause := newPause()
+	var p pause
 	for {
 		claim, err := seat.Take(ctx, []byte(c.address))
 		if err != nil {
@@ -53,10 +53,7 @@ func (c *core) lead(ctx context.Context) error {
 		case permanentError(err):
 			return err
 		}
-		if time.Since(began) > longestPause {
-			pause.Reset()
-		}
-		sleep(ctx, pause.NextBackOff())
+		p.after(ctx, began)
 	}
 }
 
