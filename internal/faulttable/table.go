@@ -6,6 +6,7 @@ package faulttable
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -73,10 +74,14 @@ func Play(t *testing.T, scenario func(*Scene)) { Sample(t, 1, scenario) }
 
 // Sample is Play with every fault at each request, but only one in so many of
 // the pairs: for scenarios of many requests, of which there are many more pairs.
+// With FAULTS=all in the environment it plays all of them.
 func Sample(t *testing.T, oneIn int, scenario func(*Scene)) {
 	stride := oneIn
 	if stride%pairStride != 0 {
 		stride *= pairStride
+	}
+	if os.Getenv("FAULTS") == "all" {
+		stride = 1
 	}
 	n := len(play(t, nil, scenario).requests)
 	if n == 0 {
