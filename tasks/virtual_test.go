@@ -1,0 +1,375 @@
+package tasks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/tasks"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// The tests in this file need faults or virtual time, and so the embedded server.
+
+// block is a handler that says which context it has, and lasts until that ends.
+func block(began chan<- context.Context) handler {
+	return func(ctx context.Context, _ task) (string, error) {
+		began <- ctx
+		<-ctx.Done()
+		return "", context.Cause(ctx)
+	}
+}
+
+// A worker that dies in the middle is followed by another, at once when the servers
+// know of its death, and that was an attempt.
+func TestWorkerDies(t *testing.T) {
+	ends := map[string]func(*zktest.Server, *session.Session){
+		"expired":     func(srv *zktest.Server, s *session.Session) { srv.Expire(s.Status().ID) },
+		"partitioned": func(srv *zktest.Server, s *session.Session) { srv.Partition(s.Status().ID) },
+		"closed":      func(_ *zktest.Server, s *session.Session) { s.Close(context.Background()) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				a, b := srv.Session(t), srv.Session(t)
+				defer leading(t, texts(b))()
+				began := make(chan context.Context, 1)
+				var first context.Context
+				attempts := make(chan int, 1)
+				h := func(ctx context.Context, k task) (string, error) {
+					if k.Attempt == 1 {
+						return block(began)(ctx, k)
+					}
+					time.Sleep(time.Millisecond) // no clock foretells that a server ends a session before its time
+					if first.Err() == nil {
+						t.Error("the first handler's context goes on")
+					}
+					attempts <- k.Attempt
+					return "", nil
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() { ended <- texts(a).Work(ctx, "a", h) }()
+				k := submit(t, texts(b), "x")
+				first = <-began
+				defer working(t, texts(b), "b", h)() // either may have it then
+				time.Sleep(time.Minute)
+				start := time.Now()
+				end(srv, a)
+				wants(t, k, "")
+				if d := time.Since(start); name != "partitioned" && d > time.Second || d > 12*time.Second {
+					t.Errorf("done after %v", d)
+				}
+				if n := <-attempts; n != 2 {
+					t.Errorf("attempt %d", n)
+				}
+				if err := context.Cause(first); !errors.Is(err, tasks.ErrLost) {
+					t.Errorf("the cause is %v", err)
+				}
+				cancel()
+				if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, session.ErrClosed) {
+					t.Errorf("Work: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A task that takes every worker along is tried no more often than others are.
+func TestPoisonousTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		m, w := srv.Session(t), srv.Session(t)
+		defer leading(t, texts(m))()
+		var attempts []int
+		defer working(t, texts(w), "w", func(ctx context.Context, k task) (string, error) {
+			attempts = append(attempts, k.Attempt)
+			srv.Expire(w.Status().ID)
+			<-ctx.Done()
+			return "", nil // which does not count
+		})()
+		fails(t, submit(t, texts(m), "x"), "died or lost its claim at attempt 3")
+		if fmt.Sprint(attempts) != "[1 2 3]" {
+			t.Errorf("attempts %v", attempts)
+		}
+	})
+}
+
+// Nobody gets a task whose handler still runs, even if the worker is not known to
+// live: somebody has removed its node.
+func TestWorkerIsRemovedByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		defer leading(t, texts(b))()
+		goOn := make(chan struct{})
+		var running atomic.Int32
+		h := func(context.Context, task) (string, error) {
+			if running.Add(1) > 1 {
+				t.Error("two handlers run")
+			}
+			defer running.Add(-1)
+			<-goOn
+			return "", nil
+		}
+		defer working(t, texts(a), "a", h)()
+		k := submit(t, texts(b), "x")
+		synctest.Wait()
+		defer working(t, texts(b), "b", h)()
+		for range 20 {
+			if err := b.Delete(t.Context(), path+"/workers/a", session.AnyVersion); err != nil && !errors.Is(err, session.ErrNoNode) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		close(goOn)
+		wants(t, k, "")
+	})
+}
+
+// Whoever removes a claim takes the task away from its worker, who hears of it.
+func TestClaimIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		defer leading(t, texts(other))()
+		began := make(chan context.Context)
+		defer working(t, texts(s), "w", func(ctx context.Context, k task) (string, error) {
+			if k.Attempt == 1 {
+				return block(began)(ctx, k)
+			}
+			return fmt.Sprint(k.Attempt), nil
+		})()
+		k := submit(t, texts(other), "x")
+		ctx := <-began
+		if err := other.Delete(t.Context(), path+"/assign/w/"+k.ID()+"/claim", session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		wantError(t, context.Cause(ctx), tasks.ErrLost)
+		wantError(t, context.Cause(ctx), session.ErrNoNode)
+		wants(t, k, "2")
+	})
+}
+
+// A worker that is told to stop gives its tasks back, and that was no attempt.
+func TestInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		p := texts(other)
+		began := make(chan context.Context, 2)
+		stop := working(t, texts(s, tasks.Concurrency(2)), "a", block(began))
+		lead := leading(t, p)
+		k, l := submit(t, p, "x"), submit(t, p, "y")
+		<-began
+		<-began
+		stop()
+		lead()
+		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/") || strings.Contains(tree, "/attempts") {
+			t.Errorf("left:\n%s", tree)
+		}
+		defer leading(t, p)()
+		defer working(t, p, "b", func(_ context.Context, k task) (string, error) { return fmt.Sprint(k.Attempt), nil })()
+		wants(t, k, "1")
+		wants(t, l, "1")
+	})
+}
+
+// What a handler returns counts if its claim lasts, even when the worker is to stop.
+func TestDoneInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		p := texts(srv.Session(t))
+		defer leading(t, p)()
+		began := make(chan context.Context)
+		stop := working(t, p, "w", func(ctx context.Context, _ task) (string, error) {
+			began <- ctx
+			<-ctx.Done()
+			time.Sleep(time.Minute)
+			return "done", nil
+		})
+		k := submit(t, p, "x")
+		<-began
+		stop()
+		wants(t, k, "done")
+	})
+}
+
+// A failed attempt is followed by a pause, which the next master keeps to.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		p := texts(srv.Session(t), tasks.MaxAttempts(4), tasks.RetryAfter(func(n int) time.Duration { return time.Duration(n) * time.Minute }))
+		lead := leading(t, p)
+		began := make(chan time.Time, 10)
+		defer working(t, p, "w", func(context.Context, task) (string, error) {
+			began <- time.Now()
+			return "", errors.New("no luck")
+		})()
+		k := submit(t, p, "x")
+		first := <-began
+		second := <-began
+		if d := second.Sub(first); d < time.Minute || d > time.Minute+time.Second {
+			t.Errorf("tried again after %v", d)
+		}
+		time.Sleep(time.Minute)
+		lead()
+		start := time.Now()
+		defer leading(t, p)()
+		third := <-began
+		if d := third.Sub(start); d < 2*time.Minute || d > 2*time.Minute+time.Second {
+			t.Errorf("tried again %v after the new master came", d)
+		}
+		_, err := k.Wait(t.Context())
+		var te *tasks.TaskError
+		if !errors.As(err, &te) || te.Message != "no luck" {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// A master that has been removed does nothing any more, whatever it has not heard.
+func TestDeposedMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b, s := srv.Session(t), srv.Session(t), srv.Session(t)
+		p := texts(s)
+		defer leading(t, texts(a))()
+		defer working(t, p, "w", echo)()
+		wants(t, submit(t, p, "1"), "1!")
+		synctest.Wait()
+		// Its next assignment is on its way for a long time.
+		remove := srv.Inject(zktest.Rule{Op: "multi", Session: a.Status().ID, Nth: 1, Delay: 5 * time.Second})
+		hung := submit(t, p, "2")
+		synctest.Wait()
+		if err := s.Delete(t.Context(), path+"/master", session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		defer leading(t, texts(b))()
+		wants(t, hung, "2!")
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		remove()
+		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/w/") {
+			t.Errorf("the old master has assigned it once more:\n%s", tree)
+		}
+		wants(t, submit(t, p, "3"), "3!")
+	})
+}
+
+// One of several candidates leads, and when it dies, another.
+func TestMastersDie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		p := texts(s)
+		defer working(t, p, "w", echo)()
+		candidates := []*session.Session{srv.Session(t), srv.Session(t), srv.Session(t)}
+		for _, c := range candidates {
+			defer leading(t, texts(c))()
+		}
+		for i := range 20 {
+			time.Sleep(10 * time.Second) // a master that does not last waits before it is one again
+			st, exists, err := s.Exists(t.Context(), path+"/master")
+			if err != nil || !exists {
+				t.Fatalf("no master: %v", err)
+			}
+			srv.Expire(st.EphemeralOwner)
+			in := fmt.Sprint(i)
+			start := time.Now()
+			wants(t, submit(t, p, in), in+"!")
+			if d := time.Since(start); d > time.Second {
+				t.Errorf("done after %v", d)
+			}
+		}
+	})
+}
+
+// Tasks that are finished for long enough, and the oldest of too many, are removed,
+// with all that is in them; whoever waits for one then hears that it is not there.
+func TestKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		p := texts(srv.Session(t), tasks.Keep(3, time.Hour), tasks.MaxAttempts(2))
+		lead := leading(t, p)
+		defer working(t, p, "w", func(_ context.Context, k task) (string, error) {
+			if k.Input == "1" {
+				return "", errors.New("no luck")
+			}
+			return k.Input, nil
+		})()
+		count := func() int { synctest.Wait(); return strings.Count(srv.Tree(), "/status ") }
+		var ks []*ticket
+		for i := range 5 {
+			ks = append(ks, submit(t, p, fmt.Sprint(i)))
+			ks[i].Wait(t.Context())
+			time.Sleep(10 * time.Minute)
+		}
+		if n := count(); n != 3 {
+			t.Errorf("%d finished tasks are kept", n)
+		}
+		for _, k := range ks[:2] {
+			_, err := k.Wait(t.Context())
+			wantError(t, err, tasks.ErrNoTask)
+		}
+		wants(t, ks[2], "2")
+		time.Sleep(30 * time.Minute) // that one is an hour old
+		if n := count(); n != 2 {
+			t.Errorf("%d finished tasks are kept after an hour", n)
+		}
+		lead()
+		defer leading(t, p)() // a new master knows how old they are
+		time.Sleep(11 * time.Minute)
+		if n := count(); n != 1 {
+			t.Errorf("%d finished tasks are kept by the next master", n)
+		}
+		time.Sleep(11 * time.Minute)
+		if n := count(); n != 0 || strings.Contains(srv.Tree(), path+"/tasks/") {
+			t.Errorf("left:\n%s", srv.Tree())
+		}
+	})
+}
+
+// The names of tasks go on below zero behind the greatest number there is, and the
+// order stays.
+func TestNumbersWrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		p := texts(s)
+		var order []string
+		defer working(t, p, "w", func(_ context.Context, k task) (string, error) {
+			order = append(order, k.Input)
+			return "", nil
+		})()
+		lead := leading(t, p)
+		wants(t, submit(t, p, "first"), "")
+		srv.JumpSequence(path+"/tasks", 1<<31-3)
+		lead()
+		var ks []*ticket
+		for i := range 6 {
+			ks = append(ks, submit(t, p, fmt.Sprint(i)))
+		}
+		if ks[5].ID() != "task--2147483646" && ks[5].ID() != "task--2147483645" {
+			t.Errorf("the last is %s", ks[5].ID())
+		}
+		defer leading(t, p)()
+		for _, k := range ks {
+			wants(t, k, "")
+		}
+		for i := range 6 {
+			wants(t, submit(t, p, fmt.Sprint(6+i)), "")
+		}
+		if got := strings.Join(order, " "); got != "first 0 1 2 3 4 5 6 7 8 9 10 11" {
+			t.Errorf("done in the order %s", got)
+		}
+	})
+}
