@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,7 +27,8 @@ type Cluster struct {
 	opts      *ensembleOptions
 	java      string
 	classPath string
-	temp      *dir // nil if the caller chose the folder
+	folder    *dir
+	size      int
 	nodes     []*Node
 	links     []*peerLink
 }
@@ -85,8 +85,8 @@ func StartEnsemble(ctx context.Context, n int, opts ...EnsembleOption) (*Cluster
 	if n < 1 {
 		return nil, fmt.Errorf("zktest: an ensemble of %d servers", n)
 	}
-	c := &Cluster{opts: newEnsembleOptions(opts)}
-	if err := c.prepare(n); err != nil {
+	c := &Cluster{opts: newEnsembleOptions(opts), size: n}
+	if err := c.prepare(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	if err := c.Start(ctx); err != nil {
@@ -96,32 +96,32 @@ func StartEnsemble(ctx context.Context, n int, opts ...EnsembleOption) (*Cluster
 }
 
 // prepare does all that precedes the start of the processes.
-func (c *Cluster) prepare(n int) (err error) {
+func (c *Cluster) prepare() (err error) {
 	if c.java, err = findJava(); err != nil {
 		return err
 	}
 	if c.classPath, err = findZooKeeper(c.opts.home); err != nil {
 		return err
 	}
-	root := c.opts.dir
-	if root == "" {
-		if c.temp, err = newDir(); err != nil {
-			return err
-		}
-		root = c.temp.path
+	if c.opts.dir == "" {
+		c.folder, err = newDir()
+	} else {
+		c.folder, err = chosenDir(c.opts.dir)
 	}
-	if root, err = filepath.Abs(root); err != nil {
+	if err != nil {
 		return err
 	}
-	for id := 1; id <= n; id++ {
-		node, err := newNode(c, id, filepath.Join(root, strconv.Itoa(id)))
+	for id := 1; id <= c.size; id++ {
+		node, err := newNode(c, id, filepath.Join(c.folder.path, strconv.Itoa(id)))
 		if err != nil {
 			return err
 		}
 		c.nodes = append(c.nodes, node)
 	}
-	if err := c.connectPeers(); err != nil {
-		return err
+	if !c.opts.ports.fixed() {
+		if err := c.connectPeers(); err != nil {
+			return err
+		}
 	}
 	for _, n := range c.nodes {
 		if err := n.configure(); err != nil {
@@ -169,22 +169,24 @@ func (c *Cluster) Stop() { c.each((*Node).Stop) }
 // Close ends the servers and removes what they wrote, unless WithDir says
 // where to keep it. A closed Cluster cannot be started again.
 func (c *Cluster) Close() error {
-	if c.temp == nil {
+	if c.opts.dir != "" {
 		c.Stop()
 	} else {
 		c.each((*Node).Kill) // quicker, and nobody will read their data
 	}
 	var errs []error
 	for _, n := range c.nodes {
-		errs = append(errs, n.proxy.Close())
+		if n.proxy != nil {
+			errs = append(errs, n.proxy.Close())
+		}
 	}
 	for _, l := range c.links {
 		errs = append(errs, l.close())
 	}
 	c.nodes, c.links = nil, nil
-	if c.temp != nil {
-		errs = append(errs, c.temp.remove())
-		c.temp = nil
+	if c.folder != nil {
+		errs = append(errs, c.folder.close())
+		c.folder = nil
 	}
 	return errors.Join(errs...)
 }
@@ -195,15 +197,6 @@ func (c *Cluster) each(f func(*Node)) {
 		all.Go(func() { f(n) })
 	}
 	all.Wait()
-}
-
-// listenAddr is where clients find the server of the given id.
-func (c *Cluster) listenAddr(id int) string {
-	port := 0
-	if c.opts.clientPort != 0 {
-		port = c.opts.clientPort + id - 1
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 // tail returns the last n lines of s.

@@ -4,8 +4,33 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 )
+
+// ports are those of the first server, or zero for any.
+type ports struct{ client, quorum, election int }
+
+func (p ports) fixed() bool { return p != ports{} }
+
+// addrs are the addresses of a server, on which nobody must listen. A single one has
+// no peers.
+func (p ports) addrs(id int, single bool) ([]string, error) {
+	var addrs []string
+	for i, first := range []int{p.client, p.quorum, p.election} {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+id-1))
+		addrs = append(addrs, addr)
+		if single && i > 0 {
+			continue
+		}
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+	}
+	return addrs, nil
+}
 
 // handedOut are the addresses that this process has given to servers. None is
 // given twice, lest a server that starts find another one at its place.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 )
 
 // jvmFlags suit several small servers on few processors: they start quickly
@@ -48,7 +49,7 @@ func (n *Node) configure() error {
 
 // config is the content of the server's zoo.cfg. It differs from those of its
 // peers in the addresses of the servers: each reaches the others through
-// proxies of its own. ZooKeeper does not mind as long as reconfiguration is
+// proxies of its own, unless the ports are fixed. ZooKeeper does not mind as long as reconfiguration is
 // off, as it is by default.
 func (n *Node) config() string {
 	o := n.cluster.opts
@@ -57,7 +58,7 @@ func (n *Node) config() string {
 		{"tickTime", millis(o.tick)},
 		{"initLimit", strconv.Itoa(o.initLimit)},
 		{"syncLimit", strconv.Itoa(o.syncLimit)},
-		{"dataDir", filepath.ToSlash(n.dataDir())},
+		{"dataDir", property(filepath.ToSlash(n.dataDir()))},
 		{"clientPortAddress", host},
 		{"clientPort", port},
 		{"maxClientCnxns", "0"},
@@ -69,16 +70,45 @@ func (n *Node) config() string {
 		lines = append(lines, setting{"minSessionTimeout", millis(o.minSession)})
 	}
 	if len(n.cluster.nodes) > 1 {
-		lines = append(lines, serverLine(n.id, n.quorum, n.election))
-		for _, l := range n.cluster.links {
-			if l.from == n {
-				lines = append(lines, serverLine(l.to.id, l.quorum.Addr(), l.election.Addr()))
-			}
-		}
+		lines = append(lines, n.ensemble()...)
 	}
 	var b strings.Builder
 	for _, l := range append(lines, o.config...) {
 		fmt.Fprintf(&b, "%s=%s\n", l.key, l.value)
+	}
+	return b.String()
+}
+
+// ensemble is where the server finds itself and the others.
+func (n *Node) ensemble() (lines []setting) {
+	proxied := make(map[*Node]*peerLink)
+	for _, l := range n.cluster.links {
+		if l.from == n {
+			proxied[l.to] = l
+		}
+	}
+	for _, other := range n.cluster.nodes {
+		quorum, election := other.quorum, other.election
+		if l := proxied[other]; l != nil {
+			quorum, election = l.quorum.Addr(), l.election.Addr()
+		}
+		lines = append(lines, serverLine(other.id, quorum, election))
+	}
+	return lines
+}
+
+// property escapes a value for Java, which takes every byte for a character.
+func property(value string) string {
+	var b strings.Builder
+	for _, unit := range utf16.Encode([]rune(value)) {
+		switch {
+		case unit == '\\':
+			b.WriteString(`\\`)
+		case unit < ' ' || unit > '~':
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		default:
+			b.WriteByte(byte(unit))
+		}
 	}
 	return b.String()
 }
@@ -100,5 +130,6 @@ func (n *Node) command() *exec.Cmd {
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", n.configPath())
 	cmd := exec.Command(n.cluster.java, args...)
 	cmd.Dir = n.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // else the names of folders are ASCII to Java
 	return cmd
 }

@@ -1,17 +1,41 @@
 package zktest
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 )
 
 const dirPrefix = "zktest-ensemble-"
 
-// A dir is a temporary folder that is removed by the next process to look, if
-// its own dies without doing so: it is locked as long as its process lives.
+// A dir is the folder of an ensemble. It is locked as long as its process lives. A
+// temporary one is removed by the next process to look, if its own dies without
+// doing so.
 type dir struct {
-	path string
-	lock *os.File
+	path   string
+	lock   *os.File
+	chosen bool // by the caller
+}
+
+// chosenDir makes a folder unless it exists, and takes it for this process.
+func chosenDir(path string) (*dir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if !tryLock(f) && canLock {
+		f.Close()
+		return nil, fmt.Errorf("zktest: other servers use %s", path)
+	}
+	return &dir{path: path, lock: f, chosen: true}, nil
 }
 
 // newDir makes a temporary folder, and removes those of dead processes.
@@ -30,16 +54,19 @@ func newDir() (*dir, error) {
 			return nil, err
 		}
 		if tryLock(f); exists(path) {
-			return &dir{path, f}, nil
+			return &dir{path: path, lock: f}, nil
 		}
 		f.Close()
 	}
 }
 
-// remove removes the folder with all that is in it.
-func (d *dir) remove() error {
-	defer d.lock.Close()
-	return os.RemoveAll(d.path)
+// close gives the folder up. A temporary one goes with all that is in it.
+func (d *dir) close() error {
+	var err error
+	if !d.chosen {
+		err = os.RemoveAll(d.path)
+	}
+	return errors.Join(err, d.lock.Close())
 }
 
 func sweepDirs() {

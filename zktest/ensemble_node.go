@@ -25,19 +25,29 @@ type Node struct {
 	client   string // addresses that it listens on itself
 	quorum   string
 	election string
-	proxy    *Proxy // between its clients and it
+	proxy    *Proxy // between its clients and it; nil if its ports are fixed
 
 	mu   sync.Mutex
 	proc *process // nil before the first start
 }
 
 func newNode(c *Cluster, id int, dir string) (*Node, error) {
-	addrs, err := freeAddrs(3)
+	fixed := c.opts.ports.fixed()
+	var addrs []string
+	var err error
+	if fixed {
+		addrs, err = c.opts.ports.addrs(id, c.size == 1)
+	} else {
+		addrs, err = freeAddrs(3)
+	}
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{cluster: c, id: id, dir: dir, client: addrs[0], quorum: addrs[1], election: addrs[2]}
-	n.proxy, err = NewProxy(n.client, WithProxyAddr(c.listenAddr(id)))
+	if fixed {
+		return n, nil
+	}
+	n.proxy, err = NewProxy(n.client)
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +58,21 @@ func newNode(c *Cluster, id int, dir string) (*Node, error) {
 func (n *Node) ID() int { return n.id }
 
 // Addr is the host:port for clients.
-func (n *Node) Addr() string { return n.proxy.Addr() }
+func (n *Node) Addr() string {
+	if n.proxy == nil {
+		return n.client
+	}
+	return n.proxy.Addr()
+}
 
-// Proxy is what stands between the server and its clients.
-func (n *Node) Proxy() *Proxy { return n.proxy }
+// Proxy is what stands between the server and its clients. It panics, as all that
+// needs a proxy does, if WithPorts has left none.
+func (n *Node) Proxy() *Proxy {
+	if n.proxy == nil {
+		panic("zktest: with WithPorts there are no proxies")
+	}
+	return n.proxy
+}
 
 // Log returns what the server has logged.
 func (n *Node) Log() string { return readFile(n.logPath()) }
@@ -135,11 +156,11 @@ func (n *Node) Resume() error { return n.running().resume() }
 
 // CutClients makes a black hole of the network between the server and its
 // clients; see Proxy.Cut.
-func (n *Node) CutClients() (heal func()) { return n.proxy.Cut() }
+func (n *Node) CutClients() (heal func()) { return n.Proxy().Cut() }
 
 // RejectClients resets the connections of the server's clients and all that
 // they try to open; see Proxy.Reject.
-func (n *Node) RejectClients() (heal func()) { return n.proxy.Reject() }
+func (n *Node) RejectClients() (heal func()) { return n.Proxy().Reject() }
 
 // CutPeers makes a black hole of the network between the server and the other
 // servers; see Proxy.Cut.
@@ -156,6 +177,7 @@ func (n *Node) DelayPeers(d time.Duration) {
 }
 
 func (n *Node) eachPeerProxy(f func(*Proxy) func()) (undo func()) {
+	n.Proxy() // where there is none for clients, there are none for peers
 	var undos []func()
 	for _, l := range n.cluster.links {
 		if l.from == n || l.to == n {
@@ -166,6 +188,18 @@ func (n *Node) eachPeerProxy(f func(*Proxy) func()) (undo func()) {
 		for _, u := range undos {
 			u()
 		}
+	}
+}
+
+// Wait returns when the server's process has ended, with an error that says how, or
+// when ctx has.
+func (n *Node) Wait(ctx context.Context) error {
+	p := n.running()
+	select {
+	case <-p.done:
+		return fmt.Errorf("server %d at %s has ended: %v", n.id, n.Addr(), p.cmd.ProcessState)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -18,7 +18,7 @@ type ensembleOptions struct {
 	maxSession time.Duration
 	dir        string
 	home       string
-	clientPort int
+	ports      ports
 	properties []setting
 	config     []setting
 }
@@ -71,14 +71,16 @@ func WithSessionLimits(min, max time.Duration) EnsembleOption {
 }
 
 // WithDir keeps the servers' data, logs and configuration in dir, which Close
-// then leaves alone: the next ensemble there has the data of the last one.
-// The default is a folder that goes with the ensemble.
+// then leaves alone: the next ensemble there has the data of the last one. Two
+// cannot have it at once. The default is a folder that goes with the ensemble.
 func WithDir(dir string) EnsembleOption { return func(o *ensembleOptions) { o.dir = dir } }
 
-// WithClientPort makes the servers' client ports base, base+1 and so on; the
-// default is free ports.
-func WithClientPort(base int) EnsembleOption {
-	return func(o *ensembleOptions) { o.clientPort = base }
+// WithPorts has the servers listen on these ports of 127.0.0.1, for clients and for
+// each other, the second server on the next ones, and so on. They are reached
+// directly: there is no proxy, and none of them can be cut off. By default the ports
+// are any free ones. A single server has no use for quorum and election.
+func WithPorts(client, quorum, election int) EnsembleOption {
+	return func(o *ensembleOptions) { o.ports = ports{client, quorum, election} }
 }
 
 // WithHome runs the ZooKeeper in a folder in the layout of the official

@@ -3,9 +3,14 @@
 package zktest
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,7 +125,7 @@ func TestEnsembleLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := c.temp.path
+	dir := c.folder.path
 	var procs []*process
 	for _, n := range c.Servers() {
 		procs = append(procs, n.running())
@@ -142,8 +147,11 @@ func TestEnsembleLeavesNothing(t *testing.T) {
 }
 
 func TestEnsembleKeepsAChosenFolder(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), `Zoo = übermäßig \ 😀`)
 	c := Ensemble(t, 1, WithDir(dir))
+	if _, err := StartEnsemble(t.Context(), 1, WithDir(dir)); err == nil || !strings.Contains(err.Error(), "other servers use") {
+		t.Errorf("two ensembles have one folder: %v", err)
+	}
 	put(t, c.Server(0), "/a", "kept")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -157,6 +165,64 @@ func TestEnsembleKeepsAChosenFolder(t *testing.T) {
 	}
 	if got := get(t, c.Server(0), "/a"); got != "kept" {
 		t.Errorf("the next ensemble has %q", got)
+	}
+}
+
+// The pseudo-cluster of ZooKeeper's documentation: what each server is told is what
+// one would write by hand.
+func TestEnsembleOnPorts(t *testing.T) {
+	var c *Cluster
+	var err error
+	base := 10000 + os.Getpid()%200*100
+	dir := t.TempDir()
+	for c == nil {
+		base += 100 // others may have some of the ports
+		ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+		c, err = StartEnsemble(ctx, 3, WithDir(dir), WithPorts(base, base+10, base+20))
+		cancel()
+		if err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
+	defer c.Close()
+	for i, n := range c.Servers() {
+		if want := fmt.Sprint("127.0.0.1:", base+i); n.Addr() != want {
+			t.Errorf("server %d is at %s, not at %s", n.ID(), n.Addr(), want)
+		}
+		conf := readFile(filepath.Join(dir, strconv.Itoa(n.ID()), "zoo.cfg"))
+		want := fmt.Sprintf("server.1=127.0.0.1:%d:%d\nserver.2=127.0.0.1:%d:%d\nserver.3=127.0.0.1:%d:%d\n",
+			base+10, base+20, base+11, base+21, base+12, base+22)
+		if !strings.Contains(conf, want) || !strings.Contains(conf, fmt.Sprintf("\nclientPort=%d\n", base+i)) {
+			t.Errorf("server %d is told\n%s", n.ID(), conf)
+		}
+	}
+	roles(t, c)
+	put(t, c.Server(0), "/a", "written at 1")
+	if got := get(t, c.Server(2), "/a"); got != "written at 1" {
+		t.Errorf("server 3 has %q", got)
+	}
+
+	_, err = StartEnsemble(t.Context(), 1, WithPorts(base, 0, 0))
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a second ensemble on the same port: %v", err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a server without proxies was cut off")
+			}
+		}()
+		c.Server(0).CutPeers()
+	}()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Server(0).Wait(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a server that runs: %v", err)
+	}
+	c.Server(0).Kill()
+	if err := c.Server(0).Wait(within(t, patience)); err == nil || !strings.Contains(err.Error(), "has ended: signal: killed") {
+		t.Errorf("a server that was killed: %v", err)
 	}
 }
 
