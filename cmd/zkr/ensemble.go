@@ -18,6 +18,13 @@ const (
 	ensembleSyncLimit = 5
 )
 
+// The ports by which servers reach each other are so far above those of their
+// clients: 2888 and 3888, where these are 2181.
+const (
+	quorumOffset   = 2888 - 2181
+	electionOffset = 3888 - 2181
+)
+
 type ensembleFlags struct {
 	servers int
 	port    int
@@ -34,7 +41,16 @@ or TERM.
 
 A line is printed for each server, with its role, and then "ready CONNECT", where
 CONNECT is what --server takes. Java and ZooKeeper have to be installed; the latter
-is looked for in $ZOOKEEPER_HOME, and then where Debian's package puts it.`,
+is looked for in $ZOOKEEPER_HOME, and then where Debian's package puts it.
+
+Clients find the servers at ports 2181, 2182 and so on of 127.0.0.1; the servers find
+each other at 2888 and 3888, 2889 and 3889, and so on. --port moves all of them by as
+much. Each server has a folder of its own in DIR, with its zoo.cfg, data and log. That
+a server has ended, or was killed, is told on stderr; the others go on, and when none
+is left, so does zkr.
+
+Exit codes: 0 after INT or TERM, 128+N if signal N came before all was ready, 1 if the
+servers cannot run or have ended, 2 for bad usage.`,
 		Example: `  zkr ensemble
   zkr ensemble --servers 5 --port 12181 --dir /var/tmp/zk`,
 		Args: noArguments,
@@ -42,35 +58,75 @@ is looked for in $ZOOKEEPER_HOME, and then where Debian's package puts it.`,
 	fs := cmd.Flags()
 	fs.IntVar(&f.servers, "servers", 3, "how many")
 	fs.IntVar(&f.port, "port", 2181, "client port of the first, the others' follow")
-	fs.StringVar(&f.dir, "dir", "", "`folder` to keep data, logs and configuration in; by default they go with the servers")
+	fs.StringVar(&f.dir, "dir", "", "`folder` to keep data, logs and configuration in, for the next time; by default they go with the servers")
 	cmd.RunE = func(*cobra.Command, []string) error { return a.ensemble(f) }
 	return cmd
 }
 
-func (a *app) ensemble(f ensembleFlags) (err error) {
-	if f.servers < 1 {
-		return usage("--servers %d", f.servers)
+func (f ensembleFlags) check() error {
+	highest := f.port + f.servers - 1
+	if f.servers > 1 {
+		highest += electionOffset
 	}
-	if f.port < 1 || f.port+f.servers-1 > 65535 {
+	switch {
+	case f.servers < 1:
+		return usage("--servers %d", f.servers)
+	case f.servers > quorumOffset:
+		return usage("--servers %d: there are ports for %d", f.servers, quorumOffset)
+	case f.port < 1, f.port > 65535:
 		return usage("--port %d", f.port)
+	case highest > 65535:
+		return usage("--port %d: the ports go up to %d", f.port, highest)
+	}
+	return nil
+}
+
+func (f ensembleFlags) options() []zktest.EnsembleOption {
+	opts := []zktest.EnsembleOption{
+		zktest.WithPorts(f.port, f.port+quorumOffset, f.port+electionOffset), zktest.WithDir(f.dir),
+		zktest.WithTickTime(ensembleTick), zktest.WithInitLimit(ensembleInitLimit), zktest.WithSyncLimit(ensembleSyncLimit),
+	}
+	if f.dir != "" { // what is to be kept has to be on the disk
+		opts = append(opts, zktest.WithProperty("zookeeper.forceSync", "yes"))
+	}
+	return opts
+}
+
+func (a *app) ensemble(f ensembleFlags) (err error) {
+	if err := f.check(); err != nil {
+		return err
 	}
 	sig := watchSignals()
 	defer sig.stop()
-	c, err := zktest.StartEnsemble(sig.waiting, f.servers, zktest.WithClientPort(f.port), zktest.WithDir(f.dir),
-		zktest.WithTickTime(ensembleTick), zktest.WithInitLimit(ensembleInitLimit), zktest.WithSyncLimit(ensembleSyncLimit))
+	c, err := zktest.StartEnsemble(sig.waiting, f.servers, f.options()...)
 	if err != nil {
 		return sig.failure(err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if err := a.introduce(sig.waiting, c); err != nil {
+	ends := watchServers(sig.waiting, c)
+	if err := a.introduce(sig.waiting, c, ends); err != nil {
 		return sig.failure(err)
 	}
-	return sig.await()
+	return a.attend(sig, f.servers, ends)
 }
 
-// introduce prints the servers.
-func (a *app) introduce(ctx context.Context, c *zktest.Cluster) error {
-	leader, followers, err := c.Roles(ctx)
+// watchServers returns where it is told how each of the servers has ended.
+func watchServers(ctx context.Context, c *zktest.Cluster) <-chan error {
+	servers := c.Servers()
+	ends := make(chan error, len(servers))
+	for _, n := range servers {
+		go func() {
+			if err := n.Wait(ctx); ctx.Err() == nil {
+				ends <- err
+			}
+		}()
+	}
+	return ends
+}
+
+// introduce prints the servers, once each has a role.
+func (a *app) introduce(ctx context.Context, c *zktest.Cluster, ends <-chan error) error {
+	leader, followers, err := roles(ctx, c, ends)
 	if err != nil {
 		return err
 	}
@@ -94,4 +150,41 @@ func (a *app) introduce(ctx context.Context, c *zktest.Cluster) error {
 	return a.answer("ready "+c.Connect(), struct {
 		Ready string `json:"ready"`
 	}{c.Connect()})
+}
+
+// roles waits until all servers have one, in vain if one of them ends.
+func roles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (leader *zktest.Node, followers []*zktest.Node, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		leader, followers, err = c.Roles(ctx)
+	}()
+	select {
+	case <-settled:
+		cancel()
+	case end := <-ends:
+		cancel()
+		<-settled
+		err = end
+	}
+	return leader, followers, err
+}
+
+// attend waits for a signal, and tells which servers end meanwhile.
+func (a *app) attend(sig *signals, servers int, ends <-chan error) error {
+	for left := servers; left > 0; {
+		select {
+		case end := <-ends:
+			left--
+			if left > servers/2 {
+				a.notice("%v; %d of %d are left", end, left, servers)
+			} else {
+				a.notice("%v; %d of %d are left, which is no majority", end, left, servers)
+			}
+		case <-sig.waiting.Done():
+			return sig.verdict()
+		}
+	}
+	return errors.New("no server is left")
 }

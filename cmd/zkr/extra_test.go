@@ -83,7 +83,7 @@ func prepare(ts *testscript.TestScript, argv []string) *exec.Cmd {
 	cmd := exec.Command(lookPath(ts, argv[0]), argv[1:]...)
 	cmd.Args[0] = argv[0]
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "ZK_SERVERS", "ZKR_AUTH", "GOCOVERDIR", "GORACE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "ZK_SERVERS", "ZKR_AUTH", "ZOOKEEPER_HOME", "JAVA_HOME", "GOCOVERDIR", "GORACE"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

@@ -41,8 +41,10 @@ func runScripts(t *testing.T, dir string) {
 			}
 			// Race detectors wait a second for reports that are not to come.
 			e.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-			if d := os.Getenv("GOCOVERDIR"); d != "" {
-				e.Setenv("GOCOVERDIR", d)
+			for _, name := range []string{"GOCOVERDIR", "ZOOKEEPER_HOME", "JAVA_HOME"} {
+				if d := os.Getenv(name); d != "" {
+					e.Setenv(name, d)
+				}
 			}
 			return nil
 		},
