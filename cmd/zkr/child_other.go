@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"syscall"
@@ -19,7 +20,7 @@ type child struct {
 }
 
 func startChild(c *command, t task) (*child, error) {
-	cmd := &exec.Cmd{Path: c.file, Args: c.argv, Env: t.env, Stdin: t.stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	cmd := &exec.Cmd{Path: c.file, Args: c.argv, Env: t.env, Stdin: t.stdin, Stdout: cmp.Or(t.stdout, os.Stdout), Stderr: cmp.Or(t.stderr, os.Stderr)}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"runtime"
 	"syscall"
@@ -45,7 +46,7 @@ func (p *child) start(c *command, t task) error {
 	dieWithParent(attr)
 	proc, err := os.StartProcess(c.file, c.argv, &os.ProcAttr{
 		Env:   t.env,
-		Files: []*os.File{t.stdin, os.Stdout, os.Stderr},
+		Files: []*os.File{t.stdin, cmp.Or(t.stdout, os.Stdout), cmp.Or(t.stderr, os.Stderr)},
 		Sys:   attr,
 	})
 	if err != nil {

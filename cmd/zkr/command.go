@@ -19,8 +19,10 @@ type command struct {
 
 // task is what a command is run with.
 type task struct {
-	env   []string
-	stdin *os.File
+	env    []string
+	stdin  *os.File
+	stdout *os.File // nil for zkr's own
+	stderr *os.File // nil for zkr's own
 	// interactive gives the child the terminal that stdin is, provided that it is
 	// ours to give.
 	interactive bool

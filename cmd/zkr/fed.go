@@ -14,13 +14,19 @@ type fed struct {
 
 // startFed starts c and feeds it, unless a signal has come.
 func (s *signals) startFed(c *command, env []string, data []byte) (*fed, error) {
+	return s.feed(c, task{env: env}, data)
+}
+
+// feed is startFed for a task of any kind, whose stdin it makes.
+func (s *signals) feed(c *command, t task, data []byte) (*fed, error) {
 	stdin, feed, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer stdin.Close()
+	t.stdin = stdin
 	f := &fed{feed: feed}
-	f.child, err = s.start(func() (*child, error) { return startChild(c, task{env: env, stdin: stdin}) })
+	f.child, err = s.start(func() (*child, error) { return startChild(c, t) })
 	if err != nil {
 		feed.Close()
 		return nil, err

@@ -42,7 +42,7 @@ told not to, can be interrupted at any moment, and leave nothing behind.`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no notices on stderr")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log the session to stderr")
 
-	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newDev(a), newEnsemble(a))
+	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newTask(a), newDev(a), newEnsemble(a))
 	return root
 }
 

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/tasks"
+)
+
+func newTaskSubmit(a *app) *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "submit [flags] PATH [VALUE]",
+		Short: "Submit a task",
+		Long: `Submit VALUE, or what stdin holds if there is none or it is "-", as a task, and print
+its id. It is submitted once, whatever becomes of the connection, and whether or not
+there are a master and workers.
+
+With --wait, wait until the task is finished and print its result instead; the id is
+told on stderr. A signal ends the waiting, and not the task.
+
+Exit codes: 0, 1 if the task has failed (--wait), 2 for bad usage, 3 if no server can be
+reached or the session is lost, 4 if not authorised, 128+N if signal N came first.`,
+		Example: `  zkr task submit /tasks resize:17
+  zkr task submit --wait /tasks - < job.json`,
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "print the result")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usage("PATH is missing")
+		case 1, 2:
+		default:
+			return usage("unexpected argument %q", args[2])
+		}
+		if err := checkPool(args[0]); err != nil {
+			return err
+		}
+		values := args[1:]
+		if len(values) > 0 && values[0] == "-" {
+			values = nil
+		}
+		value, err := valueOrStdin(values)
+		if err == nil && len(value) > tasks.MaxSize {
+			err = fmt.Errorf("a task of %d bytes, which is over the limit of %d", len(value), tasks.MaxSize)
+		}
+		if err != nil {
+			return exit(exitUsage, err)
+		}
+		return a.use(func(ctx context.Context, c *client) error {
+			k, err := c.pool(args[0]).Submit(ctx, value)
+			if err != nil {
+				return err
+			}
+			if wait {
+				c.notice("%s is submitted", k.ID())
+				return c.await(ctx, k)
+			}
+			return c.answer(k.ID(), struct {
+				ID string `json:"id"`
+			}{k.ID()})
+		})
+	}
+	return cmd
+}
+
+func newTaskWait(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wait PATH ID",
+		Short: "Wait until a task is finished, and print its result",
+		Long: `Wait until the task ID is finished, and print its result.
+
+Exit codes: 0, 1 if the task has failed or there is none, 2 for bad usage, 3 if no server
+can be reached, 4 if not authorised, 128+N if signal N came first.`,
+		Example: `  zkr task wait /tasks task-0000000017`,
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usage("PATH is missing")
+		case 1:
+			return usage("ID is missing")
+		case 2:
+		default:
+			return usage("unexpected argument %q", args[2])
+		}
+		if err := checkPool(args[0]); err != nil {
+			return err
+		}
+		return a.look(func(ctx context.Context, c *client) error { return c.await(ctx, c.pool(args[0]).Ticket(args[1])) })
+	}
+	return cmd
+}
+
+// taskEnd is what has become of a task, as JSON.
+type taskEnd struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+	payload
+	Message string `json:"message,omitempty"`
+}
+
+// await prints what becomes of a task.
+func (c *client) await(ctx context.Context, k *tasks.Ticket[[]byte]) error {
+	result, err := k.Wait(ctx)
+	var failed *tasks.TaskError
+	switch {
+	case errors.As(err, &failed):
+		if c.json {
+			if err := c.answer("", taskEnd{ID: k.ID(), State: tasks.Failed.String(), Message: failed.Message}); err != nil {
+				return err
+			}
+		}
+		return exit(exitNo, fmt.Errorf("%s has failed: %s", k.ID(), failed.Message))
+	case errors.Is(err, tasks.ErrNoTask):
+		return exit(exitNo, err)
+	case err != nil:
+		return err
+	}
+	return c.whole(result, taskEnd{ID: k.ID(), State: tasks.Done.String(), payload: newPayload(result)})
+}
