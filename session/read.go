@@ -100,7 +100,7 @@ func (e *Epoch) Stats(ctx context.Context, paths ...string) ([]Node, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	calls, _, err := e.readAll(ctx, op, wire.OpExists, false, paths)
+	calls, _, err := e.readAll(ctx, op, wire.OpExists, nil, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,11 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	calls, watches, err := e.readAll(ctx, op, wire.OpGetData, watch, paths)
+	var arm armer
+	if watch {
+		arm = e.link.watches.arm
+	}
+	calls, watches, err := e.readAll(ctx, op, wire.OpGetData, arm, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +143,7 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 // WatchExists watches for a node to be created, changed or deleted. The watch
 // is set whether the node exists or not.
 func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
-	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, true, []string{path})
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.watches.arm, []string{path})
 	if err != nil {
 		return Stat{}, false, nil, err
 	}
@@ -150,6 +154,19 @@ func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watc
 		return Stat{}, false, nil, opError("watch", path, err)
 	}
 	return fromWire(calls[0].reply.(*wire.Stat)), true, watches[0], nil
+}
+
+// WatchNode watches a node to be changed or deleted, without reading its data. If
+// it does not exist, nothing is watched, and the error is ErrNoNode.
+func (e *Epoch) WatchNode(ctx context.Context, path string) (Stat, *Watch, error) {
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.watches.armExisting, []string{path})
+	if err != nil {
+		return Stat{}, nil, err
+	}
+	if err := calls[0].result(); err != nil {
+		return Stat{}, nil, opError("watch", path, err)
+	}
+	return fromWire(calls[0].reply.(*wire.Stat)), watches[0], nil
 }
 
 // WatchChildren lists a node's children and watches for the next that comes or
@@ -179,7 +196,7 @@ func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, 
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, true, paths)
+	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, e.link.watches.arm, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -273,9 +290,12 @@ func (e *Epoch) readCall(code wire.Op, path string, watch bool) *call {
 	}
 }
 
+// An armer makes a read register a watch when its answer comes.
+type armer func(path string, c *call) *Watch
+
 // readAll makes one flight of reads, again from the first if the connection
 // breaks under any of them. The watches that were set are the caller's.
-func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, watch bool, paths []string) ([]*call, []*Watch, error) {
+func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer, paths []string) ([]*call, []*Watch, error) {
 	for _, p := range paths {
 		if err := checkPath(p); err != nil {
 			return nil, nil, opError(op, p, err)
@@ -285,9 +305,9 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, watch bool
 		calls := make([]*call, len(paths))
 		watches := make([]*Watch, len(paths))
 		for i, p := range paths {
-			calls[i] = e.readCall(code, p, watch)
-			if watch {
-				watches[i] = e.link.watches.arm(calls[i].path, calls[i])
+			calls[i] = e.readCall(code, p, arm != nil)
+			if arm != nil {
+				watches[i] = arm(calls[i].path, calls[i])
 			}
 		}
 		sent, err := e.exchange(ctx, calls...)

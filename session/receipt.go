@@ -251,7 +251,7 @@ func (e *Epoch) createdAt(ctx context.Context, prefix string, zxid Zxid) ([]stri
 	})
 	var created []string
 	for chunk := range slices.Chunk(candidates, 64) {
-		calls, _, err := e.readAll(ctx, "get", wire.OpExists, false, chunk)
+		calls, _, err := e.readAll(ctx, "get", wire.OpExists, nil, chunk)
 		if err != nil {
 			return nil, err
 		}

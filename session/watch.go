@@ -14,6 +14,8 @@ type Watch struct {
 	all   *watches
 	fired chan struct{}
 
+	existing bool // not of a node that does not exist
+
 	// under all.mu
 	generation int // of the attachment that set it
 	event      int32
@@ -146,6 +148,14 @@ func (ws *watches) add(path string, children bool) (*Watch, *shared) {
 	return w, s
 }
 
+// armExisting is arm for a read that may find no node. It watches nothing then:
+// before the read has its answer, the server has been told to forget it.
+func (ws *watches) armExisting(path string, c *call) *Watch {
+	w := ws.arm(path, c)
+	w.existing = true
+	return w
+}
+
 func (ws *watches) armed(w *Watch, c *call) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -154,7 +164,7 @@ func (ws *watches) armed(w *Watch, c *call) {
 	absent := c.op == wire.OpExists && c.code == wire.CodeNoNode
 	if c.err == nil && (c.code == wire.OK || absent) {
 		s.held, s.absent = true, absent
-		if !w.closed {
+		if !w.closed && !(absent && w.existing) {
 			w.generation = ws.link.attachments()
 			s.interested[w] = struct{}{}
 		}

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -337,5 +338,41 @@ func TestWatchEndsWithEpoch(t *testing.T) {
 		wantError(t, err, session.ErrExpired)
 		noWatches(t, s)
 		w.Close()
+	})
+}
+
+// Who asks for a watch of what exists leaves none on what does not, however late
+// he comes to hear of it; who waits for the node to be created still has his.
+func TestWatchNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		if _, w, err := e.WatchNode(t.Context(), "/n"); !errors.Is(err, session.ErrNoNode) || w != nil {
+			t.Errorf("watch of no node: %v, %v", w, err)
+		}
+		noWatches(t, s)
+		_, _, waiting, err := e.WatchExists(t.Context(), "/n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := e.WatchNode(t.Context(), "/n"); !errors.Is(err, session.ErrNoNode) {
+			t.Errorf("watch of no node: %v", err)
+		}
+		create(t, z, "/n", "")
+		if !hasFired(waiting) {
+			t.Error("the other watch has gone")
+		}
+		st, w, err := e.WatchNode(t.Context(), "/n")
+		if err != nil || st.Czxid == 0 {
+			t.Fatalf("watch of a node: %+v, %v", st, err)
+		}
+		if err := z.Delete(t.Context(), "/n", session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		if !hasFired(w) || !w.Deleted() {
+			t.Error("the watch was not told of the end")
+		}
+		noWatches(t, s)
 	})
 }

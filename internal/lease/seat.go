@@ -60,13 +60,12 @@ func (s Seat) claim(ctx context.Context, e *session.Epoch, st session.Stat) (Cla
 // AwaitAbsence waits until there is no node at path.
 func AwaitAbsence(ctx context.Context, e *session.Epoch, path string) error {
 	for {
-		_, exists, w, err := e.WatchExists(ctx, path)
+		_, w, err := e.WatchNode(ctx, path)
+		if errors.Is(err, session.ErrNoNode) {
+			return nil
+		}
 		if err != nil {
 			return err
-		}
-		if !exists {
-			w.Close()
-			return nil
 		}
 		if err := Await(ctx, e, w, path); err != nil {
 			return err

@@ -58,11 +58,7 @@ func (l *Lease) look(path string) *session.Watch {
 func (l *Lease) see(path string) (session.Node, error) {
 	ctx := l.claim.Epoch.Context()
 	if l.terms.Request == nil {
-		st, ok, w, err := l.claim.Epoch.WatchExists(ctx, path)
-		if err == nil && !ok {
-			w.Close()
-			err = session.ErrNoNode
-		}
+		st, w, err := l.claim.Epoch.WatchNode(ctx, path)
 		return session.Node{Path: path, Stat: st, Watch: w}, err
 	}
 	nodes, err := l.claim.Epoch.WatchNodes(ctx, path)
