@@ -45,6 +45,12 @@ func (c *cable) cut() {
 	clear(c.conns)
 }
 
+func (c *cable) isCut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.torn
+}
+
 func (c *cable) mend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
