@@ -1,8 +1,11 @@
 // Two servers of a service register themselves, and a client finds and calls them.
 // One ends, and the calls go on.
 //
-// It uses $ZK_SERVERS, or else a ZooKeeper of its own. The nodes are laid out as Go
-// Micro's; change the layout to share them with Curator, Spring or go-kratos.
+// It uses $ZK_SERVERS, or else a server of its own. The nodes are laid out as Go
+// Micro's, where its programs look for them; change the layout to share them with
+// Curator, Spring Cloud or go-kratos. To see them come and go, have this beside it:
+//
+//	zkr service watch --layout micro
 package main
 
 import (
@@ -14,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -43,7 +47,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer s.Close(context.Background())
-	r := registry.New(s, "", registry.WithLayout(registry.Micro)) // at /micro-registry
+	r := registry.New(s, "", registry.WithLayout(registry.Micro)) // at /micro-registry, the layout's own place
 
 	endAnn, err := serve(ctx, r, "ann")
 	if err != nil {
@@ -56,26 +60,30 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer endBob()
 
-	greeters, err := r.Resolve(ctx, "greeter")
+	// A Resolver follows the service: Pick asks no server, and goes on when there is none.
+	greeters, err := r.Resolve(ctx, service)
 	if err != nil {
 		return err
 	}
 	defer greeters.Close()
-	next := registry.RoundRobin()
+	turns := registry.RoundRobin()
 	for i := range 4 {
 		if i == 2 {
 			endAnn()
 			fmt.Fprintln(out, "ann has ended")
 		}
-		if err := call(ctx, out, greeters, next); err != nil {
+		if err := call(ctx, out, greeters, turns); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// serve runs a server until end is called, which may be done again. It is registered once it can be called,
-// and ends once it is not registered any more.
+// service is the name under which the servers are found.
+const service = "examples.greeter"
+
+// serve runs a server until end is called, which may be done again. It is registered
+// once it can be called, and ends once it is not registered any more.
 func serve(ctx context.Context, r *registry.Registry, name string) (end func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,7 +94,7 @@ func serve(ctx context.Context, r *registry.Registry, name string) (end func(), 
 	})}
 	go srv.Serve(listener)
 	reg, err := r.Register(ctx, registry.Instance{
-		Service: "greeter", Addr: listener.Addr().String(), Meta: map[string]string{"protocol": "http"},
+		Service: service, Addr: listener.Addr().String(), Meta: map[string]string{"protocol": "http"},
 	})
 	if err != nil {
 		srv.Close()
@@ -98,27 +106,35 @@ func serve(ctx context.Context, r *registry.Registry, name string) (end func(), 
 	}, nil
 }
 
+// attempts is how many instances a call tries at the most, and patience how long it
+// waits for each.
+const (
+	attempts = 3
+	patience = 5 * time.Second
+)
+
 // call tries one instance after the other.
-func call(ctx context.Context, out io.Writer, greeters *registry.Resolver, next registry.Picker) error {
-	for {
-		in, err := greeters.Pick(next)
+func call(ctx context.Context, out io.Writer, greeters *registry.Resolver, turns registry.Picker) error {
+	for attempt := 1; ; attempt++ {
+		in, err := greeters.Pick(turns)
 		if err != nil { // there are no instances
 			return err
 		}
 		answer, err := get(ctx, "http://"+in.Addr)
-		if err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			greeters.NoteError(in) // it may just have ended: others are tried for a while
-			continue
+		if err == nil {
+			_, err = fmt.Fprintln(out, answer)
+			return err
 		}
-		_, err = fmt.Fprintln(out, answer)
-		return err
+		if attempt == attempts || ctx.Err() != nil {
+			return err
+		}
+		greeters.NoteError(in) // it may just have ended: others are picked for a while
 	}
 }
 
 func get(ctx context.Context, url string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
