@@ -3,6 +3,7 @@ package zkrecipes_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -129,6 +130,25 @@ func TestGoMicroRegistry(t *testing.T) {
 	}
 	answers(t, ours)
 
+	// A client that keeps them at hand, through another server.
+	c := through(t, target, hosts[len(hosts)/2])
+	greeters, err := registry.New(c, "", registry.WithLayout(registry.Micro)).Resolve(t.Context(), "go.micro.greeter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer greeters.Close()
+	settle(t, greeters, 2)
+	turns := registry.RoundRobin()
+	var picked []string
+	for range 2 {
+		in, err := greeters.Pick(turns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picked = append(picked, in.Addr)
+	}
+	answers(t, picked)
+
 	if _, err := foreign.Sync(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +182,28 @@ func TestGoMicroRegistry(t *testing.T) {
 	}
 	if names, _, err := foreign.Children(dir); err != nil || len(names) != 1 || names[0] != "go.micro.greeter-1" {
 		t.Errorf("left are %q (%v)", names, err)
+	}
+	settle(t, greeters, 1)
+
+	// Theirs goes when it is deregistered.
+	if err := foreign.Delete(dir+"/go.micro.greeter-1", -1); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, greeters, 0)
+	if _, err := greeters.Pick(turns); !errors.Is(err, registry.ErrNoInstances) {
+		t.Errorf("picked among none: %v", err)
+	}
+}
+
+// settle waits until so many instances are known.
+func settle(t *testing.T, r *registry.Resolver, n int) {
+	t.Helper()
+	for {
+		changed := r.Changed()
+		if len(r.Instances()) == n {
+			return
+		}
+		await(t, fmt.Sprint(n, " instances"), changed)
 	}
 }
 
