@@ -64,13 +64,17 @@ func sibling(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(port+offset))
 }
 
-// killServer kills the server with a configuration file.
+// killServer kills the server with a configuration file, once it has been started.
 func killServer(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 1, "killserver FILE")
-	out, err := exec.Command("pgrep", "-f", "^[^ ]*java .*"+regexp.QuoteMeta(ts.MkAbs(args[0]))+"$").Output()
-	ts.Check(err)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(out))) // it is just one
-	ts.Check(err)
+	pattern := "^[^ ]*java .*" + regexp.QuoteMeta(ts.MkAbs(args[0])) + "$"
+	var pid int
+	until(ts, func() bool {
+		out, _ := exec.Command("pgrep", "-f", pattern).Output()
+		var err error
+		pid, err = strconv.Atoi(strings.TrimSpace(string(out))) // it is just one
+		return err == nil
+	}, func() string { return "no server of " + args[0] })
 	ts.Check(syscall.Kill(pid, syscall.SIGKILL))
 }
 
