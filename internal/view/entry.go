@@ -21,13 +21,13 @@ type entry struct {
 // leg is one of the two things that can be followed of a node.
 type leg struct {
 	wanted  bool
-	watch   *session.Watch // nil while it is out of date
+	watch   *session.Watch // nil once it has fired
 	late    bool           // it is out of date although its watch has not fired
 	refused error          // a server does not let it be read
 }
 
 // due tells whether a leg is to be read.
-func (l *leg) due() bool { return l.wanted && l.watch == nil && l.refused == nil }
+func (l *leg) due() bool { return l.wanted && (l.watch == nil || l.late) && l.refused == nil }
 
 // look notes whether the leg is out of date.
 func (l *leg) look() {
@@ -38,9 +38,26 @@ func (l *leg) look() {
 	case <-l.watch.Fired():
 		l.watch, l.late = nil, false
 	default:
-		if l.late {
-			l.drop()
-		}
+	}
+}
+
+// keep follows the leg by w from now on. What it was followed by is closed only
+// now, so that the server does not forget in between what it is to watch again.
+func (l *leg) keep(w *session.Watch) {
+	l.drop()
+	l.watch = w
+}
+
+// deleted tells whether the leg's watch says that the node has gone.
+func (l *leg) deleted() bool {
+	if l.watch == nil {
+		return false
+	}
+	select {
+	case <-l.watch.Fired():
+		return l.watch.Deleted()
+	default:
+		return false
 	}
 }
 
@@ -144,6 +161,11 @@ func (f *follower) ask() {
 // stale takes note of the watches that have fired, and tells whether anything is
 // to be read.
 func (f *follower) stale() bool {
+	for _, e := range f.entries {
+		if e.path != "" && e.data.deleted() {
+			f.vanished(e) // there is nothing to read any more
+		}
+	}
 	any := false
 	for _, e := range f.entries {
 		e.data.look()

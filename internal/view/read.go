@@ -129,21 +129,26 @@ func (f *follower) readNode(path string, n session.Node) error {
 	return nil
 }
 
-// keep follows a leg by w from now on.
+// keep has the bell ring for what a leg is followed by from now on.
 func (f *follower) keep(l *leg, w *session.Watch) {
-	l.watch = w
+	l.keep(w)
 	w.Notify(f.bell)
 }
 
-// gone takes note that a node does not exist. The root is waited for. Of any other
-// its parent's list is out of date, and as a rule says so already.
+// vanished takes note that a node below the root does not exist. The list of its
+// parent is out of date, whether that has been told already or not.
+func (f *follower) vanished(e *entry) {
+	f.remove(e.path)
+	above, _ := parent(e.path)
+	if p := f.entries[above]; p != nil {
+		p.list.late = true
+	}
+}
+
+// gone takes note that a node does not exist. The root is waited for.
 func (f *follower) gone(e *entry, l *leg) error {
 	if e.path != "" {
-		f.remove(e.path)
-		above, _ := parent(e.path)
-		if p := f.entries[above]; p != nil {
-			p.list.late = true
-		}
+		f.vanished(e)
 		return nil
 	}
 	f.children(e, nil)

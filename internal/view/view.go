@@ -73,6 +73,9 @@ func Open(ctx context.Context, s *session.Session, path string, opts Options) (*
 	if err := session.CheckPath(path); err != nil {
 		return nil, &session.OpError{Op: "follow", Path: path, Err: errors.Unwrap(err)}
 	}
+	if ctx.Err() != nil {
+		return nil, &session.OpError{Op: "follow", Path: path, Err: context.Cause(ctx)}
+	}
 	v := &View{session: s, path: path, opts: opts, done: make(chan struct{}), again: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.state.Store(&state{changed: make(chan struct{})})
