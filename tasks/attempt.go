@@ -10,10 +10,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// refusal is an error that waiting does not mend.
-type refusal struct{ error }
+// refusal ends Work: an error that waiting does not mend.
+type refusal struct{ reason error }
 
-func (r *refusal) Unwrap() error { return r.error }
+func (r *refusal) Error() string   { return ErrStopped.Error() + ": " + r.reason.Error() }
+func (r *refusal) Unwrap() []error { return []error{ErrStopped, r.reason} }
 
 // permanentError tells whether a request fails however often it is made.
 func permanentError(err error) bool {
@@ -146,6 +147,7 @@ func (a *attempt) carryOut(ctx context.Context) error {
 	case errors.As(err, &p):
 		return a.settle(ctx, a.fail(err.Error()))
 	case ctx.Err() != nil: // interrupted, and not failed
+		<-a.gone
 		var ops []session.Op
 		if lost > 0 {
 			ops = a.record(history{Attempts: n - 1, Error: a.history.Error})

@@ -18,7 +18,8 @@ var (
 	// ended: with the session, or because somebody has removed it. It wraps the
 	// reason. What the handler returns then does not count.
 	ErrLost = errors.New("tasks: claim lost")
-	// ErrStopped is the cause of a handler's context when Work ends for an error.
+	// ErrStopped is the cause of a handler's context when Work ends for an error,
+	// which it wraps.
 	ErrStopped = errors.New("tasks: worker stopped")
 
 	errSettled = errors.New("tasks: settled")

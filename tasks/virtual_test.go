@@ -70,8 +70,10 @@ func TestWorkerDies(t *testing.T) {
 				if n := <-attempts; n != 2 {
 					t.Errorf("attempt %d", n)
 				}
-				if err := context.Cause(first); !errors.Is(err, tasks.ErrLost) {
-					t.Errorf("the cause is %v", err)
+				switch err := context.Cause(first); {
+				case name == "closed" && errors.Is(err, tasks.ErrStopped):
+				default:
+					wantError(t, err, tasks.ErrLost)
 				}
 				cancel()
 				if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, session.ErrClosed) {

@@ -57,12 +57,13 @@ func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Con
 		return &session.OpError{Op: op, Path: p.path, Err: err}
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(ErrStopped)
+	defer stop(nil)
 	w := &worker{
 		core: &p.core, id: id, stop: stop,
 		handle: func(ctx context.Context, t Task[[]byte]) ([]byte, error) { return p.handle(ctx, t, fn) },
 		work:   make(map[string]*job),
 		ended:  make(chan *job, p.concurrency),
+		gone:   make(chan struct{}),
 	}
 	if err := w.run(ctx); err != nil {
 		return err
@@ -114,6 +115,7 @@ type worker struct {
 	id     string
 	handle func(context.Context, Task[[]byte]) ([]byte, error)
 	stop   context.CancelCauseFunc
+	gone   chan struct{} // closed when nothing more is assigned to the worker
 
 	work  map[string]*job // by the tasks' names
 	busy  int             // how many of them are under way
@@ -142,15 +144,16 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	err = w.serve(ctx, here)
-	// The worker goes first, so that nothing more is assigned to it.
+	if err != nil {
+		w.stop(&refusal{err})
+	}
+	// The worker goes first, so that what its handlers leave undone is not assigned to
+	// it again.
 	settle := context.WithoutCancel(ctx)
-	withdrawn := here.Withdraw(settle)
-	w.stop(ErrStopped) // unless ctx has ended already
+	here.Withdraw(settle)
+	close(w.gone)
 	w.all.Wait()
 	w.close(settle)
-	if err == nil && ctx.Err() == nil {
-		err = withdrawn
-	}
 	return err
 }
 
@@ -208,7 +211,7 @@ func (w *worker) serve(ctx context.Context, here *presence.Presence) error {
 func (w *worker) reason(ctx context.Context) error {
 	var r *refusal
 	if errors.As(context.Cause(ctx), &r) {
-		return r.error
+		return r.reason
 	}
 	return nil
 }
