@@ -158,6 +158,7 @@ func TestGarbage(t *testing.T) {
 	defer leading(t, p)()
 	defer working(t, p, "w1", echo)()
 	h.awaits(path+"/assign", "w1")
+	h.awaits(path+"/assign", "mute") // the master makes it one
 	for _, node := range []string{"/tasks/late", "/assign/w1/note", "/assign/w1/task-0000000043"} {
 		h.create(path+node, "garbage")
 	}
