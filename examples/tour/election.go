@@ -81,11 +81,11 @@ func (a *actor) die() {
 	a.Close(now)
 }
 
-func receive(ctx context.Context, from <-chan *actor) (*actor, error) {
+func receive[T any](ctx context.Context, from <-chan T) (v T, err error) {
 	select {
-	case a := <-from:
-		return a, nil
+	case v = <-from:
+		return v, nil
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return v, context.Cause(ctx)
 	}
 }

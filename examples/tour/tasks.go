@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/tasks"
+)
+
+// employ kills the master of a pool, and a worker in the middle of a task.
+func employ(ctx context.Context, st *stage) error {
+	all, err := st.actors(ctx, "ann", "bob", "cleo", "dora")
+	if err != nil {
+		return err
+	}
+	defer all.leave()
+	ann, bob, cleo, dora := all[0], all[1], all[2], all[3]
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	play := func(part func(context.Context) error) {
+		busy.Go(func() {
+			if err := part(ctx); !errors.Is(err, session.ErrClosed) {
+				stop(err) // has no effect if it was for want of work
+			}
+		})
+	}
+
+	var tickets []*tasks.Ticket[string]
+	for _, what := range []string{"dig", "plant", "water"} {
+		t, err := bob.pool().Submit(ctx, what)
+		if err != nil {
+			return err
+		}
+		tickets = append(tickets, t)
+	}
+	begun := make(chan struct{})
+	play(ann.pool().Master)
+	play(func(ctx context.Context) error {
+		return cleo.pool().Work(ctx, cleo.name, func(ctx context.Context, t tasks.Task[string]) (string, error) {
+			cleo.say("begins to %s, attempt %d", t.Input, t.Attempt)
+			if t.Input == "plant" {
+				close(begun)
+				<-ctx.Done()
+				return "", context.Cause(ctx)
+			}
+			return cleo.name, nil
+		})
+	})
+	if _, err := receive(ctx, begun); err != nil {
+		return err
+	}
+	play(bob.pool().Master) // when ann has gone
+	ann.die()
+	cleo.die()
+	play(func(ctx context.Context) error {
+		return dora.pool().Work(ctx, dora.name, func(_ context.Context, t tasks.Task[string]) (string, error) {
+			dora.say("does %s, attempt %d", t.Input, t.Attempt)
+			return dora.name, nil
+		})
+	})
+	for _, t := range tickets {
+		worker, err := t.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		bob.say("hears that %s was done by %s", t.ID(), worker)
+	}
+	return nil
+}
+
+func (a *actor) pool() *tasks.Pool[string, string] {
+	return tasks.New(a.Session, "/pool", codec.Text(), codec.Text(), tasks.WithAddress(a.name))
+}
