@@ -33,11 +33,8 @@ const DefaultReceipts = "/zkrecipes-receipts"
 // without, and a lost reply is ErrUnknown as often as Txn's is.
 func (s *Session) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, error) {
 	results, err := within(ctx, s, func(e *Epoch) ([]Result, error) { return e.TxnWithReceipt(ctx, ops...) })
-	if i := unnamed(ops, results); err == nil && i >= 0 {
-		// The epoch may have ended before the names were known.
-		within(ctx, s, func(e *Epoch) ([]Result, error) {
-			return results, e.findSequential(ctx, ops, results, results[i].Stat.Czxid)
-		})
+	if err == nil {
+		s.nameSequential(ctx, ops, results)
 	}
 	return results, err
 }
@@ -172,6 +169,18 @@ func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, boo
 	// without them.
 	e.findSequential(ctx, ops, results, n.Stat.Mzxid)
 	return results, true, nil
+}
+
+// nameSequential looks once more for names that are not known of a transaction that
+// was carried out: the epoch may have ended before they could be asked for.
+func (s *Session) nameSequential(ctx context.Context, ops []Op, results []Result) {
+	i := unnamed(ops, results)
+	if i < 0 {
+		return
+	}
+	within(ctx, s, func(e *Epoch) ([]Result, error) {
+		return results, e.findSequential(ctx, ops, results, results[i].Stat.Czxid)
+	})
 }
 
 // unnamed is the first of the sequential nodes whose name is not known; -1 if there

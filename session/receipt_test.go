@@ -262,21 +262,36 @@ func TestReceiptsRefused(t *testing.T) {
 // The name of a node whose creation is known to have happened is asked for even if
 // the session expires before that.
 func TestReceiptFindsNameInNextEpoch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := serve(t)
-		z := open(t, s)
-		create(t, z, "/q", "")
-		create(t, z, session.DefaultReceipts, "")
-		defer s.Inject(zktest.Rule{Op: "multi", Nth: 1, Fault: zktest.DropReply})()
-		defer s.Inject(zktest.Rule{Op: "getChildren2", Nth: 1, Fault: zktest.ExpireBefore})()
-		rs, err := z.TxnWithReceipt(t.Context(), session.OpSet("/q", nil, session.AnyVersion), session.OpCreate("/q/n-", nil, session.Sequential()))
-		if err != nil || rs[1].Path != "/q/n-0000000000" {
-			t.Errorf("%+v, %v", rs, err)
-		}
-		if n := below(s, "/q/n-"); n != 1 {
-			t.Errorf("%d nodes", n)
-		}
-	})
+	ops := []session.Op{session.OpSet("/q", nil, session.AnyVersion), session.OpCreate("/q/n-", nil, session.Sequential())}
+	calls := map[string]func(context.Context, *session.Session) ([]session.Result, error){
+		"TxnWithReceipt": func(ctx context.Context, z *session.Session) ([]session.Result, error) {
+			return z.TxnWithReceipt(ctx, ops...)
+		},
+		"Undertake": func(ctx context.Context, z *session.Session) ([]session.Result, error) {
+			e, err := z.Epoch(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return e.Undertake(ctx, nil, ops...)
+		},
+	}
+	for name, call := range calls {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t)
+			z := open(t, s)
+			create(t, z, "/q", "")
+			create(t, z, session.DefaultReceipts, "")
+			defer s.Inject(zktest.Rule{Op: "multi", Nth: 1, Fault: zktest.DropReply})()
+			defer s.Inject(zktest.Rule{Op: "getChildren2", Nth: 1, Fault: zktest.ExpireBefore})()
+			rs, err := call(t.Context(), z)
+			if err != nil || rs[1].Path != "/q/n-0000000000" {
+				t.Errorf("%s: %+v, %v", name, rs, err)
+			}
+			if n := below(s, "/q/n-"); n != 1 {
+				t.Errorf("%s: %d nodes", name, n)
+			}
+		})
+	}
 }
 
 // ctx ends the wait for a connection; what has been sent is seen through, as long

@@ -30,6 +30,9 @@ func (e *Epoch) Undertake(ctx context.Context, late func([]Result, error), ops .
 	started := e.session.spawn(func() {
 		var o outcome
 		o.results, o.err = e.commitWithReceipt(ctx, ops, sync.OnceFunc(func() { close(doubt) }))
+		if o.err == nil {
+			e.session.nameSequential(ctx, ops, o.results)
+		}
 		o.err = opError(ops[0].name(), ops[0].path, o.err)
 		select {
 		case delivered <- o:
