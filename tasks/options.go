@@ -84,7 +84,7 @@ func (o *options) check() error {
 
 // checkID refuses what cannot name a worker.
 func checkID(id string) error {
-	if strings.Contains(id, "/") {
+	if id == "" || strings.Contains(id, "/") {
 		return fmt.Errorf("%w: the id %q", session.ErrInvalid, id)
 	}
 	return session.CheckPath("/" + id)

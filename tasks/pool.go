@@ -38,9 +38,9 @@ func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out c
 // Submit adds a task, exactly once per call, and returns when it is there. Whether
 // there is a master or a worker does not matter.
 //
-// A task of more than MaxSize bytes is a session.ErrInvalid. Once the task is on its
-// way, Submit waits for the outcome even if ctx ends; session.ErrUnknown says that
-// the ZooKeeper session has ended before it was known.
+// A task of more than MaxSize bytes is a session.ErrInvalid. session.ErrUnknown says
+// that ctx or the ZooKeeper session has ended before it was known whether the task
+// is there; after any other error it is not.
 //
 // It takes one round trip; the first in a pool makes the pool's nodes.
 func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error) {
@@ -56,20 +56,26 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), MaxSize)}
 	}
 	for {
-		r, err := p.session.TxnWithReceipt(ctx, session.OpCreate(p.task(taskPrefix), data, session.Sequential()))
-		if errors.Is(err, session.ErrNoNode) {
-			if err = p.found(ctx); err == nil {
-				continue
-			}
-		}
+		e, err := p.session.Epoch(ctx)
 		if err != nil {
+			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: err}
+		}
+		r, err := e.Undertake(ctx, nil, session.OpCreate(p.task(taskPrefix), data, session.Sequential()))
+		switch {
+		case err == nil && r[0].Path == "": // the reply was lost, and the task is not there any more
+			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: ErrNoTask}
+		case err == nil:
+			_, id := session.Split(r[0].Path)
+			return p.Ticket(id), nil
+		case errors.Is(err, session.ErrUnknown):
+			return nil, err
+		case errors.Is(err, session.ErrNoNode):
+			if err := p.found(ctx); err != nil {
+				return nil, err
+			}
+		case !errors.Is(err, session.ErrExpired):
 			return nil, err
 		}
-		if r[0].Path == "" { // the reply was lost, and somebody has removed it since
-			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: ErrNoTask}
-		}
-		_, id := session.Split(r[0].Path)
-		return p.Ticket(id), nil
 	}
 }
 

@@ -74,6 +74,9 @@ func RoundRobin() Strategy {
 // key is called with each task's data, encoded, from one goroutine. Where each key
 // belongs is found by rendezvous hashing (Thaler and Ravishankar, 1998).
 func Sticky(key func(data []byte) string) Strategy {
+	if key == nil {
+		return Strategy{}
+	}
 	return By(func(t Waiting, workers []Worker) int {
 		best, highest := -1, uint64(0)
 		k := key(t.Data)

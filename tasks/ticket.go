@@ -54,7 +54,7 @@ func (c *core) await(ctx context.Context, id string) (status, result []byte, err
 		return fail(session.ErrInvalid)
 	}
 	v, err := view.Open(ctx, c.session, path, view.Options{
-		Depth: 1, Accept: func(name string) bool { return name == "status" || name == "result" },
+		Depth: 1, Prompt: true, Accept: func(name string) bool { return name == "status" || name == "result" },
 	})
 	if err != nil {
 		return nil, nil, err

@@ -171,7 +171,7 @@ func (w *worker) serve(ctx context.Context, here *presence.Presence) error {
 		return ignoreEnd(ctx, err)
 	}
 	v, err := view.Open(ctx, w.session, w.inbox(w.id), view.Options{
-		Depth: 1, Accept: func(name string) bool { _, ok := taskNumber(name); return ok },
+		Depth: 1, Prompt: true, Accept: func(name string) bool { _, ok := taskNumber(name); return ok },
 	})
 	if err != nil {
 		return ignoreEnd(ctx, err)
