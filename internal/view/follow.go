@@ -126,7 +126,11 @@ func (f *follower) refresh() error {
 		}
 	}
 	if total > 0 {
-		f.rested = time.Now().Add(pause(total))
+		rest := pause(total)
+		if f.view.opts.Prompt {
+			rest -= gap
+		}
+		f.rested = time.Now().Add(rest)
 		f.publish(true)
 	}
 	return nil

@@ -37,6 +37,9 @@ type Options struct {
 	// on changing. After that, what has been read is published as it is, with each
 	// node as it was at a moment of its own. 0 is for ever.
 	Patience time.Duration
+	// Prompt has a change be read at once, however soon after the last. It is for
+	// nodes that change rarely, or no faster than whoever follows them allows.
+	Prompt bool
 }
 
 // View follows a part of the tree. It is safe for concurrent use.
@@ -68,7 +71,7 @@ type state struct {
 // It takes one round trip for each level that there are nodes on, and one more for
 // the data of all nodes below the root. Every change costs one flight for each
 // level that has changed children, and one for the nodes whose data is new; the
-// first after a rest is read at once, the next after a pause (see pause).
+// first after a rest is read at once, the next after a pause (see pause, Prompt).
 func Open(ctx context.Context, s *session.Session, path string, opts Options) (*View, error) {
 	if err := session.CheckPath(path); err != nil {
 		return nil, &session.OpError{Op: "follow", Path: path, Err: errors.Unwrap(err)}

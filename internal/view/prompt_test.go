@@ -1,0 +1,31 @@
+package view_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// A prompt view does not rest between changes, but for what bounds its reads on
+// average.
+func TestPrompt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		create(t, s, "/d/a", "0", session.Parents())
+		v := open(t, s, "/d", view.Options{Depth: 1, Prompt: true})
+		for i := range 20 {
+			changed, start := v.Changed(), time.Now()
+			set(t, other, "/d/a", fmt.Sprint(i+1))
+			<-changed
+			if d := time.Since(start); d > 5*time.Millisecond || text(v.Snapshot()) != fmt.Sprintf(" a=%d", i+1) {
+				t.Errorf("after %v it shows %q", d, text(v.Snapshot()))
+			}
+		}
+	})
+}
