@@ -108,6 +108,37 @@ func TestHoldAfterWrite(t *testing.T) {
 	})
 }
 
+// What else the session writes, at whatever moments, takes nothing from a hold that
+// has begun after an idle time.
+func TestHoldAmongWrites(t *testing.T) {
+	for first := range time.Duration(20) {
+		for second := range time.Duration(20) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t)
+				z := open(t, s)
+				time.Sleep(5 * timeout)
+				create(t, z, "/n", "")
+				e := epoch(t, z)
+				hold(t, e)
+				for _, d := range []time.Duration{first, second} {
+					time.Sleep(d * timeout / 64)
+					if _, err := z.Set(t.Context(), "/n", nil, session.AnyVersion); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.ResetRequests()
+				time.Sleep(10 * timeout)
+				if err := e.Err(); err != nil {
+					t.Errorf("writes %v and %v later: %v", first*timeout/64, second*timeout/64, err)
+				}
+				if n := len(s.Requests()); n > 60 {
+					t.Errorf("%d requests in ten timeouts", n)
+				}
+			})
+		}
+	}
+}
+
 // A hold waits while nothing proves that the session lives, as long as its
 // context and the epoch let it.
 func TestHoldWaits(t *testing.T) {

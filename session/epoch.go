@@ -221,8 +221,8 @@ func (e *Epoch) agenda(outstanding bool) (sleep time.Duration, probe bool) {
 	}
 	if l.current != nil && e.proving(now) && !outstanding {
 		due := e.probed.Add(l.timeout / 16) // an answer may be one that proves nothing
-		if last, ok := l.proofs.last(); ok {
-			due = later(due, last.Add(l.timeout/4))
+		if at, ok := l.proofs.due(); ok {
+			due = later(due, at)
 		}
 		if !now.Before(due) {
 			e.probed = now

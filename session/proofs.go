@@ -80,6 +80,23 @@ func (p *proofs) deadline() time.Time {
 	return d
 }
 
+// due is when the next proof should be sent, if none is sent before: a quarter of
+// the timeout after the last. But a grant may end before that one could confirm
+// anything, if others were sent meanwhile; then it is sent as late before the end as
+// if there had been none, as soon as it confirms the first.
+func (p *proofs) due() (time.Time, bool) {
+	last, ok := p.last()
+	if !ok {
+		return time.Time{}, false
+	}
+	due := last.Add(p.timeout / 4)
+	soonest := later(p.unverified[0].Add(p.timeout/4), p.deadline().Add(-(p.timeout*2/5 - p.timeout/4)))
+	if soonest.Before(due) {
+		return soonest, true
+	}
+	return due, true
+}
+
 // last is the sending time of the latest proof on this connection.
 func (p *proofs) last() (time.Time, bool) {
 	if n := len(p.unverified); n > 0 {
