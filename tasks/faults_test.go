@@ -85,7 +85,7 @@ func play(t *testing.T, oneIn int, scenario func(*crew)) {
 // Whatever happens to a client, its task is there once, or it is told that it may
 // not be; and it learns the outcome.
 func TestClientFaults(t *testing.T) {
-	play(t, 1, func(c *crew) {
+	play(t, 5, func(c *crew) {
 		rival := c.pool(c.Rival)
 		lead := leading(c, rival)
 		work := working(c, rival, "w1", c.work("w1"))
@@ -106,7 +106,7 @@ func TestClientFaults(t *testing.T) {
 // Whatever happens to a worker, its task is done, there or by another, and never at
 // the same time.
 func TestWorkerFaults(t *testing.T) {
-	play(t, 2, func(c *crew) {
+	play(t, 17, func(c *crew) {
 		rival := c.pool(c.Rival)
 		k := c.submits(rival, "x")
 		lead := leading(c, rival)
@@ -124,7 +124,7 @@ func TestWorkerFaults(t *testing.T) {
 
 // Whatever happens to a master, all tasks are done, also when another leads.
 func TestMasterFaults(t *testing.T) {
-	play(t, 2, func(c *crew) {
+	play(t, 17, func(c *crew) {
 		rival := c.pool(c.Rival)
 		lead := leading(c, c.pool(c.Subject))
 		work := working(c, rival, "w1", c.work("w1"))
