@@ -36,8 +36,8 @@ CMD is run as that of zkr lock is. Its environment has ZKR_PATH, ZKR_TASK (the i
 ZKR_ATTEMPT (1 for the first), ZKR_TOKEN (a number that grows from attempt to attempt:
 store it with what CMD writes, and refuse smaller ones) and ZKR_SESSION. If the claim of
 the task is lost, CMD gets TERM and, after --grace, KILL. Signals go to the commands that
-run; after INT and TERM they have --grace to end, and then so does zkr. A task that is not
-done then is tried again by others, and that attempt does not count.
+run; after INT and TERM they have --grace to end, and then so does zkr. Whatever exits with
+0 even then is done; all else is tried again by others, and that attempt does not count.
 
 If there is a worker ID already, wait until it has gone.
 
