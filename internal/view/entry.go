@@ -29,16 +29,19 @@ type leg struct {
 // due tells whether a leg is to be read.
 func (l *leg) due() bool { return l.wanted && (l.watch == nil || l.late) && l.refused == nil }
 
-// look notes whether the leg is out of date.
-func (l *leg) look() {
+// look notes whether the leg is out of date, and tells whether that is because the
+// node has gone.
+func (l *leg) look() (deleted bool) {
 	if l.watch == nil {
-		return
+		return false
 	}
 	select {
 	case <-l.watch.Fired():
+		deleted = l.watch.Deleted()
 		l.watch, l.late = nil, false
 	default:
 	}
+	return deleted
 }
 
 // keep follows the leg by w from now on. What it was followed by is closed only
@@ -46,19 +49,6 @@ func (l *leg) look() {
 func (l *leg) keep(w *session.Watch) {
 	l.drop()
 	l.watch = w
-}
-
-// deleted tells whether the leg's watch says that the node has gone.
-func (l *leg) deleted() bool {
-	if l.watch == nil {
-		return false
-	}
-	select {
-	case <-l.watch.Fired():
-		return l.watch.Deleted()
-	default:
-		return false
-	}
 }
 
 func (l *leg) drop() {
@@ -162,14 +152,13 @@ func (f *follower) ask() {
 // to be read.
 func (f *follower) stale() bool {
 	for _, e := range f.entries {
-		if e.path != "" && e.data.deleted() {
+		e.list.look()
+		if e.data.look() && e.path != "" {
 			f.vanished(e) // there is nothing to read any more
 		}
 	}
 	any := false
 	for _, e := range f.entries {
-		e.data.look()
-		e.list.look()
 		any = any || e.data.due() || e.list.due()
 	}
 	return any
