@@ -166,6 +166,7 @@ func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 		l := mustLock(t, lock.New(a, path))
 		next := taking(t, lock.New(b, path).Lock)
 		inLine(t, a, 2)
+		synctest.Wait() // it proves by now that it lives, and so gives up before the server does
 		old, epoch := b.Status().ID, b.Status().Epoch
 		heal := srv.Partition(old)
 		defer heal()
