@@ -76,6 +76,29 @@ func TestClaimIsRemoved(t *testing.T) {
 	})
 }
 
+// Whoever waits for a claim proves all the while that its session lives, so that
+// the claim begins with the answer that makes it, however old the request is then.
+func TestClaimBeginsWithItsAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t, zktest.WithContainerCheck(time.Hour)) // the folders stay
+		const trip, busy = 200 * time.Millisecond, 2 * time.Second
+		q, other := texts(slowSession(t, srv, trip/2)), texts(srv.Session(t))
+		mustPush(t, other, "x")
+		mustAck(t, mustClaim(t, q, "x")) // makes the folders
+		claimed := make(chan *queue.Item[string])
+		go func() { claimed <- mustClaim(t, q, "y") }()
+		time.Sleep(time.Minute)
+		defer srv.Inject(zktest.Rule{Op: "multi", Path: path + "/claims/*", Delay: busy})()
+		start := time.Now()
+		mustPush(t, other, "y")
+		item := <-claimed
+		if d := time.Since(start); d != trip/2+3*trip+busy { // the event, the list, the item, the claim
+			t.Errorf("claimed after %v", d)
+		}
+		mustAck(t, item)
+	})
+}
+
 // An acknowledgement that comes when the claim has passed to another is none,
 // though the claim's node has the same name.
 func TestAckOfAnothersClaim(t *testing.T) {

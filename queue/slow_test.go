@@ -41,11 +41,15 @@ type slowBytes struct {
 func newSlowConn(c net.Conn, delay time.Duration) *slowConn {
 	s := &slowConn{Conn: c, out: make(chan slowBytes, 1000), in: make(chan slowBytes, 1000), delay: delay, closed: make(chan struct{})}
 	go func() {
-		for b := range s.out {
-			time.Sleep(time.Until(b.due))
-			c.Write(b.b)
+		for {
+			select {
+			case b := <-s.out:
+				time.Sleep(time.Until(b.due))
+				c.Write(b.b)
+			case <-s.closed:
+				return
+			}
 		}
-		c.Close()
 	}()
 	go func() {
 		defer close(s.in)
@@ -89,6 +93,6 @@ func (s *slowConn) Read(p []byte) (int, error) {
 }
 
 func (s *slowConn) Close() error {
-	s.close.Do(func() { close(s.closed); s.Conn.Close(); close(s.out) })
+	s.close.Do(func() { close(s.closed); s.Conn.Close() })
 	return nil
 }
