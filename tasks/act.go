@@ -125,7 +125,8 @@ func (m *master) clearDesks(ctx context.Context) error {
 }
 
 // takeBack takes tasks back from a worker that has gone. What it had begun was an
-// attempt. A task with a claim in it stays where it is.
+// attempt. A task with a claim in it stays where it is, and so does one of which
+// it is not certain that it has been taken back.
 func (m *master) takeBack(ctx context.Context, d *desk) error {
 	var ts []*task
 	for _, t := range d.tasks {
@@ -159,12 +160,16 @@ func (m *master) takeBack(ctx context.Context, d *desk) error {
 		return err
 	}
 	for i, t := range ts {
-		if errors.Is(errs[i], session.ErrNotEmpty) {
+		if errs[i] == nil {
+			delete(d.tasks, t.name)
+			t.desk = nil
+			m.doubt(t)
 			continue
 		}
-		delete(d.tasks, t.name)
-		t.desk = nil
-		m.doubt(t)
+		// It may still be there: the worker may be back, and at it again. A new list
+		// of the inbox tells.
+		closeWatch(d.listWatch)
+		d.listWatch = nil
 	}
 	if len(m.doubtful) > 0 {
 		return m.lookAtOutcomes(ctx)

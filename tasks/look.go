@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -100,7 +101,7 @@ func (m *master) lookForTasks(ctx context.Context) error {
 	st := nodes[0].Stat
 	// Half of it, since the sum counts everything twice; and it may have wrapped.
 	created := (doubleCount(st) - 2*uint32(m.next)) / 2
-	if created > maxProbes {
+	if created > maxProbes || m.next == math.MaxInt32 { // where servers since 3.5 stop counting
 		return m.listTasks(ctx)
 	}
 	var names, paths []string
@@ -183,10 +184,15 @@ func (m *master) lookAtInboxes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		for i, n := range nodes {
+			desks[i].dataWatch = m.listen(n.Watch)
+		}
 		var missing [][]session.Op
 		for i, n := range nodes {
 			d := desks[i]
-			d.dataWatch = m.listen(n.Watch)
+			if n.Err != nil && !errors.Is(n.Err, session.ErrNoNode) {
+				return n.Err
+			}
 			d.open = n.Err == nil
 			d.capacity, d.ours = capacity(n.Data)
 			if errors.Is(n.Err, session.ErrNoNode) {
@@ -234,13 +240,18 @@ func (m *master) lookIntoInboxes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for i, l := range listings {
+		desks[i].listWatch = m.listen(l.Watch)
+	}
 	for i, l := range listings { // what has gone first, since it may be in another now
 		d := desks[i]
-		d.listWatch = m.listen(l.Watch)
-		d.open = l.Err == nil
-		if !d.open {
+		switch {
+		case errors.Is(l.Err, session.ErrNoNode):
+			d.open = false
 			m.clear(d)
 			continue
+		case l.Err != nil:
+			return l.Err // there may be tasks in it, which must not be assigned again
 		}
 		for name, t := range d.tasks {
 			if !slices.Contains(l.Names, name) {

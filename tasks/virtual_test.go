@@ -375,3 +375,60 @@ func TestNumbersWrap(t *testing.T) {
 		}
 	})
 }
+
+// A worker that is back, and at its task, keeps it, though its master was about to
+// take it away.
+func TestWorkerIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		m, a, b := srv.Session(t), srv.Session(t), srv.Session(t)
+		defer leading(t, texts(m))()
+		var running atomic.Int32
+		h := func(ctx context.Context, k task) (string, error) {
+			if running.Add(1) > 1 {
+				t.Error("two handlers run")
+			}
+			defer running.Add(-1)
+			select {
+			case <-time.After(20 * time.Second):
+				return fmt.Sprint(k.Attempt), nil
+			case <-ctx.Done():
+				return "", context.Cause(ctx)
+			}
+		}
+		defer working(t, texts(a), "a", h)()
+		time.Sleep(time.Second)
+		k := submit(t, texts(b), "x")
+		time.Sleep(time.Second)
+		defer working(t, texts(b), "b", h)()
+		time.Sleep(time.Second)
+		// The worker comes back while the master is about to take the task from it.
+		defer srv.Inject(zktest.Rule{Op: "create2", Path: path + "/workers/a", Delay: time.Second})()
+		remove := srv.Inject(zktest.Rule{Op: "multi", Session: m.Status().ID, Nth: 1, Delay: 2 * time.Second})
+		srv.Expire(a.Status().ID)
+		time.Sleep(10 * time.Second)
+		remove()
+		wants(t, k, "2")
+	})
+}
+
+// What a master may not read may hold tasks, and so it assigns none.
+func TestInboxMayNotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, owner := srv.Session(t), srv.Session(t)
+		h := hand{t, owner}
+		h.setUp()
+		h.create(path+"/assign/a", "")
+		h.create(path+"/assign/a/task-0000000000", "")
+		h.create(path+"/tasks/task-", "x", session.Sequential())
+		h.create(path+"/workers/b", "", session.Ephemeral())
+		if _, err := owner.SetACL(t.Context(), path+"/assign/a", []session.ACL{{Perms: session.PermAdmin, Scheme: "world", ID: "anyone"}}, session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, texts(s).Master(t.Context()), session.ErrNoAuth)
+		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/b/") || strings.Contains(tree, path+"/master ") {
+			t.Errorf("the tree is\n%s", tree)
+		}
+	})
+}
