@@ -5,15 +5,15 @@
 // It is the system of masters, workers and clients from the ZooKeeper book, node by
 // node, so that each part may be played by hand while programs play the others:
 //
-//	/master                         the master: ephemeral, its address
-//	/workers/ID                     a live worker: ephemeral, its address
-//	/assign/ID                      the worker's inbox; how many tasks it takes at a time
-//	/assign/ID/task-0000000000      the worker is to carry out this task
-//	/assign/ID/task-0000000000/claim  it is at it: ephemeral
-//	/tasks/task-0000000000          a task: what to do
-//	/tasks/task-0000000000/status   "done", or "failed: MESSAGE"; the task is finished
-//	/tasks/task-0000000000/result   what came of it
-//	/tasks/task-0000000000/attempts attempts that have failed
+//	/master                            the master: ephemeral, its address
+//	/workers/ID                        a live worker: ephemeral, its address
+//	/assign/ID                         the worker's inbox; how many tasks it takes at a time
+//	/assign/ID/task-0000000000         the worker is to carry out this task
+//	/assign/ID/task-0000000000/claim   it is at it: ephemeral
+//	/tasks/task-0000000000             a task: what to do
+//	/tasks/task-0000000000/status      "done", or "failed: MESSAGE"; the task is finished
+//	/tasks/task-0000000000/result      what came of it
+//	/tasks/task-0000000000/attempts    attempts that have failed
 //
 // all below the pool's path. Claim, result, attempts and the number in the inbox are
 // this package's own; where they are missing, it does without.
