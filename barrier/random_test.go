@@ -61,6 +61,7 @@ func (h *history) expire(srv *zktest.Server, id int64) {
 // left it, or been told that they are not in it any more, and no round began with
 // it still on.
 func (h *history) left(round session.Zxid) {
+	time.Sleep(time.Nanosecond) // whoever is told at this moment has heard of it then
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for r, entries := range h.rounds {
