@@ -29,7 +29,7 @@ type Info struct {
 	ID       string
 	State    State
 	Worker   string // that it is assigned to
-	Attempts int    // that have failed or were begun
+	Attempts int    // that have been begun
 	Message  string // of a failed task, and the last error of one that is tried again
 }
 
@@ -130,6 +130,7 @@ func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, i
 		switch {
 		case status.Err == nil:
 			info.State, info.Message = Done, ""
+			info.Attempts++ // the last is not written down
 			var failed *TaskError
 			if errors.As(outcome(name, status.Data), &failed) {
 				info.State, info.Message = Failed, failed.Message

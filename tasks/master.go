@@ -92,7 +92,6 @@ type master struct {
 	tasksWatch   *session.Watch // for a task that comes or goes
 	workersWatch *session.Watch // for a worker that does
 	next         int32          // the number of the next task
-	listed       bool
 }
 
 // enthrone makes transactions of masters before this one fail from now on: each has

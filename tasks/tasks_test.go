@@ -119,8 +119,8 @@ func TestList(t *testing.T) {
 	<-started
 	submit(t, p, "waits")
 	want := []tasks.Info{
-		{ID: "task-0000000000", State: tasks.Done},
-		{ID: "task-0000000001", State: tasks.Failed, Message: "no luck"},
+		{ID: "task-0000000000", State: tasks.Done, Attempts: 1},
+		{ID: "task-0000000001", State: tasks.Failed, Message: "no luck", Attempts: 1},
 		{ID: "task-0000000002", State: tasks.Running, Worker: "w1", Attempts: 1},
 		{ID: "task-0000000003", State: tasks.Pending},
 	}

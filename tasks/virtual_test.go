@@ -267,6 +267,58 @@ func TestDeposedMaster(t *testing.T) {
 	})
 }
 
+// Nor does one that comes after it is deposed by hand, and after another was master,
+// though its node's version is that of the present master's.
+func TestDeposedMasterIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b, s := srv.Session(t), srv.Session(t), srv.Session(t)
+		h := hand{t, s}
+		h.setUp()
+		h.create(path+"/workers/w", "", session.Ephemeral())
+		h.create(path+"/assign/w", "")
+		stop := leading(t, texts(a))
+		settle()
+		k := submit(t, texts(s), "x")
+		defer srv.Inject(zktest.Rule{Op: "multi", Session: a.Status().ID, Nth: 1, Delay: 3 * time.Second})()
+		h.delete(path + "/master")
+		other := leading(t, texts(b))
+		h.awaits(path+"/assign/w", k.ID())
+		h.create(path+"/tasks/"+k.ID()+"/status", "done")
+		h.awaits(path+"/assign/w", "")
+		other()
+		h.create(path+"/master", "", session.Ephemeral())
+		time.Sleep(10 * time.Second)
+		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/w/") {
+			t.Errorf("it is assigned once more:\n%s", tree)
+		}
+		stop()
+	})
+}
+
+// A task that goes while it is being assigned is not.
+func TestTaskGoesWhileAssigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, s := srv.Session(t), srv.Session(t)
+		h := hand{t, s}
+		h.setUp()
+		h.create(path+"/workers/w", "", session.Ephemeral())
+		h.create(path+"/assign/w", "")
+		defer leading(t, texts(a))()
+		settle()
+		remove := srv.Inject(zktest.Rule{Op: "multi", Session: a.Status().ID, Nth: 1, Delay: time.Second})
+		k := submit(t, texts(s), "x")
+		synctest.Wait()
+		h.delete(path + "/tasks/" + k.ID())
+		time.Sleep(5 * time.Second)
+		remove()
+		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/w/") {
+			t.Errorf("it is assigned:\n%s", tree)
+		}
+	})
+}
+
 // One of several candidates leads, and when it dies, another.
 func TestMastersDie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
