@@ -3,4 +3,4 @@
 package faulttable
 
 // pairStride is how many pairs of faults there are to one that is played.
-const pairStride = 11
+const pairStride = 23
