@@ -279,8 +279,9 @@ func TestDeposedMasterIsLate(t *testing.T) {
 		h.create(path+"/assign/w", "")
 		stop := leading(t, texts(a))
 		settle()
-		k := submit(t, texts(s), "x")
 		defer srv.Inject(zktest.Rule{Op: "multi", Session: a.Status().ID, Nth: 1, Delay: 3 * time.Second})()
+		k := submit(t, texts(s), "x")
+		synctest.Wait()
 		h.delete(path + "/master")
 		other := leading(t, texts(b))
 		h.awaits(path+"/assign/w", k.ID())
@@ -288,9 +289,20 @@ func TestDeposedMasterIsLate(t *testing.T) {
 		h.awaits(path+"/assign/w", "")
 		other()
 		h.create(path+"/master", "", session.Ephemeral())
+		e, err := s.Epoch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, w, err := e.WatchChildren(t.Context(), path+"/assign/w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
 		time.Sleep(10 * time.Second)
-		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/w/") {
-			t.Errorf("it is assigned once more:\n%s", tree)
+		select {
+		case <-w.Fired():
+			t.Error("it has been assigned once more")
+		default:
 		}
 		stop()
 	})
