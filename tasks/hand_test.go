@@ -257,3 +257,17 @@ func TestAssignedTwice(t *testing.T) {
 		}
 	})
 }
+
+// A worker makes its inbox again, and says in it how much fits.
+func TestInboxIsRemoved(t *testing.T) {
+	target := zktest.Open(t)
+	h := hand{t, target.Session(t)}
+	h.setUp()
+	defer working(t, texts(target.Session(t), tasks.Concurrency(7)), "w1", echo)()
+	h.awaits(path+"/assign", "w1")
+	h.delete(path + "/assign/w1")
+	h.awaits(path+"/assign", "w1")
+	if got := data(t, h.Session, path+"/assign/w1"); got != "7" {
+		t.Errorf("it holds %q", got)
+	}
+}

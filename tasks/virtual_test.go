@@ -496,3 +496,59 @@ func TestInboxMayNotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// A task that is finished is not carried out again, whoever assigns it.
+func TestFinishedTaskIsAssigned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		h := hand{t, s}
+		h.setUp()
+		h.create(path+"/tasks/task-0000000000", "x")
+		h.create(path+"/tasks/task-0000000000/status", "done")
+		defer working(t, texts(srv.Session(t)), "w", func(context.Context, task) (string, error) {
+			t.Error("it is carried out")
+			return "", nil
+		})()
+		settle()
+		h.create(path+"/assign/w/task-0000000000", "")
+		h.awaits(path+"/assign/w", "")
+	})
+}
+
+// The claims that a worker has lost are counted even if it is interrupted then.
+func TestInterruptedAfterLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		a, b := srv.Session(t), srv.Session(t)
+		p := texts(b)
+		defer leading(t, p)()
+		began := make(chan context.Context, 1)
+		stop := working(t, texts(a), "a", block(began))
+		k := submit(t, p, "x")
+		<-began
+		srv.Expire(a.Status().ID)
+		<-began
+		stop()
+		defer working(t, p, "b", func(_ context.Context, k task) (string, error) { return fmt.Sprint(k.Attempt), nil })()
+		wants(t, k, "2")
+	})
+}
+
+// That there is no such task is said only after the server has caught up with its
+// leader.
+func TestNoTaskForSure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		p := texts(srv.Session(t))
+		_, err := p.Ticket("task-0000000000").Wait(t.Context())
+		wantError(t, err, tasks.ErrNoTask)
+		synced := false
+		for _, r := range srv.Requests() {
+			synced = synced || r.Op == "sync"
+		}
+		if !synced {
+			t.Error("no sync was sent")
+		}
+	})
+}
