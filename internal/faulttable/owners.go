@@ -2,6 +2,7 @@ package faulttable
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ type tenure struct {
 	from    time.Time
 	to      time.Time // zero while it lasts
 	expired bool      // the server ended a session meanwhile, before its time
-	late    bool      // it did so just before this began, and the owner may not have heard
+	late    bool      // it did so before this began, and the owner may not have heard
 }
 
 // Begin notes that who owns everything there is, until owning is done.
@@ -42,7 +43,7 @@ func (o *Owners) BeginShare(who string, token session.Zxid, weight int, owning c
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	t := &tenure{who: who, token: token, weight: weight, from: time.Now()}
-	t.late = t.from.Equal(o.expiry)
+	t.late = t.from.Equal(o.expiry) || o.EqualTokens && o.inherits(t)
 	t.expired = t.late
 	o.tenures = append(o.tenures, t)
 	context.AfterFunc(owning, func() {
@@ -50,6 +51,12 @@ func (o *Owners) BeginShare(who string, token session.Zxid, weight int, owning c
 		defer o.mu.Unlock()
 		t.to = time.Now()
 	})
+}
+
+// inherits tells whether t goes on with what another had when the server ended a
+// session: whoever hands on may not have heard of it.
+func (o *Owners) inherits(t *tenure) bool {
+	return slices.ContainsFunc(o.tenures, func(b *tenure) bool { return b.token == t.token && b.expired })
 }
 
 func (o *Owners) limit() int { return max(o.Limit, 1) }
