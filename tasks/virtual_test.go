@@ -173,8 +173,12 @@ func TestInterrupted(t *testing.T) {
 		k, l := submit(t, p, "x"), submit(t, p, "y")
 		<-began
 		<-began
-		stop()
+		defer srv.Inject(zktest.Rule{Path: path + "/workers/a", Delay: time.Second})() // it is slow to go
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); stop() }()
+		time.Sleep(500 * time.Millisecond)
 		lead()
+		<-stopped
 		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/") || strings.Contains(tree, "/attempts") {
 			t.Errorf("left:\n%s", tree)
 		}
@@ -549,6 +553,25 @@ func TestNoTaskForSure(t *testing.T) {
 		}
 		if !synced {
 			t.Error("no sync was sent")
+		}
+	})
+}
+
+// No task is overlooked that comes while the master has no watch.
+func TestSubmittedBetweenWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		m, s := srv.Session(t), srv.Session(t)
+		p := texts(s)
+		defer leading(t, texts(m))()
+		defer working(t, p, "w", echo)()
+		wants(t, submit(t, p, "0"), "0!")
+		defer srv.Inject(zktest.Rule{Op: "setWatches", Session: m.Status().ID, Delay: time.Second})()
+		for i := range 5 {
+			submit(t, p, "x")
+			time.Sleep(500 * time.Millisecond)
+			in := fmt.Sprint(i)
+			wants(t, submit(t, p, in), in+"!")
 		}
 	})
 }
