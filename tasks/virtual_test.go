@@ -575,3 +575,46 @@ func TestSubmittedBetweenWatches(t *testing.T) {
 		}
 	})
 }
+
+// Nor is it where nobody takes it from its worker.
+func TestPoisonousTaskByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		w := srv.Session(t)
+		h := hand{t, srv.Session(t)}
+		h.setUp()
+		p := texts(h.Session)
+		var attempts []int
+		defer working(t, texts(w), "w", func(ctx context.Context, k task) (string, error) {
+			attempts = append(attempts, k.Attempt)
+			srv.Expire(w.Status().ID)
+			<-ctx.Done()
+			return "", nil
+		})()
+		settle()
+		k := submit(t, p, "x")
+		h.create(path+"/assign/w/"+k.ID(), "")
+		fails(t, k, "died or lost its claim at attempt 3")
+		if fmt.Sprint(attempts) != "[1 2 3]" {
+			t.Errorf("attempts %v", attempts)
+		}
+	})
+}
+
+// A task whose last attempt dies has failed, though there is no worker left to say so.
+func TestLastWorkerDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, w := srv.Session(t), srv.Session(t)
+		p := texts(s, tasks.MaxAttempts(1))
+		defer leading(t, p)()
+		began := make(chan context.Context, 1)
+		ended := make(chan error)
+		go func() { ended <- texts(w, tasks.MaxAttempts(1)).Work(t.Context(), "w", block(began)) }()
+		k := submit(t, p, "x")
+		<-began
+		w.Close(t.Context())
+		wantError(t, <-ended, session.ErrClosed)
+		fails(t, k, "died or lost its claim at attempt 1")
+	})
+}
