@@ -35,7 +35,8 @@ type Task[In any] struct {
 //
 // The worker's node is announced again in each ZooKeeper session. If another session
 // has a worker of this id, Work waits until it has gone: a process that starts
-// again waits for the session of the one before. ErrWorking if it is this session.
+// again waits for the session of the one before. ErrWorking if it is this session,
+// and ErrTaken if there is a node of the id that is no session's.
 //
 // Work returns when ctx has ended, or for an error that waiting does not mend, such
 // as session.ErrNoAuth; in any case after all calls of fn have returned and their
