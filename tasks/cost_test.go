@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,9 +19,9 @@ func TestCostDoesNotGrow(t *testing.T) {
 	cost := func(done, waiting int) (requests, bytes float64) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := zktest.New(t)
-			total := 0
+			var total atomic.Int64
 			measured := func() *session.Session {
-				return srv.Session(t, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) { total += r.Sent + r.Received }}))
+				return srv.Session(t, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) { total.Add(int64(r.Sent + r.Received)) }}))
 			}
 			m, w, c := measured(), measured(), measured()
 			owner := hand{t, srv.Session(t)}
@@ -40,13 +41,13 @@ func TestCostDoesNotGrow(t *testing.T) {
 			}
 			settle()
 			srv.ResetRequests()
-			total = 0
+			total.Store(0)
 			const n = 20
 			for range n {
 				submit(t, p, "x")
 			}
 			time.Sleep(100 * time.Second) // in which 20 are done, of those that have waited
-			requests, bytes = float64(len(srv.Requests()))/n, float64(total)/n
+			requests, bytes = float64(len(srv.Requests()))/n, float64(total.Load())/n
 		})
 		return requests, bytes
 	}
