@@ -274,6 +274,7 @@ func (d *demo) becomes(t *testing.T, want ...string) string {
 // Two processes: the first becomes master and does its job. When it is closed,
 // the second is told of the deletion, elects, and becomes master.
 func TestElectMaster(t *testing.T) {
+	t.Parallel() // it waits for a session to expire
 	d := newDemo(t)
 	first := d.run("first")
 	d.becomes(t, "first")
@@ -294,6 +295,7 @@ func TestElectMaster(t *testing.T) {
 
 // Ours take turns with a program of somebody else's that elects by the same node.
 func TestElectMasterWithForeignProgram(t *testing.T) {
+	t.Parallel() // it waits for a session to expire
 	d := newDemo(t)
 	first := d.run("first")
 	d.becomes(t, "first")
@@ -395,6 +397,7 @@ func (d *demo) stopServer(t *testing.T, addr string) (restart func()) {
 // master; when it dies the second takes over; when the first comes back it
 // registers as master-00003 and stays backup.
 func TestMasterAndBackups(t *testing.T) {
+	t.Parallel() // it waits for a session to expire
 	target := zktest.Open(t)
 	const path = "/masters"
 	st := newStage(t)

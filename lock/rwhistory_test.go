@@ -21,7 +21,7 @@ import (
 // expire and clients are cut off. At no moment is a writer beside anybody else,
 // and in the end nothing is left. (Curator's fault 3.17.)
 func TestReadWriteHistories(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range faulttable.Seeds(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

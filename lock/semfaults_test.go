@@ -109,7 +109,7 @@ func TestFaultsTryAcquire(t *testing.T) {
 // no moment are there more permits than the limit, by the clocks of their holders
 // and by the tree, and in the end all are back.
 func TestSemaphoreHistories(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range faulttable.Seeds(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // task is done once or more, and never twice at one time; it has one status, and
 // whoever waits for it hears the same.
 func TestTroubledTimes(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range faulttable.Seeds(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { trouble(t, rand.New(rand.NewPCG(seed, 1))) })

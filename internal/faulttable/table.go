@@ -106,6 +106,14 @@ func Sample(t *testing.T, oneIn int, scenario func(*Scene)) {
 	}
 }
 
+// Seeds are those of n random plays: fewer under the race detector.
+func Seeds(n uint64) uint64 {
+	if underRace {
+		return (n + 3) / 4
+	}
+	return n
+}
+
 func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {
 	s := &Scene{schedule: schedule}
 	defer func() {
