@@ -160,10 +160,10 @@ func (m *master) takeBack(ctx context.Context, d *desk) error {
 		return err
 	}
 	for i, t := range ts {
+		m.doubt(t)
 		if errs[i] == nil {
 			delete(d.tasks, t.name)
 			t.desk = nil
-			m.doubt(t)
 			continue
 		}
 		// It may still be there: the worker may be back, and at it again. A new list
@@ -171,10 +171,7 @@ func (m *master) takeBack(ctx context.Context, d *desk) error {
 		closeWatch(d.listWatch)
 		d.listWatch = nil
 	}
-	if len(m.doubtful) > 0 {
-		return m.lookAtOutcomes(ctx)
-	}
-	return nil
+	return m.lookAtOutcomes(ctx)
 }
 
 // removeExtras removes assignments of tasks that are finished, or are another

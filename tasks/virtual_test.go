@@ -618,3 +618,28 @@ func TestLastWorkerDies(t *testing.T) {
 		fails(t, k, "died or lost its claim at attempt 1")
 	})
 }
+
+// A worker dies at the last attempt, and somebody has said what has become of the
+// task before the master does.
+func TestStatusByHandOfDeadWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, w := srv.Session(t), srv.Session(t)
+		h := hand{t, s}
+		p := texts(s, tasks.MaxAttempts(1))
+		defer leading(t, p)()
+		began := make(chan context.Context, 1)
+		ended := make(chan error)
+		go func() { ended <- texts(w, tasks.MaxAttempts(1)).Work(t.Context(), "w", block(began)) }()
+		k := submit(t, p, "x")
+		<-began
+		h.create(path+"/tasks/"+k.ID()+"/status", "done")
+		w.Close(t.Context())
+		<-ended
+		wants(t, k, "")
+		settle()
+		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/w") {
+			t.Errorf("left:\n%s", tree)
+		}
+	})
+}
