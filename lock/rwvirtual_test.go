@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -69,7 +70,7 @@ type distance struct {
 }
 
 func (d distance) session(srv *zktest.Server) *session.Session {
-	return slowSession(d.TB.(*testing.T), srv, d.delay)
+	return faulttable.SlowSession(d.TB, srv, d.delay)
 }
 
 // takes checks that f takes n round trips.

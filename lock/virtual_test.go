@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -243,7 +244,7 @@ func TestRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		const delay = 10 * time.Millisecond
-		a, b := slowSession(t, srv, delay), slowSession(t, srv, delay)
+		a, b := faulttable.SlowSession(t, srv, delay), faulttable.SlowSession(t, srv, delay)
 		mustUnlock(t, mustLock(t, lock.New(a, path))) // creates the parents
 		took := func(f func()) time.Duration {
 			start := time.Now()
@@ -307,7 +308,7 @@ func TestHandOffRate(t *testing.T) {
 		var all sync.WaitGroup
 		start := time.Now()
 		for range clients {
-			s := slowSession(t, srv, delay)
+			s := faulttable.SlowSession(t, srv, delay)
 			all.Go(func() {
 				for range rounds {
 					mustUnlock(t, mustLock(t, lock.New(s, path)))

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -82,7 +83,7 @@ func TestClaimBeginsWithItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Hour)) // the folders stay
 		const trip, busy = 200 * time.Millisecond, 2 * time.Second
-		q, other := texts(slowSession(t, srv, trip/2)), texts(srv.Session(t))
+		q, other := texts(faulttable.SlowSession(t, srv, trip/2)), texts(srv.Session(t))
 		mustPush(t, other, "x")
 		mustAck(t, mustClaim(t, q, "x")) // makes the folders
 		claimed := make(chan *queue.Item[string])

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -230,7 +231,7 @@ func TestRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		const delay = 5 * time.Millisecond
-		s := slowSession(t, srv, delay)
+		s := faulttable.SlowSession(t, srv, delay)
 		r := registry.New(s, root)
 		first := register(t, r, registry.Instance{ID: "first"}) // makes the parents
 		for i := range 9 {

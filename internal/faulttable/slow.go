@@ -1,4 +1,4 @@
-package registry_test
+package faulttable
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// slowSession connects to the server over a network on which every byte takes
+// SlowSession connects to the server over a network on which every byte takes
 // delay each way, and which carries any number of them at once.
-func slowSession(t testing.TB, srv *zktest.Server, delay time.Duration) *session.Session {
+func SlowSession(t testing.TB, srv *zktest.Server, delay time.Duration) *session.Session {
 	return srv.Session(t, session.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		server, err := srv.DialContext(ctx, network, addr)
 		if err != nil {
