@@ -325,7 +325,7 @@ func TestGUID(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 1000 {
 		g := session.GUID()
-		if len(g) != 36 || g[14] != '4' || !strings.ContainsRune("89ab", rune(g[19])) || seen[g] {
+		if len(g) != 36 || g[14] != '8' || !session.IsGUID(g) || !session.IsGUID(strings.ReplaceAll(g, "-", "")) || !strings.ContainsRune("89ab", rune(g[19])) || seen[g] {
 			t.Fatalf("GUID %q", g)
 		}
 		seen[g] = true

@@ -29,6 +29,12 @@ var (
 	ErrInvalidACL              = errors.New("session: invalid ACL")
 	ErrNoChildrenForEphemerals = errors.New("session: ephemeral nodes may not have children")
 	ErrQuota                   = errors.New("session: quota exceeded")
+	// ErrSequenceEnd says that the parent has given out its last sequence number,
+	// 2147483647, which real servers give to every later sequential child as well.
+	// The error of a create whose name is taken for that reason is ErrNodeExists,
+	// too. The numbers begin again when the parent has been removed while it is
+	// empty; servers remove an empty container by themselves.
+	ErrSequenceEnd = errors.New("session: the parent has given out its last sequence number, 2147483647 (the numbers begin again once the parent is empty and has been removed)")
 	// ErrUnsupported says that the server does not know the operation.
 	ErrUnsupported = errors.New("session: not supported by the server")
 

@@ -2,7 +2,9 @@ package session
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -58,6 +60,15 @@ func OpCreate(path string, data []byte, opts ...CreateOption) Op {
 	return op
 }
 
+// refusal is the error of an op that the server refused with err. The name of a
+// sequential node can only be taken if its number has been given out before.
+func (op *Op) refusal(err error) error {
+	if op.create.sequential && errors.Is(err, ErrNodeExists) {
+		return fmt.Errorf("%w: %w", ErrSequenceEnd, err)
+	}
+	return err
+}
+
 type createSpec struct {
 	ephemeral, sequential, container, unique, parents bool
 	ttl                                               time.Duration
@@ -102,12 +113,25 @@ func Siblings(names *[]string) CreateOption {
 	return func(c *createSpec) { c.siblings = names }
 }
 
-// GUID returns a random UUID in its text form.
+// GUID returns a random UUID of version 8 in its text form. The version tells
+// the GUIDs of this module from those of other clients, which use version 4.
 func GUID() string {
 	var b [16]byte
 	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// IsGUID reports whether GUID can have returned s, with or without its dashes.
+func IsGUID(s string) bool {
+	digits := strings.ReplaceAll(s, "-", "")
+	if len(digits) != 32 || strings.Trim(digits, "0123456789abcdef") != "" {
+		return false
+	}
+	if len(s) != 32 && (len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-') {
+		return false
+	}
+	return digits[12] == '8' && strings.ContainsRune("89ab", rune(digits[16]))
 }
 
 var opNames = map[wire.Op]string{

@@ -237,7 +237,7 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 				break
 			}
 			if res.Op == wire.OpError && res.Err != wire.OK && res.Err != wire.CodeRuntimeInconsistency {
-				return nil, opError(ops[i].name(), ops[i].path, codeToError(res.Err))
+				return nil, opError(ops[i].name(), ops[i].path, ops[i].refusal(codeToError(res.Err)))
 			}
 			results[i].Stat = fromWire(&res.Stat)
 			if results[i].Stat.Mzxid == 0 { // servers before 3.9 do not tell it of a create
@@ -249,7 +249,7 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 		}
 		return results, c.result()
 	case *wire.CreateResponse:
-		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, c.result()
+		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, ops[0].refusal(c.result())
 	case *wire.Stat:
 		return []Result{{Stat: fromWire(r)}}, c.result()
 	default:
