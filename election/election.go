@@ -159,7 +159,7 @@ func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, err
 		if err != nil {
 			return Leader{}, err
 		}
-		if path == gone {
+		if path == "" || path == gone {
 			return Leader{}, ErrNoLeader
 		}
 		nodes, err := ep.Nodes(ctx, path)
