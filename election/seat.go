@@ -24,8 +24,10 @@ func (s *lineSeat) holder(ctx context.Context, e *session.Epoch) (string, error)
 	if errors.Is(err, session.ErrNoNode) {
 		return "", nil
 	}
-	path, _ := s.line.First(names)
-	return path, err
+	if err != nil {
+		return "", err
+	}
+	return s.line.First(ctx, e, names)
 }
 
 func (s *lineSeat) vacant(ctx context.Context, e *session.Epoch) (*session.Watch, error) {
@@ -36,9 +38,9 @@ func (s *lineSeat) vacant(ctx context.Context, e *session.Epoch) (*session.Watch
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := s.line.First(names); ok {
+	if first, err := s.line.First(ctx, e, names); first != "" || err != nil {
 		w.Close()
-		return nil, nil
+		return nil, err
 	}
 	return w, nil
 }

@@ -220,7 +220,7 @@ func TestLocalHandoffHistories(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 3))}
+				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 3)), ended: seed%4 > 1}
 				h.owners.EqualTokens = true
 				h.play(seed%2 == 0, h.handOn)
 			})

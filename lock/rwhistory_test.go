@@ -25,7 +25,7 @@ func TestReadWriteHistories(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 1))}
+				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 1)), ended: seed%4 > 1}
 				h.owners.Limit = manyReaders
 				h.play(seed%2 == 0, h.readAndWrite)
 			})
@@ -37,6 +37,7 @@ type history struct {
 	*testing.T
 	srv    *zktest.Server
 	owners faulttable.Owners
+	ended  bool // all sequence numbers are the last one
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -58,6 +59,11 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	var sessions []*session.Session
 	for range 3 {
 		sessions = append(sessions, h.srv.Session(h))
+	}
+	if h.ended {
+		for _, p := range []string{path, permits + "/locks", permits + "/leases"} {
+			endSequence(h, h.srv, sessions[0], p)
+		}
 	}
 	ctx, cancel := context.WithTimeout(h.Context(), 5*time.Minute)
 	defer cancel()

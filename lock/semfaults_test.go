@@ -113,7 +113,7 @@ func TestSemaphoreHistories(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 2))}
+				h := &history{T: t, random: rand.New(rand.NewPCG(seed, 2)), ended: seed%4 > 1}
 				h.owners.Limit = 3
 				h.play(seed%2 == 0, h.draw)
 			})

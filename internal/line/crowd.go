@@ -15,6 +15,8 @@ type crowd struct {
 	line  Line
 	epoch *session.Epoch
 
+	created sync.Map // the czxids of nodes with the last number, by name
+
 	mu      sync.Mutex
 	members int
 	next    *roster  // the list that will be asked for next
@@ -121,7 +123,7 @@ func (c *crowd) ask() {
 		c.mu.Unlock()
 		var names []string
 		if names, r.err = c.epoch.Children(c.epoch.Context(), c.line.Path); r.err == nil {
-			r.standing = c.line.contenders(names)
+			r.standing, r.err = c.line.contenders(c.epoch.Context(), c.epoch, names, &c.created)
 		}
 		close(r.done)
 	}

@@ -18,7 +18,11 @@ func (p *Place) Ahead(ctx context.Context) (paths []string, next *session.Watch,
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &roster{standing: p.line.contenders(names)}
+	r := new(roster)
+	if r.standing, err = p.line.contenders(ctx, p.claim.Epoch, names, &p.crowd.created); err != nil {
+		w.Close()
+		return nil, nil, err
+	}
 	paths, found := r.paths(p.line, p.own())
 	if !found {
 		w.Close()

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -98,12 +99,19 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 		return nil, err
 	}
 	p.claim = lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
+	if own := p.own(); own.sequence == lastSequence {
+		crowd.created.Store(own.name, own.created)
+	}
 	if p.claim.Hold, err = e.Hold(ctx); err != nil {
 		err = &session.OpError{Op: "hold", Path: path, Err: err}
 	}
-	r := &roster{standing: l.contenders(names)}
-	if err == nil && others {
+	r := new(roster)
+	switch {
+	case err != nil:
+	case others:
 		r, err = crowd.list(ctx)
+	default:
+		r.standing, err = l.contenders(ctx, e, names, &crowd.created)
 	}
 	if err == nil {
 		err = p.look(r)
@@ -118,14 +126,19 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 // Nodes reads all who stand in line, in order. One that leaves meanwhile is left
 // out.
 func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
+	return inEpochs(ctx, l, func(e *session.Epoch) ([]Node, error) { return l.nodesIn(ctx, e) })
+}
+
+// inEpochs calls read in the current epoch, and again if that ends meanwhile.
+func inEpochs[T any](ctx context.Context, l *Line, read func(*session.Epoch) (T, error)) (result T, err error) {
 	for {
 		e, err := l.Session.Epoch(ctx)
 		if err != nil {
-			return nil, &session.OpError{Op: "list", Path: l.Path, Err: err}
+			return result, &session.OpError{Op: "list", Path: l.Path, Err: err}
 		}
-		nodes, err := l.nodesIn(ctx, e)
+		result, err := read(e)
 		if !errors.Is(err, session.ErrExpired) {
-			return nodes, err
+			return result, err
 		}
 	}
 }
@@ -144,7 +157,10 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	standing := l.contenders(names)
+	standing, err := l.contenders(ctx, e, names, new(sync.Map))
+	if err != nil {
+		return nil, err
+	}
 	paths := make([]string, len(standing))
 	for i, c := range standing {
 		paths[i] = session.Join(l.Path, c.name)
@@ -165,11 +181,19 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 // Owners lists the nodes of those who wait for nobody: the first in line, if it is
 // exclusive, or all who share before the first exclusive one.
 func (l *Line) Owners(ctx context.Context) (paths []string, err error) {
-	names, _, err := l.Session.Children(ctx, l.Path)
+	return inEpochs(ctx, l, func(e *session.Epoch) ([]string, error) { return l.ownersIn(ctx, e) })
+}
+
+func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, err error) {
+	names, err := e.Children(ctx, l.Path)
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
 		return nil, err
 	}
-	for _, c := range l.contenders(names) {
+	standing, err := l.contenders(ctx, e, names, new(sync.Map))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range standing {
 		if c.kind == Exclusive && len(paths) > 0 {
 			break
 		}
@@ -181,14 +205,14 @@ func (l *Line) Owners(ctx context.Context) (paths []string, err error) {
 	return paths, nil
 }
 
-// First picks the path of the first in line out of a list of children; ok is
-// false if nobody stands in it.
-func (l *Line) First(names []string) (path string, ok bool) {
-	cs := l.contenders(names)
-	if len(cs) == 0 {
-		return "", false
+// First picks the path of the first in line out of a list of children; it is ""
+// if nobody stands in it.
+func (l *Line) First(ctx context.Context, e *session.Epoch, names []string) (path string, err error) {
+	cs, err := l.contenders(ctx, e, names, new(sync.Map))
+	if err != nil || len(cs) == 0 {
+		return "", err
 	}
-	return session.Join(l.Path, cs[0].name), true
+	return session.Join(l.Path, cs[0].name), nil
 }
 
 // Has tells whether path is that of a contender in this line, or could be.

@@ -1,9 +1,12 @@
 package line
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Kind is what a contender stands in line for.
@@ -104,11 +107,33 @@ func (n Naming) parse(name string) (mark Marker, seq int32, digits string, ok bo
 }
 
 // Heir names the node that takes over the place of another, which is called
-// name: it has the same number, but is not sequential. name must be that of a
-// contender.
+// name: it has the same number, but is not sequential. name must be that of the
+// first contender.
+//
+// The heir of the last number gets the number before it, because contenders with
+// the last number are ordered by creation, and the heir is younger than those who
+// wait. That number is free: its node stood before the first contender.
 func (n Naming) Heir(guid, name string) string {
-	_, _, digits, _ := n.parse(name)
+	_, seq, digits, _ := n.parse(name)
+	if seq == lastSequence {
+		digits = strconv.Itoa(lastSequence - 1)
+	}
 	return n.Prefix(guid) + digits
+}
+
+// lastSequence is the number that real servers give to every sequential child
+// once they have given it to one. Older servers count on with -2147483648.
+const lastSequence = math.MaxInt32
+
+// own reports whether a contender's name has been made by a Prefix of this
+// module. Other clients order equal numbers by name or not at all.
+func (m Marker) own(name string) bool {
+	guid, ok := strings.CutPrefix(name[:strings.LastIndex(name, m.Text)], "_c_")
+	guid = strings.TrimSuffix(guid, "-")
+	if m.Text == ownLock.Text && len(guid) == 32 {
+		return false // go-zookeeper's, whose GUID has any digit in any place
+	}
+	return ok && session.IsGUID(guid)
 }
 
 // before tells whether a was numbered before b. Numbers wrap, so it is the sign

@@ -42,6 +42,9 @@ func (p *Place) look(r *roster) error {
 	if !found {
 		return errGone
 	}
+	if err := r.checkEnd(p.own()); err != nil {
+		return &session.OpError{Op: "wait in line at", Path: p.line.Path, Err: err}
+	}
 	p.ahead, p.more = nil, more
 	for _, name := range two {
 		p.ahead = append(p.ahead, session.Join(p.line.Path, name))
@@ -52,6 +55,9 @@ func (p *Place) look(r *roster) error {
 func (p *Place) own() contender {
 	_, name := session.Split(p.claim.Path)
 	own, _ := p.line.contender(name)
+	if own.sequence == lastSequence {
+		own.created = p.claim.Token
+	}
 	return own
 }
 

@@ -1,7 +1,12 @@
 package line
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -11,28 +16,82 @@ type contender struct {
 	name     string
 	kind     Kind
 	sequence int32
+	created  session.Zxid // of one of several with the last number, else 0 or that
+	foreign  bool         // made by another client
 }
 
 func (l *Line) contender(name string) (contender, bool) {
 	mark, seq, _, ok := l.Naming.parse(name)
-	return contender{name, mark.Kind, seq}, ok
+	if !ok {
+		return contender{}, false
+	}
+	return contender{name: name, kind: mark.Kind, sequence: seq, foreign: !mark.own(name)}, true
 }
 
-// contenders picks those who stand in line out of a list of children, and puts
-// them in order.
-func (l *Line) contenders(names []string) []contender {
+// contenders picks those who stand in line out of a list of children, in order.
+//
+// Nodes with the last number are ordered by creation. If there are several,
+// contenders reads the stats of those that created does not hold, in one flight,
+// and leaves out those that have gone meanwhile. created maps names to zxids.
+func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string, created *sync.Map) ([]contender, error) {
 	var cs []contender
+	last := make(map[string]bool) // the names of those with the last number
 	for _, name := range names {
 		if c, ok := l.contender(name); ok {
+			if c.sequence == lastSequence {
+				last[name] = true
+			}
 			cs = append(cs, c)
 		}
 	}
+	if len(last) > 1 {
+		if err := l.readCreated(ctx, e, last, created); err != nil {
+			return nil, err
+		}
+	}
+	for i := range cs {
+		if at, ok := created.Load(cs[i].name); ok {
+			cs[i].created = at.(session.Zxid)
+		}
+	}
+	if len(last) > 1 {
+		cs = slices.DeleteFunc(cs, func(c contender) bool { return last[c.name] && c.created == 0 })
+	}
 	slices.SortFunc(cs, contender.compare)
-	return cs
+	return cs, nil
+}
+
+// readCreated completes created, and removes from it what is not in names.
+func (l *Line) readCreated(ctx context.Context, e *session.Epoch, names map[string]bool, created *sync.Map) error {
+	created.Range(func(name, _ any) bool {
+		if !names[name.(string)] {
+			created.Delete(name)
+		}
+		return true
+	})
+	var unknown []string
+	for name := range names {
+		if _, ok := created.Load(name); !ok {
+			unknown = append(unknown, session.Join(l.Path, name))
+		}
+	}
+	nodes, err := e.Stats(ctx, unknown...)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		switch _, name := session.Split(n.Path); {
+		case n.Err == nil:
+			created.Store(name, n.Stat.Czxid)
+		case !errors.Is(n.Err, session.ErrNoNode):
+			return n.Err
+		}
+	}
+	return nil
 }
 
 // compare is for sorting: it is right as long as numbers lie less than 2^31
-// apart. Of two with the same number, one is the heir of the other.
+// apart. Of two that compare equal, one is the heir of the other.
 func (c contender) compare(d contender) int {
 	switch {
 	case before(c.sequence, d.sequence):
@@ -40,7 +99,7 @@ func (c contender) compare(d contender) int {
 	case before(d.sequence, c.sequence):
 		return 1
 	}
-	return 0
+	return cmp.Compare(c.created, d.created)
 }
 
 // roster is who stood in line at one moment, in order.
@@ -55,12 +114,26 @@ type roster struct {
 func (r *roster) before(own contender) (ahead []contender, found bool) {
 	i, _ := slices.BinarySearchFunc(r.standing, own, contender.compare)
 	ahead = r.standing[:i]
-	for ; i < len(r.standing) && r.standing[i].sequence == own.sequence; i++ {
+	for ; i < len(r.standing) && r.standing[i].compare(own) == 0; i++ {
 		if r.standing[i].name == own.name {
 			return ahead, true
 		}
 	}
 	return ahead, false
+}
+
+// checkEnd fails if the order of a node among those with the last number is not
+// known because another client's node is one of them.
+func (r *roster) checkEnd(own contender) error {
+	if own.sequence != lastSequence {
+		return nil
+	}
+	for _, c := range slices.Backward(r.standing) {
+		if c.foreign && c.sequence == lastSequence {
+			return fmt.Errorf("%w; another client's node has it, too: %s", session.ErrSequenceEnd, c.name)
+		}
+	}
+	return nil
 }
 
 // nearest picks the nearest two that a node waits for, nearest last, leaving out
