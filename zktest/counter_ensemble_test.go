@@ -4,9 +4,11 @@ package zktest
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,22 +21,7 @@ import (
 // reaches its end, this one does too. The real one gets there by a snapshot of
 // a server that has created that many children.
 func TestEndOfSequence(t *testing.T) {
-	dir := t.TempDir()
-	java, err := findJava()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := findZooKeeper(os.Getenv("ZOOKEEPER_HOME"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const near = "2147483645"
-	out, err := exec.Command(java, "-cp", path, "testdata/counter/Counter.java", filepath.Join(dir, "1", "data"), near).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	c := Ensemble(t, 1, WithDir(dir))
-	real := endOfSequence(t, c.Connect())
+	real := endOfSequence(t, sequenceNearEnd(t, "2147483645"))
 	s := New(t)
 	s.mu.Lock()
 	s.begin(nil).create(wire.OpCreate, &wire.CreateRequest{Path: "/d", ACL: openACL})
@@ -44,6 +31,68 @@ func TestEndOfSequence(t *testing.T) {
 		t.Errorf("real -, zktest +:\n%s", diff)
 	}
 	t.Logf("%q", real)
+}
+
+// Real servers count on while creates are in flight, and begin again with the
+// last number once these are done, as EndSequenceInBursts has it.
+func TestSequenceCountsOnInFlight(t *testing.T) {
+	c, err := dialRaw(t.Context(), sequenceNearEnd(t, "2147483647"), 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	for round := range 2 {
+		const n = 100
+		for i := range n {
+			path := fmt.Sprintf("/d/%d-%d-", round, i)
+			if err := c.send(c.xid+int32(i)+1, wire.OpCreate, &wire.CreateRequest{Path: path, ACL: openACL, Flags: wire.FlagSequential}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.xid += n
+		past := 0
+		for i := range n {
+			h, body, err := c.receive()
+			var r wire.Path
+			if err == nil {
+				err = wire.Unmarshal(body, &r)
+			}
+			if err != nil || h.Err != wire.OK {
+				t.Fatalf("create %d: %v, %v", i, h.Err, err)
+			}
+			last := strings.HasSuffix(r.Path, "-2147483647") && !strings.HasSuffix(r.Path, "--2147483647")
+			if i == 0 && !last {
+				t.Errorf("the first of several in flight is %s", r.Path)
+			}
+			if !last {
+				past++
+			}
+		}
+		if past == 0 {
+			t.Error("no create in flight was numbered past the end")
+		}
+		t.Logf("%d of %d are numbered past the end", past, n)
+	}
+}
+
+// sequenceNearEnd is the address of a real server on which the next sequential
+// child of /d gets the number next.
+func sequenceNearEnd(t *testing.T, next string) string {
+	t.Helper()
+	dir := t.TempDir()
+	java, err := findJava()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := findZooKeeper(os.Getenv("ZOOKEEPER_HOME"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(java, "-cp", path, "testdata/counter/Counter.java", filepath.Join(dir, "1", "data"), next).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return Ensemble(t, 1, WithDir(dir)).Connect()
 }
 
 func endOfSequence(t *testing.T, addr string) (heard []string) {

@@ -66,7 +66,7 @@
 // [Server.Isolate], which plays a follower that is cut off from its leader, and
 // [Server.Expire]. What befalls servers: [Server.Stop], [Server.Restart],
 // [Server.RestartEmpty], [Server.Pause], [Server.JumpClock], [Server.JumpZxid],
-// [Server.JumpSequence] and [Server.EndSequence].
+// [Server.JumpSequence], [Server.EndSequence] and [Server.EndSequenceInBursts].
 //
 // [Server.Tree], [Server.Watches], [Server.Sessions], [Server.Requests] and
 // [Server.Leaks] show what the server holds and has heard.

@@ -250,6 +250,27 @@ func TestJumpSequence(t *testing.T) {
 	}
 }
 
+func TestEndSequenceInBursts(t *testing.T) {
+	s := zktest.New(t)
+	c := dialRaw(t, s)
+	c.call(wire.OpCreate, &wire.CreateRequest{Path: "/a", ACL: world}, nil)
+	s.EndSequenceInBursts("/a", 3)
+	for i, want := range []string{"2147483647", "-2147483648", "-2147483647", "2147483647", "-2147483648"} {
+		var got wire.Path
+		name := "/a/" + string(rune('a'+i))
+		c.call(wire.OpCreate, &wire.CreateRequest{Path: name, ACL: world, Flags: wire.FlagSequential}, &got)
+		if got.Path != name+want {
+			t.Errorf("created %s, want %s", got.Path, name+want)
+		}
+	}
+	s.EndSequence("/a")
+	var got wire.Path
+	c.call(wire.OpCreate, &wire.CreateRequest{Path: "/a/z", ACL: world, Flags: wire.FlagSequential}, &got)
+	if got.Path != "/a/z2147483647" {
+		t.Errorf("created %s after the bursts", got.Path)
+	}
+}
+
 // recorder is a test that only takes note of its errors.
 type recorder struct {
 	testing.TB

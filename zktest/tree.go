@@ -24,6 +24,7 @@ type node struct {
 	version, aversion   int32
 	creates             int32 // children ever created: the next sequence number
 	wraps               bool  // creates goes on past its end
+	burst, inBurst      uint8 // see EndSequenceInBursts
 	owner               int64
 }
 

@@ -124,7 +124,7 @@ func (t *txn) count(parent *node) int32 {
 	if n, ok := t.counts[parent]; ok {
 		return n
 	}
-	return parent.creates
+	return parent.creates + int32(parent.inBurst)
 }
 
 // counted counts one more. The server takes over a count only if it is greater
@@ -140,6 +140,9 @@ func (t *txn) counted(parent *node) {
 	}
 	if n > parent.creates || parent.wraps {
 		parent.creates, parent.pzxid = n, t.zxid
+	}
+	if parent.burst > 0 {
+		parent.inBurst = (parent.inBurst + 1) % parent.burst
 	}
 }
 
