@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -26,6 +27,12 @@ func (e *Entry) Context() context.Context { return e.l.Context() }
 // wrapping the reason: session.ErrExpired, session.ErrNoNode when somebody removed
 // the node, session.ErrClosed.
 func (e *Entry) Err() error { return e.l.Err() }
+
+// Deadline returns the moment by which everything that works under the entry must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once the membership has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (e *Entry) Deadline() (deadline time.Time, changed <-chan struct{}) { return e.l.Deadline() }
 
 // Round is the same for all members of a round, and grows from round to round. It
 // is the zxid of the transaction that the round began with. If a member that uses

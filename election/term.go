@@ -3,6 +3,7 @@ package election
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -23,6 +24,12 @@ func (t *Term) Context() context.Context { return t.l.Context() }
 // Err is nil while the term lasts. After that it is ErrResigned, or ErrLost
 // wrapping the reason.
 func (t *Term) Err() error { return t.l.Err() }
+
+// Deadline returns the moment by which everything that works under the term must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once ownership has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (t *Term) Deadline() (deadline time.Time, changed <-chan struct{}) { return t.l.Deadline() }
 
 // Token grows from term to term. Store it with each write that only the leader
 // may make, and refuse writes with a smaller one.

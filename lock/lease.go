@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -32,6 +33,12 @@ func (l *Lease) Context() context.Context { return l.l.Context() }
 // wrapping the reason: session.ErrExpired, session.ErrNoNode when somebody
 // removed the node, session.ErrClosed.
 func (l *Lease) Err() error { return l.l.Err() }
+
+// Deadline returns the moment by which everything that works under the lease must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once ownership has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) { return l.l.Deadline() }
 
 // Token grows with every acquisition of the lock. Store it with each write that
 // the lock protects, and refuse writes with a smaller one: that holds even when

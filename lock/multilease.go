@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -73,6 +74,16 @@ func (l *MultiLease) Err() error {
 		}
 	}
 	return context.Cause(l.ctx)
+}
+
+// Deadline is the earliest of those of the single locks; see Lease.Deadline.
+func (l *MultiLease) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	for i, one := range l.leases {
+		if d, c := one.Deadline(); i == 0 || d.Before(deadline) {
+			deadline, changed = d, c
+		}
+	}
+	return deadline, changed
 }
 
 // Leases are those of the single locks, in the order of their paths, for their

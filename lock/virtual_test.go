@@ -386,3 +386,32 @@ func TestOwnNodeUnreadable(t *testing.T) {
 		mustUnlock(t, mustLock(t, lock.New(a, path)))
 	})
 }
+
+// The deadline of everything owned is that of its session, and the moment of the
+// end once ownership has ended.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := zktest.New(t)
+		z := s.Session(t)
+		l := mustLock(t, lock.New(z, "/lock"))
+		m, err := lock.NewMulti(z, []string{"/a", "/b"}).Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, changed := l.Deadline()
+		if of, _ := m.Deadline(); !of.Equal(d) || time.Until(d) < 0 {
+			t.Errorf("%v, of several %v", d, of)
+		}
+		<-changed
+		if next, _ := l.Deadline(); !next.After(d) {
+			t.Errorf("moved from %v to %v", d, next)
+		}
+		if err := l.Unlock(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d, changed := l.Deadline(); d.After(time.Now()) || changed != nil {
+			t.Errorf("%v after the end", d)
+		}
+		m.Unlock(t.Context())
+	})
+}

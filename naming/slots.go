@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
 	"github.com/zkrecipes/zkrecipes/internal/lease"
@@ -86,6 +87,12 @@ func (s *Slot) Context() context.Context { return s.l.Context() }
 // Err is nil while the number is held. After that it is ErrReleased, or ErrLost
 // wrapping the reason.
 func (s *Slot) Err() error { return s.l.Err() }
+
+// Deadline returns the moment by which everything that works under the number must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once ownership has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (s *Slot) Deadline() (deadline time.Time, changed <-chan struct{}) { return s.l.Deadline() }
 
 // Token grows from one holder of the number to the next. Store it with what must
 // not be overwritten by a former holder.

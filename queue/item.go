@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -29,6 +30,14 @@ func (i *Item[T]) Context() context.Context { return i.lease.Context() }
 // Err is nil while the item is claimed. After that it is ErrSettled, or ErrLost
 // wrapping the reason.
 func (i *Item[T]) Err() error { return i.lease.Err() }
+
+// Deadline returns the moment by which everything that works under the claim must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once it has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (i *Item[T]) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	return i.lease.Deadline()
+}
 
 // Guard makes a transaction fail, with session.ErrNoNode or session.ErrBadVersion,
 // if the item has been taken out of the queue or claimed again. With it, what an

@@ -428,3 +428,65 @@ func TestEpochGo(t *testing.T) {
 		}
 	})
 }
+
+// Deadline is zero while nothing is held, tells of each move, and never comes
+// after the server's end of the session.
+func TestDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z := open(t, s)
+		e := epoch(t, z)
+		none, changed := e.Deadline()
+		if !none.IsZero() {
+			t.Errorf("%v without a hold", none)
+		}
+		release, err := e.Hold(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-changed
+		last, changed := e.Deadline()
+		for range 20 {
+			began := time.Now()
+			<-changed
+			if took := time.Since(began); took > timeout/2 {
+				t.Errorf("moved after %v", took)
+			}
+			var d time.Time
+			d, changed = e.Deadline()
+			if !d.After(last) || time.Until(d) < timeout*2/5 || time.Until(d) > timeout*9/10 {
+				t.Errorf("moved from %v to %v, which is in %v", last, d, time.Until(d))
+			}
+			last = d
+		}
+		release()
+		<-changed
+		if d, _ := e.Deadline(); !d.IsZero() {
+			t.Errorf("%v after the release", d)
+		}
+
+		hold(t, e)
+		last, _ = e.Deadline()
+		s.Partition(e.ID())
+		<-e.Context().Done()
+		if d, _ := e.Deadline(); d.After(time.Now()) || d.Before(last) {
+			t.Errorf("%v after the end, and %v before", d, last)
+		}
+	})
+}
+
+// A session that the server ends has its deadline at that moment.
+func TestDeadlineOfAnExpiredSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		e := epoch(t, open(t, s))
+		hold(t, e)
+		_, changed := e.Deadline()
+		s.Expire(e.ID())
+		<-e.Context().Done()
+		<-changed
+		if d, _ := e.Deadline(); d.After(time.Now()) {
+			t.Errorf("in %v", time.Until(d))
+		}
+	})
+}

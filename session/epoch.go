@@ -26,9 +26,12 @@ type Epoch struct {
 
 	// under link.mu
 	holds    int
-	linger   time.Time // until when to go on proving without a hold
-	probed   time.Time // when keep last sent a proof
-	abandon  bool      // ended locally: a server may still hold the session
+	linger   time.Time     // until when to go on proving without a hold
+	probed   time.Time     // when keep last sent a proof
+	over     time.Time     // what held returns once the epoch has ended
+	shown    time.Time     // the deadline that Deadline has returned last
+	moved    chan struct{} // closed when it is not that any more; nil if nobody waits
+	abandon  bool          // ended locally: a server may still hold the session
 	finished bool
 }
 
@@ -83,7 +86,13 @@ func (e *Epoch) end(cause error, abandon bool) {
 		e.link.mu.Unlock()
 		return
 	}
+	if now, held := time.Now(), e.held(); now.Before(held) {
+		e.over = now
+	} else {
+		e.over = held
+	}
 	e.finished, e.abandon = true, abandon && e.link.id != 0
+	e.deadlineMoves()
 	e.link.mu.Unlock()
 	e.link.close()
 	e.cancel(cause)
@@ -140,6 +149,7 @@ func (e *Epoch) tryHold() (granted bool, wait <-chan struct{}, probe bool) {
 		return false, l.onProof, false
 	}
 	e.holds++
+	e.deadlineMoves()
 	e.wake()
 	return true, nil, false
 }
@@ -150,6 +160,7 @@ func (e *Epoch) release() {
 	if e.holds--; e.holds == 0 {
 		e.linger = time.Now().Add(4 * e.link.timeout)
 	}
+	e.deadlineMoves()
 	e.wake()
 }
 

@@ -111,6 +111,7 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	} else {
 		l.proofs.reattached(sent)
 	}
+	l.epoch.deadlineMoves()
 	now := time.Now()
 	l.heardAt, l.attachedAt = now, now
 	t.Conn.SetDeadline(time.Time{})
@@ -202,6 +203,7 @@ func (l *link) finish(c *call, received int) {
 	if c.err == nil && provesLeader(c) {
 		l.mu.Lock()
 		l.proofs.add(c.sent)
+		l.epoch.deadlineMoves()
 		if l.onProof != nil {
 			close(l.onProof)
 			l.onProof = nil

@@ -136,7 +136,7 @@ func (a *attempt) carryOut(ctx context.Context) error {
 	if n > a.maxAttempts {
 		return a.settle(ctx, a.fail(exhausted(n-1, a.history.Error)))
 	}
-	result, err := a.call(ctx, Task[[]byte]{a.task, n, a.lease.Token(), a.input})
+	result, err := a.call(ctx, Task[[]byte]{a.task, n, a.lease.Token(), a.input, a.lease})
 	var p *permanent
 	switch {
 	case err == nil:

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/presence"
 	"github.com/zkrecipes/zkrecipes/internal/view"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -19,6 +21,19 @@ type Task[In any] struct {
 	Attempt int          // 1 for the first
 	Token   session.Zxid // of the claim: it grows from attempt to attempt; store it with what the handler writes
 	Input   In
+
+	lease *lease.Lease
+}
+
+// Deadline returns the moment by which everything that works under the claim must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once it has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	if t.lease == nil { // made by hand
+		return time.Time{}, nil
+	}
+	return t.lease.Deadline()
 }
 
 // Work is the worker id of the pool, which carries out the tasks that are assigned to
@@ -78,7 +93,7 @@ func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(cont
 	if err != nil {
 		return nil, Permanent(fmt.Errorf("decoding the task: %w", err))
 	}
-	out, err := guarded(func() (Out, error) { return fn(ctx, Task[In]{t.ID, t.Attempt, t.Token, in}) })
+	out, err := guarded(func() (Out, error) { return fn(ctx, Task[In]{t.ID, t.Attempt, t.Token, in, t.lease}) })
 	if err != nil {
 		return nil, err
 	}

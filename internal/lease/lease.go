@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -46,6 +47,7 @@ type Lease struct {
 	asked chan struct{} // closed when somebody has asked the owner to let go
 
 	mu   sync.Mutex    // one end
+	over time.Time     // when ownership ended; see Deadline
 	gone chan struct{} // closed when the lease has ended and its nodes need no more removing
 }
 
@@ -85,6 +87,20 @@ func (l *Lease) Err() error {
 		}
 	}
 	return context.Cause(l.ctx)
+}
+
+// Deadline returns the moment by which everything that works under the lease must
+// have stopped, and a channel that is closed when that moment has moved. It is when
+// the session may end on the servers at the earliest. Once the lease has ended, the
+// deadline is the moment of its end, and the channel is nil.
+func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	deadline, changed = l.claim.Epoch.Deadline()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return l.over, nil
+	}
+	return deadline, changed
 }
 
 // Token is the zxid of the transaction that made the owner's node.
@@ -205,6 +221,10 @@ func (l *Lease) end(cause error) bool {
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
 		return false
+	}
+	l.over = time.Now()
+	if d, _ := l.claim.Epoch.Deadline(); d.Before(l.over) {
+		l.over = d // told late
 	}
 	l.cancel(cause)
 	return true

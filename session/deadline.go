@@ -1,0 +1,38 @@
+package session
+
+import "time"
+
+// Deadline returns the moment until which the servers certainly keep the session,
+// by the local clock, and a channel that is closed when that moment has moved.
+// Everything that works under an ownership in this epoch must have stopped by
+// then. While nothing is held, the deadline is zero. Once the epoch has ended it is
+// the moment of its end.
+func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	e.link.mu.Lock()
+	defer e.link.mu.Unlock()
+	if e.moved == nil {
+		e.moved = make(chan struct{})
+	}
+	e.shown = e.held()
+	return e.shown, e.moved
+}
+
+// held is the deadline of what is held. link.mu is held.
+func (e *Epoch) held() time.Time {
+	switch {
+	case e.finished:
+		return e.over
+	case e.holds == 0:
+		return time.Time{}
+	default:
+		return e.link.proofs.deadline()
+	}
+}
+
+// deadlineMoves is called when the deadline may have moved. link.mu is held.
+func (e *Epoch) deadlineMoves() {
+	if e.moved != nil && !e.held().Equal(e.shown) {
+		close(e.moved)
+		e.moved = nil
+	}
+}
