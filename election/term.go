@@ -73,7 +73,10 @@ func (t *Term) SessionID() int64 { return t.l.Session() }
 func (t *Term) run(ctx context.Context, fn func(context.Context, *Term) error) (lost bool, err error) {
 	// The term ends whatever has become of ctx, and if fn panics.
 	defer func() {
-		lost = errors.Is(t.Resign(context.WithoutCancel(ctx)), ErrLost)
+		rerr := t.Resign(context.WithoutCancel(ctx))
+		if lost = errors.Is(rerr, ErrLost); rerr != nil && !lost && !errors.Is(rerr, ErrResigned) {
+			err = errors.Join(err, rerr)
+		}
 	}()
 	fctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -86,8 +86,8 @@ func (p *Place) Leave(ctx context.Context) error {
 	}
 	p.move(nil, false)
 	select {
-	case <-at.Leave():
-		return nil
+	case err := <-at.Leave():
+		return err
 	case <-ctx.Done():
 		return &session.OpError{Op: "leave", Path: at.Path(), Err: context.Cause(ctx)}
 	}

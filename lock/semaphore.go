@@ -169,7 +169,7 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 		}
 		c, err := m.wait(ctx, p, k, try)
 		if err != nil {
-			leave(ctx, p)
+			err = errors.Join(err, leave(ctx, p))
 		} else {
 			c, err = m.take(ctx, lease.Begin(ctx, c, m.opts.terms()), k, try)
 		}
@@ -188,11 +188,12 @@ func again(err error) bool {
 	return line.Gone(err) || errors.Is(err, ErrLost) || errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown)
 }
 
-func leave(ctx context.Context, p *line.Place) {
-	gone := p.Leave()
+func leave(ctx context.Context, p *line.Place) error {
 	select {
-	case <-gone:
+	case err := <-p.Leave():
+		return err
 	case <-ctx.Done():
+		return nil
 	}
 }
 
@@ -216,8 +217,7 @@ func (m *Semaphore) wait(ctx context.Context, p *line.Place, k int, try bool) (l
 // gives back.
 func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool) (lease.Claim, error) {
 	if err := m.await(ctx, own, k, try); err != nil {
-		own.Release(ctx)
-		return lease.Claim{}, err
+		return lease.Claim{}, errors.Join(err, own.Release(ctx))
 	}
 	nodes := make([]lease.Successor, k)
 	for i := range nodes {

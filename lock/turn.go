@@ -84,7 +84,7 @@ func do[L owning](ctx context.Context, acquire func(context.Context) (L, error),
 	}
 	// The lock is released whatever has become of ctx, and if fn panics.
 	defer func() {
-		if uerr := l.Unlock(context.WithoutCancel(ctx)); errors.Is(uerr, ErrLost) {
+		if uerr := l.Unlock(context.WithoutCancel(ctx)); uerr != nil && !errors.Is(uerr, ErrReleased) {
 			err = errors.Join(err, uerr)
 		}
 	}()

@@ -133,19 +133,30 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	<-c.working
 	// The outcome is settled whatever has become of ctx.
 	settle := context.WithoutCancel(ctx)
+	var refusal error
 	switch {
 	case err == nil:
-		err = item.Ack(settle)
+		refusal = item.Ack(settle)
 	case item.Attempt >= c.maxAttempts:
-		err = item.Bury(settle, err)
+		refusal = item.Bury(settle, err)
 	}
 	if item.Err() == nil { // it is neither acknowledged nor buried
-		c.pause(ctx, item)
-		err = item.Nack(settle)
+		if !isRefusal(refusal) {
+			c.pause(ctx, item)
+		}
+		refusal = errors.Join(refusal, item.Nack(settle))
 	}
-	if why, ok := conflictOf(err); ok && why.refused() {
-		c.stop(err)
+	if item.Err() == nil { // nor may it be put back
+		refusal = errors.Join(refusal, item.lease.Release(settle))
 	}
+	if isRefusal(refusal) {
+		c.stop(refusal)
+	}
+}
+
+func isRefusal(err error) bool {
+	c, ok := conflictOf(err)
+	return ok && c.refused()
 }
 
 // call calls fn with a context that ends with ctx and when the claim is lost, but

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,12 +48,14 @@ func (i *Item[T]) Guard() session.Op {
 	return session.OpCheck(i.queue.itemPath(i.found.name), i.found.version)
 }
 
-// Ack takes the item out of the queue. The claim ends first, then the item is
-// removed in a transaction that fails if the claim is not there any more: a nil
-// error says that it was this claim that removed it, and ErrLost that it was not.
-// Acks of several items at the same time go together.
+// Ack takes the item out of the queue, and ends the claim, in a transaction that
+// fails if the claim is not there any more: a nil error says that it was this claim
+// that removed the item, and ErrLost that it was not. Acks of several items at the
+// same time go together.
 //
-// ctx bounds only the wait: should it end, the removal goes on in the background.
+// If the server refuses the transaction, for example with session.ErrNoAuth, the
+// item stays claimed, and Ack may be called again. ctx bounds only the wait: should
+// it end, the transaction goes on in the background.
 // If the session ends before its outcome is known, the error is session.ErrUnknown.
 func (i *Item[T]) Ack(ctx context.Context) error {
 	var removal write
@@ -61,14 +64,13 @@ func (i *Item[T]) Ack(ctx context.Context) error {
 }
 
 // Nack puts the item back into its old place in the queue, for another attempt:
-// the next Claim may well get it again. ctx bounds only the wait: should it end, it
-// goes on in the background.
+// the next Claim may well get it again. A refusal and ctx are as with Ack.
 func (i *Item[T]) Nack(ctx context.Context) error {
 	return i.settle(ctx, "put back", write{}, false)
 }
 
-// Bury makes the item a dead letter; see DeadLetters. ctx bounds only the wait, as
-// with Ack. An item that another library has made so large that there is no room
+// Bury makes the item a dead letter; see DeadLetters. A refusal and ctx are as with
+// Ack. An item that another library has made so large that there is no room
 // for more in a request is session.ErrInvalid and stays claimed.
 func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	var burial write
@@ -82,7 +84,7 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 }
 
 // settle ends the claim with a transaction that removes it and does more, which
-// may remove the item.
+// may remove the item. If the server refuses the transaction, the claim stays.
 func (i *Item[T]) settle(ctx context.Context, op string, more write, remove bool) error {
 	q := i.queue
 	return i.lease.Settle(ctx, func() error {
@@ -93,17 +95,17 @@ func (i *Item[T]) settle(ctx context.Context, op string, more write, remove bool
 		q.pool.reserve(heirs...)
 		defer q.pool.drop(heirs...)
 		err := q.do(i.epoch, w)
-		if err == nil && remove {
+		c, conflict := conflictOf(err)
+		switch {
+		case err == nil && remove:
 			q.pool.drop(i.found.entry)
 			q.pool.inherit(heirs...)
-		} else {
-			q.pool.give(i.found.entry)
-		}
-		if err == nil {
 			return nil
+		case err != nil && !errors.Is(err, session.ErrUnknown) && (!conflict || c.refused()) && !over(err):
+			return err // and the item stays claimed
 		}
-		c, ok := conflictOf(err)
-		if ok && !c.refused() || over(err) {
+		q.pool.give(i.found.entry)
+		if conflict || over(err) {
 			return &session.OpError{Op: op, Path: q.itemPath(i.found.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
 		}
 		return err

@@ -381,7 +381,7 @@ func TestDiscard(t *testing.T) {
 		e := epoch(t, z)
 		gone := func(path string, czxid session.Zxid) chan struct{} {
 			done := make(chan struct{})
-			e.Discard(path, czxid, func() { close(done) })
+			e.Discard(path, czxid, func(error) { close(done) })
 			return done
 		}
 		_, st, err := e.Create(t.Context(), "/n", nil, session.Ephemeral())

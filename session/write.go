@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
 )
@@ -88,31 +90,55 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 	return st, opError("set ACL of", path, err)
 }
 
-// Discard deletes a node that only the caller has any business with, in the
-// background, as often as it takes: until it is gone or the epoch has ended, and
-// the node with it. Then it calls done, which may be nil. czxid is that of the
-// node: if its name may be used by others, only the one created by that
-// transaction is deleted, at the cost of a round trip; 0 deletes any.
-func (e *Epoch) Discard(path string, czxid Zxid, done func()) {
+// Discard deletes a node of the caller's own, in the background, and retries until
+// the node is gone or the epoch has ended, and the node with it. Then it calls
+// done, which may be nil, with nil. If the server refuses the delete, Discard logs
+// that, calls done with the refusal, and goes on after pauses of a second to a
+// minute, since the right to delete may come back. It calls done once.
+//
+// czxid is that of the node: if its name may be used by others, only the one
+// created by that transaction is deleted, at the cost of a round trip; 0 deletes
+// any.
+func (e *Epoch) Discard(path string, czxid Zxid, done func(error)) {
 	if done == nil {
-		done = func() {}
+		done = func(error) {}
 	}
+	var once sync.Once
+	tell := func(err error) { once.Do(func() { done(err) }) }
 	started := e.session.spawn(func() {
-		defer done()
-		for {
+		for pause := shortestRefusal; ; {
 			err := e.discard(path, czxid)
 			switch {
 			case err == nil, errors.Is(err, ErrNoNode), e.ctx.Err() != nil:
+				tell(nil)
 				return
 			case errors.Is(err, ErrUnknown), errors.Is(err, ErrBadVersion):
-			default:
-				e.session.opts.log.Error("zookeeper: cannot remove own node", "path", path, "err", err)
-				return
+				continue
 			}
+			e.session.opts.log.Error("zookeeper: cannot remove own node", "path", path, "err", err, "retry", pause)
+			tell(err)
+			e.sleep(pause)
+			pause = min(2*pause, longestRefusal)
 		}
 	})
 	if !started {
-		done() // closing the session removes it
+		tell(nil) // closing the session removes it
+	}
+}
+
+// The pauses between attempts to delete a node that the server refuses to delete.
+const (
+	shortestRefusal = time.Second
+	longestRefusal  = time.Minute
+)
+
+// sleep returns after d, or when the epoch has ended.
+func (e *Epoch) sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-e.ctx.Done():
 	}
 }
 

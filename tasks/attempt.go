@@ -192,8 +192,12 @@ func (a *attempt) settle(ctx context.Context, ops []session.Op) error {
 	ops = append(ops,
 		session.OpDelete(a.core.claim(a.id, a.task), session.AnyVersion),
 		session.OpDelete(a.path(), a.assignment.Stat.Version+1))
-	return a.lease.Settle(context.WithoutCancel(ctx), func() error {
+	err := a.lease.Settle(context.WithoutCancel(ctx), func() error {
 		_, err := a.epoch.TxnWithReceipt(a.epoch.Context(), ops...)
 		return err
 	})
+	if err != nil { // the task is for another attempt, whatever the reason
+		a.lease.Release(context.WithoutCancel(ctx))
+	}
+	return err
 }

@@ -46,16 +46,19 @@ type Lease struct {
 	ask   sync.Once
 	asked chan struct{} // closed when somebody has asked the owner to let go
 
-	mu   sync.Mutex    // one end
-	over time.Time     // when ownership ended; see Deadline
-	gone chan struct{} // closed when the lease has ended and its nodes need no more removing
+	settling chan struct{} // has room for one Settle at a time
+
+	mu      sync.Mutex    // one end
+	over    time.Time     // when ownership ended; see Deadline
+	gone    chan struct{} // closed when the lease has ended, and its nodes have gone or may not be removed
+	refused error         // set before gone is closed: why the nodes may not be removed
 }
 
 // Begin makes a lease of a claim. Values of ctx are those of the lease's
 // context; its end is not, since it bounds the acquisition and not the
 // ownership.
 func Begin(ctx context.Context, c Claim, t Terms) *Lease {
-	l := &Lease{claim: c, terms: t, asked: make(chan struct{}), gone: make(chan struct{})}
+	l := &Lease{claim: c, terms: t, asked: make(chan struct{}), settling: make(chan struct{}, 1), gone: make(chan struct{})}
 	l.version.Store(c.Version)
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if c.Own != nil {
@@ -193,8 +196,9 @@ func (l *Lease) blame(err error) error {
 }
 
 // Release ends the lease and removes its node. It ends ownership at once; ctx
-// bounds only the wait for the node to go, which it does in any case. The second
-// call, and one after a loss, returns the cause of Context.
+// bounds only the wait for the node to go. If the server refuses to remove the
+// node, Release returns that, and the removal is retried in the background. The
+// second call, and one after a loss, returns the cause of Context.
 func (l *Lease) Release(ctx context.Context) error {
 	l.Err() // if the clock says that it is lost, that is the cause
 	if !l.end(l.terms.Released) {
@@ -203,12 +207,12 @@ func (l *Lease) Release(ctx context.Context) error {
 	l.remove()
 	select {
 	case <-l.gone:
-		return nil
+		return l.refused
 	default:
 	}
 	select {
 	case <-l.gone:
-		return nil
+		return l.refused
 	case <-ctx.Done():
 		return &session.OpError{Op: "release", Path: l.claim.Path,
 			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
@@ -250,10 +254,14 @@ func (l *Lease) remove() {
 	if l.claim.Version == session.AnyVersion {
 		czxid = 0 // nobody else ever has this name
 	}
-	left := new(atomic.Int32)
-	left.Store(int32(1 + len(l.claim.More)))
-	done := func() {
-		if left.Add(-1) == 0 {
+	left := 1 + len(l.claim.More)
+	var refusals []error
+	done := func(err error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		refusals = append(refusals, NotRemoved(l.claim.Path, err))
+		if left--; left == 0 {
+			l.refused = errors.Join(refusals...)
 			close(l.gone)
 		}
 	}
@@ -261,6 +269,19 @@ func (l *Lease) remove() {
 	for _, path := range l.claim.More {
 		l.claim.Epoch.Discard(path, 0, done)
 	}
+}
+
+// NotRemoved is the error of a release at path that the server has refused with
+// err, which Epoch.Discard retries; nil if err is.
+func NotRemoved(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var oe *session.OpError
+	if errors.As(err, &oe) {
+		err = oe.Err
+	}
+	return &session.OpError{Op: "release", Path: path, Err: fmt.Errorf("%w (the removal of the node is retried in the background)", err)}
 }
 
 var errSuspended = errors.New("connection suspended")

@@ -43,8 +43,10 @@ func (l *Lease) look(path string) *session.Watch {
 		return n.Watch
 	case err == nil:
 		n.Watch.Close()
+		l.settled()
 		l.lose(session.ErrNoNode)
 	case errors.Is(err, session.ErrNoNode):
+		l.settled()
 		l.lose(session.ErrNoNode)
 	case l.claim.Epoch.Err() != nil:
 		l.lose(err)

@@ -60,12 +60,11 @@ func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, err error)
 	if p.Free() {
 		return p.first(), true, nil
 	}
-	gone := p.Leave()
 	select {
-	case <-gone:
+	case err = <-p.Leave():
 	case <-ctx.Done():
 	}
-	return lease.Claim{}, false, nil
+	return lease.Claim{}, false, err
 }
 
 // Stand makes a node in the current epoch and looks who is ahead of it.

@@ -265,20 +265,21 @@ func (p *Place) unwatch() {
 	p.doubts++
 }
 
-// Leave gives the place up. The channel is closed when its node is gone.
-func (p *Place) Leave() <-chan struct{} {
+// Leave gives the place up and removes its node, as Epoch.Discard does. The
+// channel gets nil when the node is gone, or the server's refusal to remove it.
+func (p *Place) Leave() <-chan error {
 	p.unwatch()
 	p.crowd.quit()
 	if p.claim.Hold != nil {
 		p.claim.Hold()
 		p.claim.Hold = nil
 	}
-	gone := make(chan struct{})
-	p.claim.Epoch.Discard(p.claim.Path, 0, func() {
+	gone := make(chan error, 1)
+	p.claim.Epoch.Discard(p.claim.Path, 0, func(err error) {
 		if p.claim.Own != nil {
 			p.claim.Own.Close() // as a rule it has fired
 		}
-		close(gone)
+		gone <- lease.NotRemoved(p.claim.Path, err)
 	})
 	return gone
 }

@@ -186,8 +186,8 @@ func (p *Presence) interrupted(ctx context.Context) error {
 // Withdraw removes the node, and nothing is announced any more. It happens in
 // any case; ctx bounds only the wait for it. A nil error says that the node has
 // gone, or that its ZooKeeper session is over and takes it along; so it does at
-// a second call. If the node may not be removed, that is the error, and the node
-// goes with the session.
+// a second call. If the server refuses to remove the node, that is the error, and
+// the removal is retried in the background until the session ends.
 //
 // It takes one round trip.
 func (p *Presence) Withdraw(ctx context.Context) error {

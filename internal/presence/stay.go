@@ -176,6 +176,7 @@ func (s *stay) leave() error {
 		case errors.Is(err, session.ErrUnknown), errors.Is(err, session.ErrBadVersion):
 			s.doubt = true
 		default:
+			s.epoch.Discard(s.node.Path, s.own, nil)
 			return err
 		}
 	}

@@ -1,0 +1,44 @@
+package election_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// A resignation that the server refuses says so, and is retried.
+func TestResignRefused(t *testing.T) {
+	for name, opts := range map[string][]election.Option{"line": nil, "fixed": {election.WithFixedNode("master")}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				term, err := election.New(srv.Session(t), "/election", opts...).Campaign(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				faulttable.ReleaseRefused(t, srv.Session(t), "/election", term.Resign)
+			})
+		})
+	}
+}
+
+// Run returns the refusal beside the result of its function.
+func TestRunReturnsRefusedResignation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := zktest.New(t).Session(t)
+		result := errors.New("result")
+		err := election.New(s, "/election").Run(t.Context(), func(context.Context, *election.Term) error {
+			faulttable.ForbidDelete(t, s, "/election")
+			return result
+		})
+		if !errors.Is(err, result) || !errors.Is(err, session.ErrNoAuth) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

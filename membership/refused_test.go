@@ -1,0 +1,22 @@
+package membership_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/membership"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// Leaving that the server refuses says so, and is retried.
+func TestLeaveRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		m, err := membership.New(srv.Session(t), "/group").Join(t.Context(), "a", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faulttable.ReleaseRefused(t, srv.Session(t), "/group", m.Leave)
+	})
+}
