@@ -1,7 +1,6 @@
 package session
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -10,11 +9,14 @@ import (
 
 // Zxid is a transaction id. It grows with every change in the ensemble, across
 // all clients and servers; the Czxid of a node is the token that fences its
-// owner.
+// owner's writes.
+//
+// A Zxid is a decimal number wherever it is written: by package fmt, in JSON, and
+// by the command zkr. Store it in a signed column of 64 bits (BIGINT), and accept
+// a write only if its token is not smaller than the one that is stored:
+//
+//	UPDATE report SET body = $1, token = $2 WHERE id = $3 AND token <= $2
 type Zxid int64
-
-// String is the zxid in hex, as ZooKeeper writes it.
-func (z Zxid) String() string { return fmt.Sprintf("0x%x", int64(z)) }
 
 // Stat is what ZooKeeper knows of a node beside its data.
 type Stat struct {
