@@ -15,7 +15,8 @@ import (
 
 // app is what all commands share: the global flags, and where to write.
 type app struct {
-	stdout, stderr io.Writer
+	stdout *answers
+	stderr io.Writer
 
 	server         string
 	timeout        time.Duration

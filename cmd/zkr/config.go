@@ -47,8 +47,8 @@ func newConfigGet(a *app) *cobra.Command {
 		Short: "Print a value",
 		Long: `Print the value at PATH. With --json there is its version as well, for set --version.
 
-Exit codes: 0, 1 if there is none, 2 for bad usage, 3 if no server can be reached, 4 if
-not authorised.`,
+Exit codes: 0, 1 if there is none, 2 for bad usage, 3 if no server can be reached, 4
+if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -72,7 +72,8 @@ func newConfigSet(a *app) *cobra.Command {
 --version, do so only if the present version is N, or if there is no value yet.
 
 Exit codes: 0, 1 if there is another version, 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised.`,
+reached or the session is lost, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Example: `  zkr config set /app/limit 100
   zkr config set --version 7 /app/limit 200      unless somebody else has set it
   zkr config set --version absent /app/conf < app.yaml`,

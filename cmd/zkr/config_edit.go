@@ -23,9 +23,10 @@ func newConfigEdit(a *app) *cobra.Command {
 print its version. What somebody else has stored meanwhile is not overwritten: then the
 edited value is left in a file.
 
-Exit codes: 0, 1 if the editor fails or there is another version, 2 for bad usage, 3 if
-no server can be reached or the session is lost, 4 if not authorised; 126 if the editor
-cannot be executed, 127 if it is not found.`,
+Exit codes: 0, 1 if the editor fails or there is another version, 2 for bad usage, 3
+if no server can be reached or the session is lost, 4 if not authorised, 5 if the
+output cannot be written; 126 if the editor cannot be executed, 127 if it is not
+found.`,
 		Args: onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

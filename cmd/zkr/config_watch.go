@@ -26,8 +26,9 @@ With --exec, print nothing, and run CMD for each version, with the value on stdi
 ZKR_PATH, ZKR_VERSION and ZKR_ZXID in its environment. CMD is split at blanks and
 executed directly, not by a shell. While it runs, the next version waits.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised; with
---exec 126 if CMD cannot be executed, 127 if it is not found.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written; with --exec 126 if CMD cannot be executed, 127 if it
+is not found.`,
 		Example: `  zkr config watch --json /app/limits
   zkr config watch --exec 'tee /etc/app.conf' /app/conf`,
 		Args: onlyPath,

@@ -50,7 +50,7 @@ a server has ended, or was killed, is told on stderr; the others go on, and when
 is left, so does zkr.
 
 Exit codes: 0 after INT or TERM, 128+N if signal N came before all was ready, 1 if the
-servers cannot run or have ended, 2 for bad usage.`,
+servers cannot run or have ended, 2 for bad usage, 5 if the output cannot be written.`,
 		Example: `  zkr ensemble
   zkr ensemble --servers 5 --port 12181 --dir /var/tmp/zk`,
 		Args: noArguments,

@@ -18,6 +18,7 @@ const (
 	exitUsage         = 2
 	exitUnreachable   = 3
 	exitNotAuthorised = 4
+	exitOutput        = 5
 
 	exitLost          = 123
 	exitNotAcquired   = 124
@@ -57,6 +58,13 @@ const wraps = "wraps"
 
 // conclude says what went wrong and gives the exit code.
 func (a *app) conclude(cmd *cobra.Command, err error) int {
+	var unwritten outputError
+	if failed := a.stdout.failure(); failed != nil {
+		if err != nil && !errors.As(err, &unwritten) {
+			a.complain(err)
+		}
+		return a.exitOfOutput(failed)
+	}
 	if err == nil {
 		return 0
 	}
@@ -92,10 +100,11 @@ func exitOfSession(err error) error {
 	var with *exitError
 	bad := usageError{}
 	var file *fs.PathError
+	var unwritten outputError
 	switch {
 	case errors.As(err, &with), errors.As(err, &bad):
 		return err
-	case errors.As(err, &file): // stdout, as a rule
+	case errors.As(err, &unwritten), errors.As(err, &file):
 		return exit(exitNo, err)
 	case errors.Is(err, session.ErrInvalid):
 		return exit(exitUsage, err)

@@ -18,10 +18,10 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // deferred happens before that.
 func run(args []string, stdout, stderr io.Writer) int {
 	handlePipes()
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{stdout: &answers{w: stdout}, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(a.stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteC()
 	return a.conclude(cmd, err)

@@ -42,7 +42,8 @@ func newMemberLs(a *app) *cobra.Command {
 		Short: "Print who is a member",
 		Long: `Print a line for each member of the group at PATH: its id, and its data.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -70,7 +71,8 @@ func newMemberWatch(a *app) *cobra.Command {
 whose data changes: "joined", "left" or "changed", its id, and its data. Of changes
 that follow each other at once, only the outcome may be told.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

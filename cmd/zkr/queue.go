@@ -60,7 +60,8 @@ func newQueueLen(a *app) *cobra.Command {
 		Short: "Print how many items there are",
 		Long: `Print how many items there are, with those that are claimed or not yet due.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	f.register(cmd)
@@ -90,7 +91,8 @@ func newQueueLs(a *app) *cobra.Command {
 		Long: `Print the items in their order, and leave them where they are: a line for each
 with its id, its state (waiting, delayed or claimed) and its value.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	f.register(cmd)

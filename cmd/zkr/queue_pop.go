@@ -13,17 +13,20 @@ import (
 func newQueuePop(a *app) *cobra.Command {
 	var f layoutFlag
 	var count int
-	var now bool
+	var now, atMostOnce bool
 	cmd := &cobra.Command{
 		Use:   "pop [flags] PATH",
 		Short: "Take items out, and print them",
-		Long: `Wait for an item, take it out of the queue, and print its value. What is printed has
-been taken out: whoever cannot afford to lose it then should use work.
+		Long: `Wait for an item, print its value, and take it out of the queue. In the native layout
+an item is claimed, printed and then taken out: if it cannot be printed, it stays in
+the queue, and if zkr dies in between, it is handed out again. With --at-most-once, and
+in the other layouts, an item is taken out before it is printed.
 
 With -n, do not wait, and print no more than there are.
 
 Exit codes: 0, 1 with -n if there is none, 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised, 128+N if signal N came first.`,
+reached or the session is lost, 4 if not authorised, 5 if the output cannot be written,
+128+N if signal N came first.`,
 		Example: `  zkr queue pop /jobs
   zkr queue pop -n --count 100 /jobs`,
 		Args: onlyPath,
@@ -31,6 +34,7 @@ reached or the session is lost, 4 if not authorised, 128+N if signal N came firs
 	fs := cmd.Flags()
 	fs.IntVar(&count, "count", 1, "take `N` items")
 	fs.BoolVarP(&now, "nonblock", "n", false, "do not wait")
+	fs.BoolVar(&atMostOnce, "at-most-once", false, "take an item out before it is printed")
 	f.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		l, err := f.layout()
@@ -41,28 +45,28 @@ reached or the session is lost, 4 if not authorised, 128+N if signal N came firs
 			return usage("--count %d", count)
 		}
 		return a.use(func(ctx context.Context, c *client) error {
-			return c.pop(ctx, args[0], l, count, now)
+			q := c.queue(args[0], l)
+			if l == queue.Native && !atMostOnce {
+				return c.popClaimed(ctx, args[0], q, count, now)
+			}
+			return c.pop(ctx, args[0], q, count, now)
 		})
 	}
 	return cmd
 }
 
-func (c *client) pop(ctx context.Context, path string, l queue.Layout, count int, now bool) error {
-	q := c.queue(path, l)
+// pop takes items out and prints them.
+func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) error {
 	// What is being taken out when a signal comes is taken out and printed.
 	taking, cancel := linger(ctx, c.sig.patience)
 	defer cancel()
 	for left := count; left > 0; {
 		vs, err := q.TryPopN(taking, left)
 		if errors.Is(err, queue.ErrEmpty) {
-			switch {
-			case now && left == count:
-				c.notice("%s: %v", path, err)
-				return exit(exitNo, nil)
-			case now:
-				return nil
+			if now {
+				return c.empty(path, left < count)
 			}
-			vs, err = c.popNext(ctx, taking, q, l)
+			vs, err = q.PopN(ctx, 1)
 		}
 		if err != nil {
 			return exitOfQueue(err)
@@ -79,26 +83,48 @@ func (c *client) pop(ctx context.Context, path string, l queue.Layout, count int
 	return nil
 }
 
-// popNext waits for an item and takes it out. Where items can be claimed, that is
-// done in two steps, so that the wait can be ended at any moment without losing
-// one: a claim that nobody is there for any more goes with the session, and its item
-// stays.
-func (c *client) popNext(ctx, taking context.Context, q *queue.Queue[[]byte], l queue.Layout) ([][]byte, error) {
-	if l != queue.Native {
-		return q.PopN(ctx, 1)
+// popClaimed claims items, prints them, and takes out those that are printed. A
+// claim whose owner has gone ends with the session, and its item stays.
+func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) (err error) {
+	// What has been printed when a signal comes is taken out.
+	taking, cancel := linger(ctx, c.sig.patience)
+	defer cancel()
+	claim := q.Claim
+	if now {
+		claim = q.TryClaim
 	}
-	for {
-		item, err := q.Claim(ctx)
+	acks := make(chan error, 1)
+	unacknowledged := 0
+	defer func() {
+		for range unacknowledged {
+			err = errors.Join(err, <-acks)
+		}
+		err = exitOfQueue(err)
+	}()
+	for n := range count {
+		item, err := claim(ctx)
+		if now && errors.Is(err, queue.ErrEmpty) {
+			return c.empty(path, n > 0)
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		switch err := item.Ack(taking); {
-		case err == nil:
-			return [][]byte{item.Value}, nil
-		case !errors.Is(err, queue.ErrLost): // it is somebody else's then
-			return nil, err
+		if err := c.whole(item.Value, newPayload(item.Value)); err != nil {
+			return errors.Join(err, item.Nack(taking))
 		}
+		unacknowledged++
+		go func() { acks <- item.Ack(taking) }()
 	}
+	return nil
+}
+
+// empty is the result of a pop that found no more items.
+func (c *client) empty(path string, some bool) error {
+	if some {
+		return nil
+	}
+	c.notice("%s: %v", path, queue.ErrEmpty)
+	return exit(exitNo, nil)
 }
 
 // linger outlives ctx, for as long as it takes to hear of what has been sent, but

@@ -117,8 +117,8 @@ func newServiceLs(a *app) *cobra.Command {
 instance of that service: its id, its address, "disabled" if it is not to be used, and
 its metadata. Nodes that are not instances are told on stderr and left out.
 
-Exit codes: 0, 1 if the service has no instances, 2 for bad usage, 3 if no server can be
-reached, 4 if not authorised.`,
+Exit codes: 0, 1 if the service has no instances, 2 for bad usage, 3 if no server can
+be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: maybeName,
 	}
 	f.register(cmd)

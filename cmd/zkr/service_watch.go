@@ -24,7 +24,8 @@ left, the rest that service ls prints. Without NAME, do so for all services, wit
 name of the service before the id. Of changes that follow each other at once, only the
 outcome may be told.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,
 		Args: maybeName,

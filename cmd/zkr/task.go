@@ -64,7 +64,7 @@ of workers that have died, and removes finished ones that are too many or too ol
 Who is the master is told by zkr elect --observe --fixed PATH/master.
 
 Exit codes: 0, 128+N for signals other than INT and TERM, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised.`,
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Example: `  zkr task master /tasks
   zkr task master --strategy sticky --keep 1000 --keep-for 1h /tasks`,
 		Args: onlyPath,
@@ -113,7 +113,8 @@ func newTaskLs(a *app) *cobra.Command {
 state (pending, assigned, running, done or failed), the worker that has it or "-", and
 why it has failed, or what came of its last attempt.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

@@ -22,8 +22,9 @@ there are a master and workers.
 With --wait, wait until the task is finished and print its result instead; the id is
 told on stderr. A signal ends the waiting, and not the task.
 
-Exit codes: 0, 1 if the task has failed (--wait), 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised, 128+N if signal N came first.`,
+Exit codes: 0, 1 if the task has failed (--wait), 2 for bad usage, 3 if no server can
+be reached or the session is lost, 4 if not authorised, 5 if the output cannot be
+written, 128+N if signal N came first.`,
 		Example: `  zkr task submit /tasks resize:17
   zkr task submit --wait /tasks - < job.json`,
 	}
@@ -73,8 +74,9 @@ func newTaskWait(a *app) *cobra.Command {
 		Short: "Wait until a task is finished, and print its result",
 		Long: `Wait until the task ID is finished, and print its result.
 
-Exit codes: 0, 1 if the task has failed or there is none, 2 for bad usage, 3 if no server
-can be reached, 4 if not authorised, 128+N if signal N came first.`,
+Exit codes: 0, 1 if the task has failed or there is none, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written, 128+N
+if signal N came first.`,
 		Example: `  zkr task wait /tasks task-0000000017`,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
