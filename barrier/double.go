@@ -35,7 +35,7 @@ func NewDouble(s *session.Session, path string, n int, opts ...Option) *Double {
 	o := newOptions(opts)
 	return &Double{
 		session: s, path: path, n: n, layout: o.layout, data: []byte(o.id),
-		terms: lease.Terms{Lost: ErrLost, Released: ErrLeft, LoseOnSuspend: o.loseOnSuspend},
+		terms: lease.Terms{Lost: ErrLost, Released: ErrLeft, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
 	}
 }
 

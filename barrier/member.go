@@ -42,6 +42,9 @@ func (d *Double) member(e *session.Epoch) *member {
 
 // enter returns nil when a round has begun with the member.
 func (m *member) enter(ctx context.Context) error {
+	if err := m.epoch.CheckStopTime(m.path, m.terms.StopTime); err != nil {
+		return err
+	}
 	if err := m.join(ctx); err != nil {
 		return err
 	}
@@ -82,8 +85,10 @@ func (m *member) join(ctx context.Context) error {
 		r, err := m.epoch.Txn(ctx, session.OpCreate(m.own, m.data, session.Ephemeral(), session.Unique(), session.Siblings(&m.children)))
 		if err == nil {
 			m.czxid = r[0].Stat.Czxid
-			m.hold, err = m.epoch.Hold(ctx)
-			return err
+			if m.hold, err = m.epoch.HoldFor(ctx, m.terms.StopTime); err != nil {
+				return err
+			}
+			return m.epoch.AwaitStopTime(ctx, m.terms.StopTime)
 		}
 		m.sent = errors.Is(err, session.ErrUnknown)
 		if !errors.Is(err, session.ErrNoNode) || m.sent {

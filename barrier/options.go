@@ -2,6 +2,7 @@ package barrier
 
 import (
 	"errors"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
 )
@@ -26,6 +27,7 @@ type Option func(*options)
 type options struct {
 	id            string
 	loseOnSuspend bool
+	stopTime      time.Duration
 	layout        Layout
 }
 
@@ -44,6 +46,20 @@ func WithID(id string) Option { return func(o *options) { o.id = id } }
 // LoseOnSuspend, if b is true, ends an entry of a Double as soon as the connection
 // breaks, and not only at the session's deadline.
 func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+
+// WithStopTime ends an entry of a Double d before its deadline, so that the holder can
+// finish stopping before the session can end on the server: from then on Context is
+// done, and the node stays until Leave is called or d has passed, also if the
+// connection recovers in between, so that nobody else owns meanwhile. There is no
+// such time if somebody removes the node, if a server ends the session, and when the
+// session is closed: that ends ownership at once.
+//
+// The longest d is Session.MaxStopTime, about a third of the session timeout that
+// the server has granted; a longer one is refused with session.ErrInvalid. Outages
+// of a quarter of the timeout are survived all the same, for which the session
+// proves itself up to four times as often. After a rest, a first entry takes a
+// quarter of the timeout longer; see session.WithSteadyProofs.
+func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 // WithLayout chooses the names of a Double's nodes. All who use it must choose the
 // same.

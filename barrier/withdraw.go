@@ -65,7 +65,7 @@ func (m *member) conclude(ctx context.Context, cause error) error {
 func (m *member) stay(ctx context.Context, f fate) error {
 	m.round, m.czxid = f.in, f.czxid
 	if m.hold == nil {
-		hold, err := m.epoch.Hold(ctx)
+		hold, err := m.epoch.HoldFor(ctx, m.terms.StopTime)
 		if err != nil {
 			m.epoch.Discard(m.own, 0, nil)
 			return fmt.Errorf("%w: %w", ErrLost, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
 	"github.com/zkrecipes/zkrecipes/internal/lease"
@@ -44,12 +45,12 @@ func New(s *session.Session, path string, opts ...Option) *Election {
 	}
 	e := &Election{
 		session: s, path: path, id: o.id, data: o.data,
-		terms: lease.Terms{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend},
+		terms: lease.Terms{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
 	}
 	if o.fixed != nil {
-		e.seat = &fixedSeat{s, path, session.Join(path, *o.fixed)}
+		e.seat = &fixedSeat{s, path, session.Join(path, *o.fixed), o.stopTime}
 	} else {
-		e.seat = &lineSeat{line.Line{Session: s, Path: path, Naming: line.CuratorLatch}}
+		e.seat = &lineSeat{line.Line{Session: s, Path: path, Naming: line.CuratorLatch, StopTime: o.stopTime}}
 	}
 	return e
 }
@@ -61,6 +62,7 @@ type options struct {
 	id            string
 	data          []byte
 	loseOnSuspend bool
+	stopTime      time.Duration
 	fixed         *string
 }
 
@@ -75,6 +77,20 @@ func WithData(data []byte) Option { return func(o *options) { o.data = bytes.Clo
 // LoseOnSuspend, if b is true, ends a term as soon as the connection breaks, and
 // not only at the session's deadline.
 func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+
+// WithStopTime ends a term d before its deadline, so that the holder can
+// finish stopping before the session can end on the server: from then on Context is
+// done, and the node stays until Resign is called or d has passed, also if the
+// connection recovers in between, so that nobody else owns meanwhile. There is no
+// such time if somebody removes the node, if a server ends the session, and when the
+// session is closed: that ends ownership at once.
+//
+// The longest d is Session.MaxStopTime, about a third of the session timeout that
+// the server has granted; a longer one is refused with session.ErrInvalid. Outages
+// of a quarter of the timeout are survived all the same, for which the session
+// proves itself up to four times as often. After a rest, a first term takes a
+// quarter of the timeout longer; see session.WithSteadyProofs.
+func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 // WithFixedNode elects by one ephemeral node of this name below the path, which
 // whoever creates it leads. All candidates try again when it goes, so it suits

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/line"
@@ -49,6 +50,7 @@ func (s *lineSeat) vacant(ctx context.Context, e *session.Epoch) (*session.Watch
 type fixedSeat struct {
 	session    *session.Session
 	path, node string
+	stopTime   time.Duration
 }
 
 // check refuses what the node alone does not show to be wrong: an empty path or
@@ -67,7 +69,7 @@ func (s *fixedSeat) enter(ctx context.Context, data []byte) (lease.Claim, error)
 	if err := s.check(); err != nil {
 		return lease.Claim{}, err
 	}
-	return lease.Seat{Session: s.session, Path: s.node}.Take(ctx, data)
+	return lease.Seat{Session: s.session, Path: s.node, StopTime: s.stopTime}.Take(ctx, data)
 }
 
 func (s *fixedSeat) holder(context.Context, *session.Epoch) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/line"
@@ -33,6 +34,7 @@ type cohortKey struct {
 	session  *session.Session
 	path, id string
 	naming   Naming
+	stopTime time.Duration
 }
 
 // cohorts are those of which somebody holds the lock, or wants it.

@@ -42,9 +42,9 @@ func newMultiLease(ctx context.Context, s *session.Session, leases []*Lease) *Mu
 // lose ends the lease when one of the locks is not held any more.
 func (l *MultiLease) lose(cause error) {
 	if l.end(cause) {
-		background, cancel := context.WithCancel(context.Background())
-		cancel()
-		unlock(background, l.leases)
+		for _, one := range l.leases {
+			one.l.Abandon(cause)
+		}
 	}
 }
 
@@ -130,6 +130,7 @@ func (l *MultiLease) Verify(ctx context.Context) error {
 func (l *MultiLease) Unlock(ctx context.Context) error {
 	l.Err() // if the clock says that it is lost, that is the cause
 	if !l.end(ErrReleased) {
+		unlock(ctx, l.leases) // those that are lost, too, may have a stop time left
 		return context.Cause(l.ctx)
 	}
 	return unlock(ctx, l.leases)

@@ -24,7 +24,7 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 	o := newOptions(opts)
 	return &Mutex{
 		turn:    newTurn(line.Line{Session: s, Path: path, Naming: o.naming.lock()}, o),
-		cohort:  cohortKey{s, path, o.id, o.naming},
+		cohort:  cohortKey{s, path, o.id, o.naming, o.stopTime},
 		handoff: o.handoff,
 	}
 }

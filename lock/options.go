@@ -3,6 +3,7 @@ package lock
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
 	"github.com/zkrecipes/zkrecipes/internal/lease"
@@ -29,6 +30,7 @@ type Option func(*options)
 type options struct {
 	id            string
 	loseOnSuspend bool
+	stopTime      time.Duration
 	naming        Naming
 	handoff       int
 }
@@ -42,7 +44,7 @@ func newOptions(opts []Option) options {
 }
 
 func (o options) terms() lease.Terms {
-	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, Request: revoke}
+	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, Request: revoke}
 }
 
 // WithID labels the nodes of this contender, for Contenders and for people. The
@@ -52,6 +54,20 @@ func WithID(id string) Option { return func(o *options) { o.id = id } }
 // LoseOnSuspend, if b is true, ends a lease as soon as the connection breaks,
 // and not only at the session's deadline.
 func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+
+// WithStopTime ends a lease d before its deadline, so that the holder can
+// finish stopping before the session can end on the server: from then on Context is
+// done, and the node stays until Unlock is called or d has passed, also if the
+// connection recovers in between, so that nobody else owns meanwhile. There is no
+// such time if somebody removes the node, if a server ends the session, and when the
+// session is closed: that ends ownership at once.
+//
+// The longest d is Session.MaxStopTime, about a third of the session timeout that
+// the server has granted; a longer one is refused with session.ErrInvalid. Outages
+// of a quarter of the timeout are survived all the same, for which the session
+// proves itself up to four times as often. After a rest, a first lock takes a
+// quarter of the timeout longer; see session.WithSteadyProofs.
+func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 // Naming is how the nodes of a lock are called, on which it depends which other
 // libraries take part.

@@ -161,7 +161,7 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 	if err := m.check(k); err != nil {
 		return nil, err
 	}
-	l := line.Line{Session: m.session, Path: m.layout.lock, Naming: m.opts.naming.lock(), Data: wish(k, m.opts.id)}
+	l := line.Line{Session: m.session, Path: m.layout.lock, Naming: m.opts.naming.lock(), Data: wish(k, m.opts.id), StopTime: m.opts.stopTime}
 	for {
 		p, err := l.Stand(ctx)
 		if err != nil {

@@ -17,7 +17,7 @@ type turn struct {
 }
 
 func newTurn(l line.Line, o options) turn {
-	l.Data = []byte(o.id)
+	l.Data, l.StopTime = []byte(o.id), o.stopTime
 	return turn{l, o.terms()}
 }
 

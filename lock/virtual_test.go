@@ -45,11 +45,11 @@ func TestCutOffHolderIsToldFirst(t *testing.T) {
 
 // cutOff has a session own a lock for a while, cuts it off, and returns how much
 // sooner it was told than the next in line owned.
-func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after time.Duration) time.Duration {
+func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after time.Duration, opts ...lock.Option) time.Duration {
 	srv := zktest.New(t, zktest.WithTick(timeout/8))
 	a, b := srv.Session(t, session.WithTimeout(timeout)), srv.Session(t, session.WithTimeout(timeout))
 	time.Sleep(timeout * 7) // a session that has been idle for long
-	held := mustLock(t, lock.New(a, path))
+	held := mustLock(t, lock.New(a, path, opts...))
 	owned := make(chan time.Time)
 	go func() {
 		mustLock(t, lock.New(b, path))
@@ -61,10 +61,15 @@ func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after
 	start := time.Now()
 	<-held.Context().Done()
 	told := time.Now()
-	if !errors.Is(held.Err(), lock.ErrLost) || !errors.Is(held.Err(), session.ErrExpired) {
+	if !errors.Is(held.Err(), lock.ErrLost) || len(opts) == 0 && !errors.Is(held.Err(), session.ErrExpired) {
 		t.Errorf("the holder was told %v", held.Err())
 	}
-	gap := (<-owned).Sub(told)
+	until, _ := held.Deadline()
+	next := <-owned
+	if next.Before(until) {
+		t.Errorf("the next owned %v before the deadline", until.Sub(next))
+	}
+	gap := next.Sub(told)
 	if gap <= 0 {
 		t.Errorf("cut off %v after the lock: told after %v, and the next owned %v before", after, told.Sub(start), -gap)
 	}

@@ -43,6 +43,7 @@ type SlotsOption func(*slotsOptions)
 type slotsOptions struct {
 	id            string
 	loseOnSuspend bool
+	stopTime      time.Duration
 }
 
 // WithID labels the slots of this holder, for Holders and for people. The default
@@ -52,6 +53,20 @@ func WithID(id string) SlotsOption { return func(o *slotsOptions) { o.id = id } 
 // LoseOnSuspend, if b is true, ends the hold on a slot as soon as the connection
 // breaks, and not only at the session's deadline.
 func LoseOnSuspend(b bool) SlotsOption { return func(o *slotsOptions) { o.loseOnSuspend = b } }
+
+// WithStopTime ends the hold on a slot d before its deadline, so that the holder can
+// finish stopping before the session can end on the server: from then on Context is
+// done, and the node stays until Release is called or d has passed, also if the
+// connection recovers in between, so that nobody else owns meanwhile. There is no
+// such time if somebody removes the node, if a server ends the session, and when the
+// session is closed: that ends ownership at once.
+//
+// The longest d is Session.MaxStopTime, about a third of the session timeout that
+// the server has granted; a longer one is refused with session.ErrInvalid. Outages
+// of a quarter of the timeout are survived all the same, for which the session
+// proves itself up to four times as often. After a rest, a first number takes a
+// quarter of the timeout longer; see session.WithSteadyProofs.
+func WithStopTime(d time.Duration) SlotsOption { return func(o *slotsOptions) { o.stopTime = d } }
 
 // NewSlots names the n slots at path. Nothing is sent. All who use the path should
 // agree on n: those with a smaller one take from the lower numbers. It panics
@@ -66,7 +81,7 @@ func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slot
 	}
 	return &Slots{
 		session: s, path: path, n: n, options: o,
-		line: line.Line{Session: s, Path: session.Join(path, waitingNode), Naming: line.CuratorLock, Data: []byte(o.id)},
+		line: line.Line{Session: s, Path: session.Join(path, waitingNode), Naming: line.CuratorLock, Data: []byte(o.id), StopTime: o.stopTime},
 	}
 }
 
@@ -136,7 +151,7 @@ func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
 }
 
 func (p *Slots) terms() lease.Terms {
-	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend}
+	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend, StopTime: p.options.stopTime}
 }
 
 // spare takes a number that nobody waits for. It returns nil if there is none; if
@@ -231,6 +246,9 @@ func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 // create creates the node of one of the numbers, which others may just be taking
 // without standing in line. It returns nil if all of them were.
 func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*Slot, error) {
+	if err := e.CheckStopTime(p.path, p.options.stopTime); err != nil {
+		return nil, err
+	}
 	for _, k := range numbers {
 		path := session.Join(p.path, strconv.Itoa(k))
 		_, st, err := e.Create(ctx, path, []byte(p.options.id), session.Ephemeral(), session.Parents())
@@ -240,12 +258,10 @@ func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*S
 		if err != nil {
 			return nil, err
 		}
-		hold, err := e.Hold(ctx)
+		c, err := lease.Owning(ctx, lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
 		if err != nil {
-			e.Discard(path, st.Czxid, nil)
-			return nil, &session.OpError{Op: "hold", Path: path, Err: err}
+			return nil, err
 		}
-		c := lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: st.Version, Hold: hold}
 		return &Slot{k, lease.Begin(ctx, c, p.terms())}, nil
 	}
 	return nil, nil

@@ -40,7 +40,10 @@ func (q *Queue[T]) claim(ctx context.Context, n int, wait bool) ([]*Item[T], err
 func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]*Item[T], error) {
 	// Whoever waits to own proves that the session lives, so that ownership can
 	// begin with the answer.
-	release, err := ep.Hold(ctx)
+	if err := ep.CheckStopTime(q.path, q.opts.stopTime); err != nil {
+		return nil, err
+	}
+	release, err := ep.HoldFor(ctx, q.opts.stopTime)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +99,12 @@ func (q *Queue[T]) unclaim(ep *session.Epoch, fs []found[T], rs []session.Result
 // begin makes items of claims.
 func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []found[T], rs []session.Result) ([]*Item[T], error) {
 	items := make([]*Item[T], len(fs))
+	err := ep.AwaitStopTime(ctx, q.opts.stopTime)
 	for i, f := range fs {
-		hold, err := ep.Hold(ctx)
+		var hold func()
+		if err == nil {
+			hold, err = ep.HoldFor(ctx, q.opts.stopTime)
+		}
 		if err != nil {
 			for _, item := range items[:i] {
 				item.lease.Release(context.Background())
@@ -111,7 +118,7 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []found[T], 
 		}
 		l := lease.Begin(ctx, lease.Claim{
 			Epoch: ep, Path: q.claimPath(f.name), Token: rs[i*claimOps].Stat.Czxid, Hold: hold,
-		}, lease.Terms{Lost: ErrLost, Released: ErrSettled})
+		}, lease.Terms{Lost: ErrLost, Released: ErrSettled, StopTime: q.opts.stopTime})
 		q.pool.keep(f.entry)
 		items[i] = &Item[T]{
 			ID: q.scheme.id(f.name), Value: f.value, Attempt: max(1, int(f.version)),
@@ -119,6 +126,7 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []found[T], 
 		}
 		context.AfterFunc(l.Context(), func() {
 			if errors.Is(l.Err(), ErrLost) {
+				<-l.Gone() // with a stop time the claim stays a while
 				q.pool.give(f.entry)
 			}
 		})

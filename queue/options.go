@@ -21,6 +21,7 @@ type options struct {
 	id       string
 	maxLen   int
 	bounded  bool
+	stopTime time.Duration
 }
 
 // WithLayout chooses the nodes. The default is Native.
@@ -50,6 +51,20 @@ func WithMaxLen(n int) Option { return func(o *options) { o.maxLen, o.bounded = 
 
 // WithID labels the claims of this consumer, for people. The default is host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
+
+// WithStopTime ends a claim d before its deadline, so that the consumer can
+// finish stopping before the session can end on the server: from then on Context is
+// done, and the claim's node stays until Ack, Nack or Bury is called or d has passed, also if the
+// connection recovers in between, so that nobody else owns meanwhile. There is no
+// such time if somebody removes the node, if a server ends the session, and when the
+// session is closed: that ends ownership at once.
+//
+// The longest d is Session.MaxStopTime, about a third of the session timeout that
+// the server has granted; a longer one is refused with session.ErrInvalid. Outages
+// of a quarter of the timeout are survived all the same, for which the session
+// proves itself up to four times as often. After a rest, a first claim takes a
+// quarter of the timeout longer; see session.WithSteadyProofs.
+func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 func newOptions(opts []Option) options {
 	o := options{id: identity.Default()}

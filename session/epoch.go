@@ -26,12 +26,13 @@ type Epoch struct {
 
 	// under link.mu
 	holds    int
-	linger   time.Time     // until when to go on proving without a hold
-	probed   time.Time     // when keep last sent a proof
-	over     time.Time     // what held returns once the epoch has ended
-	shown    time.Time     // the deadline that Deadline has returned last
-	moved    chan struct{} // closed when it is not that any more; nil if nobody waits
-	abandon  bool          // ended locally: a server may still hold the session
+	stops    map[time.Duration]int // the holds with a stop time
+	linger   time.Time             // until when to go on proving without a hold
+	probed   time.Time             // when keep last sent a proof
+	over     time.Time             // what held returns once the epoch has ended
+	shown    time.Time             // the deadline that Deadline has returned last
+	moved    chan struct{}         // closed when it is not that any more; nil if nobody waits
+	abandon  bool                  // ended locally: a server may still hold the session
 	finished bool
 }
 
@@ -166,7 +167,7 @@ func (e *Epoch) release() {
 
 // proving tells whether keep sends proofs. link.mu is held.
 func (e *Epoch) proving(now time.Time) bool {
-	return e.holds > 0 || now.Before(e.linger)
+	return e.holds > 0 || e.session.opts.steady || now.Before(e.linger)
 }
 
 func (e *Epoch) wake() {
@@ -231,7 +232,7 @@ func (e *Epoch) agenda(outstanding bool) (sleep time.Duration, probe bool) {
 		next = deadline
 	}
 	if l.current != nil && e.proving(now) && !outstanding {
-		due := e.probed.Add(l.timeout / 16) // an answer may be one that proves nothing
+		due := e.probed.Add(l.proofs.interval / 4) // an answer may be one that proves nothing
 		if at, ok := l.proofs.due(); ok {
 			due = later(due, at)
 		}

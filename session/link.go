@@ -108,6 +108,7 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	t.mu.Unlock()
 	if first {
 		l.proofs.start(l.timeout, sent)
+		l.epoch.pace()
 	} else {
 		l.proofs.reattached(sent)
 	}

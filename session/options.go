@@ -63,6 +63,9 @@ type options struct {
 	acl            []wire.ACL
 	root           string
 	receipts       string
+	outage         time.Duration // that a holder with a stop time survives; 0 for a quarter of the timeout
+	steady         bool          // prove the session also while nothing is held
+	steadyStop     time.Duration
 	log            *slog.Logger
 	hooks          Hooks
 	err            error // the first option that was refused

@@ -16,16 +16,17 @@ import "time"
 // the argument at length, and what it leaves open.
 type proofs struct {
 	timeout    time.Duration
-	confirmed  time.Time   // the leader knows that the session was alive here
-	unverified []time.Time // sending times of later proofs, ascending
-	told       time.Time   // a reattachment that no transaction has followed yet
-	grant      time.Time   // see begin
+	interval   time.Duration // between two proofs, at most
+	confirmed  time.Time     // the leader knows that the session was alive here
+	unverified []time.Time   // sending times of later proofs, ascending
+	told       time.Time     // a reattachment that no transaction has followed yet
+	grant      time.Time     // see begin
 }
 
 // start is for the transaction that created the session: the leader counts the
 // session's life from it, so it needs no confirmation.
 func (p *proofs) start(timeout time.Duration, sent time.Time) {
-	*p = proofs{timeout: timeout, confirmed: sent, unverified: []time.Time{sent}}
+	*p = proofs{timeout: timeout, interval: timeout / 4, confirmed: sent, unverified: []time.Time{sent}}
 }
 
 // reattached is for a handshake, sent at sent, that resumed the session. The
@@ -72,25 +73,22 @@ func (p *proofs) begin(sent time.Time) {
 }
 
 // deadline is the end of ownership, unless another proof comes.
-func (p *proofs) deadline() time.Time {
-	d := p.confirmed.Add(p.timeout * 9 / 10)
-	if p.grant.After(d) {
-		return p.grant
-	}
-	return d
-}
+func (p *proofs) deadline() time.Time { return later(p.certain(), p.grant) }
 
-// due is when the next proof should be sent, if none is sent before: a quarter of
-// the timeout after the last. But a grant may end before that one could confirm
-// anything, if others were sent meanwhile; then it is sent as late before the end as
-// if there had been none, as soon as it confirms the first.
+// certain is the deadline without what begin has granted.
+func (p *proofs) certain() time.Time { return p.confirmed.Add(p.timeout * 9 / 10) }
+
+// due is when the next proof should be sent, if none is sent before: an interval
+// after the last. What else is sent meanwhile shifts the proofs, so the next one is
+// due sooner if the latest confirmed proof would get older than a quarter of the
+// timeout and an interval. It is sent once it confirms another.
 func (p *proofs) due() (time.Time, bool) {
 	last, ok := p.last()
 	if !ok {
 		return time.Time{}, false
 	}
-	due := last.Add(p.timeout / 4)
-	soonest := later(p.unverified[0].Add(p.timeout/4), p.deadline().Add(-(p.timeout*2/5 - p.timeout/4)))
+	due := last.Add(p.interval)
+	soonest := later(p.unverified[0].Add(p.timeout/4), p.confirmed.Add(p.timeout/4+p.interval))
 	if soonest.Before(due) {
 		return soonest, true
 	}

@@ -98,8 +98,15 @@ func (a *attempt) drop(ctx context.Context) error {
 
 // claim makes the attempt's lease. The version of the assignment counts the claims.
 func (a *attempt) claim(ctx context.Context) error {
-	hold, err := a.epoch.Hold(ctx)
+	if err := a.epoch.CheckStopTime(a.path(), a.stopTime); err != nil {
+		return err
+	}
+	hold, err := a.epoch.HoldFor(ctx, a.stopTime)
 	if err != nil {
+		return err
+	}
+	if err := a.epoch.AwaitStopTime(ctx, a.stopTime); err != nil {
+		hold()
 		return err
 	}
 	path := a.core.claim(a.id, a.task)
@@ -124,7 +131,7 @@ func (a *attempt) claim(ctx context.Context) error {
 	}
 	a.lease = lease.Begin(ctx, lease.Claim{
 		Epoch: a.epoch, Path: path, Token: rs[0].Stat.Czxid, Hold: hold,
-	}, lease.Terms{Lost: ErrLost, Released: errSettled})
+	}, lease.Terms{Lost: ErrLost, Released: errSettled, StopTime: a.stopTime})
 	return nil
 }
 

@@ -21,6 +21,7 @@ type options struct {
 	strategy    Strategy
 	keep        int
 	keepFor     time.Duration
+	stopTime    time.Duration
 }
 
 // WithAddress says what a worker's and the master's node hold, for people and for
@@ -53,6 +54,20 @@ func Assign(s Strategy) Option { return func(o *options) { o.strategy = s } }
 func Keep(n int, d time.Duration) Option {
 	return func(o *options) { o.keep, o.keepFor = n, d }
 }
+
+// WithStopTime ends a worker's claim d before its deadline, so that the handler can
+// finish stopping before the session can end on the server: from then on the handler's
+// context is done, and the claim's node stays until the handler has returned or d has passed, also if the
+// connection recovers in between, so that nobody else owns meanwhile. There is no
+// such time if somebody removes the node, if a server ends the session, and when the
+// session is closed: that ends ownership at once.
+//
+// The longest d is Session.MaxStopTime, about a third of the session timeout that
+// the server has granted; a longer one is refused with session.ErrInvalid. Outages
+// of a quarter of the timeout are survived all the same, for which the session
+// proves itself up to four times as often. After a rest, a first task takes a
+// quarter of the timeout longer; see session.WithSteadyProofs.
+func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 func newOptions(opts []Option) options {
 	o := options{

@@ -33,6 +33,7 @@ func (s Successor) op() session.Op {
 func (l *Lease) Exchange(ctx context.Context, nodes ...Successor) (Claim, error) {
 	l.Err() // if the clock says that it is lost, that is the cause
 	if !l.end(l.terms.Released) {
+		l.letGo(ctx)
 		return Claim{}, context.Cause(l.ctx)
 	}
 	type outcome struct {
@@ -69,7 +70,7 @@ func (l *Lease) exchange(ctx context.Context, nodes []Successor) (c Claim, err e
 		return c, context.Cause(ctx)
 	}
 	c = Claim{Epoch: e, Version: session.AnyVersion}
-	if c.Hold, err = e.Hold(ctx); err != nil {
+	if c.Hold, err = e.HoldFor(ctx, l.terms.StopTime); err != nil {
 		l.remove()
 		return c, &session.OpError{Op: "hold", Path: l.claim.Path, Err: err}
 	}

@@ -31,7 +31,8 @@ type Claim struct {
 type Terms struct {
 	Lost, Released error
 	LoseOnSuspend  bool
-	Request        []byte // the data by which others ask an owner to let go; nil if they cannot
+	StopTime       time.Duration // how long before the deadline the lease ends
+	Request        []byte        // the data by which others ask an owner to let go; nil if they cannot
 }
 
 // Lease is ownership until Context is done.
@@ -48,17 +49,20 @@ type Lease struct {
 
 	settling chan struct{} // has room for one Settle at a time
 
-	mu      sync.Mutex    // one end
-	over    time.Time     // when ownership ended; see Deadline
-	gone    chan struct{} // closed when the lease has ended, and its nodes have gone or may not be removed
-	refused error         // set before gone is closed: why the nodes may not be removed
+	mu       sync.Mutex    // one end
+	over     time.Time     // when ownership ended; see Deadline
+	gone     chan struct{} // closed when the lease has ended, and its nodes have gone or may not be removed
+	refused  error         // set before gone is closed: why the nodes may not be removed
+	stopping bool          // the lease is lost, and its nodes stay until over
+	let      chan struct{} // closed when the nodes of a lost lease need not stay any longer
+	letOnce  sync.Once
 }
 
 // Begin makes a lease of a claim. Values of ctx are those of the lease's
 // context; its end is not, since it bounds the acquisition and not the
 // ownership.
 func Begin(ctx context.Context, c Claim, t Terms) *Lease {
-	l := &Lease{claim: c, terms: t, asked: make(chan struct{}), settling: make(chan struct{}, 1), gone: make(chan struct{})}
+	l := &Lease{claim: c, terms: t, asked: make(chan struct{}), settling: make(chan struct{}, 1), gone: make(chan struct{}), let: make(chan struct{})}
 	l.version.Store(c.Version)
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if c.Own != nil {
@@ -75,6 +79,9 @@ func Begin(ctx context.Context, c Claim, t Terms) *Lease {
 		suspended := c.Epoch.Suspended()
 		c.Epoch.Go(func() { l.loseAt(suspended) })
 	}
+	if t.StopTime > 0 {
+		c.Epoch.Go(l.loseInTime)
+	}
 	return l
 }
 
@@ -87,6 +94,8 @@ func (l *Lease) Err() error {
 	if l.ctx.Err() == nil {
 		if err := l.claim.Epoch.Err(); err != nil {
 			l.lose(err)
+		} else if l.terms.StopTime > 0 && l.left() <= 0 {
+			l.abandon(errDeadline)
 		}
 	}
 	return context.Cause(l.ctx)
@@ -95,7 +104,7 @@ func (l *Lease) Err() error {
 // Deadline returns the moment by which everything that works under the lease must
 // have stopped, and a channel that is closed when that moment has moved. It is when
 // the session may end on the servers at the earliest. Once the lease has ended, the
-// deadline is the moment of its end, and the channel is nil.
+// deadline is the moment until which its nodes stay at least, and the channel is nil.
 func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	deadline, changed = l.claim.Epoch.Deadline()
 	l.mu.Lock()
@@ -196,12 +205,14 @@ func (l *Lease) blame(err error) error {
 }
 
 // Release ends the lease and removes its node. It ends ownership at once; ctx
-// bounds only the wait for the node to go. If the server refuses to remove the
+// bounds only the wait for the node to go. The node of a lease that is lost, which
+// stays for the stop time, goes as well. If the server refuses to remove the
 // node, Release returns that, and the removal is retried in the background. The
 // second call, and one after a loss, returns the cause of Context.
 func (l *Lease) Release(ctx context.Context) error {
 	l.Err() // if the clock says that it is lost, that is the cause
 	if !l.end(l.terms.Released) {
+		l.letGo(ctx)
 		return context.Cause(l.ctx)
 	}
 	l.remove()
@@ -220,16 +231,21 @@ func (l *Lease) Release(ctx context.Context) error {
 }
 
 // end ends ownership and reports whether it did, and not somebody before.
-func (l *Lease) end(cause error) bool {
+func (l *Lease) end(cause error) bool { return l.endBy(cause, 0) }
+
+// endBy is end for a holder who has a time left to stop in.
+func (l *Lease) endBy(cause error, stop time.Duration) bool {
+	deadline, _ := l.claim.Epoch.Deadline()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
 		return false
 	}
-	l.over = time.Now()
-	if d, _ := l.claim.Epoch.Deadline(); d.Before(l.over) {
-		l.over = d // told late
+	l.over = time.Now().Add(stop)
+	if deadline.Before(l.over) {
+		l.over = deadline // told late
 	}
+	l.stopping = stop > 0
 	l.cancel(cause)
 	return true
 }
@@ -237,12 +253,10 @@ func (l *Lease) end(cause error) bool {
 // lose ends ownership. Nodes of an epoch that is over go with it; of several in
 // one that is not, one may have gone and the others not.
 func (l *Lease) lose(reason error) {
-	switch {
-	case !l.end(l.lost(reason)):
-	case l.claim.More == nil, l.claim.Epoch.Context().Err() != nil:
+	if l.claim.More != nil && l.claim.Epoch.Context().Err() == nil {
+		l.abandon(reason)
+	} else if l.end(l.lost(reason)) {
 		close(l.gone)
-	default:
-		l.remove()
 	}
 }
 
@@ -282,18 +296,4 @@ func NotRemoved(path string, err error) error {
 		err = oe.Err
 	}
 	return &session.OpError{Op: "release", Path: path, Err: fmt.Errorf("%w (the removal of the node is retried in the background)", err)}
-}
-
-var errSuspended = errors.New("connection suspended")
-
-// loseAt ends the lease when the connection breaks. The session may live on, so
-// the node has to be removed.
-func (l *Lease) loseAt(suspended <-chan struct{}) {
-	select {
-	case <-suspended:
-		if l.end(l.lost(errSuspended)) {
-			l.remove()
-		}
-	case <-l.ctx.Done():
-	}
 }

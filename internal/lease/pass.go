@@ -9,7 +9,7 @@ func (l *Lease) Pass(ctx context.Context) (Claim, error) {
 	if err := l.Err(); err != nil {
 		return Claim{}, err
 	}
-	hold, err := l.claim.Epoch.Hold(ctx)
+	hold, err := l.claim.Epoch.HoldFor(ctx, l.terms.StopTime)
 	if err != nil {
 		return Claim{}, err
 	}

@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -11,8 +12,9 @@ import (
 // it holds. All who wait try again when it goes, so it suits few of them, and there
 // is no order among these.
 type Seat struct {
-	Session *session.Session
-	Path    string
+	Session  *session.Session
+	Path     string
+	StopTime time.Duration // of the lease that the claim is for
 }
 
 // Take waits until the seat is free, and takes it with a node that holds data. A
@@ -34,6 +36,9 @@ func (s Seat) Take(ctx context.Context, data []byte) (Claim, error) {
 }
 
 func (s Seat) takeIn(ctx context.Context, e *session.Epoch, data []byte) (Claim, error) {
+	if err := e.CheckStopTime(s.Path, s.StopTime); err != nil {
+		return Claim{}, err
+	}
 	for {
 		_, st, err := e.Create(ctx, s.Path, data, session.Ephemeral(), session.Parents())
 		if err == nil {
@@ -49,12 +54,25 @@ func (s Seat) takeIn(ctx context.Context, e *session.Epoch, data []byte) (Claim,
 }
 
 func (s Seat) claim(ctx context.Context, e *session.Epoch, st session.Stat) (Claim, error) {
-	hold, err := e.Hold(ctx)
-	if err != nil {
-		e.Discard(s.Path, st.Czxid, nil)
-		return Claim{}, &session.OpError{Op: "hold", Path: s.Path, Err: err}
+	return Owning(ctx, Claim{Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version}, s.StopTime)
+}
+
+// Owning completes the claim of a node that has just been created, so that its
+// lease can begin: with a stop time it waits until the session is proved well
+// enough. If it fails, the node is removed.
+func Owning(ctx context.Context, c Claim, stop time.Duration) (Claim, error) {
+	hold, err := c.Epoch.HoldFor(ctx, stop)
+	if err == nil {
+		if err = c.Epoch.AwaitStopTime(ctx, stop); err != nil {
+			hold()
+		}
 	}
-	return Claim{Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version, Hold: hold}, nil
+	if err != nil {
+		c.Epoch.Discard(c.Path, c.Token, nil)
+		return Claim{}, &session.OpError{Op: "hold", Path: c.Path, Err: err}
+	}
+	c.Hold = hold
+	return c, nil
 }
 
 // AwaitAbsence waits until there is no node at path.

@@ -28,6 +28,7 @@ func (l *Lease) Settle(ctx context.Context, remove func() error) error {
 	}
 	l.Err() // if the clock says that it is lost, that is the cause
 	if l.ctx.Err() != nil {
+		l.letGo(ctx)
 		<-l.settling
 		return context.Cause(l.ctx)
 	}

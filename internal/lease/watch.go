@@ -50,8 +50,8 @@ func (l *Lease) look(path string) *session.Watch {
 		l.lose(session.ErrNoNode)
 	case l.claim.Epoch.Err() != nil:
 		l.lose(err)
-	case l.end(l.lost(err)): // an ACL forbids to look at it, and it would block the line
-		l.remove()
+	default: // an ACL forbids to look at it, and it would block the line
+		l.abandon(err)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -29,6 +30,8 @@ type Line struct {
 	Path    string
 	Naming  Naming
 	Data    []byte // of the nodes that it makes
+	// StopTime is that of the lease that is wanted.
+	StopTime time.Duration
 }
 
 // Enter stands in line and waits to be first. When the epoch ends while it
@@ -53,18 +56,27 @@ func (l *Line) Enter(ctx context.Context) (lease.Claim, error) {
 
 // TryEnter stands in line and leaves again if it is not first; ok is false then.
 func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, err error) {
-	p, err := l.Stand(ctx)
-	if err != nil {
+	for {
+		p, err := l.Stand(ctx)
+		if err != nil {
+			return lease.Claim{}, false, err
+		}
+		if p.Free() {
+			if err = p.begin(ctx); err == nil {
+				return p.first(), true, nil
+			}
+			p.Leave()
+			if Gone(err) {
+				continue
+			}
+			return lease.Claim{}, false, err
+		}
+		select {
+		case err = <-p.Leave():
+		case <-ctx.Done():
+		}
 		return lease.Claim{}, false, err
 	}
-	if p.Free() {
-		return p.first(), true, nil
-	}
-	select {
-	case err = <-p.Leave():
-	case <-ctx.Done():
-	}
-	return lease.Claim{}, false, err
 }
 
 // Stand makes a node in the current epoch and looks who is ahead of it.
@@ -85,6 +97,9 @@ func (l *Line) Stand(ctx context.Context) (*Place, error) {
 }
 
 func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
+	if err := e.CheckStopTime(l.Path, l.StopTime); err != nil {
+		return nil, err
+	}
 	crowd, others := l.join(e)
 	p := &Place{line: l, crowd: crowd, watched: make(map[string]*session.Watch)}
 	var names []string
@@ -101,7 +116,7 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 	if own := p.own(); own.sequence == lastSequence {
 		crowd.created.Store(own.name, own.created)
 	}
-	if p.claim.Hold, err = e.Hold(ctx); err != nil {
+	if p.claim.Hold, err = e.HoldFor(ctx, l.StopTime); err != nil {
 		err = &session.OpError{Op: "hold", Path: path, Err: err}
 	}
 	r := new(roster)

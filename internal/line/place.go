@@ -81,7 +81,19 @@ func (p *Place) Wait(ctx context.Context) (lease.Claim, error) {
 	if err := p.wait(ctx); err != nil {
 		return lease.Claim{}, err
 	}
+	if err := p.begin(ctx); err != nil {
+		return lease.Claim{}, err
+	}
 	return p.first(), nil
+}
+
+// begin waits until the session is proved well enough for a lease with a stop time
+// to begin.
+func (p *Place) begin(ctx context.Context) error {
+	if err := p.claim.Epoch.AwaitStopTime(ctx, p.line.StopTime); err != nil {
+		return &session.OpError{Op: "hold", Path: p.claim.Path, Err: err}
+	}
+	return nil
 }
 
 func (p *Place) wait(ctx context.Context) error {
