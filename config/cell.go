@@ -40,7 +40,8 @@ func Get[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 //
 // A value that the codec does not decode again is refused before it is sent.
 func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], value T, version int32) (Snapshot[T], error) {
-	return cell[T]{s, path, c}.put(ctx, value, version)
+	w, err := cell[T]{s, path, c}.put(ctx, value, version)
+	return w.Snapshot, err
 }
 
 // Update replaces the value at path by what fn makes of it, and returns what is
@@ -59,7 +60,8 @@ func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 // takes two round trips, a read and a transaction with a receipt (see
 // session.Session.TxnWithReceipt), and two more each time that somebody was faster.
 func Update[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fn func(T) (T, error)) (Snapshot[T], error) {
-	return cell[T]{s, path, c}.update(ctx, func() T { var zero T; return zero }, fn)
+	w, err := cell[T]{s, path, c}.update(ctx, func() T { var zero T; return zero }, fn)
+	return w.Snapshot, err
 }
 
 // cell is a node that holds a value.
@@ -67,6 +69,13 @@ type cell[T any] struct {
 	session *session.Session
 	path    string
 	codec   codec.Codec[T]
+}
+
+// written is what a write has stored.
+type written[T any] struct {
+	Snapshot[T]
+	data  []byte
+	epoch uint64 // in which it was written
 }
 
 func (c cell[T]) get(ctx context.Context) (Snapshot[T], error) {
@@ -85,31 +94,31 @@ func (c cell[T]) decode(data []byte, st session.Stat) (Snapshot[T], error) {
 	return Snapshot[T]{Value: v, Version: st.Version, Zxid: st.Mzxid}, nil
 }
 
-func (c cell[T]) put(ctx context.Context, value T, version int32) (Snapshot[T], error) {
+func (c cell[T]) put(ctx context.Context, value T, version int32) (w written[T], err error) {
 	data, err := c.codec.Encode(value)
 	if err != nil {
-		return Snapshot[T]{}, &session.OpError{Op: "set", Path: c.path, Err: err}
+		return w, &session.OpError{Op: "set", Path: c.path, Err: err}
 	}
 	// What is shown is what others will read, and not what the caller may change.
 	if value, err = c.codec.Decode(data); err != nil {
-		return Snapshot[T]{}, &session.OpError{Op: "set", Path: c.path, Err: err}
+		return w, &session.OpError{Op: "set", Path: c.path, Err: err}
 	}
-	st, err := c.write(ctx, data, version)
-	return Snapshot[T]{Value: value, Version: st.Version, Zxid: st.Mzxid}, err
+	st, epoch, err := c.write(ctx, data, version)
+	return written[T]{Snapshot[T]{Value: value, Version: st.Version, Zxid: st.Mzxid}, data, epoch}, err
 }
 
 // write sets or creates the node.
-func (c cell[T]) write(ctx context.Context, data []byte, version int32) (session.Stat, error) {
+func (c cell[T]) write(ctx context.Context, data []byte, version int32) (session.Stat, uint64, error) {
 	create := version == Absent
 	for {
 		op := session.OpSet(c.path, data, version)
 		if create {
 			op = session.OpCreate(c.path, data)
 		}
-		st, err := c.commit(ctx, "set", op)
+		st, epoch, err := c.commit(ctx, "set", op)
 		switch {
 		case err == nil:
-			return st, nil
+			return st, epoch, nil
 		case errors.Is(err, session.ErrUnknown):
 		case create && errors.Is(err, session.ErrNoNode):
 			if err = c.session.CreateAncestors(ctx, c.path); err == nil {
@@ -122,43 +131,43 @@ func (c cell[T]) write(ctx context.Context, data []byte, version int32) (session
 			create = false
 			continue
 		}
-		return session.Stat{}, err
+		return session.Stat{}, 0, err
 	}
 }
 
-// commit carries out op, in whatever epoch.
-func (c cell[T]) commit(ctx context.Context, what string, op session.Op) (session.Stat, error) {
+// commit carries out op, in whatever epoch, and returns which it was.
+func (c cell[T]) commit(ctx context.Context, what string, op session.Op) (session.Stat, uint64, error) {
 	for {
 		e, err := c.session.Epoch(ctx)
 		if err != nil {
-			return session.Stat{}, &session.OpError{Op: what, Path: c.path, Err: err}
+			return session.Stat{}, 0, &session.OpError{Op: what, Path: c.path, Err: err}
 		}
 		results, err := e.Undertake(ctx, nil, op)
 		switch {
 		case err == nil:
-			return results[0].Stat, nil
+			return results[0].Stat, e.Number(), nil
 		case errors.Is(err, session.ErrUnknown) || !errors.Is(err, session.ErrExpired):
-			return session.Stat{}, err
+			return session.Stat{}, 0, err
 		}
 	}
 }
 
 // update is Update, with what fn is given where there is no node.
-func (c cell[T]) update(ctx context.Context, missing func() T, fn func(T) (T, error)) (Snapshot[T], error) {
+func (c cell[T]) update(ctx context.Context, missing func() T, fn func(T) (T, error)) (w written[T], err error) {
 	for faster := 0; ; faster++ {
 		if err := c.giveWay(ctx, faster); err != nil {
-			return Snapshot[T]{}, err
+			return w, err
 		}
 		was, err := c.get(ctx)
 		if errors.Is(err, session.ErrNoNode) {
 			was, err = Snapshot[T]{Value: missing(), Version: Absent}, nil
 		}
 		if err != nil {
-			return Snapshot[T]{}, err
+			return w, err
 		}
 		value, err := fn(was.Value)
 		if err != nil {
-			return Snapshot[T]{}, err
+			return w, err
 		}
 		is, err := c.put(ctx, value, was.Version)
 		if err == nil || errors.Is(err, session.ErrUnknown) || !outrun(err, was.Version) {

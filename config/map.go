@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -50,7 +51,8 @@ func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
 		case len(is) == 0 || was[0].Key < is[0].Key:
 			removed, was = append(removed, was[0]), was[1:]
 		default:
-			if is[0].Zxid != was[0].Zxid {
+			// Zxids and versions come again when servers are restored.
+			if is[0].Zxid != was[0].Zxid || is[0].Version != was[0].Version || !reflect.DeepEqual(is[0].Value, was[0].Value) {
 				changed = append(changed, is[0])
 			}
 			was, is = was[1:], is[1:]

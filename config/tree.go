@@ -32,9 +32,9 @@ type treeState[T any] struct {
 
 // leaf is what is known of one key.
 type leaf[T any] struct {
-	good    Snapshot[T]  // the last good one; its Zxid is 0 if there has been none
-	seen    session.Zxid // of the latest write that was seen, good or bad
-	verdict error        // on that
+	good    Snapshot[T] // the last good one; its Zxid is 0 if there has been none
+	seen    view.Node   // as it was last seen, good or bad
+	verdict error       // on that
 }
 
 // OpenTree begins to follow all values below path and waits until it has read them,
@@ -109,7 +109,7 @@ func (t *Tree[T]) leaf(n *view.Node, directory bool) (l leaf[T], ok bool) {
 	switch {
 	case n.Stat.Mzxid == 0: // it could never be read
 		return l, false
-	case known && l.seen == n.Stat.Mzxid && !(directory && len(n.Data) == 0):
+	case known && l.seen.Same(n) && !(directory && len(n.Data) == 0):
 		return l, true
 	case len(n.Data) == 0 && directory:
 		return l, false
@@ -118,7 +118,7 @@ func (t *Tree[T]) leaf(n *view.Node, directory bool) (l leaf[T], ok bool) {
 	if err != nil && len(n.Data) == 0 && l.good.Zxid == 0 {
 		return l, false
 	}
-	if l.seen, l.verdict = n.Stat.Mzxid, err; err == nil {
+	if l.seen, l.verdict = *n, err; err == nil {
 		l.good = good
 	}
 	return l, true
@@ -187,13 +187,15 @@ func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
 // Put is the function Put for the value of a key. Load shows it as soon as a server
 // has told of it.
 func (t *Tree[T]) Put(ctx context.Context, key string, value T, version int32) (Snapshot[T], error) {
-	return t.cell(key).put(ctx, value, version)
+	w, err := t.cell(key).put(ctx, value, version)
+	return w.Snapshot, err
 }
 
 // Update is the function Update for the value of a key. Load shows it as soon as a
 // server has told of it.
 func (t *Tree[T]) Update(ctx context.Context, key string, fn func(T) (T, error)) (Snapshot[T], error) {
-	return t.cell(key).update(ctx, func() T { var zero T; return zero }, fn)
+	w, err := t.cell(key).update(ctx, func() T { var zero T; return zero }, fn)
+	return w.Snapshot, err
 }
 
 // Delete deletes the node of a key if its version is as given, or whatever it is if
@@ -201,7 +203,7 @@ func (t *Tree[T]) Update(ctx context.Context, key string, fn func(T) (T, error))
 // that are lost are looked up, as with Put.
 func (t *Tree[T]) Delete(ctx context.Context, key string, version int32) error {
 	c := t.cell(key)
-	_, err := c.commit(ctx, "delete", session.OpDelete(c.path, version))
+	_, _, err := c.commit(ctx, "delete", session.OpDelete(c.path, version))
 	return err
 }
 

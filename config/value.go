@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"slices"
@@ -28,6 +29,8 @@ type state[T any] struct {
 	Snapshot[T]               // the last good one
 	history     []Snapshot[T] // the latest good ones, oldest first
 	seen        session.Zxid  // of the latest write that was seen, good or bad
+	epoch       uint64        // in which that was; zxids of two epochs have no order, since servers can be restored in between
+	data        []byte        // what it has written
 	verdict     error         // on that: nil, or a *DecodeError
 	bad         error         // why the node does not hold Snapshot now
 	end         error         // of the value
@@ -109,11 +112,14 @@ func (v *Value[T]) take(snap *view.Snapshot) {
 		})
 	default:
 		v.replace(func(now state[T]) (state[T], bool) {
-			if n.Stat.Mzxid <= now.seen {
+			older := n.Stat.Mzxid < now.seen && snap.Epoch <= now.epoch // than a write of our own
+			same := n.Stat.Mzxid == now.seen && bytes.Equal(n.Data, now.data)
+			if older || same {
 				return now.judged(now.verdict)
 			}
+			now.seen, now.epoch, now.data = n.Stat.Mzxid, snap.Epoch, n.Data
 			good, err := v.cell.decode(n.Data, n.Stat)
-			return now.wrote(n.Stat.Mzxid, good, err, v.history), true
+			return now.wrote(good, err, v.history), true
 		})
 	}
 }
@@ -127,9 +133,9 @@ func (s state[T]) judged(bad error) (state[T], bool) {
 	return s, true
 }
 
-// wrote is s after another write.
-func (s state[T]) wrote(zxid session.Zxid, good Snapshot[T], err error, keep int) state[T] {
-	s.seen, s.verdict, s.bad = zxid, err, err
+// wrote is s after another write, which s has noted already.
+func (s state[T]) wrote(good Snapshot[T], err error, keep int) state[T] {
+	s.verdict, s.bad = err, err
 	if err == nil {
 		s.Snapshot = good
 		s.history = append(slices.Clone(s.history[max(0, len(s.history)+1-keep):]), good)
@@ -216,27 +222,29 @@ func (v *Value[T]) Watch(ctx context.Context) iter.Seq2[Snapshot[T], error] {
 // written, or something later. Where there is no node, fn is given the last good
 // value, or the fallback.
 func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
-	is, err := v.cell.update(ctx, v.Load, fn)
-	return v.written(is, err)
+	w, err := v.cell.update(ctx, v.Load, fn)
+	return v.written(w, err)
 }
 
 // Put is the function Put for this value: when it returns, Load shows what was
 // written, or something later.
 func (v *Value[T]) Put(ctx context.Context, value T, version int32) error {
-	is, err := v.cell.put(ctx, value, version)
-	return v.written(is, err)
+	w, err := v.cell.put(ctx, value, version)
+	return v.written(w, err)
 }
 
 // written shows what was written at once, and not only when a server tells of it.
-func (v *Value[T]) written(is Snapshot[T], err error) error {
+func (v *Value[T]) written(w written[T], err error) error {
 	if err == nil {
 		v.replace(func(now state[T]) (state[T], bool) {
-			if is.Zxid <= now.seen || now.end != nil {
+			older := w.epoch < now.epoch || w.epoch == now.epoch && w.Zxid <= now.seen
+			if older || now.end != nil {
 				return now, false
 			}
-			return now.wrote(is.Zxid, is, nil, v.history), true
+			now.seen, now.epoch, now.data = w.Zxid, w.epoch, w.data
+			return now.wrote(w.Snapshot, nil, v.history), true
 		})
-		if is.Version == 0 { // it has been created, and may be deleted unseen
+		if w.Version == 0 { // it has been created, and may be deleted unseen
 			v.view.Refresh()
 		}
 	}

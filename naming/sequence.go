@@ -34,12 +34,13 @@ type Sequence struct {
 	turn    chan struct{} // holds a value while somebody is at it
 
 	// of whoever has the turn
-	known   bool  // the two below are what the node was last seen to be
-	last    int64 // the node's number
-	version int32 // the node's version, absent if there is none
-	highest int64 // the highest number that the node was ever seen to hold
-	stock   int64 // how many numbers up to next+stock-1 are ours to give
-	next    int64 // the first of these
+	known   bool   // the two below are what the node was last seen to be
+	last    int64  // the node's number
+	version int32  // the node's version, absent if there is none
+	epoch   uint64 // in which they were seen; servers may have been restored since
+	highest int64  // the highest number that the node was ever seen to hold
+	stock   int64  // how many numbers up to next+stock-1 are ours to give
+	next    int64  // the first of these
 }
 
 // absent is the version of a node that does not exist.
@@ -207,7 +208,12 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 
 // look reads the node.
 func (q *Sequence) look(ctx context.Context) error {
+	e, err := q.session.Epoch(ctx)
+	if err != nil {
+		return err
+	}
 	data, st, err := q.session.Get(ctx, q.path)
+	q.epoch = e.Number()
 	switch {
 	case errors.Is(err, session.ErrNoNode):
 		q.last, q.version = 0, absent
@@ -238,6 +244,9 @@ func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 		e, err := q.session.Epoch(ctx)
 		if err != nil {
 			return 0, err
+		}
+		if e.Number() != q.epoch {
+			return 0, session.ErrBadVersion // as far as is known
 		}
 		results, err := e.Undertake(ctx, nil, op)
 		switch {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -149,10 +150,17 @@ type reader struct {
 // version is what has been read of a node.
 type version struct {
 	service string
-	czxid   session.Zxid
-	mzxid   session.Zxid
+	stat    session.Stat
+	data    []byte
 	list    []Instance
 	refused bool
+}
+
+// of reports whether v was read from the node as it is now. Zxids alone do not
+// tell: they come again when servers are restored.
+func (v *version) of(n session.Node) bool {
+	return v.stat.Czxid == n.Stat.Czxid && v.stat.Mzxid == n.Stat.Mzxid &&
+		v.stat.Mtime.Equal(n.Stat.Mtime) && bytes.Equal(v.data, n.Data)
 }
 
 func (r *Registry) reader() *reader {
@@ -162,8 +170,8 @@ func (r *Registry) reader() *reader {
 // read returns what is in a node of a service. It must not be changed.
 func (rd *reader) read(service string, n session.Node) []Instance {
 	v, ok := rd.known[n.Path]
-	if !ok || v.czxid != n.Stat.Czxid || v.mzxid != n.Stat.Mzxid || v.service != service || v.refused != (n.Err != nil) {
-		v = version{service: service, czxid: n.Stat.Czxid, mzxid: n.Stat.Mzxid, refused: n.Err != nil}
+	if !ok || !v.of(n) || v.service != service || v.refused != (n.Err != nil) {
+		v = version{service: service, stat: n.Stat, data: n.Data, refused: n.Err != nil}
 		var err error
 		if v.list, err = rd.decode(service, n); err != nil {
 			rd.wrong = append(rd.wrong, &session.OpError{Op: "read", Path: n.Path, Err: err})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -61,14 +62,14 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 		return err
 	}
 	defer v.Close()
-	var shown session.Zxid
+	var shown valueVersion
 	gone := false
 	for s, err := range v.Watch(ctx) {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, session.ErrNoNode):
-			if !gone && shown != 0 {
+			if !gone && shown.Zxid != 0 {
 				if err := c.tellGone(path); err != nil {
 					return err
 				}
@@ -77,11 +78,11 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 		case errors.Is(err, config.ErrStale): // it will be told when it is over
 		case err != nil:
 			return err
-		case s.Zxid != 0 && s.Zxid != shown:
+		case s.Zxid != 0 && (s.Zxid != shown.Zxid || s.Version != shown.Version || !bytes.Equal(s.Value, shown.Value)):
 			if err := show(s); err != nil {
 				return err
 			}
-			shown, gone = s.Zxid, false
+			shown, gone = s, false
 		}
 	}
 	return ctx.Err()

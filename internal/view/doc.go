@@ -10,8 +10,12 @@
 // before it answers any read that would show it. Only such states are published,
 // unless the view is told to be less patient.
 //
-// Nodes are compared by czxid and mzxid, never by version: a node that is deleted
-// and created anew begins again with the versions of the old one.
+// A node has changed if its zxids, version, time or data differ. A node that is
+// deleted and created again begins with the versions of the old one, and servers that
+// lose their data, or are restored, begin again with the zxids.
+//
+// In a later session a server is synced before the first read, so that a view never
+// goes back to an older state unless the servers have.
 //
 // One thing cannot be followed: servers tell of no change of a node to those who
 // may not read it at that moment. Who loses that right and regains it may hear of

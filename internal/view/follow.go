@@ -90,6 +90,14 @@ func newFollower(v *View, e *session.Epoch) *follower {
 // follow returns when the epoch or the view ends.
 func (f *follower) follow() error {
 	defer f.drop()
+	if f.view.Snapshot() != nil {
+		// The new session may be connected to a server that lags behind, and the view
+		// must not go back to what it has shown before.
+		err := f.epoch.Sync(f.ctx, f.view.path)
+		if f.ctx.Err() != nil || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrClosed) {
+			return err
+		}
+	}
 	for {
 		if err := f.refresh(); err != nil {
 			return err

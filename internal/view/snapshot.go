@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"iter"
 	"slices"
 	"strings"
@@ -24,9 +25,13 @@ type Node struct {
 	Err error
 }
 
-// same tells whether nothing has happened to the node between two reads.
-func (n *Node) same(o *Node) bool {
-	return n.Path == o.Path && n.Stat.Czxid == o.Stat.Czxid && n.Stat.Mzxid == o.Stat.Mzxid && (n.Err == nil) == (o.Err == nil)
+// Same reports whether nothing has happened to the node between two reads. Zxids
+// alone do not tell: they begin again when servers lose their data, and an old
+// snapshot that is restored has the same ones on other nodes.
+func (n *Node) Same(o *Node) bool {
+	return n.Path == o.Path && n.Stat.Czxid == o.Stat.Czxid && n.Stat.Mzxid == o.Stat.Mzxid &&
+		n.Stat.Version == o.Stat.Version && n.Stat.Mtime.Equal(o.Stat.Mtime) &&
+		(n.Err == nil) == (o.Err == nil) && bytes.Equal(n.Data, o.Data) // quick if it is the same slice
 }
 
 // Snapshot is what a view has seen at one time. It is never changed.
@@ -40,6 +45,8 @@ type Snapshot struct {
 	// Settled says that this is one state of the tree, as it was at one moment.
 	// It may be false only if the view's Patience came to an end.
 	Settled bool
+	// Epoch is the number of the epoch in which this was read.
+	Epoch uint64
 
 	absences int // how often the view has found no such node
 }
@@ -80,7 +87,7 @@ func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
 			added = append(added, *is)
 		case is == nil:
 			removed = append(removed, *was)
-		case !was.same(is):
+		case !was.Same(is):
 			changed = append(changed, *is)
 		}
 	}
@@ -130,8 +137,8 @@ func (s *Snapshot) children(path string) (names []string) {
 
 // equal tells whether two snapshots show the same.
 func (s *Snapshot) equal(o *Snapshot) bool {
-	if s.Settled != o.Settled || s.Exists != o.Exists || s.absences != o.absences || !s.Root.same(&o.Root) {
+	if s.Settled != o.Settled || s.Exists != o.Exists || s.absences != o.absences || !s.Root.Same(&o.Root) {
 		return false
 	}
-	return slices.EqualFunc(s.Nodes, o.Nodes, func(a, b Node) bool { return a.same(&b) })
+	return slices.EqualFunc(s.Nodes, o.Nodes, func(a, b Node) bool { return a.Same(&b) })
 }
