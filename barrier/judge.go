@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -134,6 +136,10 @@ func (m *member) judgeReady(ctx context.Context, here, inside []string) (verdict
 // start begins a round with the members that are here. Whether it has begun is
 // told by the record, so nothing depends on the reply.
 func (m *member) start(ctx context.Context, here []string) (verdict, error) {
+	if len(m.base.Data) > 0 && recorded(m.base.Data) == nil {
+		err := fmt.Errorf("%w: %.40q is not the record of a round", codec.ErrMalformed, m.base.Data)
+		return waiting, &session.OpError{Op: "enter", Path: m.path, Err: err}
+	}
 	r, err := m.epoch.Txn(ctx, m.begin(here, m.base.Stat.Version)...)
 	if err == nil && r[0].Stat.Mzxid != 0 { // which is not known if the reply was lost
 		m.round = &round{r[0].Stat.Mzxid, r[0].Stat.Mzxid, r[0].Stat.Version, here}

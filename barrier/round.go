@@ -15,7 +15,8 @@ type round struct {
 }
 
 // The data of the barrier's path is the record of the latest round: a line that
-// says so, and one for each member's name. What others write there is no record.
+// says so, and one for each member's name. If it is
+// anything else, no round begins, and what is there is left alone.
 
 const recordHead = "round\n"
 

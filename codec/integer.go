@@ -6,8 +6,9 @@ import (
 )
 
 // Int64 is eight bytes, the most significant first: the data of Curator's
-// DistributedAtomicLong. As there, no data at all is 0, and what stands behind
-// the eight bytes is passed over.
+// DistributedAtomicLong. As there, no data at all is 0. Data of
+// any other length is malformed, so that a counter does not replace a value of another
+// kind. Eight bytes of another kind cannot be told from a number.
 func Int64() Codec[int64] { return int64Codec{} }
 
 type int64Codec struct{}
@@ -25,8 +26,9 @@ func (int64Codec) Decode(data []byte) (int64, error) {
 }
 
 // Int32 is four bytes, the most significant first: the data of Curator's
-// SharedCount and DistributedAtomicInteger. As there, no data at all is 0, and
-// what stands behind the four bytes is passed over.
+// SharedCount and DistributedAtomicInteger. As there, no data at all is 0. Data
+// of any other length is malformed. Four bytes of another kind cannot be told from a
+// number.
 func Int32() Codec[int32] { return int32Codec{} }
 
 type int32Codec struct{}
@@ -43,13 +45,13 @@ func (int32Codec) Decode(data []byte) (int32, error) {
 	return int32(binary.BigEndian.Uint32(data)), nil
 }
 
-// fixed takes the first n bytes; nil if there are none.
+// fixed returns data if it has n bytes, and nil if it has none.
 func fixed(data []byte, n int) ([]byte, error) {
 	switch {
 	case len(data) == 0:
 		return nil, nil
-	case len(data) < n:
+	case len(data) != n:
 		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrMalformed, len(data), n)
 	}
-	return data[:n], nil
+	return data, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/line"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -132,11 +133,19 @@ func (m *Semaphore) limit(ctx context.Context, e *session.Epoch) (session.Node, 
 	if n.Err != nil && !errors.Is(n.Err, session.ErrNoNode) {
 		return n, n.Err
 	}
-	// What is not a number is somebody else's.
-	if limit, err := strconv.Atoi(string(bytes.TrimSpace(n.Data))); err == nil && limit != m.n {
-		return n, &session.OpError{Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: %d are recorded, and not %d", ErrLimit, limit, m.n)}
+	if len(n.Data) == 0 {
+		return n, nil
 	}
-	return n, nil
+	limit, err := strconv.Atoi(string(n.Data))
+	switch {
+	case err != nil || strconv.Itoa(limit) != string(n.Data):
+		err = fmt.Errorf("%w: %.40q is not a limit of permits", codec.ErrMalformed, n.Data)
+	case limit != m.n:
+		err = fmt.Errorf("%w: %d are recorded, and not %d", ErrLimit, limit, m.n)
+	default:
+		return n, nil
+	}
+	return n, &session.OpError{Op: "acquire", Path: m.path, Err: err}
 }
 
 // glance counts the permits that are taken, and compares the limit.

@@ -27,8 +27,8 @@ type Semaphore struct {
 // ensemble share them, with this library and with Curator's
 // InterProcessSemaphoreV2 and InterProcessSemaphoreMutex, or with Kazoo's
 // Semaphore if WithNaming says so. The limit is recorded in the node at path, and
-// whoever has another in mind gets ErrLimit; so does nobody where that node holds
-// something else than a number. To change the limit, remove the node or write
+// a caller that expects a different limit gets ErrLimit. If the node holds data that is
+// not a number, calls fail with codec.ErrMalformed and write nothing. To change the limit, remove the node or write
 // another number into it while nobody holds a permit. Nothing is sent.
 //
 // It panics if n is not positive.

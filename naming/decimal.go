@@ -22,5 +22,8 @@ func (decimalCodec) Decode(data []byte) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", codec.ErrMalformed, err)
 	}
+	if strconv.FormatInt(v, 10) != string(data) {
+		return 0, fmt.Errorf("%w: %.40q is not a plain decimal number", codec.ErrMalformed, data)
+	}
 	return v, nil
 }

@@ -97,8 +97,9 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 // that somebody was faster costs two more. The first call of a Sequence has to
 // read the node, too. With a number in stock it takes none. Errors beside those
 // of the session are ErrExhausted, ErrSetBack, as far as this Sequence has seen the
-// higher number, and codec.ErrMalformed if the node holds something else than a
-// number.
+// higher number, and codec.ErrMalformed if the node holds data that is not a number of
+// the sequence's kind; nothing is written then. Eight bytes of another kind cannot be
+// told from a number.
 func (q *Sequence) Next(ctx context.Context) (int64, error) {
 	n, err := q.inTurn(ctx, func() (int64, error) {
 		if q.options.nodes {
