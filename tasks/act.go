@@ -38,7 +38,11 @@ func (m *master) due() time.Time {
 		}
 	}
 	if len(m.finished) > 0 {
-		sooner(m.finished[0].at.Add(m.keepFor))
+		at := time.Now() // the servers' time is not known
+		if !m.clock.server.IsZero() {
+			at = m.clock.local(m.finished[0].at.Add(m.keepFor))
+		}
+		sooner(at)
 	}
 	return first
 }

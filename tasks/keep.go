@@ -16,7 +16,12 @@ const inOneGo = 50
 // removeFinished removes the oldest of the finished tasks that are too many or too
 // old. A task that cannot be removed is left where it is.
 func (m *master) removeFinished(ctx context.Context) error {
-	now := time.Now()
+	if len(m.finished) > 0 {
+		if err := m.readClock(ctx); err != nil {
+			return err
+		}
+	}
+	now := m.clock.now()
 	var names []string
 	for len(m.finished) > 0 && len(names) < inOneGo && (len(m.finished) > m.keep || !m.finished[0].at.Add(m.keepFor).After(now)) {
 		names = append(names, m.finished[0].name)
@@ -39,6 +44,53 @@ func (m *master) removeFinished(ctx context.Context) error {
 		writes[i] = append(writes[i], session.OpDelete(m.core.task(name), session.AnyVersion))
 	}
 	_, err = m.apply(ctx, writes)
+	return err
+}
+
+// serverClock is the time of the servers, which date the statuses of tasks. The
+// machine's own time may be another.
+type serverClock struct {
+	server time.Time // of a write of the master's own; zero if that is not known
+	own    time.Time // when that was answered
+}
+
+// read notes the time of a write that has just been answered.
+func (c *serverClock) read(server time.Time) {
+	if !server.IsZero() {
+		c.server, c.own = server, time.Now()
+	}
+}
+
+// now is the servers' time. It may be early by the time that an answer takes.
+func (c *serverClock) now() time.Time { return c.server.Add(time.Since(c.own)) }
+
+// local is the machine's own time at a time of the servers.
+func (c *serverClock) local(server time.Time) time.Time { return c.own.Add(server.Sub(c.server)) }
+
+// clockLasts is for how long at most the servers' time is counted on from one write.
+const clockLasts = time.Minute
+
+// readClock learns the servers' time before a task is removed for its age, unless it
+// has been learned a moment ago. The write is that with which the term began.
+func (m *master) readClock(ctx context.Context) error {
+	known := !m.clock.server.IsZero()
+	if known && m.finished[0].at.Add(m.keepFor).After(m.clock.now()) || known && time.Since(m.clock.own) < min(clockLasts, m.keepFor/4) {
+		return nil
+	}
+	guard := m.fence[0]
+	r, err := m.epoch.TxnWithReceipt(ctx, guard, session.OpSet(m.inboxes(), nil, m.inboxesVersion))
+	if err != nil {
+		return err
+	}
+	m.fenceAt(guard, r[1].Stat.Version)
+	if m.clock.read(r[1].Stat.Mtime); !r[1].Stat.Mtime.IsZero() {
+		return nil
+	}
+	stats, err := m.epoch.Stats(ctx, m.inboxes()) // the reply was lost
+	if err == nil {
+		m.clock.read(stats[0].Stat.Mtime)
+		err = stats[0].Err
+	}
 	return err
 }
 

@@ -84,11 +84,13 @@ func (c *core) term(ctx context.Context, l *lease.Lease) error {
 // master is one term.
 type master struct {
 	*core
-	epoch *session.Epoch
-	fence []session.Op  // without which no transaction of this term succeeds
-	bell  chan struct{} // rings when a watch has fired
+	epoch          *session.Epoch
+	fence          []session.Op  // without which no transaction of this term succeeds
+	inboxesVersion int32         // on which they depend
+	bell           chan struct{} // rings when a watch has fired
 	board
 
+	clock        serverClock
 	tasksWatch   *session.Watch // for a task that comes or goes
 	workersWatch *session.Watch // for a worker that does
 	next         int32          // the number of the next task
@@ -104,8 +106,16 @@ func (m *master) enthrone(ctx context.Context, guard session.Op) error {
 	if err != nil {
 		return err
 	}
-	m.fence = []session.Op{guard, session.OpCheck(m.inboxes(), r[1].Stat.Version)}
+	m.clock = serverClock{}
+	m.clock.read(r[1].Stat.Mtime)
+	m.fenceAt(guard, r[1].Stat.Version)
 	return nil
+}
+
+// fenceAt makes transactions depend on a version of the inboxes' parent.
+func (m *master) fenceAt(guard session.Op, version int32) {
+	m.inboxesVersion = version
+	m.fence = []session.Op{guard, session.OpCheck(m.inboxes(), version)}
 }
 
 // txn carries out a transaction of the master's.

@@ -49,7 +49,7 @@ func RetryAfter(f func(attempt int) time.Duration) Option {
 func Assign(s Strategy) Option { return func(o *options) { o.strategy = s } }
 
 // Keep says how many finished tasks the master leaves, and for how long; it removes
-// the oldest. The times are those of the servers' clock and of the master's own.
+// the oldest. The times are those of the servers' clock.
 // The default is 10,000 tasks for a day.
 func Keep(n int, d time.Duration) Option {
 	return func(o *options) { o.keep, o.keepFor = n, d }
