@@ -232,9 +232,9 @@ func (e *Epoch) agenda(outstanding bool) (sleep time.Duration, probe bool) {
 		next = deadline
 	}
 	if l.current != nil && e.proving(now) && !outstanding {
-		due := e.probed.Add(l.proofs.interval / 4) // an answer may be one that proves nothing
-		if at, ok := l.proofs.due(); ok {
-			due = later(due, at)
+		due, ok := l.proofs.due()
+		if !ok || l.proofs.latest.Before(e.probed) {
+			due = later(due, e.probed.Add(l.proofs.interval/4)) // an answer may be one that proves nothing
 		}
 		if !now.Before(due) {
 			e.probed = now

@@ -19,6 +19,7 @@ type proofs struct {
 	interval   time.Duration // between two proofs, at most
 	confirmed  time.Time     // the leader knows that the session was alive here
 	unverified []time.Time   // sending times of later proofs, ascending
+	latest     time.Time     // when the latest proof was sent
 	told       time.Time     // a reattachment that no transaction has followed yet
 	grant      time.Time     // see begin
 }
@@ -41,6 +42,7 @@ func (p *proofs) reattached(sent time.Time) {
 
 // add counts a transaction sent at sent that has been answered.
 func (p *proofs) add(sent time.Time) {
+	p.latest = later(p.latest, sent)
 	if p.told.After(p.confirmed) {
 		p.confirmed = p.told
 	}

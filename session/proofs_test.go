@@ -114,17 +114,20 @@ func TestProofsComeBeforeTheLeadersExpiry(t *testing.T) {
 		reports := time.Duration(rapid.Int64Range(0, int64(tick/2)).Draw(t, "reports"))
 		cut := time.Duration(rapid.Int64Range(int64(timeout), int64(4*timeout)).Draw(t, "cut"))
 
-		// What the client sends: a probe each quarter, and writes and pings at will.
+		interval := rapid.SampledFrom(proofIntervals[:]).Draw(t, "interval")
+
+		// What the client sends: a probe each interval, and writes and pings at will.
 		type message struct{ sent, arrived time.Duration }
 		var traffic []message
 		arrived := time.Duration(0)
 		for sent := time.Duration(0); sent < cut+timeout; {
 			arrived = max(arrived, sent+jitter("delay")) // TCP keeps the order
 			traffic = append(traffic, message{sent, arrived})
-			sent += time.Duration(rapid.Int64Range(int64(timeout/64)+1, int64(timeout/4)).Draw(t, "gap"))
+			sent += time.Duration(rapid.Int64Range(int64(timeout/64)+1, int64(timeout/interval)).Draw(t, "gap"))
 		}
 		var p proofs
 		p.start(timeout, at(0))
+		p.interval = timeout / interval
 		touched := time.Duration(0) // when the leader last heard of the session
 		for _, m := range traffic[1:] {
 			if m.arrived <= cut { // passes to the leader at once, and is answered
@@ -141,6 +144,35 @@ func TestProofsComeBeforeTheLeadersExpiry(t *testing.T) {
 		expiry := (touched+timeout-phase)/tick*tick + tick + phase
 		if deadline := p.deadline().Sub(epochZero); deadline > expiry {
 			t.Fatalf("the holder goes on until %v, and the leader gives up at %v", deadline, expiry)
+		}
+	})
+}
+
+// Whatever else the session writes, and at whatever moments, the deadline is never
+// nearer than 0.65 of the timeout less an interval and two round trips, the
+// first of which delays the proof. What a stop time
+// may be follows from that.
+func TestProofsKeepTheDeadlineFar(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const timeout = 32 * time.Second
+		interval := timeout / rapid.SampledFrom(proofIntervals[:]).Draw(t, "interval")
+		trip := time.Duration(rapid.Int64Range(0, int64(timeout/200)).Draw(t, "round trip"))
+		var p proofs
+		p.start(timeout, at(0))
+		p.interval = interval
+		write := time.Duration(0)
+		for now := time.Duration(0); now < 8*timeout; {
+			if write <= now {
+				write = now + 1 + time.Duration(rapid.Int64Range(0, int64(2*interval)).Draw(t, "write"))
+			}
+			due, _ := p.due()
+			sent := min(max(due.Sub(epochZero), now), write)
+			now = sent + trip
+			left := p.certain().Sub(at(now))
+			if least := timeout*65/100 - interval - 2*trip - 1; left < least {
+				t.Fatalf("at %v the deadline is %v ahead, and not %v", now, left, least)
+			}
+			p.add(at(sent))
 		}
 	})
 }
