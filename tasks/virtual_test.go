@@ -643,3 +643,36 @@ func TestStatusByHandOfDeadWorker(t *testing.T) {
 		}
 	})
 }
+
+// The inbox of a worker that has gone, and that cannot be removed because of a node
+// that is nobody's, is tried again after pauses that grow from half a second to half a
+// minute.
+func TestPauseOfClearingGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		m, other := srv.Session(t), srv.Session(t)
+		if _, _, err := other.Create(t.Context(), path+"/assign/gone/foreign", nil, session.Parents()); err != nil {
+			t.Fatal(err)
+		}
+		var tries []time.Time
+		defer srv.Fault(func(r zktest.Request) zktest.Fault {
+			if r.Op == "multi" && r.Session == m.Status().ID && r.Path == path+"/master" { // a write of the master
+				tries = append(tries, time.Now())
+			}
+			return zktest.Pass
+		})()
+		defer leading(t, texts(m))()
+		time.Sleep(time.Minute / 5)
+		settled := len(tries)
+		time.Sleep(5 * time.Minute)
+		if n := len(tries) - settled; n < 8 || n > 14 {
+			t.Errorf("tried %d times in five minutes", n)
+		}
+		for pause := 8 * time.Second; settled < len(tries)-1; settled++ {
+			if got := tries[settled+1].Sub(tries[settled]); got < pause || got > 31*time.Second {
+				t.Errorf("a pause of %v, want %v at least", got, pause)
+			}
+			pause = min(2*pause, 30*time.Second)
+		}
+	})
+}

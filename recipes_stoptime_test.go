@@ -1,0 +1,176 @@
+package zkrecipes_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/naming"
+	"github.com/zkrecipes/zkrecipes/queue"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/tasks"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// owned is what every recipe's ownership has.
+type owned interface {
+	Context() context.Context
+	Err() error
+	Deadline() (time.Time, <-chan struct{})
+}
+
+// recipesOfOwners acquire for an owner with a stop time.
+var recipesOfOwners = map[string]func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error){
+	"lock.Mutex": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return lock.New(s, "/r", lock.WithStopTime(stop)).Lock(ctx)
+	},
+	"lock.Mutex with hand-off": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return lock.New(s, "/r", lock.WithStopTime(stop), lock.WithLocalHandoff(3)).Lock(ctx)
+	},
+	"lock.RWMutex": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return lock.NewRW(s, "/r", lock.WithStopTime(stop)).Lock(ctx)
+	},
+	"lock.Semaphore": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return lock.NewSemaphore(s, "/r", 2, lock.WithStopTime(stop)).AcquireN(ctx, 2)
+	},
+	"lock.Multi": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return lock.NewMulti(s, []string{"/a", "/b"}, lock.WithStopTime(stop)).Lock(ctx)
+	},
+	"election": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return election.New(s, "/r", election.WithStopTime(stop)).Campaign(ctx)
+	},
+	"election with a fixed node": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return election.New(s, "/r", election.WithFixedNode("leader"), election.WithStopTime(stop)).Campaign(ctx)
+	},
+	"naming.Slots": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return naming.NewSlots(s, "/r", 1, naming.WithStopTime(stop)).Acquire(ctx)
+	},
+	"barrier.Double": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		for {
+			e, err := barrier.NewDouble(s, "/r", 1, barrier.WithStopTime(stop)).Enter(ctx)
+			if !errors.Is(err, barrier.ErrFull) {
+				return e, err
+			}
+			time.Sleep(time.Millisecond)
+		}
+	},
+	"queue": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+		return queue.New(s, "/r", codec.Text(), queue.WithStopTime(stop)).Claim(ctx)
+	},
+}
+
+// Every owner with a stop time is told that long before its deadline, and nobody else
+// owns before the deadline, although the connection has recovered.
+func TestStopTimeOfEveryRecipe(t *testing.T) {
+	const timeout, stop = 10 * time.Second, 3 * time.Second
+	for name, own := range recipesOfOwners {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				a, b := srv.Session(t, session.WithTimeout(timeout)), srv.Session(t, session.WithTimeout(timeout))
+				if name == "queue" {
+					if _, err := queue.New(b, "/r", codec.Text()).Push(t.Context(), "item"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				first, err := own(t.Context(), a, stop)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(timeout)
+				heal := srv.Isolate(a.Status().ID)
+				<-first.Context().Done()
+				told := time.Now()
+				heal()
+				deadline, _ := first.Deadline()
+				if deadline.Sub(told) != stop {
+					t.Errorf("told %v before the deadline", deadline.Sub(told))
+				}
+				second, err := own(t.Context(), b, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if waited := time.Since(deadline); waited < 0 || waited > time.Second {
+					t.Errorf("the next owns %v after the deadline", waited)
+				}
+				if second.Err() != nil || first.Err() == nil {
+					t.Errorf("first %v, second %v", first.Err(), second.Err())
+				}
+				if a.Status().Epoch != 1 {
+					t.Error("the session has ended")
+				}
+			})
+		})
+	}
+}
+
+// Every recipe refuses a stop time that the session timeout does not allow.
+func TestStopTimeOfEveryRecipeIsRefused(t *testing.T) {
+	for name, own := range recipesOfOwners {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := zktest.New(t).Session(t)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if _, err := own(ctx, s, s.MaxStopTime()+1); !errors.Is(err, session.ErrInvalid) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
+// A worker's handler has its stop time before the task is another's.
+func TestStopTimeOfTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const timeout, stop = 10 * time.Second, 3 * time.Second
+		srv := zktest.New(t)
+		sessions := make([]*session.Session, 3)
+		for i := range sessions {
+			sessions[i] = srv.Session(t, session.WithTimeout(timeout))
+		}
+		pool := func(i int) *tasks.Pool[string, string] {
+			return tasks.New(sessions[i], "/pool", codec.Text(), codec.Text(), tasks.WithStopTime(stop))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error)
+		go func() { ended <- pool(2).Master(ctx) }()
+		type call struct{ began, told, deadline time.Time }
+		calls := make(chan call, 2)
+		work := func(ctx context.Context, k tasks.Task[string]) (string, error) {
+			c := call{began: time.Now()}
+			if k.Attempt == 1 {
+				time.Sleep(timeout)
+				heal := srv.Isolate(sessions[0].Status().ID)
+				<-ctx.Done()
+				c.told = time.Now()
+				heal()
+				c.deadline, _ = k.Deadline()
+				time.Sleep(stop - time.Millisecond)
+			}
+			calls <- c
+			return "", ctx.Err()
+		}
+		go func() { ended <- pool(0).Work(ctx, "w", work) }()
+		if _, err := pool(2).Submit(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		first, second := <-calls, <-calls
+		if left := first.deadline.Sub(first.told); left != stop {
+			t.Errorf("told %v before the deadline", left)
+		}
+		if again := second.began.Sub(first.told); again < stop-time.Millisecond {
+			t.Errorf("the next attempt began %v after the handler was told", again)
+		}
+		cancel()
+		<-ended
+		<-ended
+	})
+}
