@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -50,25 +51,38 @@ func TestServerCutOff(t *testing.T) {
 		name   string
 		leader bool
 		cut    func(*zktest.Node) func()
+		stop   time.Duration
 	}{
-		{"follower, links silent", false, (*zktest.Node).CutPeers},
-		{"leader, links silent", true, (*zktest.Node).CutPeers},
-		{"leader, links refused", true, (*zktest.Node).RejectPeers},
+		{"follower, links silent", false, (*zktest.Node).CutPeers, 0},
+		{"follower, links silent, with a stop time", false, (*zktest.Node).CutPeers, longStop},
+		{"leader, links silent", true, (*zktest.Node).CutPeers, 0},
+		{"leader, links refused", true, (*zktest.Node).RejectPeers, 0},
+		{"leader, links refused, with a stop time", true, (*zktest.Node).RejectPeers, longStop},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cluster := slowToNotice(t)
 			for i := range *cuts {
 				victim := choose(t, cluster, c.leader)
-				told, owned := cutServer(t, cluster, victim, c.cut)
+				told, owned, early := cutServer(t, cluster, victim, c.cut, c.stop)
 				t.Logf("cut %d: the holder was told %.2f s after the cut, the next owned after %.2f s: %.2f s between",
 					i+1, told.Seconds(), owned.Seconds(), (owned - told).Seconds())
-				if owned <= told {
+				if owned <= told || early {
 					t.Error("two owners")
 				}
 			}
 		})
 	}
 }
+
+// beforeDeadline tells whether the next owned before the deadline of a lease that is
+// lost. With a stop time that is later than the loss.
+func beforeDeadline(lost *lock.Lease, next time.Time) bool {
+	deadline, _ := lost.Deadline()
+	return next.Before(deadline)
+}
+
+// longStop is a stop time close to the longest with shortTimeout.
+const longStop = 1300 * time.Millisecond
 
 // choose waits until one server leads and the others follow, and returns the
 // leader, or a follower.
@@ -93,7 +107,7 @@ func ending(l *lock.Lease) <-chan time.Time {
 	return at
 }
 
-func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*zktest.Node) func()) (told, owned time.Duration) {
+func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*zktest.Node) func(), stop time.Duration) (told, owned time.Duration, early bool) {
 	others := ""
 	for _, n := range c.Servers() {
 		if n != victim {
@@ -110,7 +124,7 @@ func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*z
 			s.Close(ctx)
 		})
 	}
-	held := mustLock(t, lock.New(a, path))
+	held := mustLock(t, lock.New(a, path, lock.WithStopTime(stop)))
 	next := make(chan time.Time)
 	go func() {
 		l := mustLock(t, lock.New(b, path))
@@ -129,12 +143,19 @@ func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*z
 	if !errors.Is(held.Err(), lock.ErrLost) {
 		t.Errorf("the holder was told %v", held.Err())
 	}
-	return told, (<-next).Sub(start)
+	owner := <-next
+	return told, owner.Sub(start), beforeDeadline(held, owner)
 }
 
 // A client whose own link is cut is told before the next in line owns.
 func TestClientCutOff(t *testing.T) {
 	cluster := zktest.Ensemble(t, 3)
+	for _, stop := range []time.Duration{0, longStop} {
+		t.Run(fmt.Sprintf("stop time %v", stop), func(t *testing.T) { cutClients(t, cluster, stop) })
+	}
+}
+
+func cutClients(t *testing.T, cluster *zktest.Cluster, stop time.Duration) {
 	for i := range *cuts {
 		proxy, err := zktest.NewProxy(cluster.Server(i % 3).Addr())
 		if err != nil {
@@ -142,7 +163,7 @@ func TestClientCutOff(t *testing.T) {
 		}
 		defer proxy.Close()
 		a, b := connectTo(t, proxy.Addr()), connectTo(t, cluster.Connect())
-		held := mustLock(t, lock.New(a, path))
+		held := mustLock(t, lock.New(a, path, lock.WithStopTime(stop)))
 		next := make(chan time.Time)
 		go func() {
 			l := mustLock(t, lock.New(b, path))
@@ -155,9 +176,10 @@ func TestClientCutOff(t *testing.T) {
 		heal := proxy.Cut()
 		start := time.Now()
 		told := (<-end).Sub(start)
-		owned := (<-next).Sub(start)
+		owner := <-next
+		owned := owner.Sub(start)
 		t.Logf("cut %d: told after %.2f s, the next owned after %.2f s: %.2f s between", i+1, told.Seconds(), owned.Seconds(), (owned - told).Seconds())
-		if owned <= told {
+		if owned <= told || beforeDeadline(held, owner) {
 			t.Error("two owners")
 		}
 		heal()
