@@ -150,7 +150,7 @@ func TestMultiIsLostAsAWhole(t *testing.T) {
 		if err := far.Delete(t.Context(), l.Leases()[i].Path(), session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		<-l.Context().Done()
+		faulttable.Ends(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("the holder heard %v", l.Err())
 		}
@@ -264,7 +264,7 @@ func TestMultiHearsOfExpiry(t *testing.T) {
 		s := srv.Session(t)
 		l := mustLockAll(t, lock.NewMulti(s, several3))
 		srv.Expire(s.Status().ID)
-		<-l.Context().Done()
+		faulttable.Ends(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrExpired) {
 			t.Errorf("the holder heard %v", l.Err())
 		}

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -227,7 +228,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	if err := b.Delete(t.Context(), l.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
-	<-l.Context().Done()
+	faulttable.Ends(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 		t.Errorf("the holder heard %v", l.Err())
 	}
@@ -316,7 +317,7 @@ func TestCloseEndsLeases(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	<-l.Context().Done()
+	faulttable.Ends(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrClosed) {
 		t.Errorf("the lease ended with %v", l.Err())
 	}

@@ -182,7 +182,7 @@ func TestReaderHearsOfItsLoss(t *testing.T) {
 		l := take(t, ma.RLock)
 		srv.Expire(a.Status().ID)
 		start := time.Now()
-		<-l.Context().Done()
+		faulttable.Ends(t, l.Context())
 		if d := time.Since(start); d > 3*time.Second {
 			t.Errorf("a reader whose session has expired held its lease for %v", d)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -279,7 +280,7 @@ func TestOperatorDeletesPermit(t *testing.T) {
 		if err := s.Delete(t.Context(), mustHolders(t, m)[i].Path, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		<-l.Context().Done()
+		faulttable.Ends(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("the holder heard %v", l.Err())
 		}

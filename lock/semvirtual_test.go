@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -72,7 +73,7 @@ func TestPermitsAndOutages(t *testing.T) {
 		last := taking(t, ma.Acquire)
 		time.Sleep(time.Second)
 		srv.Expire(a.Status().ID)
-		<-l.Context().Done()
+		faulttable.Ends(t, l.Context())
 		l = <-next
 		waits(t, "who stands in line again", last)
 		mustUnlock(t, l)
@@ -90,7 +91,7 @@ func TestPermitsOfAnOldSessionCount(t *testing.T) {
 		l := take(t, m.Acquire)
 		old := s.Status().ID
 		defer srv.Partition(old)()
-		<-l.Context().Done()
+		faulttable.Ends(t, l.Context())
 		for s.Status().State != session.Connected || s.Status().ID == old {
 			<-s.Changed()
 		}

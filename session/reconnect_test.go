@@ -13,6 +13,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/internal/wire"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -287,7 +288,7 @@ func TestSessionChangesSilently(t *testing.T) {
 		z := openAt(t, "zk", session.WithDialer(f.DialContext))
 		first := epoch(t, z)
 		close(cut)
-		<-first.Context().Done()
+		faulttable.Ends(t, first.Context())
 		wantError(t, first.Err(), session.ErrExpired)
 		second := epoch(t, z)
 		if second.Number() != 2 || second.ID() == first.ID() {
@@ -321,7 +322,7 @@ func TestServerIsWiped(t *testing.T) {
 		mu.Unlock()
 		full.Stop()
 		began := time.Now()
-		<-e.Context().Done()
+		faulttable.Ends(t, e.Context())
 		wantError(t, e.Err(), session.ErrExpired)
 		if took := time.Since(began); took > timeout {
 			t.Errorf("given up after %v", took)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -330,7 +331,7 @@ func TestWatchEndsWithEpoch(t *testing.T) {
 		e := epoch(t, z)
 		w := watchNode(t, z, "/n")
 		s.Expire(e.ID())
-		<-e.Context().Done()
+		faulttable.Ends(t, e.Context())
 		if hasFired(w) {
 			t.Error("fired")
 		}
