@@ -17,6 +17,7 @@ type child struct {
 	done     chan struct{} // closed when it has ended
 	code     int           // once it has ended
 	killedBy syscall.Signal
+	failure  error // always nil: there is no guard
 }
 
 func startChild(c *command, t task) (*child, error) {
@@ -25,6 +26,9 @@ func startChild(c *command, t task) (*child, error) {
 		return nil, err
 	}
 	p := &child{proc: cmd.Process, done: make(chan struct{})}
+	if t.deadline != nil {
+		go p.killAtDeadline(t.deadline)
+	}
 	go func() {
 		defer close(p.done)
 		cmd.Wait()
@@ -33,6 +37,31 @@ func startChild(c *command, t task) (*child, error) {
 		}
 	}()
 	return p, nil
+}
+
+// guardMode is the first argument of a guard process, of which there is none here.
+const guardMode = "__guard"
+
+func guardMain([]string) int { return exitFailed }
+
+// killAtDeadline kills the child when the deadline passes. It can do so only as long
+// as zkr runs.
+func (p *child) killAtDeadline(deadline func() (time.Time, <-chan struct{})) {
+	var expired <-chan time.Time
+	for {
+		at, changed := deadline()
+		if d := time.Until(at); d > 0 {
+			expired = time.After(d)
+		}
+		select {
+		case <-changed: // blocks when there is no further one
+		case <-expired:
+			p.proc.Kill()
+			return
+		case <-p.done:
+			return
+		}
+	}
 }
 
 // signal passes a signal on to the child. On Windows the console has done that

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -23,10 +24,17 @@ type task struct {
 	stdin  *os.File
 	stdout *os.File // nil for zkr's own
 	stderr *os.File // nil for zkr's own
-	// interactive gives the child the terminal that stdin is, provided that it is
-	// ours to give.
+	// interactive gives the child the terminal from the start if stdin and stdout are
+	// the terminal and it is zkr's to give.
 	interactive bool
+	// deadline is by when the child must have ended, as sessions tell it; nil for never.
+	deadline func() (time.Time, <-chan struct{})
+	// say tells people about the child.
+	say func(format string, args ...any)
 }
+
+// errGuardKilled says why the command is dead.
+var errGuardKilled = errors.New("the guard process was killed, and the command with it")
 
 // pathAndCommand takes apart PATH [-- CMD ARG…]. The command is looked for at
 // once, so that nothing is acquired in vain; it is nil if there is none.

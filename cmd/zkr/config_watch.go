@@ -104,7 +104,7 @@ func (c *client) apply(path string, run *command, v valueVersion) error {
 		"ZKR_PATH="+path,
 		"ZKR_VERSION="+strconv.Itoa(int(v.Version)),
 		"ZKR_ZXID="+strconv.FormatInt(int64(v.Zxid), 10))
-	p, err := c.sig.startFed(run, env, v.Value)
+	p, err := c.sig.startFed(run, task{env: env, say: c.notice}, v.Value)
 	switch {
 	case err != nil && c.sig.waiting.Err() != nil:
 		return nil // the end of the watch says why

@@ -13,8 +13,8 @@ type fed struct {
 }
 
 // startFed starts c and feeds it, unless a signal has come.
-func (s *signals) startFed(c *command, env []string, data []byte) (*fed, error) {
-	return s.feed(c, task{env: env}, data)
+func (s *signals) startFed(c *command, t task, data []byte) (*fed, error) {
+	return s.feed(c, t, data)
 }
 
 // feed is startFed for a task of any kind, whose stdin it makes.

@@ -21,9 +21,8 @@ type heard struct {
 
 // startHeard starts c, feeds it and keeps up to limit bytes of what it says, unless a
 // signal has come. What it says on stderr goes to others.
-func (s *signals) startHeard(c *command, env []string, data []byte, limit int, others io.Writer) (*heard, error) {
+func (s *signals) startHeard(c *command, t task, data []byte, limit int, others io.Writer) (*heard, error) {
 	h := &heard{out: head{limit: limit}, silence: make(chan struct{})}
-	t := task{env: env}
 	for _, end := range []**os.File{&t.stdout, &t.stderr} {
 		r, w, err := os.Pipe()
 		if err != nil {

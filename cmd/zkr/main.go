@@ -12,7 +12,12 @@ import (
 	"os/signal"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == guardMode {
+		os.Exit(guardMain(os.Args[2:]))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is main but for the end of the process, so that everything that is
 // deferred happens before that.

@@ -22,6 +22,7 @@ type grip interface {
 	Token() session.Zxid
 	Path() string
 	SessionID() int64
+	Deadline() (time.Time, <-chan struct{})
 	release(ctx context.Context) error
 }
 
@@ -115,7 +116,9 @@ func (o *owner) hold(g grip) (again bool, err error) {
 		if err := g.Err(); err != nil {
 			return nil, err
 		}
-		return startChild(o.command, task{env: o.environment(g), stdin: os.Stdin, interactive: !o.repeat})
+		return startChild(o.command, task{
+			env: o.environment(g), stdin: os.Stdin, interactive: !o.repeat, deadline: g.Deadline, say: o.notice,
+		})
 	})
 	if err != nil {
 		return isLost(err), o.notStarted(err)
@@ -127,6 +130,9 @@ func (o *owner) hold(g grip) (again bool, err error) {
 		c.end(o.grace)
 	}
 	o.sig.detach(c)
+	if c.failure != nil {
+		return false, exit(c.code, fmt.Errorf("%s: %w", o.command.argv[0], c.failure))
+	}
 	if c.code == 0 {
 		return true, nil
 	}

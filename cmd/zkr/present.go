@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -38,7 +39,11 @@ func (p *present) begin(a *app, s *session.Session) *present {
 
 func (p *present) Context() context.Context { return context.Background() }
 func (p *present) Err() error               { return nil }
-func (p *present) SessionID() int64         { return p.id }
+
+// Deadline never comes.
+func (p *present) Deadline() (time.Time, <-chan struct{}) { return time.Time{}, nil }
+
+func (p *present) SessionID() int64 { return p.id }
 
 func (p *present) release(ctx context.Context) error {
 	close(p.left)

@@ -142,7 +142,7 @@ func (w *worker) all(q *queue.Queue[[]byte]) error {
 // work runs the command for an item, and gives its exit code. An error says that it
 // could not be run.
 func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
-	c, err := w.sig.startFed(w.command, w.environment(item), item.Value)
+	c, err := w.sig.startFed(w.command, task{env: w.environment(item), deadline: item.Deadline, say: w.notice}, item.Value)
 	if err != nil {
 		return 0, w.notStarted(err)
 	}
@@ -157,6 +157,9 @@ func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
 		w.mu.Lock()
 		w.killed = c.code
 		w.mu.Unlock()
+	}
+	if c.failure != nil {
+		return c.code, exit(c.code, fmt.Errorf("%s: %w", w.command.argv[0], c.failure))
 	}
 	return c.code, nil
 }

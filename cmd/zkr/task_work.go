@@ -144,7 +144,7 @@ func (w *taskWorker) run() error {
 
 // attempt runs the command for a task.
 func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte, error) {
-	c, err := w.sig.startHeard(w.command, w.environment(t), t.Input, tasks.MaxSize, w.stderr)
+	c, err := w.sig.startHeard(w.command, task{env: w.environment(t), deadline: t.Deadline, say: w.notice}, t.Input, tasks.MaxSize, w.stderr)
 	if err != nil {
 		err = w.notStarted(err)
 		w.stop(err) // no other task would fare better
