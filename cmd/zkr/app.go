@@ -63,7 +63,7 @@ func (a *app) connect(ctx context.Context) (*session.Session, error) {
 }
 
 // goodbye is how long to wait for servers when nothing else is left to do.
-const goodbye = 5 * time.Second
+const goodbye = time.Second
 
 // leave ends the session.
 func (a *app) leave(ctx context.Context, s *session.Session) {

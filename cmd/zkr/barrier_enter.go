@@ -48,7 +48,7 @@ executed, 127 if it is not found.`,
 		}
 		o := &owner{app: a, path: path, command: command, grace: grace, passing: true}
 		err = o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			e, err := barrier.NewDouble(s, path, n).Enter(ctx)
+			e, err := barrier.NewDouble(s, path, n, barrier.WithStopTime(o.grace)).Enter(ctx)
 			switch {
 			case errors.Is(err, barrier.ErrFull):
 				a.notice("%s: %v", path, err)

@@ -66,7 +66,7 @@ server can be reached, 4 if not authorised.`,
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			t, err := f.election(s, path).Campaign(ctx)
+			t, err := f.election(s, path, election.WithStopTime(o.grace)).Campaign(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -89,8 +89,7 @@ func (f *electFlags) check(path string, c *command) error {
 	return nil
 }
 
-func (f *electFlags) election(s *session.Session, path string) *election.Election {
-	var opts []election.Option
+func (f *electFlags) election(s *session.Session, path string, opts ...election.Option) *election.Election {
 	if f.id != "" {
 		opts = append(opts, election.WithID(f.id))
 	}

@@ -31,6 +31,7 @@ func startGuarded(t *testing.T, srv *zktest.Server, script string, flags ...stri
 	g := &guarded{exec.Command("zkr", args...), dir}
 	g.Dir, g.Env = dir, append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	g.Stderr = &output{}
+	g.WaitDelay = time.Second
 	if err := g.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,25 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// defaultGrace is what a child gets between TERM and KILL.
-const defaultGrace = 5 * time.Second
+// defaultGrace is what a child gets between TERM and KILL: as long as the session
+// allows, and longestGrace at most.
+const (
+	defaultGrace = 0
+	longestGrace = 5 * time.Second
+)
+
+// stopTime is the grace that s grants.
+func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {
+	switch most := s.MaxStopTime(); {
+	case grace == defaultGrace:
+		return min(most, longestGrace), nil
+	case grace > most:
+		needed := time.Duration(float64(s.Timeout()) * float64(grace) / float64(max(most, 1)))
+		return 0, exit(exitFailed, fmt.Errorf("--grace %v is more than the session timeout of %v allows: %v; it needs a granted --timeout of %v",
+			grace, s.Timeout(), most, needed.Round(100*time.Millisecond)+100*time.Millisecond))
+	}
+	return grace, nil
+}
 
 // lockFlags are those of zkr lock.
 type lockFlags struct {
@@ -38,8 +55,11 @@ CMD is executed directly, not by a shell, in a process group of its own. Its
 environment has ZKR_PATH, ZKR_TOKEN (a number that grows with every acquisition:
 store it with what CMD writes, and refuse smaller ones) and ZKR_SESSION. Signals
 to zkr go to that group. If the lock is lost, the group gets TERM and, after
---grace, KILL. The lock is released when CMD has ended, whatever processes CMD may
-have left behind.
+--grace, KILL. That is before anybody else can own the lock: the session timeout
+limits --grace, and ZKR_STOP_TIME tells CMD how long it has. A guard process does
+that even if zkr is stopped or killed; on Linux it ends all descendants of CMD.
+The lock is released when CMD has ended, whatever processes CMD may have left
+behind. CMD can read from the terminal; Ctrl-Z does not suspend it.
 
 Without CMD, print the token and hold the lock until a signal.
 
@@ -82,7 +102,7 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace}
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			l, err := f.acquire(ctx, a.connectTimeout, f.kind(s, path, naming))
+			l, err := f.acquire(ctx, a.connectTimeout, f.kind(s, path, naming, o.grace))
 			switch {
 			case errors.Is(err, lock.ErrLocked), errors.Is(err, errNotInTime):
 				a.notice("%s: %v", path, err)
@@ -127,16 +147,16 @@ type kind struct {
 	lock, try func(context.Context) (*lock.Lease, error)
 }
 
-func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming) kind {
+func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming, stop time.Duration) kind {
 	if f.shared {
-		m := lock.NewRW(s, path, lock.WithNaming(naming))
+		m := lock.NewRW(s, path, lock.WithNaming(naming), lock.WithStopTime(stop))
 		return kind{m.RLock, m.TryRLock}
 	}
 	if f.permits > 0 {
-		m := lock.NewSemaphore(s, path, f.permits, lock.WithNaming(naming))
+		m := lock.NewSemaphore(s, path, f.permits, lock.WithNaming(naming), lock.WithStopTime(stop))
 		return kind{m.Acquire, m.TryAcquire}
 	}
-	m := lock.New(s, path, lock.WithNaming(naming))
+	m := lock.New(s, path, lock.WithNaming(naming), lock.WithStopTime(stop))
 	return kind{m.Lock, m.TryLock}
 }
 

@@ -85,7 +85,7 @@ lost, 125 if zkr failed, 126 if CMD cannot be executed, 127 if it is not found.`
 		}
 		o := &owner{app: a, path: path, command: command, grace: grace}
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			got, err := naming.NewSlots(s, path, n).Acquire(ctx)
+			got, err := naming.NewSlots(s, path, n, naming.WithStopTime(o.grace)).Acquire(ctx)
 			if err != nil {
 				return nil, err
 			}

@@ -70,6 +70,9 @@ func (o *owner) run(acquire func(context.Context, *session.Session) (grip, error
 		return o.sig.failure(err)
 	}
 	defer o.leave(o.sig.patience, s)
+	if o.grace, err = stopTime(s, o.grace); err != nil {
+		return err
+	}
 	for {
 		next := time.After(repeatPause)
 		g, err := acquire(o.sig.waiting, s)
@@ -177,6 +180,7 @@ func (o *owner) wait(g grip) error {
 // environment tells the child what it owns.
 func (o *owner) environment(g grip) []string {
 	return append(append(os.Environ(), o.extra...),
+		"ZKR_STOP_TIME="+o.grace.String(),
 		"ZKR_PATH="+o.path,
 		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
 		"ZKR_SESSION="+hex(g.SessionID()))

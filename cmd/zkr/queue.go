@@ -41,8 +41,8 @@ func (f *layoutFlag) layout() (queue.Layout, error) {
 }
 
 // queue names the queue at path. Items are bytes, and mean nothing to zkr.
-func (c *client) queue(path string, l queue.Layout) *queue.Queue[[]byte] {
-	return queue.New(c.Session, path, codec.Bytes(), queue.WithLayout(l))
+func (c *client) queue(path string, l queue.Layout, opts ...queue.Option) *queue.Queue[[]byte] {
+	return queue.New(c.Session, path, codec.Bytes(), append(opts, queue.WithLayout(l))...)
 }
 
 // exitOfQueue tells mistakes of the user from errors of the session.

@@ -81,7 +81,10 @@ func (w *worker) run(once bool) error {
 		return w.sig.failure(err)
 	}
 	defer w.leave(w.sig.patience, s)
-	q := (&client{w.app, s, w.sig}).queue(w.path, queue.Native)
+	if w.grace, err = stopTime(s, w.grace); err != nil {
+		return err
+	}
+	q := (&client{w.app, s, w.sig}).queue(w.path, queue.Native, queue.WithStopTime(w.grace))
 	if once {
 		return w.one(q)
 	}
@@ -175,6 +178,7 @@ func (w *worker) notStarted(err error) error {
 // environment tells the child what it works on.
 func (w *worker) environment(item *queue.Item[[]byte]) []string {
 	return append(os.Environ(),
+		"ZKR_STOP_TIME="+w.grace.String(),
 		"ZKR_PATH="+w.path,
 		"ZKR_ITEM="+item.ID,
 		"ZKR_ATTEMPT="+strconv.Itoa(item.Attempt))

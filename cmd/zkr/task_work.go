@@ -126,10 +126,13 @@ func (w *taskWorker) run() error {
 		return w.sig.failure(err)
 	}
 	defer w.leave(w.sig.patience, w.session)
+	if w.grace, err = stopTime(w.session, w.grace); err != nil {
+		return err
+	}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancelCause(w.sig.waiting)
 	defer w.stop(nil)
-	err = (&client{w.app, w.session, w.sig}).pool(w.path, w.opts...).Work(ctx, w.id, w.attempt)
+	err = (&client{w.app, w.session, w.sig}).pool(w.path, append(w.opts, tasks.WithStopTime(w.grace))...).Work(ctx, w.id, w.attempt)
 	var with *exitError
 	switch {
 	case errors.As(err, &with): // it cannot be run
@@ -217,6 +220,7 @@ func (w *taskWorker) notStarted(err error) error {
 // environment tells the child what it works on.
 func (w *taskWorker) environment(t tasks.Task[[]byte]) []string {
 	return append(os.Environ(),
+		"ZKR_STOP_TIME="+w.grace.String(),
 		"ZKR_PATH="+w.path,
 		"ZKR_TASK="+t.ID,
 		"ZKR_ATTEMPT="+strconv.Itoa(t.Attempt),
