@@ -36,7 +36,8 @@ func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {
 type lockFlags struct {
 	now     bool
 	wait    time.Duration
-	limited bool // wait was given
+	limited bool          // wait was given
+	spent   time.Duration // of wait, for connecting
 	shared  bool
 	permits int // 0 for a lock
 	refusal int
@@ -81,7 +82,7 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVarP(&f.now, "nonblock", "n", false, "do not wait")
-	fs.DurationVarP(&f.wait, "wait", "w", 0, "wait this long at most")
+	fs.DurationVarP(&f.wait, "wait", "w", 0, "wait this long at most, connecting included")
 	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with others who do")
 	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
 	fs.IntVarP(&f.refusal, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
@@ -101,7 +102,12 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 			return err
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace}
+		begin := time.Now()
+		if f.limited && f.wait > 0 { // connecting takes its share of it
+			a.connectTimeout = min(a.connectTimeout, f.wait)
+		}
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+			f.spent = time.Since(begin)
 			l, err := f.acquire(ctx, a.connectTimeout, f.kind(s, path, naming, o.grace))
 			switch {
 			case errors.Is(err, lock.ErrLocked), errors.Is(err, errNotInTime):
@@ -170,7 +176,7 @@ func (f *lockFlags) acquire(ctx context.Context, answer time.Duration, k kind) (
 	}
 	if f.limited {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.wait, fmt.Errorf("%w: waited for %v", errNotInTime, f.wait))
+		ctx, cancel = context.WithTimeoutCause(ctx, f.wait-f.spent, fmt.Errorf("%w: waited for %v", errNotInTime, f.wait))
 		defer cancel()
 	}
 	return k.lock(ctx)
