@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"sync"
 	"time"
 )
@@ -25,17 +26,21 @@ type Session struct {
 
 	observer sync.WaitGroup // the goroutine of Hooks.State, which sees the very end
 
-	mu      sync.Mutex
-	epoch   *Epoch
-	renewed chan struct{} // closed when epoch is replaced, and when it never will be
-	closing bool
-	closed  chan struct{} // closed when Close is complete
+	mu       sync.Mutex
+	epoch    *Epoch
+	renewed  chan struct{} // closed when epoch is replaced, and when it never will be
+	closing  bool
+	failures failures      // of attempts to connect, since the last that succeeded
+	closed   chan struct{} // closed when Close is complete
 }
 
-// Connect dials the ensemble and returns once a ZooKeeper session exists. ctx
-// bounds only this call. It fails at once on bad arguments, when no server's
-// name exists, and when the servers refuse the credentials; otherwise it goes on
-// trying until ctx ends.
+// Connect dials the ensemble and returns once a ZooKeeper session exists. It fails
+// at once on bad arguments, when no server's name exists, and when the servers
+// refuse the credentials; otherwise it goes on trying until ctx ends. So give ctx a
+// deadline: without one, Connect waits for as long as no server answers. ctx bounds
+// only this call. The error says what each server that was tried has answered:
+//
+//	session: connect zk1:2181: context deadline exceeded (zk1:2181: connection refused)
 //
 // connect is a ZooKeeper connect string, "host1:2181,[::1]:2181/chroot". Names
 // are resolved at every dial. Servers are tried in turn from a random one on.
@@ -130,8 +135,15 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 	if st.Server == "" {
 		st.Server = server
 	}
+	if reason != nil && st.State == Connecting {
+		if s.failures == nil {
+			s.failures = make(failures)
+		}
+		s.failures[server] = reason
+	}
 	if st.State == Connected {
 		st.Err, st.hopeless = nil, false
+		clear(s.failures)
 		if last.State == Connected && last.Epoch == st.Epoch && last.Server == st.Server {
 			return
 		}
@@ -189,6 +201,12 @@ func (s *Session) Ready(ctx context.Context) error {
 		case st.hopeless:
 			return st.Err
 		}
+	}
+	s.mu.Lock()
+	failures := maps.Clone(s.failures)
+	s.mu.Unlock()
+	if len(failures) > 0 && s.Status().State == Connecting {
+		return fmt.Errorf("%w (%w)", context.Cause(ctx), failures)
 	}
 	return s.interrupted(ctx)
 }

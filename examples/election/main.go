@@ -37,7 +37,9 @@ func run(ctx context.Context, out io.Writer) error {
 		defer srv.Close()
 		servers = srv.Addr()
 	}
-	s, err := session.Connect(ctx, servers)
+	connecting, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	s, err := session.Connect(connecting, servers)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -39,7 +40,9 @@ func run(ctx context.Context, out io.Writer) error {
 		defer srv.Close()
 		servers = srv.Addr()
 	}
-	s, err := session.Connect(ctx, servers)
+	connecting, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	s, err := session.Connect(connecting, servers)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,9 @@ func run(ctx context.Context, out io.Writer) error {
 		defer srv.Close()
 		servers = srv.Addr()
 	}
-	s, err := session.Connect(ctx, servers)
+	connecting, stop := context.WithTimeout(ctx, 10*time.Second)
+	defer stop()
+	s, err := session.Connect(connecting, servers)
 	if err != nil {
 		return err
 	}

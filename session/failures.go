@@ -1,0 +1,33 @@
+package session
+
+import (
+	"errors"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// failures maps servers to the latest reason why there is no connection.
+type failures map[string]error
+
+func (f failures) Error() string {
+	var texts []string
+	for _, server := range slices.Sorted(maps.Keys(f)) {
+		texts = append(texts, server+": "+strings.TrimPrefix(plain(f[server]), "session: "))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (f failures) Unwrap() []error { return slices.Collect(maps.Values(f)) }
+
+// plain is an error's text; that of a failed dial without the address.
+func plain(err error) string {
+	var dial *net.OpError
+	var errno syscall.Errno
+	if errors.As(err, &dial) && dial.Op == "dial" && errors.As(dial, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
+}
