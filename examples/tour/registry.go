@@ -61,19 +61,22 @@ func find(ctx context.Context, st *stage) error {
 		return err
 	}
 	ann.say("is told: %v", first.Err())
+	if err := next(ctx, greeters, func() bool { return len(greeters.Instances()) == 1 }); err != nil {
+		return err
+	}
 	ann.mend()
 	if err := next(ctx, first, func() bool { return first.Err() == nil }); err != nil {
 		return err
 	}
 	ann.say("is registered again, in session 0x%x", ann.Status().ID)
+	// Cleo hears of it a moment later, and leaves ann alone for a rest.
+	if err := next(ctx, greeters, func() bool { return len(greeters.Instances()) == 2 }); err != nil {
+		return err
+	}
 	if err := work(ctx, rest); err != nil {
 		return err
 	}
-	for {
-		if who, err := cleo.call(ctx, greeters, turns); err != nil || who == ann.name {
-			return err
-		}
-	}
+	return calls(2) // one each
 }
 
 // rest is how long cleo leaves an instance alone that has not answered.
