@@ -16,7 +16,7 @@ func newQueue(a *app) *cobra.Command {
 	return group("queue", "Pass items from those who produce them to those who consume them",
 		`Pass items from those who produce them to those who consume them, in order, each to
 one.`,
-		newQueuePush(a), newQueuePop(a), newQueueWork(a), newQueueLen(a), newQueueLs(a))
+		newQueuePush(a), newQueuePop(a), newQueueWork(a), newQueueLen(a), newQueueLs(a), newQueueDead(a))
 }
 
 // layoutFlag is --layout, whose nodes to use.

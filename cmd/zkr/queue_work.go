@@ -15,7 +15,7 @@ import (
 )
 
 func newQueueWork(a *app) *cobra.Command {
-	var concurrency int
+	var concurrency, attempts int
 	var once bool
 	var grace time.Duration
 	cmd := &cobra.Command{
@@ -24,6 +24,8 @@ func newQueueWork(a *app) *cobra.Command {
 		Long: `Claim items and run CMD for each, with the item on stdin. If CMD exits with 0, the
 item is taken out of the queue, and else put back into its place. When zkr dies, its
 items go to others at the end of its session; so an item may be worked on twice.
+With --attempts N, an item whose N-th attempt fails becomes a dead letter instead of
+being put back (see zkr queue dead).
 
 CMD is run as that of zkr lock is. Its environment has ZKR_PATH, ZKR_ITEM (the id) and
 ZKR_ATTEMPT (1 for the first). INT and TERM go to the commands that run, and when they
@@ -38,6 +40,7 @@ be executed, 127 if it is not found.`,
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&concurrency, "concurrency", 1, "work on up to `N` items at a time")
+	fs.IntVar(&attempts, "attempts", 0, "try an item up to `N` times; 0 is no limit")
 	fs.BoolVar(&once, "once", false, "work on one item only")
 	fs.DurationVar(&grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the item is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -49,12 +52,14 @@ be executed, 127 if it is not found.`,
 			return usage("a command is missing; it comes after --")
 		case concurrency <= 0:
 			return usage("--concurrency %d", concurrency)
+		case attempts < 0:
+			return usage("--attempts %d", attempts)
 		case once && concurrency > 1:
 			return usage("--once and --concurrency exclude each other")
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
-		w := &worker{app: a, path: path, command: command, grace: grace, concurrency: concurrency}
+		w := &worker{app: a, path: path, command: command, grace: grace, concurrency: concurrency, attempts: attempts}
 		return w.run(once)
 	}
 	return cmd
@@ -68,6 +73,7 @@ type worker struct {
 	command     *command
 	grace       time.Duration
 	concurrency int
+	attempts    int // 0 is no limit
 
 	mu     sync.Mutex
 	killed int // the exit code of a command that was killed by a signal to zkr
@@ -101,7 +107,10 @@ func (w *worker) one(q *queue.Queue[[]byte]) error {
 	ctx, cancel := context.WithTimeout(w.sig.patience, goodbye)
 	defer cancel()
 	settle := item.Ack
-	if err != nil || code != 0 {
+	switch {
+	case err == nil && code != 0 && w.last(item):
+		settle = func(ctx context.Context) error { return item.Bury(ctx, exitCode(code)) }
+	case err != nil || code != 0:
 		settle = item.Nack
 	}
 	switch serr := settle(ctx); {
@@ -122,17 +131,25 @@ func (w *worker) one(q *queue.Queue[[]byte]) error {
 func (w *worker) all(q *queue.Queue[[]byte]) error {
 	ctx, stop := context.WithCancelCause(w.sig.waiting)
 	defer stop(nil)
+	options := []queue.ConsumeOption{queue.Concurrency(w.concurrency)}
+	if w.attempts > 0 {
+		options = append(options, queue.MaxAttempts(w.attempts))
+	}
 	err := q.Consume(ctx, func(_ context.Context, item *queue.Item[[]byte]) error {
 		code, err := w.work(item)
 		switch {
 		case err != nil:
 			stop(err) // no other item would fare better
 		case code != 0:
-			err = fmt.Errorf("exit code %d", code)
-			w.notice("%s: %s has ended with %d for %s, which is put back", w.path, w.command.argv[0], code, item.ID)
+			err = exitCode(code)
+			outcome := "is put back"
+			if w.last(item) {
+				outcome = "becomes a dead letter"
+			}
+			w.notice("%s: %s has ended with %d for %s, which %s", w.path, w.command.argv[0], code, item.ID, outcome)
 		}
 		return err
-	}, queue.Concurrency(w.concurrency))
+	}, options...)
 	switch {
 	case w.sig.waiting.Err() == nil:
 		return err
@@ -141,6 +158,13 @@ func (w *worker) all(q *queue.Queue[[]byte]) error {
 	}
 	return w.sig.verdict()
 }
+
+// last reports whether a failed attempt at an item is its last.
+func (w *worker) last(item *queue.Item[[]byte]) bool {
+	return w.attempts > 0 && item.Attempt >= w.attempts
+}
+
+func exitCode(code int) error { return fmt.Errorf("exit code %d", code) }
 
 // work runs the command for an item, and gives its exit code. An error says that it
 // could not be run.

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/queue"
+)
+
+func newQueueDead(a *app) *cobra.Command {
+	return group("dead", "List, requeue or drop dead letters",
+		`List, requeue or drop dead letters: items that were taken out of the queue because
+their last attempt failed (see zkr queue work --attempts), or because they are corrupt.`,
+		newQueueDeadLs(a),
+		newQueueDeadVerb(a, "requeue", "Put dead letters back into the queue",
+			`Put the dead letters with these IDs, or all if there is none, back into the queue: at
+the end of their priority, with their attempts uncounted.`,
+			(*queue.Queue[[]byte]).Requeue),
+		newQueueDeadVerb(a, "drop", "Remove dead letters",
+			`Remove the dead letters with these IDs, or all if there is none, permanently.`,
+			(*queue.Queue[[]byte]).Drop))
+}
+
+func newQueueDeadLs(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ls PATH",
+		Short: "Print the dead letters",
+		Long: `Print a line for each dead letter: its id, its attempts, since when it is dead, its
+value, and the reason.
+
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
+if the output cannot be written.`,
+		Args: onlyPath,
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.look(func(ctx context.Context, c *client) error {
+			for l, err := range c.queue(args[0], queue.Native).DeadLetters(ctx) {
+				if err == nil {
+					err = a.tellDeadLetter(l)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (a *app) tellDeadLetter(l queue.DeadLetter) error {
+	since := l.Since.Format(time.RFC3339)
+	return a.answer(fmt.Sprintf("%s %d %s %s %s", l.ID, l.Attempts, since, inLine(l.Data), inLine([]byte(l.Reason))), struct {
+		ID       string `json:"id"`
+		Attempts int    `json:"attempts"`
+		Since    string `json:"since"`
+		Reason   string `json:"reason"`
+		payload
+	}{l.ID, l.Attempts, since, l.Reason, newPayload(l.Data)})
+}
+
+// newQueueDeadVerb makes a command that does something with dead letters and
+// prints their ids.
+func newQueueDeadVerb(a *app, verb, short, long string, do func(*queue.Queue[[]byte], context.Context, string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   verb + " PATH [ID...]",
+		Short: short,
+		Long: long + ` Print their IDs.
+
+Exit codes: 0, 1 if there is no such dead letter, 2 for bad usage, 3 if no server can
+be reached or the session is lost, 4 if not authorised, 5 if the output cannot be
+written.`,
+		Args: func(cmd *cobra.Command, args []string) error { return onlyPath(cmd, args[:min(1, len(args))]) },
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.look(func(ctx context.Context, c *client) error {
+			q := c.queue(args[0], queue.Native)
+			ids := args[1:]
+			if len(ids) == 0 {
+				for l, err := range q.DeadLetters(ctx) {
+					if err != nil {
+						return err
+					}
+					ids = append(ids, l.ID)
+				}
+			}
+			var failed error
+			for _, id := range ids {
+				err := do(q, ctx, id)
+				if err == nil {
+					err = a.answer(id, struct {
+						ID string `json:"id"`
+					}{id})
+				}
+				if err != nil {
+					failed = errors.Join(failed, err)
+				}
+				if ctx.Err() != nil {
+					break
+				}
+			}
+			return failed
+		})
+	}
+	return cmd
+}
