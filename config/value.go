@@ -112,12 +112,12 @@ func (v *Value[T]) take(snap *view.Snapshot) {
 		})
 	default:
 		v.replace(func(now state[T]) (state[T], bool) {
-			older := n.Stat.Mzxid < now.seen && snap.Epoch <= now.epoch // than a write of our own
+			older := n.Stat.Mzxid < now.seen && snap.Epoch() <= now.epoch // than a write of our own
 			same := n.Stat.Mzxid == now.seen && bytes.Equal(n.Data, now.data)
 			if older || same {
 				return now.judged(now.verdict)
 			}
-			now.seen, now.epoch, now.data = n.Stat.Mzxid, snap.Epoch, n.Data
+			now.seen, now.epoch, now.data = n.Stat.Mzxid, snap.Epoch(), n.Data
 			good, err := v.cell.decode(n.Data, n.Stat)
 			return now.wrote(good, err, v.history), true
 		})

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
@@ -113,8 +114,8 @@ func (f curatorFormat) payload(in Instance) json.RawMessage {
 	return o.encode()
 }
 
-func (curatorFormat) decode(name string, o object) ([]Instance, error) {
-	in, err := decodeEnvelope(name, o)
+func (curatorFormat) decode(_ string, o object) ([]Instance, error) {
+	in, err := decodeEnvelope(o)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (curatorFormat) decode(name string, o object) ([]Instance, error) {
 }
 
 // decodeEnvelope reads everything but the payload.
-func decodeEnvelope(name string, o object) (in Instance, err error) {
+func decodeEnvelope(o object) (in Instance, err error) {
 	var address string
 	var port, tls, registered int64
 	enabled := true
@@ -154,8 +155,10 @@ func decodeEnvelope(name string, o object) (in Instance, err error) {
 			return Instance{}, err
 		}
 	}
-	if in.ID == "" {
-		in.ID = name
+	for key, value := range map[string]string{"name": in.Service, "id": in.ID, "address": address} {
+		if value == "" {
+			return Instance{}, fmt.Errorf("%s: missing", key)
+		}
 	}
 	if port == 0 { // it serves TLS only
 		port = tls
@@ -178,7 +181,11 @@ func (o object) portNumber(key string) (int64, error) {
 	return n, err
 }
 
+// joinHostPort also takes an IPv6 address in brackets, as some programs write it.
 func joinHostPort(host string, port int64) string {
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+		host = inner[:len(inner)-1]
+	}
 	if port == 0 || host == "" {
 		return host
 	}

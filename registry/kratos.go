@@ -119,7 +119,9 @@ func (kratosFormat) decode(name string, o object) ([]Instance, error) {
 			return nil, errors.New("endpoints: not a list of strings")
 		}
 	}
-	in.Addr, in.TLSPort = kratosAddr(in.Endpoints)
+	if in.Addr, in.TLSPort = kratosAddr(in.Endpoints); in.Service == "" || in.Addr == "" {
+		return nil, errors.New("name or endpoints: missing")
+	}
 	in.Extra = o.others(kratosKeys...)
 	in.take(statusEntry, weightEntry)
 	return []Instance{in}, nil

@@ -164,19 +164,17 @@ func TestReading(t *testing.T) {
 		layout, node, json string
 		want               []registry.Instance
 	}{
-		{"curator", "n", `{"name":"x"}`, []registry.Instance{{ID: "n"}}},
-		{"curator", "n", `{"id":"i","address":"a","port":null,"sslPort":443,"serviceType":"STATIC"}`, []registry.Instance{{ID: "i", Addr: "a:443", TLSPort: 443}}},
-		{"curator", "n", `{"id":"i","address":"a","payload":7,"tag":"t"}`,
+		{"curator", "n", `{"name":"x","id":"i","address":"a","port":null,"sslPort":443,"serviceType":"STATIC"}`, []registry.Instance{{ID: "i", Addr: "a:443", TLSPort: 443}}},
+		{"curator", "n", `{"name":"x","id":"i","address":"a","payload":7,"tag":"t"}`,
 			[]registry.Instance{{ID: "i", Addr: "a", Payload: json.RawMessage("7"), Extra: map[string]json.RawMessage{"tag": json.RawMessage(`"t"`)}}}},
-		{"curator", "n", ` { "address" : "a" , "port" : "80", "payload": {"@class": "X", "s": "\u00e9", "n": 1, "weight": "0"}} ` + "\n",
+		{"curator", "n", ` { "name": "x", "id": "n", "address" : "a" , "port" : "80", "payload": {"@class": "X", "s": "\u00e9", "n": 1, "weight": "0"}} ` + "\n",
 			[]registry.Instance{{ID: "n", Addr: "a:80", Meta: map[string]string{"s": "é", "weight": "0"}, Payload: json.RawMessage(`{"@class": "X", "s": "\u00e9", "n": 1, "weight": "0"}`)}}},
-		{"curator", "n", `{"address":"a","uriSpec":{"parts":[{"value":"{","variable":false},{"value":"id","variable":true}]}}`, []registry.Instance{{ID: "n", Addr: "a", URISpec: "{[}{id}"}}},
-		{spring, "n", `{"address":"a","port":1,"payload":{"metadata":{"instance_status":"STARTING","n":1}}}`, []registry.Instance{{ID: "n", Addr: "a:1", Disabled: true, Meta: map[string]string{"n": "1"}}}},
-		{spring, "n", `{"address":"a","port":1,"payload":null}`, []registry.Instance{{ID: "n", Addr: "a:1"}}},
+		{"curator", "n", `{"name":"x","id":"n","address":"a","uriSpec":{"parts":[{"value":"{","variable":false},{"value":"id","variable":true}]}}`, []registry.Instance{{ID: "n", Addr: "a", URISpec: "{[}{id}"}}},
+		{spring, "n", `{"name":"x","id":"n","address":"a","port":1,"payload":{"metadata":{"instance_status":"STARTING","n":1}}}`, []registry.Instance{{ID: "n", Addr: "a:1", Disabled: true, Meta: map[string]string{"n": "1"}}}},
+		{spring, "n", `{"name":"x","id":"n","address":"a","port":1,"payload":null}`, []registry.Instance{{ID: "n", Addr: "a:1"}}},
 		{micro, "n", `{"name":"svc","nodes":[{"id":"1","address":"a","port":5,"metadata":null},{"id":"2","address":"b:6","metadata":{"k":"v"}}]}`,
 			[]registry.Instance{{ID: "1", Addr: "a:5"}, {ID: "2", Addr: "b:6", Meta: map[string]string{"k": "v"}}}},
-		{kratos, "n", `{"endpoints":["grpcs://a:1"],"metadata":{"weight":"010"}}`, []registry.Instance{{ID: "n", Addr: "a:1", TLSPort: 1, Endpoints: []string{"grpcs://a:1"}, Meta: map[string]string{"weight": "010"}}}},
-		{kratos, "n", `{}`, []registry.Instance{{ID: "n"}}},
+		{kratos, "n", `{"name":"x","endpoints":["grpcs://a:1"],"metadata":{"weight":"010"}}`, []registry.Instance{{ID: "n", Addr: "a:1", TLSPort: 1, Endpoints: []string{"grpcs://a:1"}, Meta: map[string]string{"weight": "010"}}}},
 		{serverSet, "member_1", `{"serviceEndpoint":{"host":"a","port":1},"additionalEndpoints":[],"status":"WARNING"}`, []registry.Instance{{ID: "member_1", Addr: "a:1", Meta: map[string]string{"shard": "0"}}}},
 		{serverSet, "m", `{"serviceEndpoint":{"host":"a","port":1},"additionalEndpoints":{"https":{"host":"b","port":2}},"status":"DEAD","shard":-1}`,
 			[]registry.Instance{{ID: "m", Addr: "a:1", Disabled: true, Endpoints: []string{"https://b:2"}, Meta: map[string]string{"shard": "-1"}}}},
@@ -273,7 +271,7 @@ func TestHugeNode(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	var b strings.Builder
-	b.WriteString(`{"address":"a","port":1`)
+	b.WriteString(`{"name":"svc","id":"huge","address":"a","port":1`)
 	for i := range 50000 {
 		fmt.Fprintf(&b, `,"key %d":"%d"`, i, i)
 	}

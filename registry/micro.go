@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,6 +96,9 @@ func (microFormat) decode(name string, o object) ([]Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	if service == "" {
+		return nil, errors.New("name: missing")
+	}
 	version, err := o.text("version")
 	if err != nil {
 		return nil, err
@@ -143,8 +145,11 @@ func microNode(o object) (in Instance, err error) {
 	if err != nil {
 		return in, err
 	}
-	if _, _, err := net.SplitHostPort(in.Addr); err != nil && port != 0 {
-		in.Addr = net.JoinHostPort(in.Addr, strconv.FormatInt(port, 10))
+	if in.Addr == "" {
+		return in, errors.New("address: missing")
+	}
+	if _, _, err := net.SplitHostPort(in.Addr); err != nil {
+		in.Addr = joinHostPort(in.Addr, port)
 	}
 	if in.Meta, err = o.texts("metadata"); err != nil {
 		return in, err

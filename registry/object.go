@@ -119,8 +119,8 @@ func (o object) flag(key string, standard bool) (b bool, err error) {
 	return b, err
 }
 
-// texts reads an object of strings, nil if it is empty. What else is not an object
-// or a list counts as it is written.
+// texts reads an object of strings, nil if it is empty. Numbers and booleans count as
+// they are written, and a null as if its key were absent.
 func (o object) texts(key string) (map[string]string, error) {
 	v := o.get(key)
 	if v == nil {
@@ -134,6 +134,8 @@ func (o object) texts(key string) (map[string]string, error) {
 	for _, e := range p {
 		s := string(e.value)
 		switch s[0] {
+		case 'n':
+			continue
 		case '"':
 			if err := json.Unmarshal(e.value, &s); err != nil {
 				return nil, fmt.Errorf("%s: %w", key, err)

@@ -30,13 +30,14 @@ type options struct {
 	enabled   bool
 	malformed func(error)
 	rest      time.Duration
+	grace     time.Duration // negative: the session timeout
 }
 
 // defaultRest is for how long an instance is passed over after an error.
 const defaultRest = 10 * time.Second
 
 func newOptions(opts []Option) options {
-	o := options{malformed: func(error) {}, rest: defaultRest}
+	o := options{malformed: func(error) {}, rest: defaultRest, grace: -1}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -67,3 +68,13 @@ func WithMalformed(f func(error)) Option { return func(o *options) { o.malformed
 // WithRest says for how long a Resolver passes over an instance after NoteError;
 // the default is 10 s.
 func WithRest(d time.Duration) Option { return func(o *options) { o.rest = d } }
+
+// WithOutageGrace says for how long a Resolver goes on showing instances that have
+// not come back after an outage that has ended its ZooKeeper session; the default is
+// the session timeout. When many processes come back at the same time, each finds the
+// others' instances missing for a moment, though none of them has stopped. An
+// instance that has come back, or another at its address, takes the place of what was
+// kept; one that goes after that disappears at once. 0 keeps nothing.
+func WithOutageGrace(d time.Duration) Option {
+	return func(o *options) { o.grace = max(d, 0) }
+}

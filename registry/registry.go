@@ -70,24 +70,23 @@ func (r *Registry) Lookup(ctx context.Context, service string) ([]Instance, erro
 // Services returns the names of the services that have instances, sorted. In
 // layout Micro a slash in a name appears as "-".
 //
-// It takes two round trips, a list and a read of the node of every service.
+// It takes four round trips as a rule: two for the nodes of the services, one for their
+// lists and one for a node of each. Nodes that are no instances may cost more. In layout
+// Spring, where the name of a service may have slashes, that is for each level.
 func (r *Registry) Services(ctx context.Context) ([]string, error) {
 	if err := session.CheckPath(r.root); err != nil {
 		return nil, &session.OpError{Op: "list services", Path: r.root, Err: errors.Unwrap(err)}
 	}
-	nodes, err := r.children(ctx, r.root)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, n := range nodes {
-		if n.Err != nil || n.Stat.NumChildren > 0 {
-			_, name := session.Split(n.Path)
-			names = append(names, name)
+	for {
+		e, err := r.session.Epoch(ctx)
+		if err != nil {
+			return nil, &session.OpError{Op: "list services", Path: r.root, Err: err}
+		}
+		names, err := r.servicesIn(ctx, e)
+		if !errors.Is(err, session.ErrExpired) {
+			return names, err
 		}
 	}
-	slices.Sort(names)
-	return names, nil
 }
 
 // flight is how many nodes are read at once.
@@ -204,9 +203,15 @@ func (rd *reader) decode(service string, n session.Node) (list []Instance, err e
 	if n.Err != nil && len(n.Data) == 0 {
 		return nil, unwrapped(n.Err)
 	}
+	if rd.registry.options.layout == Spring && len(n.Data) == 0 && n.Err == nil {
+		return nil, nil // a part of the name of a service
+	}
+	_, name := session.Split(n.Path)
+	if f, ok := rd.registry.format.(interface{ skips(name string) bool }); ok && f.skips(name) {
+		return nil, nil
+	}
 	o, err := parseObject(n.Data)
 	if err == nil {
-		_, name := session.Split(n.Path)
 		list, err = rd.registry.format.decode(name, o)
 	}
 	if err != nil {

@@ -44,6 +44,10 @@ func (serverSetFormat) node(id string) (string, error) {
 	return id, nil
 }
 
+// skips reports whether a node is no member, and is not meant to be one: Finagle keeps
+// the weights of members in nodes named vector_NUMBER.
+func (serverSetFormat) skips(name string) bool { return strings.HasPrefix(name, "vector_") }
+
 func (serverSetFormat) complete(in *Instance) error {
 	if err := in.refuse(ServerSet, serverSetKeys, "Payload", "URISpec"); err != nil {
 		return err
@@ -184,6 +188,9 @@ func decodeEndpoint(data json.RawMessage) (string, error) {
 	host, err := o.text("host")
 	if err != nil {
 		return "", err
+	}
+	if host == "" {
+		return "", errors.New("host: missing")
 	}
 	port, err := o.portNumber("port")
 	return joinHostPort(host, port), err

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"strings"
 )
 
 // springFormat is Curator's JSON around the payload of Spring Cloud Zookeeper.
@@ -13,6 +14,16 @@ const (
 )
 
 var springPayloadKeys = []string{classKey, "id", "name", "metadata"}
+
+// dir is the path of a service: in Spring's, a name may have slashes.
+func (springFormat) dir(service string) (string, error) {
+	for name := range strings.SplitSeq(service, "/") {
+		if err := checkName("service", name); err != nil {
+			return "", err
+		}
+	}
+	return service, nil
+}
 
 func (springFormat) complete(in *Instance) error {
 	if in.URISpec == "" {
@@ -47,8 +58,8 @@ func (f springFormat) encode(in Instance, old object) object {
 	return f.finish(f.envelope(in, p.encode()), in, old)
 }
 
-func (springFormat) decode(name string, o object) ([]Instance, error) {
-	in, err := decodeEnvelope(name, o)
+func (springFormat) decode(_ string, o object) ([]Instance, error) {
+	in, err := decodeEnvelope(o)
 	if err != nil {
 		return nil, err
 	}

@@ -250,7 +250,7 @@ func TestRoundTrips(t *testing.T) {
 			{"Update", 2, func() { err = g.Update(t.Context(), registry.Instance{Addr: "a:1"}) }},
 			{"Deregister", 1, func() { deregister(t, g) }},
 			{"Lookup", 2, func() { _, err = r.Lookup(t.Context(), "web") }},
-			{"Services", 2, func() { _, err = r.Services(t.Context()) }},
+			{"Services", 4, func() { _, err = r.Services(t.Context()) }},
 			{"Resolve", 2, func() { v, err = r.Resolve(t.Context(), "web") }},
 			{"Deregister, seen by a Resolver", 2, func() {
 				changed := v.Changed()

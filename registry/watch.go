@@ -50,7 +50,11 @@ func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance
 			return
 		}
 		rd := r.reader()
-		follow(ctx, r.session, r.root, view.Options{Depth: 2, Patience: patience}, func(s *view.Snapshot) map[string][]Instance {
+		depth := 2
+		if r.options.layout == Spring { // whose names of services may have slashes
+			depth = view.Unlimited
+		}
+		follow(ctx, r.session, r.root, view.Options{Depth: depth, Patience: patience}, func(s *view.Snapshot) map[string][]Instance {
 			all := rd.services(s)
 			r.report(rd.problems())
 			return all
@@ -101,7 +105,9 @@ func (rd *reader) service(service, dir string, s *view.Snapshot) []Instance {
 func (rd *reader) services(s *view.Snapshot) map[string][]Instance {
 	all := make(map[string][]Instance)
 	for _, n := range s.Nodes {
-		if service, _, ok := strings.Cut(n.Path, "/"); ok {
+		i := strings.LastIndexByte(n.Path, '/')
+		if i > 0 {
+			service := n.Path[:i]
 			if list := rd.read(service, inSession(rd.registry.root, n)); len(list) > 0 {
 				all[service] = append(all[service], list...)
 			}

@@ -174,7 +174,8 @@ func (f *follower) drop() {
 
 // snapshot collects what has been read.
 func (f *follower) snapshot(settled bool) *Snapshot {
-	s := &Snapshot{Settled: settled, Epoch: f.epoch.Number(), Exists: !f.entries[""].gone, Root: f.entries[""].shown(), absences: f.absences}
+	s := &Snapshot{Settled: settled, Exists: !f.entries[""].gone, Root: f.entries[""].shown(), absences: f.absences}
+	s.epoch.Store(f.epoch.Number())
 	for path, e := range f.entries {
 		if path != "" {
 			s.Nodes = append(s.Nodes, e.shown())

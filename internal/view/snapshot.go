@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -44,12 +45,14 @@ type Snapshot struct {
 	Nodes []Node
 	// Settled says that this is one state of the tree, as it was at one moment.
 	// It may be false only if the view's Patience came to an end.
-	Settled bool
-	// Epoch is the number of the epoch in which this was read.
-	Epoch uint64
-
-	absences int // how often the view has found no such node
+	Settled  bool
+	absences int           // how often the view has found no such node
+	epoch    atomic.Uint64 // see Epoch
 }
+
+// Epoch is the number of the latest epoch in which this was read. It grows when a
+// later session finds nothing changed.
+func (s *Snapshot) Epoch() uint64 { return s.epoch.Load() }
 
 // Find returns the node of a path relative to the root.
 func (s *Snapshot) Find(path string) (Node, bool) {

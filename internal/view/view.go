@@ -219,6 +219,7 @@ func (v *View) Close() {
 func (v *View) publish(next state) {
 	now := v.state.Load()
 	if now.snapshot != nil && next.snapshot != nil && next.snapshot.equal(now.snapshot) {
+		now.snapshot.epoch.Store(next.snapshot.Epoch())
 		next.snapshot = now.snapshot
 	}
 	if next.snapshot == now.snapshot && (next.stale == nil) == (now.stale == nil) && next.end == nil {
