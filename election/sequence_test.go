@@ -17,7 +17,7 @@ func TestSequenceEnds(t *testing.T) {
 		if _, _, err := s.Create(t.Context(), "/election", nil); err != nil {
 			t.Fatal(err)
 		}
-		srv.EndSequence("/election")
+		srv.EndSequenceInBursts("/election", 3)
 		terms := make(chan *election.Term)
 		ids := []string{"a", "b", "c", "d"}
 		for _, id := range ids {

@@ -62,7 +62,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	}
 	if h.ended {
 		for _, p := range []string{path, permits + "/locks", permits + "/leases"} {
-			endSequence(h, h.srv, sessions[0], p)
+			endSequence(h, h.srv, sessions[0], p, 3)
 		}
 	}
 	ctx, cancel := context.WithTimeout(h.Context(), 5*time.Minute)

@@ -3,6 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -19,8 +20,17 @@ import (
 // have given it to one.
 const lastNumber = "2147483647"
 
-// endSequence creates a persistent node whose children all get the last number.
-func endSequence(t testing.TB, srv *zktest.Server, s *session.Session, path string) {
+// inBursts runs a test where all children get the last number, and where every
+// third does, as on real servers on which several creates are in flight.
+func inBursts(t *testing.T, test func(t *testing.T, n uint8)) {
+	for _, n := range []uint8{1, 3} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, n) }) })
+	}
+}
+
+// endSequence creates a persistent node whose children get the last number, in
+// bursts of n.
+func endSequence(t testing.TB, srv *zktest.Server, s *session.Session, path string, n uint8) {
 	t.Helper()
 	if err := s.CreateAncestors(t.Context(), path); err != nil {
 		t.Fatal(err)
@@ -28,13 +38,13 @@ func endSequence(t testing.TB, srv *zktest.Server, s *session.Session, path stri
 	if _, _, err := s.Create(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
 	}
-	srv.EndSequence(path)
+	srv.EndSequenceInBursts(path, n)
 }
 
 // Contenders from before the end of the numbers and from after it own one after
 // the other, in the order in which they came, whichever session they are of.
 func TestSequenceEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBursts(t, func(t *testing.T, burst uint8) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), srv.Session(t)
 		holder := mustLock(t, lock.New(a, path))
@@ -48,12 +58,12 @@ func TestSequenceEnds(t *testing.T) {
 			synctest.Wait()
 		}
 		wait(0, b)
-		srv.EndSequence(path)
-		const n = 12
+		srv.EndSequenceInBursts(path, burst)
+		const n = 13
 		for i := 1; i < n; i++ {
 			wait(i, []*session.Session{a, b, srv.Session(t)}[i%3])
 		}
-		if got := strings.Count(srv.Tree(), "lock-"+lastNumber); got != n-1 {
+		if got := strings.Count(srv.Tree(), "lock-"+lastNumber); got != (n-1)/int(burst) {
 			t.Fatalf("%d contenders have the last number:\n%s", got, srv.Tree())
 		}
 		if _, err := lock.New(b, path).TryLock(t.Context()); !errors.Is(err, lock.ErrLocked) {
@@ -81,10 +91,10 @@ func TestSequenceEnds(t *testing.T) {
 // A writer with the last number leaves a reader in its place, before all who
 // wait.
 func TestReadWriteSequenceEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBursts(t, func(t *testing.T, burst uint8) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
-		endSequence(t, srv, s, path)
+		endSequence(t, srv, s, path, burst)
 		m := lock.NewRW(s, path)
 		first := take(t, m.Lock)
 		second := taking(t, lock.NewRW(srv.Session(t), path).Lock)
@@ -117,11 +127,11 @@ func TestReadWriteSequenceEnds(t *testing.T) {
 }
 
 func TestSemaphoreSequenceEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBursts(t, func(t *testing.T, burst uint8) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
 		for _, p := range []string{permits + "/locks", permits + "/leases"} {
-			endSequence(t, srv, s, p)
+			endSequence(t, srv, s, p, burst)
 		}
 		m := lock.NewSemaphore(s, permits, 2)
 		first, second := take(t, m.Acquire), take(t, m.Acquire)
@@ -154,7 +164,7 @@ func TestSequenceEndsBesideForeignContender(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t)
 				s, foreign := srv.Session(t), srv.Session(t)
-				endSequence(t, srv, s, path)
+				endSequence(t, srv, s, path, 2)
 				m := lock.New(s, path)
 				holder := mustLock(t, m)
 				if _, _, err := foreign.Create(t.Context(), path+"/"+node, nil, session.Ephemeral(), session.Sequential()); err != nil {

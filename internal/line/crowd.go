@@ -15,7 +15,7 @@ type crowd struct {
 	line  Line
 	epoch *session.Epoch
 
-	created sync.Map // the czxids of nodes with the last number, by name
+	created sync.Map // the czxids of nodes past the end of the numbers, by name
 
 	mu      sync.Mutex
 	members int

@@ -113,7 +113,7 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 		return nil, err
 	}
 	p.claim = lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
-	if own := p.own(); own.sequence == lastSequence {
+	if own := p.own(); pastEnd(own.sequence) {
 		crowd.created.Store(own.name, own.created)
 	}
 	if p.claim.Hold, err = e.HoldFor(ctx, l.StopTime); err != nil {

@@ -110,20 +110,30 @@ func (n Naming) parse(name string) (mark Marker, seq int32, digits string, ok bo
 // name: it has the same number, but is not sequential. name must be that of the
 // first contender.
 //
-// The heir of the last number gets the number before it, because contenders with
-// the last number are ordered by creation, and the heir is younger than those who
-// wait. That number is free: its node stood before the first contender.
+// The heir of a contender past the end gets the number before it, because
+// contenders past the end are ordered by creation, and the heir is younger than
+// those who wait. That number is free: its node stood before the first contender.
 func (n Naming) Heir(guid, name string) string {
 	_, seq, digits, _ := n.parse(name)
-	if seq == lastSequence {
+	if pastEnd(seq) {
 		digits = strconv.Itoa(lastSequence - 1)
 	}
 	return n.Prefix(guid) + digits
 }
 
 // lastSequence is the number that real servers give to every sequential child
-// once they have given it to one. Older servers count on with -2147483648.
+// once they have given it to one, unless creates are in flight: they count on
+// from -2147483648 for these, and give out the last number again afterwards.
+// Older servers count on in any case.
 const lastSequence = math.MaxInt32
+
+// pastEnd reports whether seq is the last number, or one of those behind it, which
+// real servers may give out again and in another order. No server has so many
+// creates in flight.
+func pastEnd(seq int32) bool {
+	const inFlight = 1 << 20
+	return uint32(seq-lastSequence) <= inFlight
+}
 
 // own reports whether a contender's name has been made by a Prefix of this
 // module. Other clients order equal numbers by name or not at all.

@@ -55,7 +55,7 @@ func (p *Place) look(r *roster) error {
 func (p *Place) own() contender {
 	_, name := session.Split(p.claim.Path)
 	own, _ := p.line.contender(name)
-	if own.sequence == lastSequence {
+	if pastEnd(own.sequence) {
 		own.created = p.claim.Token
 	}
 	return own

@@ -16,7 +16,7 @@ type contender struct {
 	name     string
 	kind     Kind
 	sequence int32
-	created  session.Zxid // of one of several with the last number, else 0 or that
+	created  session.Zxid // of one of several past the end of the numbers, else 0 or that
 	foreign  bool         // made by another client
 }
 
@@ -30,15 +30,15 @@ func (l *Line) contender(name string) (contender, bool) {
 
 // contenders picks those who stand in line out of a list of children, in order.
 //
-// Nodes with the last number are ordered by creation. If there are several,
+// Nodes past the end of the numbers are ordered by creation. If there are several,
 // contenders reads the stats of those that created does not hold, in one flight,
 // and leaves out those that have gone meanwhile. created maps names to zxids.
 func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string, created *sync.Map) ([]contender, error) {
 	var cs []contender
-	last := make(map[string]bool) // the names of those with the last number
+	last := make(map[string]bool) // the names of those past the end
 	for _, name := range names {
 		if c, ok := l.contender(name); ok {
-			if c.sequence == lastSequence {
+			if pastEnd(c.sequence) {
 				last[name] = true
 			}
 			cs = append(cs, c)
@@ -91,15 +91,30 @@ func (l *Line) readCreated(ctx context.Context, e *session.Epoch, names map[stri
 }
 
 // compare is for sorting: it is right as long as numbers lie less than 2^31
-// apart. Of two that compare equal, one is the heir of the other.
+// apart, or one of them is past the end. Of two that compare equal, one is the heir of the other.
 func (c contender) compare(d contender) int {
 	switch {
+	case pastEnd(c.sequence) && pastEnd(d.sequence):
+		return cmp.Compare(c.created, d.created)
+	case pastEnd(c.sequence): // and d is not, however far away it is
+		return numbered(d.sequence)
+	case pastEnd(d.sequence):
+		return -numbered(c.sequence)
 	case before(c.sequence, d.sequence):
 		return -1
 	case before(d.sequence, c.sequence):
 		return 1
 	}
-	return cmp.Compare(c.created, d.created)
+	return 0
+}
+
+// numbered is the order of a node past the end of the numbers beside one with
+// another number: behind it, unless that number is negative and so comes later.
+func numbered(other int32) int {
+	if other < 0 {
+		return -1
+	}
+	return 1
 }
 
 // roster is who stood in line at one moment, in order.
@@ -122,15 +137,15 @@ func (r *roster) before(own contender) (ahead []contender, found bool) {
 	return ahead, false
 }
 
-// checkEnd fails if the order of a node among those with the last number is not
-// known because another client's node is one of them.
+// checkEnd fails if the order of a node among those past the end is not known
+// because another client's node is one of them.
 func (r *roster) checkEnd(own contender) error {
-	if own.sequence != lastSequence {
+	if !pastEnd(own.sequence) {
 		return nil
 	}
 	for _, c := range slices.Backward(r.standing) {
-		if c.foreign && c.sequence == lastSequence {
-			return fmt.Errorf("%w; another client's node has it, too: %s", session.ErrSequenceEnd, c.name)
+		if c.foreign && pastEnd(c.sequence) {
+			return fmt.Errorf("%w; another client's node has it or one behind it: %s", session.ErrSequenceEnd, c.name)
 		}
 	}
 	return nil
