@@ -214,7 +214,8 @@ func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, 
 // WatchChildrenSince watches for the next child of a node that comes or goes,
 // and fires at once if one has come or gone after the transaction since (see
 // Stat.Pzxid), or if there is no such node. Unlike WatchChildren it does not read
-// the list of them, however many there are.
+// the list of them, however many there are. It misses children that come to a
+// node that has had 2147483647 of them, which do not change Pzxid.
 func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid) (*Watch, error) {
 	const op = "watch"
 	if err := checkPath(path); err != nil {

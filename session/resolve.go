@@ -142,7 +142,7 @@ func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Re
 		return silent, ignoreNoNode(err)
 	}
 	list := c.reply.(*wire.ChildrenResponse)
-	if Zxid(list.Stat.Pzxid) <= before {
+	if Zxid(list.Stat.Pzxid) <= before && !uncounted(list.Stat.Cversion, list.Stat.NumChildren) {
 		return notCommitted, nil
 	}
 	if !op.create.ephemeral {

@@ -95,6 +95,7 @@ type shared struct {
 	arming     int  // reads under way that will set it
 	held       bool // the server of the present connection holds it
 	absent     bool // it waits for a node to be created
+	uncounted  bool // see uncounted
 }
 
 func newWatches(l *link) *watches {
@@ -164,6 +165,9 @@ func (ws *watches) armed(w *Watch, c *call) {
 	absent := c.op == wire.OpExists && c.code == wire.CodeNoNode
 	if c.err == nil && (c.code == wire.OK || absent) {
 		s.held, s.absent = true, absent
+		if r, ok := c.reply.(*wire.ChildrenResponse); ok {
+			s.uncounted = uncounted(r.Stat.Cversion, r.Stat.NumChildren)
+		}
 		if !w.closed && !(absent && w.existing) {
 			w.generation = ws.link.attachments()
 			s.interested[w] = struct{}{}
@@ -238,6 +242,11 @@ func (ws *watches) fireKey(key watchKey, event int32) {
 	ws.sweep(key, s)
 }
 
+// uncounted reports whether a node has had so many children that new ones do not
+// move its Pzxid any more: the number of creates, of which twice as many are the
+// sum of both, has stopped at 2147483647. Removals move Pzxid in any case.
+func uncounted(cversion, children int32) bool { return cversion+children == -2 }
+
 // rearmLimit keeps one setWatches far below the server's limit of a request.
 const rearmLimit = 128 << 10
 
@@ -250,6 +259,11 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 	var req *wire.SetWatches
 	size := 0
 	for key, s := range ws.byID {
+		if s.uncounted {
+			s.uncounted = false
+			ws.fireKey(key, wire.EventChildrenChanged) // the server may not tell of new children
+			continue
+		}
 		s.held = len(s.interested) > 0
 		if !s.held {
 			continue

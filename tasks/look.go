@@ -101,7 +101,7 @@ func (m *master) lookForTasks(ctx context.Context) error {
 	st := nodes[0].Stat
 	// Half of it, since the sum counts everything twice; and it may have wrapped.
 	created := (doubleCount(st) - 2*uint32(m.next)) / 2
-	if created > maxProbes || m.next == math.MaxInt32 { // where servers since 3.5 stop counting
+	if created > maxProbes || m.next+int32(created) == math.MaxInt32 { // where servers since 3.5 stop counting
 		return m.listTasks(ctx)
 	}
 	var names, paths []string
