@@ -110,6 +110,9 @@ func (s *Server) reap() {
 		t := s.begin(nil)
 		if t.deleteContainer(path) == wire.OK {
 			s.watches.fire(t.triggers, t.zxid)
+			s.replicate(t, func(t *txn) { t.deleteContainer(path) })
+		} else {
+			s.replicate(t, nil)
 		}
 	}
 }

@@ -17,9 +17,12 @@ const lingering = time.Second
 // A conn is one client's connection: a goroutine that reads and one that
 // writes. Everything but the output is guarded by the server's lock.
 type conn struct {
-	server *Server
-	nc     net.Conn
-	ids    []authID
+	server   *Server
+	follower *Follower // that it leads to; nil if to the leader
+	client   *Client   // that it comes from, if known
+	turns    []turn    // of a connection to a follower
+	nc       net.Conn
+	ids      []authID
 
 	session *session      // nil before the handshake and after the session's end
 	id      int64         // of the session, kept beyond its end

@@ -72,6 +72,7 @@ func (s *Server) JumpZxid(zxid int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.zxid = max(s.zxid, zxid)
+	s.replicate(&txn{zxid: s.zxid}, nil)
 }
 
 // RestartEmpty stops the server and starts it again without its data: no nodes,
@@ -84,6 +85,9 @@ func (s *Server) RestartEmpty() error {
 	s.sessions = make(map[int64]*session)
 	s.expiry.buckets = make(map[int64]map[*session]struct{})
 	s.zxid = 0
+	for _, f := range s.followers {
+		f.empty()
+	}
 	s.mu.Unlock()
 	return s.Restart()
 }

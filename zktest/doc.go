@@ -62,6 +62,9 @@
 // answers nonsense, [ExpireBefore] and [ExpireAfter] end the session, and a Delay
 // makes wait. [Server.Fault] takes a function where a Rule does not say enough.
 //
+// A [Follower] is a server that lags behind. A [Client] can be cut off whatever
+// session it has.
+//
 // What befalls sessions: [Server.Partition], [Server.PartitionAll],
 // [Server.Isolate], which plays a follower that is cut off from its leader, and
 // [Server.Expire]. What befalls servers: [Server.Stop], [Server.Restart],

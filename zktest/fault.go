@@ -194,12 +194,12 @@ func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {
 		return more
 	case Cut:
 		more = s.serve(c, q)
-		s.cut(c)
+		c.then(func() { s.cut(c) })
 		return more
 	case Corrupt:
-		c.corrupt = true
+		c.then(func() { c.corrupt = true })
 		more = s.serve(c, q)
-		c.corrupt = false
+		c.then(func() { c.corrupt = false })
 		return more
 	}
 	return s.serve(c, q)

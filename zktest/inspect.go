@@ -63,8 +63,14 @@ func (s *Server) Watches() []Watch {
 			}
 		}
 	}
-	collect(s.watches.nodes, "data", true)
-	collect(s.watches.children, "children", false)
+	all := []watches{s.watches}
+	for _, f := range s.followers {
+		all = append(all, f.watches)
+	}
+	for _, w := range all {
+		collect(w.nodes, "data", true)
+		collect(w.children, "children", false)
+	}
 	slices.SortFunc(list, func(a, b Watch) int {
 		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Kind, b.Kind))
 	})

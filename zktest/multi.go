@@ -7,15 +7,22 @@ import "github.com/zkrecipes/zkrecipes/internal/wire"
 func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 	t := s.begin(c)
 	if len(r.Ops) > 0 && !writes(r.Ops[0].Op) {
-		s.reply(c, xid, wire.CodeMarshallingError, nil)
+		s.replicate(t, nil)
+		c.then(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
 		return
 	}
 	t.revert = true
 	answer := &wire.MultiResponse{Results: make([]wire.MultiResult, 0, len(r.Ops))}
+	steps := func(t *txn) {
+		for _, op := range r.Ops {
+			t.apply(inMulti(op), op.Body)
+		}
+	}
 	for i, op := range r.Ops {
 		res, code := t.apply(inMulti(op), op.Body)
 		if code != wire.OK {
 			t.rollback()
+			steps = nil
 			answer.Results = failed(len(r.Ops), i, code)
 			break
 		}
@@ -23,8 +30,9 @@ func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 		answer.Results = append(answer.Results, res)
 	}
 	s.watches.fire(t.triggers, t.zxid)
+	s.replicate(t, steps)
 	s.watchClock()
-	s.reply(c, xid, wire.OK, answer)
+	c.then(func() { s.reply(c, xid, wire.OK, answer) })
 }
 
 // answerInMulti is the operation as which the server answers one that has

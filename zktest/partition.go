@@ -2,11 +2,12 @@ package zktest
 
 import "sync"
 
-// A partition swallows connections: of one session, or all.
+// A partition swallows connections: of one session, of one client, or all.
 type partition struct {
-	all   bool
-	id    int64
-	conns map[*conn]struct{}
+	all    bool
+	id     int64
+	client *Client
+	conns  map[*conn]struct{}
 }
 
 // Expire ends a session now, as if its time had passed: its ephemeral nodes go,
@@ -22,7 +23,9 @@ func (s *Server) Expire(id int64) {
 // Partition makes the network swallow what the session's connection carries,
 // in both directions, and that of new connections which try to resume the
 // session. The connection stays open, so that neither side is told. After heal
-// the swallowed connections are cut.
+// the swallowed connections are cut. It is the session that is cut off: a client
+// that learns of its end comes back with a new session, which is not.
+// [Client.Partition] cuts off a client whatever its session.
 func (s *Server) Partition(id int64) (heal func()) { return s.part(&partition{id: id}) }
 
 // PartitionAll does the same to all connections there are and to all new ones.
@@ -55,7 +58,8 @@ func (s *Server) part(p *partition) (heal func()) {
 // the partitions that are in force.
 func (s *Server) swallow(c *conn, id int64) {
 	for p := range s.partitions {
-		if _, ok := p.conns[c]; ok || !p.all && (id == 0 || id != p.id) {
+		hit := p.all || id != 0 && id == p.id || c.client != nil && c.client == p.client
+		if _, ok := p.conns[c]; ok || !hit {
 			continue
 		}
 		p.conns[c] = struct{}{}

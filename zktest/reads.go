@@ -26,8 +26,6 @@ func (s *Server) readOp(c *conn, op wire.Op, body wire.Record) (wire.Code, wire.
 		return s.namedWatch(c, op, r), nil
 	case *wire.Path:
 		switch op {
-		case wire.OpSync:
-			return wire.OK, &wire.Path{Path: javaUTF8(r.Path)}
 		case wire.OpGetACL:
 			return s.getACL(c, r.Path)
 		case wire.OpGetEphemerals:
@@ -45,12 +43,12 @@ func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
 	if strings.IndexByte(r.Path, 0) >= 0 {
 		return wire.CodeBadArguments, nil
 	}
-	n := s.tree.nodes[r.Path]
+	n := c.tree().nodes[r.Path]
 	if n != nil && !s.opts.old && !permitted(n.acl, wire.PermRead, c.ids) {
 		return wire.CodeNoAuth, nil
 	}
 	if r.Watch {
-		s.watches.nodes.add(r.Path, c, watchOnce)
+		c.watches().nodes.add(r.Path, c, watchOnce)
 	}
 	if n == nil {
 		return wire.CodeNoNode, nil
@@ -61,7 +59,7 @@ func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
 
 // readable finds a node that the connection may read.
 func (s *Server) readable(c *conn, path string, perms int32) (*node, wire.Code) {
-	n := s.tree.nodes[path]
+	n := c.tree().nodes[path]
 	switch {
 	case n == nil:
 		return nil, wire.CodeNoNode
@@ -77,9 +75,9 @@ func (s *Server) get(c *conn, op wire.Op, r *wire.PathWatch) (wire.Code, wire.Re
 	if code != wire.OK {
 		return code, nil
 	}
-	table := s.watches.children
+	table := c.watches().children
 	if op == wire.OpGetData {
-		table = s.watches.nodes
+		table = c.watches().nodes
 	}
 	if r.Watch {
 		table.add(r.Path, c, watchOnce)
@@ -107,7 +105,7 @@ func (s *Server) getACL(c *conn, path string) (wire.Code, wire.Record) {
 
 // ephemerals lists the session's own nodes whose paths begin with a prefix.
 func (s *Server) ephemerals(c *conn, prefix string) wire.Record {
-	set := s.tree.ephemerals[c.id]
+	set := c.tree().ephemerals[c.id]
 	if set == nil {
 		return stringList{}
 	}
@@ -129,10 +127,10 @@ func (s *Server) descendants(c *conn, path string) (wire.Code, wire.Record) {
 		return code, nil
 	}
 	if path == "/" {
-		return wire.OK, number(len(s.tree.nodes) - 2)
+		return wire.OK, number(len(c.tree().nodes) - 2)
 	}
 	n := 0
-	for p := range s.tree.nodes {
+	for p := range c.tree().nodes {
 		if strings.HasPrefix(p, path+"/") {
 			n++
 		}
@@ -147,37 +145,37 @@ func (s *Server) setWatches(c *conn, r *wire.SetWatches) {
 	changed := func(n *node, zxid int64) bool { return n == nil || zxid > r.RelativeZxid }
 	tell := func(path string, event int32) { c.notify(path, event, nil, noZxid) }
 	for _, path := range r.Data {
-		switch n := s.tree.nodes[path]; {
+		switch n := c.tree().nodes[path]; {
 		case n == nil:
 			tell(path, wire.EventDeleted)
 		case changed(n, n.mzxid):
 			tell(path, wire.EventDataChanged)
 		default:
-			s.watches.nodes.add(path, c, watchOnce)
+			c.watches().nodes.add(path, c, watchOnce)
 		}
 	}
 	for _, path := range r.Exist {
-		if n := s.tree.nodes[path]; n != nil {
+		if n := c.tree().nodes[path]; n != nil {
 			tell(path, wire.EventCreated)
 		} else {
-			s.watches.nodes.add(path, c, watchOnce)
+			c.watches().nodes.add(path, c, watchOnce)
 		}
 	}
 	for _, path := range r.Child {
-		switch n := s.tree.nodes[path]; {
+		switch n := c.tree().nodes[path]; {
 		case n == nil:
 			tell(path, wire.EventDeleted)
 		case changed(n, n.pzxid):
 			tell(path, wire.EventChildrenChanged)
 		default:
-			s.watches.children.add(path, c, watchOnce)
+			c.watches().children.add(path, c, watchOnce)
 		}
 	}
 	for _, path := range r.Persistent {
-		s.watches.addPersistent(path, c, false)
+		c.watches().addPersistent(path, c, false)
 	}
 	for _, path := range r.PersistentRecursive {
-		s.watches.addPersistent(path, c, true)
+		c.watches().addPersistent(path, c, true)
 	}
 }
 
@@ -189,13 +187,13 @@ func (s *Server) addWatch(c *conn, r *wire.PathKind) (wire.Code, wire.Record) {
 	if r.Kind != 0 && r.Kind != 1 {
 		return wire.CodeMarshallingError, nil
 	}
-	s.watches.addPersistent(r.Path, c, r.Kind == 1)
+	c.watches().addPersistent(r.Path, c, r.Kind == 1)
 	return wire.OK, number(0)
 }
 
 // namedWatch is checkWatches and removeWatches.
 func (s *Server) namedWatch(c *conn, op wire.Op, r *wire.PathKind) wire.Code {
-	tables, mode := s.watches.tables(r.Kind)
+	tables, mode := c.watches().tables(r.Kind)
 	if tables == nil {
 		return wire.CodeMarshallingError
 	}

@@ -24,7 +24,12 @@ func (s *Server) EndSequenceInBursts(path string, n uint8) {
 func (s *Server) setSequence(path string, next int32, wraps bool, burst uint8) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := s.tree.nodes[path]; n != nil {
-		n.creates, n.wraps, n.burst, n.inBurst = next, wraps, burst, 0
+	set := func(t *txn) {
+		if n := t.nodes[path]; n != nil {
+			n.creates, n.wraps, n.burst, n.inBurst = next, wraps, burst, 0
+		}
 	}
+	t := &txn{tree: s.tree, zxid: s.zxid}
+	set(t)
+	s.replicate(t, set)
 }

@@ -13,19 +13,37 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	if greeting, ok := q.body.(*wire.ConnectRequest); ok {
 		return s.connect(c, greeting)
 	}
-	op, xid := q.hdr.Op, q.hdr.Xid
-	if op == wire.OpAuth {
+	if q.hdr.Op == wire.OpAuth {
 		return s.auth(c, q)
 	}
-	if op == wire.OpSASL {
+	if q.hdr.Op == wire.OpSASL {
 		if q.bad {
 			return false
 		}
 		// No mechanism is configured, to which the server's reply is no token.
-		c.send(&wire.ReplyHeader{Xid: xid}, &wire.Token{})
+		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid}, &wire.Token{})
 		return true
 	}
 	s.touch(c)
+	switch {
+	case c.follower == nil:
+	case forwarded(q) && c.ended():
+		return true // the leader refuses it; the end of the session comes before the answer
+	case !forwarded(q) && len(c.turns) > 0:
+		c.turns = append(c.turns, turn{0, func() {
+			if !s.perform(c, q) {
+				s.detach(c)
+				c.abort()
+			}
+		}})
+		return true
+	}
+	return s.perform(c, q)
+}
+
+// perform does an operation of a session.
+func (s *Server) perform(c *conn, q *call) (more bool) {
+	op, xid := q.hdr.Op, q.hdr.Xid
 	if op == wire.OpPing {
 		s.reply(c, wire.XidPing, wire.OK, nil)
 		return true
@@ -37,9 +55,16 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	switch op {
 	case wire.OpClose:
 		s.end(c.session)
-		s.reply(c, xid, wire.OK, nil)
-		s.cut(c)
+		c.then(func() {
+			s.reply(c, xid, wire.OK, nil)
+			s.cut(c)
+		})
 		return true
+	case wire.OpSync:
+		if !q.bad {
+			c.then(func() { s.reply(c, xid, wire.OK, &wire.Path{Path: javaUTF8(q.path)}) })
+			return true
+		}
 	case wire.OpWhoAmI:
 		s.reply(c, xid, wire.OK, identity(c.ids))
 		return true
@@ -50,12 +75,12 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 		s.cut(c)
 	case q.bad:
 		if op == wire.OpMulti || s.opts.old && writes(op) {
-			s.zxid++
+			s.pass()
 		}
-		s.reply(c, xid, wire.CodeMarshallingError, nil)
+		c.then(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
 	case op == wire.OpReconfig:
-		s.zxid++
-		s.reply(c, xid, wire.CodeReconfigDisabled, nil)
+		s.pass()
+		c.then(func() { s.reply(c, xid, wire.CodeReconfigDisabled, nil) })
 	case op == wire.OpMulti:
 		s.multi(c, xid, q.body.(*wire.MultiRequest))
 	case writes(op):
@@ -126,20 +151,22 @@ func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	res, code := t.apply(op, body)
 	s.watches.fire(t.triggers, t.zxid)
 	if code != wire.OK {
-		s.reply(c, xid, code, nil)
+		s.replicate(t, nil)
+		c.then(func() { s.reply(c, xid, code, nil) })
 		return
 	}
+	s.replicate(t, func(t *txn) { t.apply(op, body) })
 	s.watchClock()
+	var answer wire.Record
 	switch op {
 	case wire.OpCreate:
-		s.reply(c, xid, code, &wire.Path{Path: res.Path})
+		answer = &wire.Path{Path: res.Path}
 	case wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		s.reply(c, xid, code, &wire.CreateResponse{Path: res.Path, Stat: res.Stat})
+		answer = &wire.CreateResponse{Path: res.Path, Stat: res.Stat}
 	case wire.OpSetData, wire.OpSetACL:
-		s.reply(c, xid, code, &res.Stat)
-	default:
-		s.reply(c, xid, code, nil)
+		answer = &res.Stat
 	}
+	c.then(func() { s.reply(c, xid, code, answer) })
 }
 
 // watchClock sees to it that the first container or node with a time to live

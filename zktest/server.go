@@ -36,6 +36,7 @@ type Server struct {
 	zxid        int64
 	conns       map[*conn]struct{}
 	partitions  map[*partition]struct{}
+	followers   []*Follower
 	faults      []*func(Request) verdict
 	requests    []Request
 	count       int
@@ -79,7 +80,7 @@ func Start(opts ...Option) (*Server, error) {
 		opts: o, born: now,
 		closed: make(chan struct{}), kicked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		tree:        newTree(),
-		watches:     watches{nodes: newWatchTable(o.old), children: newWatchTable(o.old)},
+		watches:     newWatches(o.old),
 		sessions:    make(map[int64]*session),
 		nextSession: firstSession(now),
 		secret:      rand.Uint64(),
@@ -123,33 +124,59 @@ func (s *Server) Addr() string {
 
 // listen must not be called with a listener open.
 func (s *Server) listen(addr string) error {
-	l, err := net.Listen("tcp", addr)
+	l, err := s.accept(addr, nil)
 	if err != nil {
 		return err
 	}
 	s.listener, s.addr = l, l.Addr().String()
+	return nil
+}
+
+// accept listens for connections to the follower, or to the leader if it is nil.
+func (s *Server) accept(addr string, f *Follower) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
 	s.wg.Go(func() {
 		for {
 			nc, err := l.Accept()
 			if err != nil {
 				return
 			}
-			if s.attach(nc) != nil {
+			if s.attach(nc, f, nil) != nil {
 				nc.Close()
 			}
 		}
 	})
+	return l, nil
+}
+
+// DialContext opens a connection in memory, without the network: for clients in a
+// testing/synctest bubble, where the clock of server and client stands still until
+// both are waiting. It leads to the [Follower] whose name is addr, and to the server
+// itself with any other address.
+func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return s.dial(ctx, network, addr, s.named(addr), nil)
+}
+
+// named returns the follower of that name, or nil.
+func (s *Server) named(addr string) *Follower {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.followers {
+		if f.name == addr {
+			return f
+		}
+	}
 	return nil
 }
 
-// DialContext opens a connection in memory, whatever the address, without the
-// network: for clients in a testing/synctest bubble, where the clock of server
-// and client stands still until both are waiting.
-func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+func (s *Server) dial(ctx context.Context, network, addr string, f *Follower, from *Client) (net.Conn, error) {
 	err := ctx.Err()
 	client, server := newPipe("client", memAddr(addr))
 	if err == nil {
-		err = s.attach(server)
+		err = s.attach(server, f, from)
 	}
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: memAddr(addr), Err: err}
@@ -159,13 +186,14 @@ func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Con
 
 var errRefused = errors.Join(errors.New("zktest: server is down"), syscall.ECONNREFUSED)
 
-func (s *Server) attach(nc net.Conn) error {
+func (s *Server) attach(nc net.Conn, f *Follower, from *Client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped || s.done {
 		return errRefused
 	}
 	c := newConn(s, nc)
+	c.follower, c.client = f, from
 	s.conns[c] = struct{}{}
 	s.swallow(c, 0)
 	s.wg.Go(c.read)
@@ -190,7 +218,8 @@ func (s *Server) cut(c *conn) {
 
 func (s *Server) detach(c *conn) {
 	c.detached = true
-	s.watches.drop(c)
+	c.turns = nil
+	c.watches().drop(c)
 	if c.session != nil && c.session.conn == c {
 		c.session.conn = nil
 	}
@@ -213,6 +242,9 @@ func (s *Server) stop() {
 		s.listener.Close()
 		s.listener = nil
 	}
+	for _, f := range s.followers {
+		f.deafen()
+	}
 	for c := range s.conns {
 		s.detach(c)
 		if c.holes == 0 { // whom a partition has swallowed cannot be told
@@ -233,8 +265,16 @@ func (s *Server) Restart() error {
 	if !s.stopped {
 		return nil
 	}
-	if s.addr != "" {
+	if s.addr != "" && s.listener == nil {
 		if err := s.listen(s.addr); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.followers {
+		if f.addr == "" || f.listener != nil {
+			continue
+		}
+		if err := f.listen(f.addr); err != nil {
 			return err
 		}
 	}
@@ -267,6 +307,12 @@ func (s *Server) Close() {
 	}
 }
 
+// pass uses up a transaction id without a change.
+func (s *Server) pass() {
+	s.zxid++
+	s.replicate(&txn{zxid: s.zxid}, nil)
+}
+
 // begin starts a transaction, for the connection or for the server itself.
 func (s *Server) begin(c *conn) *txn {
 	s.zxid++
@@ -282,7 +328,7 @@ func (s *Server) now() int64 { return time.Now().Add(s.ahead).UnixMilli() }
 
 // reply answers a request.
 func (s *Server) reply(c *conn, xid int32, code wire.Code, body wire.Record) {
-	hdr := wire.ReplyHeader{Xid: xid, Zxid: s.zxid, Err: code}
+	hdr := wire.ReplyHeader{Xid: xid, Zxid: c.zxid(), Err: code}
 	if body == nil {
 		c.send(&hdr)
 		return

@@ -98,7 +98,7 @@ func (s *Server) passwdOf(id int64) []byte {
 // connect answers a handshake. The zxid of a client that has seen more than
 // this server ever did makes it go elsewhere: it gets no answer.
 func (s *Server) connect(c *conn, r *wire.ConnectRequest) (more bool) {
-	if r.LastZxidSeen > s.zxid {
+	if r.LastZxidSeen > c.zxid() {
 		return false
 	}
 	c.greeted = true
@@ -125,12 +125,16 @@ func (s *Server) connect(c *conn, r *wire.ConnectRequest) (more bool) {
 	s.touch(c)
 	answer.Timeout = int32(c.timeout.Milliseconds())
 	answer.SessionID, answer.Passwd = ss.id, ss.passwd
-	c.send(&answer)
+	if r.SessionID != 0 {
+		c.send(&answer)
+	} else {
+		c.then(func() { c.send(&answer) }) // the session begins when the server has applied that it does
+	}
 	return true
 }
 
 func (s *Server) newSession(timeout time.Duration) *session {
-	s.zxid++
+	s.pass()
 	ss := &session{id: s.nextSession, passwd: s.passwdOf(s.nextSession), timeout: timeout}
 	s.nextSession++
 	s.sessions[ss.id] = ss
@@ -139,7 +143,7 @@ func (s *Server) newSession(timeout time.Duration) *session {
 
 // touch counts a request as a sign of life.
 func (s *Server) touch(c *conn) {
-	if c.session != nil && c.isolated == 0 {
+	if c.session != nil && c.isolated == 0 && !c.ended() {
 		s.expiry.touch(c.session, c.timeout)
 		s.wakeBy(s.expiry.at(c.session.bucket))
 	}
@@ -151,6 +155,7 @@ func (s *Server) end(ss *session) {
 	t := s.begin(nil)
 	t.closeSession(ss.id)
 	s.watches.fire(t.triggers, t.zxid)
+	s.replicate(t, func(t *txn) { t.closeSession(ss.id) })
 	s.expiry.drop(ss)
 	delete(s.sessions, ss.id)
 }
@@ -162,9 +167,9 @@ func (s *Server) expire(ss *session) {
 	if c := ss.conn; c != nil {
 		ss.conn = nil
 		if c.silent() || c.isolated > 0 {
-			s.watches.drop(c)
+			c.watches().drop(c)
 			return
 		}
-		s.cut(c)
+		c.then(func() { s.cut(c) })
 	}
 }

@@ -25,18 +25,29 @@ const targetTimeout = 2 * time.Minute
 // A Target is what a test runs on. The environment variable ZKTEST chooses:
 //
 //   - embedded, or nothing: a new in-process server;
+//   - lagging: a new in-process ensemble, on which every session has a [Follower]
+//     of its own that lags behind by 20 ms: what another session has just written
+//     is not there yet without a sync;
 //   - ensemble: three real servers, which the tests of one process share;
 //   - HOST:PORT, or several with commas: servers that are there already.
 //
 // Whatever it is, each test has a part of the tree to itself.
 type Target struct {
 	Kind    string   // Embedded, RealEnsemble or External
-	Server  *Server  // if embedded, else nil
+	Server  *Server  // if embedded or lagging, else nil
 	Cluster *Cluster // if a real ensemble, else nil
 
 	hosts string
 	root  string
+	lag   time.Duration // of the followers that sessions get; 0 if they get none
 }
+
+// lagging is the value of ZKTEST for an in-process ensemble whose servers lag.
+const lagging = "lagging"
+
+// laggingBehind is by how much they do: longer than a session of the same test takes
+// to read what another one has written.
+const laggingBehind = 20 * time.Millisecond
 
 // Open returns the target for a test. It creates a node of the test's own to
 // be the root of all that it does, and removes it, with what is left under it,
@@ -47,9 +58,12 @@ func Open(t testing.TB) *Target {
 	defer cancel()
 	target := &Target{root: "/zktest-" + nodeName(t.Name()) + "-" + strings.ToLower(rand.Text()[:8])}
 	switch env := os.Getenv("ZKTEST"); env {
-	case "", Embedded:
+	case "", Embedded, lagging:
 		target.Kind, target.Server = Embedded, New(t)
 		target.hosts = target.Server.Addr()
+		if env == lagging {
+			target.lag = laggingBehind
+		}
 	case RealEnsemble:
 		c, err := sharedEnsemble(ctx)
 		if err != nil {
@@ -72,10 +86,16 @@ func Open(t testing.TB) *Target {
 }
 
 // Connect returns a connect string with the test's own node as chroot.
-func (t *Target) Connect() string { return t.hosts + t.root }
+func (t *Target) Connect() string { return t.Hosts() + t.root }
 
-// Hosts returns the connect string without chroot.
-func (t *Target) Hosts() string { return t.hosts }
+// Hosts returns the connect string without chroot. On a lagging ensemble every call
+// returns another server.
+func (t *Target) Hosts() string {
+	if t.lag > 0 {
+		return t.Server.Follower(t.lag).Addr()
+	}
+	return t.hosts
+}
 
 // Root returns the path of the test's own node.
 func (t *Target) Root() string { return t.root }

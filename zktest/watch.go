@@ -142,6 +142,10 @@ type watches struct {
 	round           uint64 // of telling connections what has happened
 }
 
+func newWatches(old bool) watches {
+	return watches{nodes: newWatchTable(old), children: newWatchTable(old)}
+}
+
 func (w *watches) drop(c *conn) {
 	w.nodes.drop(c)
 	w.children.drop(c)

@@ -1,0 +1,297 @@
+package zktest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	client "github.com/zkrecipes/zkrecipes/session"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A Follower is another server of an in-process ensemble, which lags behind the
+// [Server] that leads it: it applies each transaction some time after the leader
+// has committed it. Until then
+//
+//   - reads on its connections are answered from the older state;
+//   - watch events of the transaction are not sent to them;
+//   - a write on one of them, which the leader has committed already, is not
+//     answered, and neither are the requests that follow it on the connection;
+//   - a sync is not answered: after it a session reads all that was committed
+//     before it.
+//
+// A client that has seen a later transaction than the follower has applied is
+// turned away, as by a real server. Sessions, faults, partitions and the record of
+// requests are those of the whole ensemble. The end of a session reaches its
+// connection here when it is applied.
+type Follower struct {
+	leader *Server
+	name   string
+	wake   chan struct{}
+
+	// The leader's lock guards the rest.
+	lag      time.Duration
+	tree     *tree
+	watches  watches
+	zxid     int64 // the last that it has applied
+	log      []entry
+	received uint64 // entries so far
+	applied  uint64
+	listener net.Listener
+	addr     string
+}
+
+// An entry is a transaction that a follower has not applied yet.
+type entry struct {
+	at    time.Time
+	txn   txn        // as it began on the leader
+	steps func(*txn) // what it changes; nil for nothing
+}
+
+// A turn is what a connection to a follower has to wait for: an answer that may
+// not go out before the follower has applied so many entries, or a request
+// behind such an answer.
+type turn struct {
+	applied uint64
+	do      func()
+}
+
+// Follower adds a server that lags behind by this time, and behind which clients
+// see the same ensemble. With a lag of zero it applies transactions as soon as it
+// gets them. A Follower stops, restarts and pauses with its leader.
+func (s *Server) Follower(lag time.Duration) *Follower {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := &Follower{
+		leader: s, name: fmt.Sprintf("follower-%d:2181", len(s.followers)+1), lag: lag,
+		wake: make(chan struct{}, 1), tree: s.tree.clone(), watches: newWatches(s.opts.old), zxid: s.zxid,
+	}
+	s.followers = append(s.followers, f)
+	if !s.done {
+		s.wg.Go(f.follow)
+	}
+	return f
+}
+
+// SetLag changes by how much the follower lags behind. A shorter lag holds for
+// what it has not applied yet, too.
+func (f *Follower) SetLag(lag time.Duration) {
+	f.leader.mu.Lock()
+	defer f.leader.mu.Unlock()
+	f.lag = lag
+	f.poke()
+}
+
+// Name is the address by which [Server.DialContext] and [Client.DialContext]
+// connect to the follower, to be used in connect strings.
+func (f *Follower) Name() string { return f.name }
+
+// Addr is the address of the follower's TCP listener, which the first call opens on
+// a free port of 127.0.0.1.
+func (f *Follower) Addr() string {
+	s := f.leader
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.addr == "" && !s.done {
+		if err := f.listen("127.0.0.1:0"); err != nil {
+			panic("zktest: no free port on 127.0.0.1: " + err.Error())
+		}
+		if s.stopped {
+			f.deafen()
+		}
+	}
+	return f.addr
+}
+
+func (f *Follower) listen(addr string) (err error) {
+	f.listener, err = f.leader.accept(addr, f)
+	if err == nil {
+		f.addr = f.listener.Addr().String()
+	}
+	return err
+}
+
+func (f *Follower) deafen() {
+	if f.listener != nil {
+		f.listener.Close()
+		f.listener = nil
+	}
+}
+
+// DialContext opens a connection to the follower in memory, whatever the address.
+func (f *Follower) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return f.leader.dial(ctx, network, addr, f, nil)
+}
+
+// Session connects to the follower in memory, and closes the session with the
+// test.
+func (f *Follower) Session(t testing.TB, opts ...client.Option) *client.Session {
+	t.Helper()
+	return connect(t, f.name, append([]client.Option{client.WithDialer(f.DialContext)}, opts...))
+}
+
+// follow applies entries when they are due.
+func (f *Follower) follow() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		f.leader.waitWhilePaused()
+		f.leader.mu.Lock()
+		for len(f.log) > 0 && time.Since(f.log[0].at) >= f.lag {
+			f.apply()
+		}
+		due := timer.C
+		if len(f.log) > 0 {
+			timer.Reset(time.Until(f.log[0].at.Add(f.lag)))
+		} else {
+			due = nil
+		}
+		f.leader.mu.Unlock()
+		select {
+		case <-due:
+		case <-f.wake:
+		case <-f.leader.closed:
+			return
+		}
+	}
+}
+
+func (f *Follower) poke() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// apply applies the first entry and answers what has waited for it.
+func (f *Follower) apply() {
+	e := f.log[0]
+	f.log = f.log[1:]
+	f.applied++
+	f.zxid = max(f.zxid, e.txn.zxid)
+	if e.steps != nil {
+		e.txn.tree = f.tree
+		e.steps(&e.txn)
+		f.watches.fire(e.txn.triggers, e.txn.zxid)
+	}
+	for c := range f.leader.conns {
+		if c.follower == f {
+			c.takeTurns()
+		}
+	}
+}
+
+// takeTurns answers what need not wait any longer.
+func (c *conn) takeTurns() {
+	for len(c.turns) > 0 && c.turns[0].applied <= c.follower.applied && !c.detached {
+		do := c.turns[0].do
+		c.turns = c.turns[1:]
+		do()
+	}
+}
+
+// then does something as soon as the server of the connection has applied all
+// that is committed, and after what already waits for that.
+func (c *conn) then(do func()) {
+	f := c.follower
+	if f == nil || len(c.turns) == 0 && f.applied == f.received {
+		do()
+		return
+	}
+	c.turns = append(c.turns, turn{f.received, do})
+}
+
+// replicate sends a transaction to the followers. steps does to a follower's tree
+// what was done to the leader's; nil stands for nothing.
+func (s *Server) replicate(t *txn, steps func(*txn)) {
+	for _, f := range s.followers {
+		f.log = append(f.log, entry{time.Now(), txn{
+			zxid: t.zxid, now: t.now, session: t.session, ids: t.ids, old: t.old, revert: t.revert,
+		}, steps})
+		f.received++
+		f.poke()
+	}
+}
+
+// empty takes all data from the follower.
+func (f *Follower) empty() {
+	f.tree, f.zxid, f.log, f.applied = newTree(), 0, nil, f.received
+}
+
+// tree is the data that reads of the connection are answered from.
+func (c *conn) tree() *tree {
+	if c.follower != nil {
+		return c.follower.tree
+	}
+	return c.server.tree
+}
+
+// watches are those of the server that the connection leads to.
+func (c *conn) watches() *watches {
+	if c.follower != nil {
+		return &c.follower.watches
+	}
+	return &c.server.watches
+}
+
+// zxid is the last transaction of the server that the connection leads to.
+func (c *conn) zxid() int64 {
+	if c.follower != nil {
+		return c.follower.zxid
+	}
+	return c.server.zxid
+}
+
+// ended says whether the session has ended, of which the client may not know.
+func (c *conn) ended() bool {
+	return c.session != nil && c.server.sessions[c.id] != c.session
+}
+
+// forwarded says whether a follower sends the operation to the leader at once,
+// even if earlier ones are not answered.
+func forwarded(q *call) bool {
+	return !q.bad && (writes(q.hdr.Op) || q.hdr.Op == wire.OpMulti || q.hdr.Op == wire.OpSync || q.hdr.Op == wire.OpClose)
+}
+
+func (t *tree) clone() *tree {
+	c := &tree{
+		nodes:      make(map[string]*node, len(t.nodes)),
+		ephemerals: make(map[int64]*hashSet, len(t.ephemerals)),
+		containers: make(map[string]*node, len(t.containers)),
+		ttls:       make(map[string]*node, len(t.ttls)),
+		quotas:     maps.Clone(t.quotas),
+	}
+	for path, n := range t.nodes {
+		if path == "/" {
+			continue // is there as "" as well
+		}
+		m := *n
+		m.children = n.children.clone()
+		c.nodes[path] = &m
+	}
+	c.nodes["/"] = c.nodes[""]
+	for id, set := range t.ephemerals {
+		c.ephemerals[id] = set.clone()
+	}
+	for path := range t.containers {
+		c.containers[path] = c.nodes[path]
+	}
+	for path := range t.ttls {
+		c.ttls[path] = c.nodes[path]
+	}
+	return c
+}
+
+func (s *hashSet) clone() *hashSet {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.items, c.listing = maps.Clone(s.items), slices.Clone(s.listing)
+	return &c
+}
