@@ -36,6 +36,7 @@ type Follower struct {
 
 	// The leader's lock guards the rest.
 	lag      time.Duration
+	prompt   bool // its own clients' writes and syncs make it catch up at once
 	tree     *tree
 	watches  watches
 	zxid     int64 // the last that it has applied
@@ -85,6 +86,15 @@ func (f *Follower) SetLag(lag time.Duration) {
 	defer f.leader.mu.Unlock()
 	f.lag = lag
 	f.poke()
+}
+
+// hurry makes the follower catch up at once when a client of its own writes or
+// syncs. If all followers waited equally long, a write would be answered only when
+// all of them had it, and no test would read an older state.
+func (f *Follower) hurry() {
+	f.leader.mu.Lock()
+	defer f.leader.mu.Unlock()
+	f.prompt = true
 }
 
 // Name is the address by which [Server.DialContext] and [Client.DialContext]
@@ -199,6 +209,11 @@ func (c *conn) takeTurns() {
 // that is committed, and after what already waits for that.
 func (c *conn) then(do func()) {
 	f := c.follower
+	if f != nil && f.prompt {
+		for len(f.log) > 0 {
+			f.apply()
+		}
+	}
 	if f == nil || len(c.turns) == 0 && f.applied == f.received {
 		do()
 		return

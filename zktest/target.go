@@ -26,8 +26,8 @@ const targetTimeout = 2 * time.Minute
 //
 //   - embedded, or nothing: a new in-process server;
 //   - lagging: a new in-process ensemble, on which every session has a [Follower]
-//     of its own that lags behind by 20 ms: what another session has just written
-//     is not there yet without a sync;
+//     of its own that is 20 ms late with the transactions of others: what another
+//     session has just written is not there yet without a sync;
 //   - ensemble: three real servers, which the tests of one process share;
 //   - HOST:PORT, or several with commas: servers that are there already.
 //
@@ -92,7 +92,9 @@ func (t *Target) Connect() string { return t.Hosts() + t.root }
 // returns another server.
 func (t *Target) Hosts() string {
 	if t.lag > 0 {
-		return t.Server.Follower(t.lag).Addr()
+		f := t.Server.Follower(t.lag)
+		f.hurry()
+		return f.Addr()
 	}
 	return t.hosts
 }

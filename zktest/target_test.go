@@ -147,3 +147,29 @@ func TestRemoveTree(t *testing.T) {
 		t.Errorf("%v, and there is\n%s", err, s.Tree())
 	}
 }
+
+// On a lagging ensemble neither of two sessions reads what the other has just
+// written, and both do after a sync.
+func TestOpenLagging(t *testing.T) {
+	t.Setenv("ZKTEST", "lagging")
+	target := Open(t)
+	target.lag = time.Hour // longer than the test
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	a, b := target.Session(t), target.Session(t)
+	for _, path := range []string{"/a", "/b"} {
+		if _, _, err := a.Create(ctx, path, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := b.Exists(ctx, path); ok || err != nil {
+			t.Errorf("%s before a sync: %v %v", path, ok, err)
+		}
+		if err := b.Sync(ctx, path); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := b.Exists(ctx, path); !ok || err != nil {
+			t.Errorf("%s after a sync: %v %v", path, ok, err)
+		}
+		a, b = b, a
+	}
+}
