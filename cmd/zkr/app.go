@@ -63,7 +63,7 @@ func (a *app) connect(ctx context.Context) (*session.Session, error) {
 }
 
 // goodbye is how long to wait for servers when nothing else is left to do.
-const goodbye = time.Second
+const goodbye = 800 * time.Millisecond
 
 // leave ends the session.
 func (a *app) leave(ctx context.Context, s *session.Session) {
