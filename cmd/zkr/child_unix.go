@@ -85,7 +85,14 @@ func (p *child) startGuard(c *command, front bool) (message, error) {
 	}
 	p.conn = ours
 	theirs.Close()
+	// The guard hears of later deadlines only when the command has been started.
+	if p.task.deadline != nil {
+		if at, _ := p.task.deadline(); !at.IsZero() {
+			ours.SetReadDeadline(at)
+		}
+	}
 	m, err := readMessage(ours)
+	ours.SetReadDeadline(time.Time{})
 	if err != nil {
 		ours.Close()
 		p.guard.Kill()
@@ -104,6 +111,11 @@ func socketPair() (ours, theirs *os.File, err error) {
 	}
 	for _, fd := range fds {
 		syscall.CloseOnExec(fd)
+	}
+	if err := syscall.SetNonblock(fds[0], true); err != nil { // reads of it can be bounded
+		syscall.Close(fds[0])
+		syscall.Close(fds[1])
+		return nil, nil, err
 	}
 	return os.NewFile(uintptr(fds[0]), "guard"), os.NewFile(uintptr(fds[1]), "guard"), nil
 }

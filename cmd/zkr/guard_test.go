@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -154,6 +155,7 @@ func TestStoppedGuard(t *testing.T) {
 	g := startGuarded(t, srv, `trap "" TERM; echo $$ >leader; while :; do sleep 1; done`, "--grace", "100ms")
 	pid := g.told(t, "leader")
 	guard := guardOf(t, pid)
+	t.Cleanup(func() { syscall.Kill(guard, syscall.SIGKILL) })
 	syscall.Kill(guard, syscall.SIGSTOP)
 	for _, s := range srv.Sessions() {
 		srv.Expire(s)
@@ -172,14 +174,15 @@ func TestGuardKeepsOut(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGUSR1, syscall.SIGPIPE} {
 		syscall.Kill(-guard, sig)
 	}
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", guard))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files of the guard: %v", err)
-	}
-	for _, f := range files {
-		to, err := os.Readlink(f)
-		if err == nil && (strings.HasPrefix(to, "pipe:") && !ownPipe(guard, f) || strings.HasPrefix(to, "/dev/pts/") || strings.HasPrefix(to, g.dir)) {
-			t.Errorf("the guard holds %s", to)
+	// It lets go of them right after it has started the command.
+	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+		kept := g.kept(t, guard)
+		if len(kept) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Errorf("the guard holds %v", kept)
+			break
 		}
 	}
 	if s := state(guard); s == "T" || s == "" {
@@ -187,6 +190,22 @@ func TestGuardKeepsOut(t *testing.T) {
 	}
 	g.Process.Signal(syscall.SIGTERM)
 	g.Wait()
+}
+
+// kept lists the files of the command that its guard has open.
+func (g *guarded) kept(t *testing.T, guard int) (kept []string) {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", guard))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files of the guard: %v", err)
+	}
+	for _, f := range files {
+		to, err := os.Readlink(f)
+		if err == nil && (strings.HasPrefix(to, "pipe:") && !ownPipe(guard, f) || strings.HasPrefix(to, "/dev/pts/") || strings.HasPrefix(to, g.dir)) {
+			kept = append(kept, to)
+		}
+	}
+	return kept
 }
 
 // ownPipe reports whether the descriptor is closed on exec, as those of the Go
@@ -200,4 +219,20 @@ func ownPipe(pid int, fd string) bool {
 		}
 	}
 	return false
+}
+
+// A guard that is stopped before it has said that the command runs does not hold zkr
+// up for longer than zkr owns.
+func TestGuardIsStoppedEarly(t *testing.T) {
+	p := &child{name: "true", done: make(chan struct{}), task: task{
+		env: os.Environ(), stdin: os.Stdin,
+		deadline: func() (time.Time, <-chan struct{}) { return time.Now().Add(200 * time.Millisecond), nil },
+	}}
+	// The arguments of a program that says nothing take the guard's place.
+	args := os.Args
+	os.Args = []string{"mute"}
+	defer func() { os.Args = args }()
+	if _, err := p.startGuard(&command{file: "/bin/true", argv: []string{"true"}}, false); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("startGuard: %v", err)
+	}
 }

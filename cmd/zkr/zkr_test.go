@@ -17,6 +17,7 @@ func TestMain(m *testing.M) {
 		"zkr":     main,
 		"puppet":  puppetMain,
 		"foreign": foreignMain,
+		"mute":    func() { select {} },
 	})
 }
 
