@@ -14,20 +14,22 @@ import (
 // SlowSession connects to the server over a network on which every byte takes
 // delay each way, and which carries any number of them at once.
 func SlowSession(t testing.TB, srv *zktest.Server, delay time.Duration) *session.Session {
+	carriers := new(sync.WaitGroup)
+	t.Cleanup(carriers.Wait) // after the session is closed: a byte may still be under way
 	return srv.Session(t, session.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		server, err := srv.DialContext(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
 		client, far := net.Pipe()
-		slowly(server, far, delay)
-		slowly(far, server, delay)
+		slowly(carriers, server, far, delay)
+		slowly(carriers, far, server, delay)
 		return client, nil
 	}))
 }
 
 // slowly carries bytes from one end of a network to the other.
-func slowly(from, to net.Conn, delay time.Duration) {
+func slowly(carriers *sync.WaitGroup, from, to net.Conn, delay time.Duration) {
 	type packet struct {
 		due  time.Time
 		data []byte
@@ -35,7 +37,7 @@ func slowly(from, to net.Conn, delay time.Duration) {
 	packets := make(chan packet, 1000)
 	var end sync.Once
 	over := func() { end.Do(func() { from.Close(); to.Close() }) }
-	go func() {
+	carriers.Go(func() {
 		defer close(packets)
 		for {
 			data := make([]byte, 1<<16)
@@ -45,8 +47,8 @@ func slowly(from, to net.Conn, delay time.Duration) {
 			}
 			packets <- packet{time.Now().Add(delay), data[:n]}
 		}
-	}()
-	go func() {
+	})
+	carriers.Go(func() {
 		defer over()
 		for p := range packets {
 			time.Sleep(time.Until(p.due))
@@ -54,5 +56,5 @@ func slowly(from, to net.Conn, delay time.Duration) {
 				over() // so that nothing more is read
 			}
 		}
-	}()
+	})
 }
