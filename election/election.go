@@ -103,6 +103,9 @@ type Leader struct {
 	ID    string
 	Data  []byte       // published beside the id; nil if nothing was
 	Token session.Zxid // of the term; 0 when nobody leads
+	// Session is the ZooKeeper session that owns the leader's node. It is 0 if none
+	// does, although there is a node: then nobody leads until somebody removes it.
+	Session int64
 }
 
 // seat is what candidates contend for, in one form or the other.
@@ -207,5 +210,5 @@ func decode(n session.Node) Leader {
 	if !ok {
 		data = nil
 	}
-	return Leader{ID: string(id), Data: data, Token: n.Stat.Czxid}
+	return Leader{ID: string(id), Data: data, Token: n.Stat.Czxid, Session: n.Stat.Owner()}
 }

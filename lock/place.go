@@ -93,6 +93,18 @@ func (p *Place) Leave(ctx context.Context) error {
 	}
 }
 
+// Blocked returns why the wait for the lock cannot end by itself, as far as Lock has
+// noticed: a node ahead that no session owns. The error names the node and wraps
+// session.ErrNoOwner. It is nil if there is no such reason.
+//
+// Lock looks at the nearest two ahead. Contenders shows all. Nothing is sent.
+func (p *Place) Blocked() error {
+	if at, _, _ := p.now(); at != nil {
+		return at.Blocked()
+	}
+	return nil
+}
+
 // now returns where the place is, whether it has become a lease, and what is
 // closed when that changes.
 func (p *Place) now() (at *line.Place, owned bool, moved <-chan struct{}) {

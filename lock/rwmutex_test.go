@@ -305,7 +305,7 @@ func TestReadWriteContenders(t *testing.T) {
 	if err != nil || len(cs) != 2 {
 		t.Fatal(cs, err)
 	}
-	if cs[0] != (lock.Contender{ID: "a", Token: r.Token(), Path: r.Path(), Reader: true}) {
+	if cs[0] != (lock.Contender{ID: "a", Token: r.Token(), Path: r.Path(), Session: r.SessionID(), Reader: true}) {
 		t.Errorf("the reader is %+v", cs[0])
 	}
 	if cs[1].ID != "b" || cs[1].Reader || cs[1].Token <= r.Token() {

@@ -45,12 +45,13 @@ type Contender struct {
 	ID      string       // as given WithID; another library's may be anything; "" once it was asked to let go
 	Token   session.Zxid // that it has, or will have once it holds the lock; greater than that of a lease that was downgraded
 	Path    string       // its node
+	Session int64        // the ZooKeeper session that owns the node; 0 if none does, so that it stays until somebody removes it
 	Reader  bool         // it shares the lock, or waits to share it
 	Revoked bool         // somebody has asked it to let go; see Lease.Revoked
 }
 
 func newContender(n session.Node, reader bool) Contender {
-	c := Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Reader: reader}
+	c := Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Session: n.Stat.Owner(), Reader: reader}
 	if bytes.Equal(n.Data, revoke) {
 		c.ID, c.Revoked = "", true
 	}

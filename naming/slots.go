@@ -339,7 +339,7 @@ func (p *Slots) holdersIn(ctx context.Context, e *session.Epoch) ([]Holder, erro
 		case n.Err != nil:
 			return nil, n.Err
 		default:
-			holders = append(holders, Holder{numbers[i], string(n.Data), n.Stat.Czxid, n.Stat.EphemeralOwner})
+			holders = append(holders, Holder{numbers[i], string(n.Data), n.Stat.Czxid, n.Stat.Owner()})
 		}
 	}
 	slices.SortFunc(holders, func(a, b Holder) int { return a.Number - b.Number })

@@ -35,6 +35,12 @@ var (
 	// too. The numbers begin again when the parent has been removed while it is
 	// empty; servers remove an empty container by themselves.
 	ErrSequenceEnd = errors.New("session: the parent has given out its last sequence number, 2147483647 (the numbers begin again once the parent is empty and has been removed)")
+	// ErrNoOwner says that a wait cannot end by itself, because it is for a node that
+	// no session owns: one made by hand, by another tool, or by a restore. Session.Break
+	// removes it.
+	ErrNoOwner = errors.New("session: no session owns the node")
+	// ErrOwned says that Break was called for a node that a session owns.
+	ErrOwned = errors.New("session: a session owns the node")
 	// ErrUnsupported says that the server does not know the operation.
 	ErrUnsupported = errors.New("session: not supported by the server")
 

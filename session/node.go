@@ -40,6 +40,14 @@ func (s Stat) Ephemeral() bool {
 	return s.EphemeralOwner != 0 && s.EphemeralOwner != math.MinInt64 && uint64(s.EphemeralOwner)>>56 != 0xff
 }
 
+// Owner is the id of the ZooKeeper session that owns the node; 0 if none does.
+func (s Stat) Owner() int64 {
+	if !s.Ephemeral() {
+		return 0
+	}
+	return s.EphemeralOwner
+}
+
 func fromWire(w *wire.Stat) Stat {
 	return Stat{
 		Czxid: Zxid(w.Czxid), Mzxid: Zxid(w.Mzxid), Pzxid: Zxid(w.Pzxid),

@@ -250,6 +250,10 @@ type Hooks struct {
 	// Request is called when a request has ended, from the goroutine that reads
 	// the connection: it must be quick and must not call the session.
 	Request func(RequestInfo)
+	// Blocked is called when something waits for a node that no session owns, once
+	// for each node. The error names the node and wraps ErrNoOwner. It may be called
+	// by several goroutines at the same time.
+	Blocked func(error)
 }
 
 // RequestInfo is what Hooks.Request is told.

@@ -24,6 +24,8 @@ type Session struct {
 	tasks   sync.WaitGroup // every goroutine of the session
 	creates keyedLock      // see Epoch.Create
 
+	ownerless sync.Map // the czxids of nodes that Epoch.Blocked has reported, by path
+
 	observer sync.WaitGroup // the goroutine of Hooks.State, which sees the very end
 
 	mu       sync.Mutex

@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
@@ -75,17 +76,31 @@ func Owning(ctx context.Context, c Claim, stop time.Duration) (Claim, error) {
 	return c, nil
 }
 
-// AwaitAbsence waits until there is no node at path.
+// Because is the cause of ctx, which has ended, with the reason for the wait that it
+// ended, if there is one; see Epoch.Blocked.
+func Because(ctx context.Context, blocked error) error {
+	if blocked == nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), blocked)
+}
+
+// AwaitAbsence waits until there is no node at path. If ctx ends first and no
+// session owns the node, the error wraps session.ErrNoOwner as well.
 func AwaitAbsence(ctx context.Context, e *session.Epoch, path string) error {
 	for {
-		_, w, err := e.WatchNode(ctx, path)
+		st, w, err := e.WatchNode(ctx, path)
 		if errors.Is(err, session.ErrNoNode) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		blocked := e.Blocked(path, st)
 		if err := Await(ctx, e, w, path); err != nil {
+			if blocked != nil && ctx.Err() != nil {
+				err = &session.OpError{Op: "wait for", Path: path, Err: Because(ctx, blocked)}
+			}
 			return err
 		}
 		if w.Deleted() {

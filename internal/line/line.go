@@ -101,7 +101,7 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 		return nil, err
 	}
 	crowd, others := l.join(e)
-	p := &Place{line: l, crowd: crowd, watched: make(map[string]*session.Watch)}
+	p := &Place{line: l, crowd: crowd, watched: make(map[string]*session.Watch), unowned: make(map[string]error)}
 	var names []string
 	opts := []session.CreateOption{session.Ephemeral(), session.Sequential(), session.Unique(), session.Parents()}
 	if !others {

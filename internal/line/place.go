@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Place is one node in a line. It must be made a claim, by Wait, or left. Only
-// Ahead may be called while another method runs.
+// Ahead and Blocked may be called while another method runs.
 type Place struct {
 	claim   lease.Claim
 	line    *Line
@@ -18,6 +19,8 @@ type Place struct {
 	ahead   []string                  // the paths of the nearest two not known to have gone, nearest last
 	more    bool                      // there may be others ahead of these
 	watched map[string]*session.Watch // of those in ahead
+	unowned map[string]error          // what Epoch.Blocked says of these, if it is not nil
+	blocked atomic.Pointer[error]     // that of one in ahead while Wait waits; see Blocked
 	gone    []string                  // who has left since the line was last asked for
 	doubts  int                       // how often it has become doubtful who is ahead, and whether the own node is there
 	settled int                       // how many of these doubts a list has settled that was asked for after them
@@ -105,6 +108,7 @@ func (p *Place) wait(ctx context.Context) error {
 		}
 		switch {
 		case p.Free():
+			p.noteBlocked()
 			return nil
 		case list != nil:
 		case p.doubtful(), p.more && len(p.ahead) < 2:
@@ -118,6 +122,7 @@ func (p *Place) wait(ctx context.Context) error {
 				continue
 			}
 		}
+		p.noteBlocked()
 		select {
 		case <-fired(p.claim.Own):
 		case <-fired(p.watched[p.nearest(1)]):
@@ -135,7 +140,7 @@ func (p *Place) wait(ctx context.Context) error {
 			}
 			p.settled = l.settles
 		case <-ctx.Done():
-			return &session.OpError{Op: "wait in line at", Path: p.line.Path, Err: context.Cause(ctx)}
+			return &session.OpError{Op: "wait in line at", Path: p.line.Path, Err: lease.Because(ctx, p.Blocked())}
 		case <-p.claim.Epoch.Context().Done():
 			return context.Cause(p.claim.Epoch.Context())
 		}
@@ -169,6 +174,27 @@ func (p *Place) advance() error {
 	return nil
 }
 
+// noteBlocked sets blocked.
+func (p *Place) noteBlocked() {
+	var reason *error
+	for _, path := range p.ahead {
+		if err := p.unowned[path]; err != nil {
+			reason = &err
+		}
+	}
+	p.blocked.Store(reason)
+}
+
+// Blocked returns why a call of Wait waits in vain, or has until its context ended:
+// one of the nearest two ahead is a node that no session owns. The error is that of
+// Epoch.Blocked, or nil. Blocked may be called while another method runs.
+func (p *Place) Blocked() error {
+	if err := p.blocked.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // left notes that one ahead has gone. A list under way may still have it. If it
 // is known to have been the first, so has everybody ahead of it.
 func (p *Place) left(path string) {
@@ -181,6 +207,7 @@ func (p *Place) left(path string) {
 		}
 	}
 	p.ahead = without(p.ahead, path)
+	delete(p.unowned, path)
 	if p.line.Naming.leavesHeir(name) {
 		p.doubts++
 	}
@@ -217,6 +244,9 @@ func (p *Place) watch(ctx context.Context) (missed bool, err error) {
 			p.claim.Own, p.claim.Data = n.Watch, n.Data
 		case n.Err == nil:
 			p.watched[n.Path] = n.Watch
+			if err := p.claim.Epoch.Blocked(n.Path, n.Stat); err != nil {
+				p.unowned[n.Path] = err
+			}
 		case n.Path == p.claim.Path && errors.Is(n.Err, session.ErrNoNode):
 			err = errGone
 		case errors.Is(n.Err, session.ErrNoNode):
