@@ -75,7 +75,9 @@ func (a *app) leave(ctx context.Context, s *session.Session) {
 }
 
 func (a *app) sessionOptions() ([]session.Option, error) {
-	opts := []session.Option{session.WithTimeout(a.timeout)}
+	opts := []session.Option{session.WithTimeout(a.timeout), session.WithHooks(session.Hooks{
+		Blocked: func(err error) { a.notice("waiting in vain: %v; zkr lock break removes it", err) },
+	})}
 	auth, from := a.auth, "--auth"
 	if auth == "" {
 		auth, from = os.Getenv("ZKR_AUTH"), "$ZKR_AUTH"

@@ -119,6 +119,7 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 			return lease{l}, nil
 		})
 	}
+	cmd.AddCommand(newLockBreak(a))
 	return cmd
 }
 

@@ -126,3 +126,23 @@ func TestTerminalRepeat(t *testing.T) {
 		t.Errorf("zkr: %v", cmd.ProcessState)
 	}
 }
+
+// On a terminal, lock break asks.
+func TestBreakAsks(t *testing.T) {
+	srv := zktest.New(t)
+	const shell = `
+zkr config set /lock/x-lock-0000000000 byhand
+zkr lock break /lock x-lock-0000000000; echo "code $?"
+zkr lock break /lock x-lock-0000000000; echo "code $?"`
+	c, cmd := onTerminal(t, srv.Addr(), "sh", "-c", shell)
+	c.expect(t, "^0")
+	fmt.Fprintln(c, "n")
+	c.expect(t, "nothing was removed")
+	c.expect(t, "^code 1")
+	fmt.Fprintln(c, "y")
+	c.expect(t, "x-lock-0000000000: removed")
+	c.expect(t, "^code 0")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
