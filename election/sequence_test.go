@@ -9,7 +9,7 @@ import (
 )
 
 // Candidates with the same, last number lead in the order in which they came,
-// and observers see whoever leads.
+// and observers see the one that leads.
 func TestSequenceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

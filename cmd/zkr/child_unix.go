@@ -120,7 +120,7 @@ func socketPair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "guard"), os.NewFile(uintptr(fds[1]), "guard"), nil
 }
 
-// inherited reports whether whoever started zkr has passed on this descriptor, for
+// inherited reports whether the program that started zkr has passed on this descriptor, for
 // commands to use.
 func inherited(fd uintptr) bool {
 	flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
