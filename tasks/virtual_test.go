@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -654,17 +655,24 @@ func TestPauseOfClearingGrows(t *testing.T) {
 		if _, _, err := other.Create(t.Context(), path+"/assign/gone/foreign", nil, session.Parents()); err != nil {
 			t.Fatal(err)
 		}
+		var mu sync.Mutex
 		var tries []time.Time
 		defer srv.Fault(func(r zktest.Request) zktest.Fault {
 			if r.Op == "multi" && r.Session == m.Status().ID && r.Path == path+"/master" { // a write of the master
+				mu.Lock()
+				defer mu.Unlock()
 				tries = append(tries, time.Now())
 			}
 			return zktest.Pass
 		})()
 		defer leading(t, texts(m))()
 		time.Sleep(time.Minute / 5)
+		mu.Lock()
 		settled := len(tries)
+		mu.Unlock()
 		time.Sleep(5 * time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		if n := len(tries) - settled; n < 8 || n > 14 {
 			t.Errorf("tried %d times in five minutes", n)
 		}

@@ -20,6 +20,7 @@ func (l *Lease) watch(path string, own *session.Watch) {
 		select {
 		case <-own.Fired():
 			own = nil
+			l.settled() // which may have deleted the node: then there is nothing to look at
 			continue
 		case <-l.claim.Epoch.Context().Done():
 			l.lose(context.Cause(l.claim.Epoch.Context()))
