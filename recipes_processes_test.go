@@ -3,6 +3,7 @@ package zkrecipes_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	flag.Set("test.parallel", "8") // the tests wait more than they compute
 	os.Exit(m.Run())
 }
 

@@ -112,6 +112,7 @@ func TestKilledZkrLeavesNobody(t *testing.T) {
 
 // The deadline holds for a zkr that does not run.
 func TestStoppedZkrMeetsDeadline(t *testing.T) {
+	t.Parallel()
 	srv := zktest.New(t)
 	g := startGuarded(t, srv, family, "--timeout", "2s", "--grace", "100ms")
 	pids := g.family(t)
@@ -136,6 +137,7 @@ func TestStoppedZkrMeetsDeadline(t *testing.T) {
 
 // If the guard is killed, so is the command's group, and zkr says so.
 func TestKilledGuard(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, zktest.New(t), family)
 	pids := g.family(t)
 	t.Cleanup(func() { syscall.Kill(pids[1], syscall.SIGKILL) })
@@ -151,6 +153,7 @@ func TestKilledGuard(t *testing.T) {
 
 // A guard that is stopped does not keep the command alive once it is lost.
 func TestStoppedGuard(t *testing.T) {
+	t.Parallel()
 	srv := zktest.New(t)
 	g := startGuarded(t, srv, `trap "" TERM; echo $$ >leader; while :; do sleep 1; done`, "--grace", "100ms")
 	pid := g.told(t, "leader")
