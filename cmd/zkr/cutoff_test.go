@@ -21,48 +21,87 @@ import (
 
 var cuts = flag.Int("cuts", 2, "how often to cut a server off")
 
-// A follower that is cut off from its leader goes on serving zkr's connection.
-// The child of the holder is gone before the child of the next is started.
+// deaf is a child that goes on when it is told to stop.
+const deaf = `trap "" TERM; echo $$; while :; do sleep 0.1; done`
+
+// The holder is cut off from the other servers, with or without the server that it is
+// connected to. Its child, which ignores TERM, is gone before the child of the next is
+// started.
 func TestChildIsGoneFirst(t *testing.T) {
 	zkr := filepath.Join(t.TempDir(), "zkr")
 	if out, err := exec.Command("go", "build", "-o", zkr, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cluster := zktest.Ensemble(t, 3, zktest.WithTickTime(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
-	for i := range *cuts {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-		defer cancel()
-		leader, followers, err := cluster.Roles(ctx)
+	for _, c := range []struct {
+		name   string
+		leader bool
+		cut    func(*zktest.Node) (heal func()) // nil to cut off the client
+	}{
+		{"follower, links silent", false, (*zktest.Node).CutPeers},
+		{"leader, links refused", true, (*zktest.Node).RejectPeers},
+		{"client", false, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range *cuts {
+				gone, owned := cutChild(t, cluster, zkr, c.leader, c.cut)
+				t.Logf("cut %d: the child was gone after %.2f s, the next began after %.2f s: %.2f s between",
+					i+1, gone.Seconds(), owned.Seconds(), (owned - gone).Seconds())
+				if owned <= gone {
+					t.Error("the next owned, and the child still ran")
+				}
+			}
+		})
+	}
+}
+
+// cutChild returns how long after a cut the child of the holder was gone, and the next
+// in line owned.
+func cutChild(t *testing.T, cluster *zktest.Cluster, zkr string, ofLeader bool, cutServer func(*zktest.Node) func()) (gone, owned time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	leader, followers, err := cluster.Roles(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim, others := followers[0], leader.Addr()+","+followers[1].Addr()
+	if ofLeader {
+		victim, others = leader, followers[0].Addr()+","+followers[1].Addr()
+	}
+	cut := func() func() { return cutServer(victim) }
+	server := victim.Addr()
+	if cutServer == nil {
+		proxy, err := zktest.NewProxy(server)
 		if err != nil {
 			t.Fatal(err)
 		}
-		victim := followers[0]
-		holder, child := start(t, ctx, zkr, victim.Addr(), "sleep 1000")
-		pid := (<-child).pid
-		gone := make(chan time.Time, 1)
-		go func() { gone <- dead(pid) }()
-		next, child := start(t, ctx, zkr, leader.Addr()+","+followers[1].Addr(), "true")
-		<-time.After(8*time.Second + rand.N(4*time.Second)) // the next waits, and the cut comes at any moment
-		heal := victim.CutPeers()
-		begin := time.Now()
-		owned := (<-child).began
-		select {
-		case g := <-gone:
-			t.Logf("cut %d: the child was gone after %.2f s, the next began after %.2f s: %.2f s between",
-				i+1, g.Sub(begin).Seconds(), owned.Sub(begin).Seconds(), owned.Sub(g).Seconds())
-		default:
-			t.Error("the next owns, and the child still runs")
-			<-gone
-		}
-		var exit *exec.ExitError
-		if err := holder.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 123 {
-			t.Errorf("the holder ended with %v", err)
-		}
-		if err := next.Wait(); err != nil {
-			t.Errorf("the next ended with %v", err)
-		}
-		heal()
+		defer proxy.Close()
+		server, cut = proxy.Addr(), proxy.Cut
 	}
+	holder, child := start(t, ctx, zkr, server, deaf)
+	pid := (<-child).pid
+	died := make(chan time.Time, 1)
+	go func() { died <- dead(pid) }()
+	next, child := start(t, ctx, zkr, others, "echo $$")
+	<-time.After(8*time.Second + rand.N(4*time.Second)) // the next waits, and the cut comes at any moment
+	select {
+	case <-died:
+		t.Error("the child was gone before the cut")
+	default:
+	}
+	begin := time.Now()
+	heal := cut()
+	defer heal()
+	owned = (<-child).began.Sub(begin)
+	gone = (<-died).Sub(begin)
+	var exit *exec.ExitError
+	if err := holder.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitLost {
+		t.Errorf("the holder ended with %v", err)
+	}
+	if err := next.Wait(); err != nil {
+		t.Errorf("the next ended with %v", err)
+	}
+	return gone, owned
 }
 
 // noProcess has an id that no process has.
@@ -86,7 +125,7 @@ type started struct {
 // start runs zkr around a shell script, and tells when its child has begun.
 func start(t *testing.T, ctx context.Context, zkr, servers, script string) (*exec.Cmd, <-chan started) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, zkr, "--server", servers, "--timeout", "4s", "--connect-timeout", patience.String(), "lock", "/cut", "--", "sh", "-c", "echo $$; exec "+script)
+	cmd := exec.CommandContext(ctx, zkr, "--server", servers, "--timeout", "4s", "--connect-timeout", patience.String(), "lock", "/cut", "--", "sh", "-c", script)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
