@@ -5,6 +5,8 @@ package main
 import (
 	"flag"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -27,6 +29,15 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) { runScripts(t, "testdata") }
 
 func runScripts(t *testing.T, dir string) {
+	// A process that nohup or a shell has started in the background ignores signals,
+	// and so would zkr. One that is caught here has its default action there.
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			caught := make(chan os.Signal, 1)
+			signal.Notify(caught, sig)
+			t.Cleanup(func() { signal.Stop(caught) })
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
