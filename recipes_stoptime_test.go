@@ -126,6 +126,20 @@ func TestStopTimeOfEveryRecipeIsRefused(t *testing.T) {
 	}
 }
 
+// A worker is refused at once, not with its first task.
+func TestStopTimeOfTasksIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := zktest.New(t).Session(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		pool := tasks.New(s, "/pool", codec.Text(), codec.Text(), tasks.WithStopTime(s.MaxStopTime()+1))
+		err := pool.Work(ctx, "w", func(context.Context, tasks.Task[string]) (string, error) { return "", nil })
+		if !errors.Is(err, session.ErrInvalid) || ctx.Err() != nil {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // A worker's handler has its stop time before the task is another's.
 func TestStopTimeOfTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,6 +58,38 @@ func TestFaultsLockContended(t *testing.T) {
 	})
 }
 
+// A holder with a stop time works until the deadline, when it has lost the lock.
+func TestFaultsLockWithStopTime(t *testing.T) {
+	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+		work := func(who string, sess *session.Session) {
+			ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+			defer cancel()
+			l, err := lock.New(sess, "/app/lock", lock.WithStopTime(sess.MaxStopTime())).Lock(ctx)
+			if err != nil {
+				s.Errorf("Lock of %s: %v", who, err)
+				return
+			}
+			working, stop := context.WithCancel(context.Background())
+			s.Owners.Begin(who, l.Token(), working)
+			select {
+			case <-time.After(time.Second):
+			case <-l.Context().Done():
+				deadline, _ := l.Deadline()
+				time.Sleep(time.Until(deadline) - time.Millisecond)
+			}
+			stop()
+			if err := l.Unlock(ctx); err != nil && !errors.Is(err, lock.ErrLost) {
+				s.Errorf("Unlock of %s: %v", who, err)
+			}
+		}
+		var all sync.WaitGroup
+		all.Go(func() { work("subject", s.Subject) })
+		time.Sleep(time.Millisecond)
+		all.Go(func() { work("rival", s.Rival) })
+		all.Wait()
+	})
+}
+
 func TestFaultsLockCancelled(t *testing.T) {
 	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
 		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())

@@ -149,6 +149,13 @@ type job struct {
 
 // run announces the worker and works until ctx ends.
 func (w *worker) run(ctx context.Context) error {
+	e, err := w.session.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.CheckStopTime(w.path, w.stopTime); err != nil {
+		return err
+	}
 	if err := w.found(ctx); err != nil {
 		return err
 	}
