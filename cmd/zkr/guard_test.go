@@ -102,7 +102,8 @@ func (g *guarded) family(t *testing.T) []int {
 
 // A killed zkr leaves no descendant of its command behind.
 func TestKilledZkrLeavesNobody(t *testing.T) {
-	g := startGuarded(t, zktest.New(t), family)
+	// The deadline, which would end them as well, is far away.
+	g := startGuarded(t, zktest.New(t, zktest.WithTimeouts(time.Second, time.Hour)), family, "--timeout", "1h")
 	pids := g.family(t)
 	guard := guardOf(t, pids[2])
 	g.Process.Kill()
@@ -155,8 +156,10 @@ func TestKilledGuard(t *testing.T) {
 func TestStoppedGuard(t *testing.T) {
 	t.Parallel()
 	srv := zktest.New(t)
-	g := startGuarded(t, srv, `trap "" TERM; echo $$ >leader; while :; do sleep 1; done`, "--grace", "100ms")
-	pid := g.told(t, "leader")
+	g := startGuarded(t, srv, `trap "" TERM
+sh -c 'echo $$ >inside; while :; do sleep 1; done' &
+echo $$ >leader; while :; do sleep 1; done`, "--grace", "100ms")
+	inside, pid := g.told(t, "inside"), g.told(t, "leader")
 	guard := guardOf(t, pid)
 	t.Cleanup(func() { syscall.Kill(guard, syscall.SIGKILL) })
 	syscall.Kill(guard, syscall.SIGSTOP)
@@ -166,7 +169,7 @@ func TestStoppedGuard(t *testing.T) {
 	if g.Wait(); g.ProcessState.ExitCode() != exitLost {
 		t.Errorf("zkr: %v: %s", g.ProcessState, g.Stderr)
 	}
-	waitGone(t, pid, guard)
+	waitGone(t, inside, pid, guard)
 }
 
 // The guard takes no notice of signals, and holds no file of the command.
