@@ -289,14 +289,14 @@ func (p *child) end(grace time.Duration) {
 	select {
 	case <-p.done:
 		return
-	case <-time.After(grace + time.Second):
+	case <-time.After(grace):
 	}
-	// The guard does not answer. The child is its child as long as it lives, so
-	// that its number is not another's.
+	// The guard does the same now, unless it does not run. The child is its child until
+	// it says that the child has ended, so that the number is not another's.
 	syscall.Kill(-p.pid, syscall.SIGKILL)
 	select {
 	case <-p.done:
-	case <-time.After(time.Second):
+	case <-time.After(2 * time.Second):
 		p.guard.Kill()
 		<-p.done
 	}

@@ -152,24 +152,35 @@ func TestKilledGuard(t *testing.T) {
 	}
 }
 
-// A guard that is stopped does not keep the command alive once it is lost.
+// A guard that is stopped does not keep the command alive past the deadline.
 func TestStoppedGuard(t *testing.T) {
 	t.Parallel()
 	srv := zktest.New(t)
 	g := startGuarded(t, srv, `trap "" TERM
 sh -c 'echo $$ >inside; while :; do sleep 1; done' &
-echo $$ >leader; while :; do sleep 1; done`, "--grace", "100ms")
-	inside, pid := g.told(t, "inside"), g.told(t, "leader")
-	guard := guardOf(t, pid)
+echo $$ >leader; while :; do sleep 1; done`, "--timeout", "2s", "--grace", "100ms")
+	pids := []int{g.told(t, "inside"), g.told(t, "leader")}
+	guard := guardOf(t, pids[1])
 	t.Cleanup(func() { syscall.Kill(guard, syscall.SIGKILL) })
+	holder := srv.Sessions()[0]
+	next := exec.Command("zkr", "--server", srv.Addr(), "lock", "/lock", "--", "true")
+	if err := next.Start(); err != nil {
+		t.Fatal(err)
+	}
 	syscall.Kill(guard, syscall.SIGSTOP)
-	for _, s := range srv.Sessions() {
-		srv.Expire(s)
+	defer srv.Isolate(holder)()
+	if err := next.Wait(); err != nil {
+		t.Error(err)
+	}
+	for _, pid := range pids {
+		if s := state(pid); s != "" && s != "Z" {
+			t.Errorf("the next has owned, and %d is in state %s", pid, s)
+		}
 	}
 	if g.Wait(); g.ProcessState.ExitCode() != exitLost {
 		t.Errorf("zkr: %v: %s", g.ProcessState, g.Stderr)
 	}
-	waitGone(t, inside, pid, guard)
+	waitGone(t, guard)
 }
 
 // The guard takes no notice of signals, and holds no file of the command.
