@@ -93,6 +93,9 @@ func (d *Double) check() error {
 	if err := session.CheckPath(d.path); err != nil {
 		return err
 	}
+	if d.layout > Synchronizing {
+		return d.failed(fmt.Errorf("%w: there is no layout %d", session.ErrInvalid, d.layout))
+	}
 	const few = 1000 // always fit, unless the path itself is far too long
 	if d.n < few {
 		return nil

@@ -36,6 +36,10 @@ func TestBadInput(t *testing.T) {
 			}
 		}
 	}
+	var oe *session.OpError
+	if _, err := barrier.NewDouble(s, path, 2, barrier.WithLayout(9)).Enter(t.Context()); !errors.Is(err, session.ErrInvalid) || !errors.As(err, &oe) {
+		t.Errorf("Enter with an unknown layout: %v", err)
+	}
 	for n, want := range map[int]error{5000: context.DeadlineExceeded, 1 << 15: session.ErrInvalid} {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()

@@ -62,5 +62,5 @@ func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = 
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 // WithLayout chooses the names of a Double's nodes. All who use it must choose the
-// same.
+// same. With one that is not among the constants, calls return session.ErrInvalid.
 func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }

@@ -94,7 +94,7 @@ func ExampleSemaphore() {
 	fmt.Println("somebody who believes that there are six:", errors.Is(err, lock.ErrLimit))
 	// Output:
 	// 2 of 5 are free
-	// four more: lock: held by another owner
+	// four more: lock: not enough permits are free
 	// somebody who believes that there are six: true
 }
 

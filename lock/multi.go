@@ -54,7 +54,7 @@ func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*L
 		return nil, &session.OpError{Op: "lock", Err: fmt.Errorf("%w: no paths", session.ErrInvalid)}
 	}
 	for _, l := range m.locks {
-		if err := session.CheckPath(l.turn.line.Path); err != nil {
+		if err := l.turn.line.Check(); err != nil {
 			return nil, err
 		}
 	}

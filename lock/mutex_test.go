@@ -409,3 +409,50 @@ func TestCancelledWaitsLeaveNothing(t *testing.T) {
 		t.Errorf("%d nodes are left", n)
 	}
 }
+
+// A naming that does not exist is refused by every call, and nothing is sent.
+func TestUnknownNaming(t *testing.T) {
+	srv := zktest.New(t)
+	s := srv.Session(t)
+	ctx := t.Context()
+	unknown := lock.WithNaming(9)
+	m, rw, sem := lock.New(s, path, unknown), lock.NewRW(s, path, unknown), lock.NewSemaphore(s, path, 1, unknown)
+	srv.ResetRequests()
+	for name, call := range map[string]func() error{
+		"Lock":        func() error { _, err := m.Lock(ctx); return err },
+		"TryLock":     func() error { _, err := m.TryLock(ctx); return err },
+		"Enter":       func() error { _, err := m.Enter(ctx); return err },
+		"Contenders":  func() error { _, err := m.Contenders(ctx); return err },
+		"Revoke":      func() error { return m.Revoke(ctx) },
+		"Multi":       func() error { _, err := lock.NewMulti(s, []string{path}, unknown).Lock(ctx); return err },
+		"RWMutex":     func() error { _, err := rw.Lock(ctx); return err },
+		"RLock":       func() error { _, err := rw.RLock(ctx); return err },
+		"Acquire":     func() error { _, err := sem.Acquire(ctx); return err },
+		"TryAcquire":  func() error { _, err := sem.TryAcquire(ctx); return err },
+		"Remaining":   func() error { _, err := sem.Remaining(ctx); return err },
+		"Holders":     func() error { _, err := sem.Holders(ctx); return err },
+		"with a hand": func() error { _, err := lock.New(s, path, unknown, lock.WithLocalHandoff(1)).Lock(ctx); return err },
+	} {
+		var oe *session.OpError
+		if err := call(); !errors.Is(err, session.ErrInvalid) || !errors.As(err, &oe) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if rs := srv.Requests(); len(rs) != 0 {
+		t.Errorf("sent: %v", rs)
+	}
+}
+
+// TryAcquire speaks of permits.
+func TestTryAcquireSaysWhy(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	sem := lock.NewSemaphore(s, path, 1)
+	l, err := sem.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Unlock(t.Context())
+	if _, err := sem.TryAcquire(t.Context()); !errors.Is(err, lock.ErrLocked) || !strings.Contains(err.Error(), "permits") {
+		t.Errorf("TryAcquire: %v", err)
+	}
+}

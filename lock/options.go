@@ -24,6 +24,12 @@ var (
 	ErrLimit = errors.New("lock: another limit of permits")
 )
 
+// noPermits is the ErrLocked of a semaphore.
+type noPermits struct{}
+
+func (noPermits) Error() string        { return "lock: not enough permits are free" }
+func (noPermits) Is(target error) bool { return target == ErrLocked }
+
 // Option changes a lock.
 type Option func(*options)
 
@@ -81,21 +87,28 @@ const (
 )
 
 func (n Naming) lock() line.Naming {
-	if n == Kazoo {
+	switch n {
+	case Curator:
+		return line.CuratorLock
+	case Kazoo:
 		return line.KazooLock
 	}
-	return line.CuratorLock
+	return line.Naming{} // which is refused
 }
 
 func (n Naming) readWrite() (read, write line.Naming) {
-	if n == Kazoo {
+	switch n {
+	case Curator:
+		return line.CuratorRead, line.CuratorWrite
+	case Kazoo:
 		return line.KazooRead, line.KazooWrite
 	}
-	return line.CuratorRead, line.CuratorWrite
+	return line.Naming{}, line.Naming{}
 }
 
 // WithNaming chooses the names of the nodes. All who use a lock must choose the
-// same.
+// same. With one that is neither Curator nor Kazoo, all calls return
+// session.ErrInvalid.
 func WithNaming(n Naming) Option { return func(o *options) { o.naming = n } }
 
 // WithLocalHandoff lets goroutines of one session that want the same Mutex hand the

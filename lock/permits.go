@@ -205,7 +205,7 @@ func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
 		switch {
 		case left:
 		case all > m.n:
-			return ErrLocked
+			return noPermits{}
 		default:
 			return nil
 		}

@@ -48,7 +48,7 @@ func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
 }
 
 func (t *turn) revoke(ctx context.Context, who []Contender) error {
-	if err := session.CheckPath(t.line.Path); err != nil {
+	if err := t.line.Check(); err != nil {
 		return err
 	}
 	if len(who) == 0 {

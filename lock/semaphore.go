@@ -79,7 +79,7 @@ func (m *Semaphore) Do(ctx context.Context, fn func(context.Context, *Lease) err
 // Remaining returns how many permits are free. It takes one round trip, and the
 // number may have changed by the time it is looked at.
 func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
-	if err := session.CheckPath(m.path); err != nil {
+	if err := m.usable(); err != nil {
 		return 0, err
 	}
 	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
@@ -91,7 +91,7 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 // Holders returns who has permits, one for each, in the order in which they were
 // taken. It takes two round trips, a list and a read of every node.
 func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
-	if err := session.CheckPath(m.path); err != nil {
+	if err := m.usable(); err != nil {
 		return nil, err
 	}
 	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) ([]Contender, error) {
@@ -137,9 +137,22 @@ func within[T any](ctx context.Context, s *session.Session, op, path string, f f
 	}
 }
 
+// usable refuses paths and namings that cannot be.
+func (m *Semaphore) usable() error {
+	if err := session.CheckPath(m.path); err != nil {
+		return err
+	}
+	l := m.line(1)
+	return l.Check()
+}
+
+func (m *Semaphore) line(k int) line.Line {
+	return line.Line{Session: m.session, Path: m.layout.lock, Naming: m.opts.naming.lock(), Data: wish(k, m.opts.id), StopTime: m.opts.stopTime}
+}
+
 // check refuses what could never be had.
 func (m *Semaphore) check(k int) error {
-	err := session.CheckPath(m.path)
+	err := m.usable()
 	invalid := func(format string, args ...any) error {
 		return &session.OpError{Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
 	}
@@ -161,7 +174,7 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 	if err := m.check(k); err != nil {
 		return nil, err
 	}
-	l := line.Line{Session: m.session, Path: m.layout.lock, Naming: m.opts.naming.lock(), Data: wish(k, m.opts.id), StopTime: m.opts.stopTime}
+	l := m.line(k)
 	for {
 		p, err := l.Stand(ctx)
 		if err != nil {
@@ -236,7 +249,7 @@ func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool
 		if taken+k <= m.n || try {
 			changed.Close()
 			if taken+k > m.n {
-				return ErrLocked
+				return noPermits{}
 			}
 			return nil
 		}

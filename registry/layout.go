@@ -65,7 +65,13 @@ func ParseLayout(name string) (Layout, error) {
 
 // Root is where services are by default: Spring's, Go Micro's and go-kratos's own
 // defaults, and for the others, which have none, /services and /serversets.
-func (l Layout) Root() string { return layouts[l].root }
+// It is empty if there is no such layout.
+func (l Layout) Root() string {
+	if int(l) < len(layouts) {
+		return layouts[l].root
+	}
+	return ""
+}
 
 // format is what is particular to a layout.
 type format interface {

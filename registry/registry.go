@@ -30,10 +30,22 @@ func New(s *session.Session, root string, opts ...Option) *Registry {
 	return &Registry{session: s, root: root, format: o.format(), options: o}
 }
 
+// check refuses layouts and roots that cannot be.
+func (r *Registry) check(op string) error {
+	err := errors.Unwrap(session.CheckPath(r.root))
+	if l := r.options.layout; int(l) >= len(layouts) {
+		err = fmt.Errorf("%w: there is no %v", session.ErrInvalid, l)
+	}
+	if err != nil {
+		return &session.OpError{Op: op, Path: r.root, Err: err}
+	}
+	return nil
+}
+
 // dir is the path of a service's node.
 func (r *Registry) dir(op, service string) (string, error) {
-	if err := session.CheckPath(r.root); err != nil {
-		return "", &session.OpError{Op: op, Path: r.root, Err: errors.Unwrap(err)}
+	if err := r.check(op); err != nil {
+		return "", err
 	}
 	name, err := r.format.dir(service)
 	if err != nil {
@@ -74,8 +86,8 @@ func (r *Registry) Lookup(ctx context.Context, service string) ([]Instance, erro
 // lists and one for a node of each. Nodes that are no instances may cost more. In layout
 // Spring, where the name of a service may have slashes, that is for each level.
 func (r *Registry) Services(ctx context.Context) ([]string, error) {
-	if err := session.CheckPath(r.root); err != nil {
-		return nil, &session.OpError{Op: "list services", Path: r.root, Err: errors.Unwrap(err)}
+	if err := r.check("list services"); err != nil {
+		return nil, err
 	}
 	for {
 		e, err := r.session.Epoch(ctx)

@@ -371,3 +371,56 @@ func TestNotAuthorised(t *testing.T) {
 func extra(key, value string) map[string]json.RawMessage {
 	return map[string]json.RawMessage{key: json.RawMessage(value)}
 }
+
+// A layout that does not exist is refused by every call, and nothing is sent.
+func TestUnknownLayout(t *testing.T) {
+	srv := zktest.New(t)
+	s := srv.Session(t)
+	ctx := t.Context()
+	srv.ResetRequests()
+	for _, root := range []string{"", "/services"} {
+		r := registry.New(s, root, registry.WithLayout(9))
+		in := registry.Instance{Service: "web", ID: "i", Addr: "h:1"}
+		for name, call := range map[string]func() error{
+			"Register": func() error { _, err := r.Register(ctx, in); return err },
+			"Check":    func() error { return r.Check(in) },
+			"Lookup":   func() error { _, err := r.Lookup(ctx, "web"); return err },
+			"Services": func() error { _, err := r.Services(ctx); return err },
+			"Resolve":  func() error { _, err := r.Resolve(ctx, "web"); return err },
+			"Watch": func() (err error) {
+				for _, err = range r.Watch(ctx, "web") {
+					break
+				}
+				return err
+			},
+			"WatchAll": func() (err error) {
+				for _, err = range r.WatchAll(ctx) {
+					break
+				}
+				return err
+			},
+		} {
+			var oe *session.OpError
+			if err := call(); !errors.Is(err, session.ErrInvalid) || !errors.As(err, &oe) {
+				t.Errorf("%s at %q: %v", name, root, err)
+			}
+		}
+	}
+	if rs := srv.Requests(); len(rs) != 0 {
+		t.Errorf("sent: %v", rs)
+	}
+}
+
+// After Close, a resolver has the error that its package documents.
+func TestErrOfClosedResolver(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	r, err := registry.New(s, "/r").Resolve(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	var oe *session.OpError
+	if err := r.Err(); !errors.Is(err, registry.ErrClosed) || !errors.As(err, &oe) {
+		t.Errorf("Err after Close: %v", err)
+	}
+}

@@ -294,9 +294,14 @@ func (r *Resolver) Watch(ctx context.Context) iter.Seq2[[]Instance, error] {
 }
 
 // Err is nil if Instances are kept up to date, and else says why they are not: the
-// session is not connected, or has just begun and reads everything again, or the
-// node of an instance may not be read.
-func (r *Resolver) Err() error { return r.view.Err() }
+// session is not connected, or has just begun and reads everything again, the
+// node of an instance may not be read, or the Resolver is closed (ErrClosed).
+func (r *Resolver) Err() error {
+	if r.closed.Load() {
+		return r.opError(ErrClosed)
+	}
+	return r.view.Err()
+}
 
 // Close ends the following. When it returns, nothing is left of it but what
 // Instances returned last. It may be called again.

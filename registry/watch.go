@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"reflect"
 	"slices"
@@ -45,8 +44,8 @@ func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instan
 // rather than for programs that look for a service.
 func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance, error] {
 	return func(yield func(map[string][]Instance, error) bool) {
-		if err := session.CheckPath(r.root); err != nil {
-			yield(nil, &session.OpError{Op: "watch", Path: r.root, Err: errors.Unwrap(err)})
+		if err := r.check("watch"); err != nil {
+			yield(nil, err)
 			return
 		}
 		rd := r.reader()

@@ -225,3 +225,10 @@ func TestContextEndsWhileCutOff(t *testing.T) {
 		}
 	})
 }
+
+// A state that does not exist has a name, too.
+func TestUnknownState(t *testing.T) {
+	if got := tasks.State(99).String(); got != "state 99" {
+		t.Errorf("String: %q", got)
+	}
+}

@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/zkrecipes/zkrecipes/session"
@@ -19,9 +20,14 @@ const (
 	Failed
 )
 
+var stateNames = [...]string{"pending", "assigned", "running", "done", "failed"}
+
 // String is the state in lower case.
 func (s State) String() string {
-	return [...]string{"pending", "assigned", "running", "done", "failed"}[s]
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("state %d", uint8(s))
 }
 
 // Info is what there is to know of a task.

@@ -16,6 +16,7 @@ package line
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -79,9 +80,17 @@ func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, err error)
 	}
 }
 
+// Check returns session.ErrInvalid if there can be no such line.
+func (l *Line) Check() error {
+	if l.Naming.Prefix == nil {
+		return &session.OpError{Op: "enter", Path: l.Path, Err: fmt.Errorf("%w: unknown naming of the nodes", session.ErrInvalid)}
+	}
+	return session.CheckPath(l.Path)
+}
+
 // Stand makes a node in the current epoch and looks who is ahead of it.
 func (l *Line) Stand(ctx context.Context) (*Place, error) {
-	if err := session.CheckPath(l.Path); err != nil {
+	if err := l.Check(); err != nil {
 		return nil, err
 	}
 	for {
@@ -145,6 +154,9 @@ func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
 
 // inEpochs calls read in the current epoch, and again if that ends meanwhile.
 func inEpochs[T any](ctx context.Context, l *Line, read func(*session.Epoch) (T, error)) (result T, err error) {
+	if err := l.Check(); err != nil {
+		return result, err
+	}
 	for {
 		e, err := l.Session.Epoch(ctx)
 		if err != nil {
