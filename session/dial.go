@@ -10,8 +10,8 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// hosts is the link as go-zookeeper's HostProvider: the server names as they
-// were given, resolved by whoever dials.
+// hosts is the link as go-zookeeper's HostProvider. It chooses no server; dial
+// does.
 type hosts link
 
 // Init has nothing to do: the link has its servers.
@@ -20,32 +20,32 @@ func (h *hosts) Init([]string) error { return nil }
 // Len is the number of servers.
 func (h *hosts) Len() int { return len(h.servers) }
 
-// Next gives the servers in turn. It never says that a round is over, upon
+// Next returns a name that nobody uses. It never says that a round is over, upon
 // which go-zookeeper would wait for a second; dial does the waiting.
-func (h *hosts) Next() (string, bool) {
-	server := h.servers[h.next%len(h.servers)]
-	h.next++
-	return server, false
-}
+func (h *hosts) Next() (string, bool) { return h.servers[0], false }
 
 // Connected has nothing to do: attach counts.
 func (h *hosts) Connected() {}
 
-// dial is go-zookeeper's dialer. It blocks for as long as backing off asks.
-func (l *link) dial(_, server string, _ time.Duration) (net.Conn, error) {
-	if l.failures > 0 && l.failures%len(l.servers) == 0 {
+// dial is go-zookeeper's dialer. It dials the next server of the round, and
+// blocks for as long as backing off asks between rounds.
+func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
+	if l.failures > 0 && l.round.over() {
 		l.sleep(nextPause(l.pause))
 	}
 	if l.quitting() {
 		return l.sayFarewell(), nil
 	}
+	if l.failures == 0 || l.round.over() {
+		l.round.begin()
+	}
 	l.failures++
-	conn, err := l.dialServer(server)
+	to, conn, err := l.dialNext()
 	if err != nil {
-		l.failed(server, err)
+		l.failed(to, err)
 		return nil, err
 	}
-	t := newTransport(l, server, conn)
+	t := newTransport(l, to, conn)
 	l.mu.Lock()
 	l.latest = t
 	l.mu.Unlock()
@@ -86,21 +86,26 @@ func (l *link) sleep(d time.Duration) {
 	}
 }
 
-func (l *link) dialServer(server string) (net.Conn, error) {
+func (l *link) dialNext() (target, net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.opts.connectTimeout)
 	defer cancel()
 	defer context.AfterFunc(l.epoch.ctx, cancel)()
-	return dial(ctx, l.opts, server)
+	to, err := l.round.next(ctx)
+	if err != nil {
+		return to, nil, err
+	}
+	conn, err := dial(ctx, l.opts, to)
+	return to, conn, err
 }
 
-func dial(ctx context.Context, o *options, server string) (net.Conn, error) {
-	conn, err := o.dial(ctx, "tcp", server)
+func dial(ctx context.Context, o *options, to target) (net.Conn, error) {
+	conn, err := o.dial(ctx, "tcp", to.addr)
 	if err != nil || o.tls == nil {
 		return conn, err
 	}
 	c := o.tls.Clone()
 	if c.ServerName == "" {
-		c.ServerName, _, _ = net.SplitHostPort(server)
+		c.ServerName, _, _ = net.SplitHostPort(to.server)
 	}
 	secure := tls.Client(conn, c)
 	if err := secure.HandshakeContext(ctx); err != nil {
@@ -110,20 +115,23 @@ func dial(ctx context.Context, o *options, server string) (net.Conn, error) {
 	return secure, nil
 }
 
-// failed notes why an attempt at a server came to nothing.
-func (l *link) failed(server string, err error) {
+// failed records why an attempt at a server has failed.
+func (l *link) failed(to target, err error) {
 	l.mu.Lock()
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
-		l.unresolved++
+		l.unresolved[to.server] = true
 	} else {
-		l.unresolved = 0
+		delete(l.unresolved, to.server)
 	}
-	hopeless := l.unresolved >= len(l.servers)
+	hopeless := true
+	for _, server := range l.servers {
+		hopeless = hopeless && l.unresolved[server]
+	}
 	l.mu.Unlock()
 	if l.quitting() {
 		return
 	}
-	l.opts.log.Info("zookeeper: cannot connect", "server", server, "err", err)
-	l.epoch.failing(server, err, hopeless)
+	l.opts.log.Info("zookeeper: cannot connect", "server", to.label, "err", err)
+	l.epoch.failing(to.label, err, hopeless)
 }

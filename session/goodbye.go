@@ -55,26 +55,31 @@ const leaveGrace = 50 * time.Millisecond
 // it. It goes on until a server has closed the session or no longer knows it.
 func (s *Session) reattachToClose(id int64, passwd []byte) {
 	pause := s.opts.backoff()
-	for attempt := 1; s.ctx.Err() == nil; attempt++ {
-		server := s.servers[attempt%len(s.servers)]
-		err := s.closeAt(server, id, passwd)
-		if err == nil {
-			s.opts.log.Info("zookeeper: old session closed", "session", id, "server", server)
+	r := newRound(s.opts, s.servers)
+	for r.begin(); s.ctx.Err() == nil; {
+		if s.closeAt(r, id, passwd) == nil {
+			s.opts.log.Info("zookeeper: old session closed", "session", id, "server", r.last.label)
 			return
 		}
-		if attempt%len(s.servers) == 0 {
+		if r.over() {
 			select {
 			case <-time.After(nextPause(pause)):
 			case <-s.ctx.Done():
 			}
+			r.begin()
 		}
 	}
 }
 
-func (s *Session) closeAt(server string, id int64, passwd []byte) error {
+// closeAt closes a session at the next server of the round.
+func (s *Session) closeAt(r *round, id int64, passwd []byte) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.connectTimeout)
 	defer cancel()
-	conn, err := dial(ctx, s.opts, server)
+	to, err := r.next(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := dial(ctx, s.opts, to)
 	if err != nil {
 		return err
 	}

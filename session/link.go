@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -35,8 +34,8 @@ type link struct {
 	farewell     chan struct{} // closed when go-zookeeper has its last connection
 	farewellOnce sync.Once
 
-	next     int // index of the server to try next; go-zookeeper's goroutine only, as are the two below
-	failures int // attempts since the last good attachment
+	round    *round // servers to try; go-zookeeper's goroutine only, as are the two below
+	failures int    // attempts since the last good attachment
 	pause    backoff.BackOff
 
 	mu         sync.Mutex
@@ -50,19 +49,20 @@ type link struct {
 	current    *transport    // attached, nil while not
 	attached   chan struct{} // closed while attached; replaced at a detachment
 	attachedAt time.Time
-	generation int // how often the session has been attached
-	unresolved int // consecutive attempts that failed since the name does not exist
+	generation int             // how often the session has been attached
+	unresolved map[string]bool // servers whose name did not exist when they were tried last
 }
 
 func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
 	l := &link{
 		opts: e.session.opts, servers: e.session.servers, epoch: e, tasks: tasks,
-		quit:     make(chan struct{}),
-		farewell: make(chan struct{}),
-		next:     rand.IntN(len(e.session.servers)),
-		pause:    e.session.opts.backoff(),
-		timeout:  e.session.opts.timeout,
-		attached: make(chan struct{}),
+		quit:       make(chan struct{}),
+		farewell:   make(chan struct{}),
+		round:      newRound(e.session.opts, e.session.servers),
+		unresolved: make(map[string]bool),
+		pause:      e.session.opts.backoff(),
+		timeout:    e.session.opts.timeout,
+		attached:   make(chan struct{}),
 	}
 	l.watches = newWatches(l)
 	return l
@@ -161,7 +161,7 @@ func (l *link) ready(t *transport) {
 	}
 	l.current = t
 	close(l.attached)
-	l.unresolved = 0
+	clear(l.unresolved)
 	l.mu.Unlock()
 	l.epoch.connected(t.server)
 }
@@ -182,7 +182,7 @@ func (l *link) detach(t *transport, reason error) {
 	if was {
 		l.epoch.suspended(t.server, reason)
 	} else if !errors.Is(reason, errExpiredHandshake) {
-		l.failed(t.server, reason)
+		l.failed(t.to, reason)
 	}
 }
 

@@ -58,6 +58,7 @@ type options struct {
 	connectTimeout time.Duration
 	backoff        func() backoff.BackOff
 	dial           DialFunc
+	lookup         func(ctx context.Context, host string) ([]string, error) // nil if dial takes names
 	tls            *tls.Config
 	auth           []credential
 	acl            []wire.ACL
@@ -75,6 +76,7 @@ func newOptions(opts []Option) (*options, error) {
 	o := &options{
 		timeout:  10 * time.Second,
 		dial:     (&net.Dialer{}).DialContext,
+		lookup:   net.DefaultResolver.LookupHost,
 		receipts: DefaultReceipts,
 		log:      slog.New(slog.DiscardHandler),
 	}
@@ -124,7 +126,7 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithConnectTimeout bounds the attempt at one server: dialling, the TLS
+// WithConnectTimeout bounds the attempt at one server: looking it up, dialling, the TLS
 // handshake and the answer to the session's request. The default is a third of
 // the session timeout.
 func WithConnectTimeout(d time.Duration) Option {
@@ -151,15 +153,17 @@ func WithBackoff(b func() backoff.BackOff) Option {
 	}
 }
 
-// WithDialer replaces net.Dialer: for proxies, and for the in-memory network of
-// package zktest.
+// WithDialer replaces the default dialer: for proxies, and for the in-memory
+// network of package zktest. The default dialer looks each host up again whenever
+// all servers have been tried, and tries each of its addresses as a server. A
+// DialFunc gets the host as the connect string names it, and does its own lookup.
 func WithDialer(d DialFunc) Option {
 	return func(o *options) {
 		if d == nil {
 			o.refuse("no dialer")
 			return
 		}
-		o.dial = d
+		o.dial, o.lookup = d, nil
 	}
 }
 

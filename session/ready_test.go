@@ -18,7 +18,7 @@ func TestBrokenBeforeReady(t *testing.T) {
 	l := s.renew(1).link
 	open := func() *transport {
 		c, _ := net.Pipe()
-		return newTransport(l, "zk1:2181", c)
+		return newTransport(l, target{label: "zk1:2181"}, c)
 	}
 	first := open()
 	first.fail(io.EOF)

@@ -44,8 +44,9 @@ type Session struct {
 //
 //	session: connect zk1:2181: context deadline exceeded (zk1:2181: connection refused)
 //
-// connect is a ZooKeeper connect string, "host1:2181,[::1]:2181/chroot". Names
-// are resolved at every dial. Servers are tried in turn from a random one on.
+// connect is a ZooKeeper connect string, "host1:2181,[::1]:2181/chroot". Servers are
+// tried in random order. If a host has several addresses, each is tried as a server
+// of its own. Hosts are looked up again whenever all servers have been tried.
 func Connect(ctx context.Context, connect string, opts ...Option) (*Session, error) {
 	o, err := newOptions(opts)
 	if err != nil {

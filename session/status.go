@@ -37,7 +37,7 @@ type Status struct {
 	State    State
 	Epoch    uint64    // rises with every new ZooKeeper session; 1 is the first
 	ID       int64     // ZooKeeper's id of the session, 0 before there is one
-	Server   string    // host:port in use, or last tried
+	Server   string    // host:port in use, or last tried; followed by " (ADDRESS)" if the host has several addresses
 	Deadline time.Time // leases end here at the latest, unless a later proof moves it; zero before there is a session
 	Err      error     // why State is not Connected
 

@@ -61,7 +61,8 @@ func (c *call) result() error {
 type transport struct {
 	net.Conn
 	link     *link
-	server   string
+	to       target
+	server   string // its label
 	in       *bufio.Reader
 	leftover []byte // of the frame that go-zookeeper is reading
 	broken   chan struct{}
@@ -78,9 +79,9 @@ type transport struct {
 	reason    error     // why broken
 }
 
-func newTransport(l *link, server string, c net.Conn) *transport {
+func newTransport(l *link, to target, c net.Conn) *transport {
 	t := &transport{
-		Conn: c, link: l, server: server,
+		Conn: c, link: l, to: to, server: to.label,
 		in:      bufio.NewReaderSize(c, 16<<10),
 		broken:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
