@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -185,7 +184,7 @@ func (e *Epoch) siblings(ctx context.Context, op Op, list *call, made Result) er
 	case op.create.ephemeral && ctx == e.ctx:
 		e.Discard(made.Path, made.Stat.Czxid, nil)
 	default:
-		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		err = unknown(err)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -77,6 +78,17 @@ func opError(op, path string, err error) error {
 		return err
 	}
 	return &OpError{Op: op, Path: path, Err: err}
+}
+
+// unknown is the ErrUnknown of an operation whose outcome could not be found out
+// because of err. It does not name the request that failed to find out, which is not
+// what the caller asked for.
+func unknown(err error) error {
+	var oe *OpError
+	if errors.As(err, &oe) {
+		err = oe.Err
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
 // codeError is an answer of the server that has no sentinel.

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,7 +156,7 @@ func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, boo
 	case errors.Is(err, ErrNoNode) && r.count == 0:
 		return nil, false, nil
 	case err != nil:
-		return nil, false, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return nil, false, unknown(err)
 	case string(n.Data) != string(r.next()):
 		return nil, false, nil
 	}

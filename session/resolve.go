@@ -24,14 +24,14 @@ func (e *Epoch) resolve(ctx context.Context, ops []Op, before int64) (results []
 		return nil, false, nil // conditions alone change nothing, and can be asked again
 	}
 	if err := e.Sync(ctx, ops[0].path); err != nil {
-		return nil, false, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return nil, false, unknown(err)
 	}
 	results = make([]Result, len(ops))
 	for i := range ops {
 		v, err := e.evidence(ctx, &ops[i], Zxid(before), &results[i])
 		switch {
 		case err != nil:
-			return nil, false, fmt.Errorf("%w: %w", ErrUnknown, err)
+			return nil, false, unknown(err)
 		case v == notCommitted, v == absent && len(ops) == 1: // and so none of them
 			return nil, false, nil
 		case v == committed:

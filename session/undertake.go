@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"sync"
 )
 
@@ -50,6 +49,6 @@ func (e *Epoch) Undertake(ctx context.Context, late func([]Result, error), ops .
 		return o.results, o.err
 	case <-doubt:
 		close(left)
-		return nil, opError(ops[0].name(), ops[0].path, fmt.Errorf("%w: %w", ErrUnknown, e.ended(ctx)))
+		return nil, opError(ops[0].name(), ops[0].path, unknown(e.ended(ctx)))
 	}
 }

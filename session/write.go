@@ -75,11 +75,11 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 			sent, err := e.exchange(ctx, c)
 			switch {
 			case err != nil && sent:
-				return Stat{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+				return Stat{}, unknown(err)
 			case err != nil:
 				return Stat{}, err
 			case c.err != nil && c.written:
-				return Stat{}, fmt.Errorf("%w: %w", ErrUnknown, c.err)
+				return Stat{}, unknown(c.err)
 			case c.retryable():
 				e.breathe(ctx, c)
 			default:
@@ -188,7 +188,7 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		case err != nil && !sent:
 			return nil, err
 		case err != nil:
-			return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
+			return nil, unknown(err)
 		case c.err == nil && !c.retryable():
 			results, err := e.commitResults(ops, c)
 			if err == nil && list != nil {
