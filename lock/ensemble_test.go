@@ -136,6 +136,9 @@ func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*z
 	inLine(t, b, 2)
 	end := ending(held)
 	<-time.After(2*shortTimeout + rand.N(shortTimeout)) // any moment between two proofs
+	if err := held.Err(); err != nil {
+		t.Logf("lost before the cut: %v", err)
+	}
 	heal := cut(victim)
 	defer heal()
 	start := time.Now()
@@ -173,6 +176,9 @@ func cutClients(t *testing.T, cluster *zktest.Cluster, stop time.Duration) {
 		inLine(t, b, 2)
 		end := ending(held)
 		<-time.After(2*shortTimeout + rand.N(shortTimeout))
+		if err := held.Err(); err != nil {
+			t.Logf("lost before the cut: %v", err)
+		}
 		heal := proxy.Cut()
 		start := time.Now()
 		told := (<-end).Sub(start)
