@@ -31,12 +31,14 @@ func defaults() options {
 	}
 }
 
-// WithTick sets the server's unit of time, 50 ms unless told. Sessions expire
-// at multiples of it, and the shortest session timeout is twice as long.
+// WithTick sets the server's unit of time. Sessions expire at multiples of it, and
+// the shortest session timeout is twice as long. The default is 50 ms, so that tests
+// can have short sessions; a real server's is 2 s or 3 s.
 func WithTick(d time.Duration) Option { return func(o *options) { o.tick = d } }
 
 // WithTimeouts sets the bounds within which the server grants the
-// timeouts that clients ask for: two ticks and one minute unless told.
+// timeouts that clients ask for. The defaults are two ticks and one minute; a real
+// server's are 2 and 20 ticks.
 func WithTimeouts(shortest, longest time.Duration) Option {
 	return func(o *options) { o.min, o.max = shortest, longest }
 }
@@ -64,9 +66,10 @@ func WithVersion(version string) Option { return func(o *options) { o.version = 
 
 // WithFile keeps the tree and the sessions in a file: the server begins with
 // what is in it, writes it within a second of a change and when it is closed. A
-// session in it has its full timeout to be resumed. After a server that was
-// killed, transactions are counted on as after an election, lest clients be
-// turned away because they have seen more than is in the file.
+// session in it has its full timeout to be resumed. A server that follows one
+// that was killed counts transactions from a new epoch on, as after an election:
+// above every zxid that the killed server has given out, so that it turns no client
+// away.
 func WithFile(name string) Option { return func(o *options) { o.file = name } }
 
 // check completes the options.

@@ -3,6 +3,7 @@ package zktest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -91,6 +92,10 @@ func Start(opts ...Option) (*Server, error) {
 	if o.file != "" {
 		if err := s.load(o.file); err != nil {
 			return nil, err
+		}
+		s.saved = -1 // so that the file says that this server runs
+		if err := s.save(true); err != nil {
+			return nil, fmt.Errorf("zktest: %w", err)
 		}
 		s.wg.Go(s.keep)
 	}

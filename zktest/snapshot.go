@@ -85,7 +85,7 @@ func (s *Server) load(file string) error {
 			return fmt.Errorf("zktest: %s: %w", file, err)
 		}
 	}
-	s.zxid, s.saved = snap.Zxid, snap.Zxid
+	s.zxid = snap.Zxid
 	s.nextSession, s.secret = max(s.nextSession, snap.NextSession), snap.Secret
 	if snap.Running {
 		s.zxid = (s.zxid>>32 + 1) << 32
@@ -137,9 +137,10 @@ func (s *Server) keep() {
 	}
 }
 
-// save writes the file if there have been transactions since the last time, or
-// the file does not know that they were the last. It is replaced as a whole, so
-// that there always is one to be read.
+// save writes the file if there have been transactions since the last time, or if
+// the file says running and the server is not. The file is replaced as a whole, so
+// that there always is one to be read. Start saves before the server answers anything:
+// after a kill the next server must see that this one ran, and go on above its zxids.
 func (s *Server) save(running bool) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,63 @@ func TestFileOfAKilledServer(t *testing.T) {
 				t.Errorf("%s: tree\n%s, want\n%s", tt.file, got, tt.tree)
 			}
 			s.Close()
+		}
+	})
+}
+
+// A server may be killed before it has saved anything, and so may the next one. Each
+// starts above all that its predecessors have given out.
+func TestFileOfAServerKilledAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "0")
+		var seen int64
+		for n := range 4 {
+			s := zktest.New(t, zktest.WithFile(file), zktest.WithTimeouts(time.Minute, time.Minute))
+			c := dialBare(t, s)
+			c.greet(wire.ConnectRequest{Timeout: 4000, LastZxidSeen: seen, Passwd: make([]byte, 16)})
+			if c.hi.SessionID == 0 {
+				t.Fatalf("server %d turns a client away that has seen %#x", n, seen)
+			}
+			for range 10 {
+				zxid := c.call(wire.OpSetData, &wire.SetDataRequest{Path: "/", Version: -1}, nil).Zxid
+				if zxid <= seen {
+					t.Fatalf("server %d: zxid %#x after %#x", n, zxid, seen)
+				}
+				seen = zxid
+			}
+			b, err := os.ReadFile(file) // all that is left of a server that is killed now
+			if err != nil {
+				t.Fatal(err)
+			}
+			file = filepath.Join(dir, strconv.Itoa(n+1))
+			if err := os.WriteFile(file, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// A server that was closed and is then killed right after its next start counts as
+// killed.
+func TestFileOfAServerClosedAndThenKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		file, copied := filepath.Join(dir, "file"), filepath.Join(dir, "copy")
+		zktest.New(t, zktest.WithFile(file)).Close()
+		s := zktest.New(t, zktest.WithFile(file))
+		seen := dialRaw(t, s).call(wire.OpSetData, &wire.SetDataRequest{Path: "/", Version: -1}, nil).Zxid
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(copied, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := dialBare(t, zktest.New(t, zktest.WithFile(copied)))
+		c.greet(wire.ConnectRequest{Timeout: 4000, LastZxidSeen: seen, Passwd: make([]byte, 16)})
+		if c.hi.SessionID == 0 {
+			t.Errorf("turns a client away that has seen %#x", seen)
 		}
 	})
 }
