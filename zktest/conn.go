@@ -67,7 +67,8 @@ func (c *conn) silent() bool { return c.hung || c.holes > 0 }
 
 func (c *conn) read() {
 	defer c.server.forget(c)
-	r := bufio.NewReader(c.nc)
+	handshake := &impatient{conn: c}
+	r := bufio.NewReader(handshake)
 	head := make([]byte, 4)
 	for {
 		if _, err := readFull(r, head); err != nil {
@@ -82,6 +83,7 @@ func (c *conn) read() {
 			return
 		}
 		frame, err := readFrame(r, int(n))
+		handshake.stop()
 		if err != nil || !c.server.receive(c, frame) {
 			return
 		}
