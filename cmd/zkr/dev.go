@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -8,6 +11,7 @@ import (
 
 func newDev(a *app) *cobra.Command {
 	var listen, data, version string
+	var tick, shortest, longest, sweep time.Duration
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run an in-process server, for development",
@@ -15,24 +19,40 @@ func newDev(a *app) *cobra.Command {
 
 It lives in this process, needs no Java, starts in no time and keeps everything in
 memory: what is in it goes when it ends, unless --data names a file to keep it in.
-It behaves as ZooKeeper 3.9 does, or 3.8, where clients can tell these apart. When it
-is ready, the line "listening on HOST:PORT" is printed.`,
+It behaves as ZooKeeper 3.9 does, or 3.8, where clients can tell these apart. It grants
+session timeouts as a real server does: 2 to 20 ticks, which is 4 to 40 s, unless flags
+say otherwise. When it is ready, the line "listening on HOST:PORT" is printed.`,
 		Example: `  zkr dev
   zkr dev --listen 127.0.0.1:0        a free port
   zkr dev --data tree.zk              what is in it is there again next time
+  zkr dev --tick 100ms                sessions of 200 ms to 2 s
   zkr dev --zookeeper 3.8             an older server`,
 		Args: noArguments,
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:2181", "`host:port` to listen on")
 	cmd.Flags().StringVar(&data, "data", "", "`file` to keep the tree in between runs")
 	cmd.Flags().StringVar(&version, "zookeeper", "3.9", "`version` to behave as: 3.8 or 3.9")
+	cmd.Flags().DurationVar(&tick, "tick", 2*time.Second, "`time` between two moments at which sessions can expire")
+	cmd.Flags().DurationVar(&shortest, "min-timeout", 0, "shortest session `timeout` that is granted (default 2 ticks)")
+	cmd.Flags().DurationVar(&longest, "max-timeout", 0, "longest session `timeout` that is granted (default 20 ticks)")
+	cmd.Flags().DurationVar(&sweep, "container-check", time.Minute, "`time` between two removals of empty containers and of nodes past their time to live")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if version != "3.8" && version != "3.9" {
 			return usage("--zookeeper %s: neither 3.8 nor 3.9", version)
 		}
+		shortest, longest = cmp.Or(shortest, 2*tick), cmp.Or(longest, 20*tick)
+		switch {
+		case tick < time.Millisecond:
+			return usage("--tick %v is shorter than 1 ms", tick)
+		case shortest < time.Millisecond, longest < shortest:
+			return usage("session timeouts from %v to %v", shortest, longest)
+		case sweep <= 0:
+			return usage("--container-check %v", sweep)
+		}
 		sig := watchSignals()
 		defer sig.stop()
-		opts := []zktest.Option{zktest.WithAddr(listen), zktest.WithVersion(version)}
+		opts := []zktest.Option{zktest.WithAddr(listen), zktest.WithVersion(version),
+			zktest.WithTick(tick), zktest.WithTimeouts(shortest, longest), zktest.WithContainerCheck(sweep)}
 		if data != "" {
 			opts = append(opts, zktest.WithFile(data))
 		}
