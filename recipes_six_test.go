@@ -323,8 +323,12 @@ func TestFIFOQueue(t *testing.T) {
 	}
 }
 
-// takeSmallest consumes as the article does.
+// takeSmallest consumes as the article does, after its server has caught up with
+// what others have consumed.
 func takeSmallest(conn *zk.Conn, root string) (string, error) {
+	if _, err := conn.Sync(root); err != nil {
+		return "", err
+	}
 	names, _, err := conn.Children(root)
 	if err != nil {
 		return "", err

@@ -85,6 +85,14 @@ func remove(t testing.TB, s *session.Session, path string) {
 	}
 }
 
+// catchUp has the server of a session show what other sessions have written.
+func catchUp(t testing.TB, s *session.Session) {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // follower is a Value or a Tree.
 type follower interface {
 	Changed() <-chan struct{}

@@ -114,6 +114,7 @@ func TestTreeKeepsLastGoodValues(t *testing.T) {
 	write(t, other, "/conf/a", "1")
 	write(t, other, "/conf/never", "nonsense")
 	write(t, other, "/conf/directory", "") // without data, it is no value
+	catchUp(t, s)
 	tree := openTree(t, s, codec.JSON[int]())
 	if got := text(tree.Load()); got != "a=1" || bad(tree.Load()) != "never" {
 		t.Errorf("it is %q, and bad are %q", got, bad(tree.Load()))
@@ -213,6 +214,7 @@ func TestTreeIsOneMap(t *testing.T) {
 	for _, key := range []string{"a", "sub/b"} {
 		write(t, other, "/conf/"+key, "0")
 	}
+	catchUp(t, s)
 	tree := openTree(t, s, codec.JSON[int]())
 	const n = 30
 	go func() {

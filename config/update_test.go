@@ -36,6 +36,7 @@ func TestUpdate(t *testing.T) {
 		}
 	}
 	await(t, v, "agreement", func() bool { return v.Err() == nil })
+	catchUp(t, other)
 	stored, err := config.Get(t.Context(), other, path, checked)
 	if err != nil || stored != v.Snapshot() {
 		t.Errorf("what is stored is %+v, and it is %+v (%v)", stored, v.Snapshot(), err)

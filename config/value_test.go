@@ -24,9 +24,11 @@ func TestOpen(t *testing.T) {
 	_, err := config.Open(t.Context(), s, path, checked)
 	wantOp(t, err, session.ErrNoNode, path)
 	write(t, other, path, "nonsense")
+	catchUp(t, s)
 	_, err = config.Open(t.Context(), s, path, checked)
 	wantDecode(t, err, codec.ErrMalformed, path)
 	write(t, other, path, `{"rate":-1}`)
+	catchUp(t, s)
 	_, err = config.Open(t.Context(), s, path, checked)
 	wantDecode(t, err, errNegative, path)
 	write(t, other, path, `{"rate":5}`)
@@ -34,6 +36,7 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	catchUp(t, s)
 	v := open(t, s)
 	if want := (config.Snapshot[limits]{Value: limits{Rate: 5}, Version: 2, Zxid: st.Mzxid}); v.Snapshot() != want || v.Load() != want.Value || v.Err() != nil {
 		t.Errorf("it is %+v, %v", v.Snapshot(), v.Err())
@@ -75,6 +78,7 @@ func TestLastGoodValue(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":5}`)
+	catchUp(t, s)
 	v := open(t, s)
 	good := v.Snapshot()
 	kept := func() {
@@ -110,6 +114,7 @@ func TestDeletedAndCreatedAnew(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":42}`)
+	catchUp(t, s)
 	v := open(t, s)
 	for range 3 {
 		was, changed := v.Snapshot(), v.Changed()
@@ -166,6 +171,7 @@ func TestWatch(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":1}`)
+	catchUp(t, s)
 	v := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	steps := []struct {
@@ -210,6 +216,7 @@ func TestSlowWatcherStopsNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":0}`)
+	catchUp(t, s)
 	v := open(t, s)
 	blocked, release, slow := make(chan struct{}), make(chan struct{}), make(chan []int)
 	go func() {

@@ -23,7 +23,8 @@ func (l *Lease) Revoked() <-chan struct{} { return l.l.Asked() }
 // Curator's that were made revocable.
 //
 // The request takes the place of the id in the contender's node. It takes one round
-// trip, and one before to find the holder.
+// trip. Without contenders it takes two more before, to find who holds the lock now,
+// even if the session's server lags behind: nil means that the holder was asked.
 func (m *Mutex) Revoke(ctx context.Context, who ...Contender) error { return m.turn.revoke(ctx, who) }
 
 // Revoke is Mutex.Revoke. Without contenders it asks the writer that holds the
@@ -36,8 +37,11 @@ func (m *RWMutex) Revoke(ctx context.Context, who ...Contender) error {
 // any all of them; see Mutex.Revoke. Whoever has several gives back all of them.
 func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
 	if len(who) == 0 {
-		var err error
-		if who, err = m.Holders(ctx); err != nil {
+		err := m.session.Sync(ctx, m.layout.leases)
+		if err == nil {
+			who, err = m.Holders(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -52,6 +56,9 @@ func (t *turn) revoke(ctx context.Context, who []Contender) error {
 		return err
 	}
 	if len(who) == 0 {
+		if err := t.line.Session.Sync(ctx, t.line.Path); err != nil {
+			return err
+		}
 		owners, err := t.line.Owners(ctx)
 		if err != nil {
 			return err

@@ -220,8 +220,8 @@ func TestClose(t *testing.T) {
 // Curator's fault 3.24: waits that time out leave watches on the server.
 func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
-	before := goleak.IgnoreCurrent()
 	a, b := target.Session(t), target.Session(t)
+	before := goleak.IgnoreCurrent()
 	m := join(t, group(a), "id", "")
 	for range 200 {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Microsecond)

@@ -22,7 +22,8 @@ const workers = "/app/workers"
 
 func TestSlots(t *testing.T) {
 	target := zktest.Open(t)
-	a := naming.NewSlots(target.Session(t), workers, 2, naming.WithID("a"))
+	sa := target.Session(t)
+	a := naming.NewSlots(sa, workers, 2, naming.WithID("a"))
 	b := naming.NewSlots(target.Session(t), workers, 2, naming.WithID("b"))
 	first, second := mustAcquire(t, a), mustAcquire(t, b)
 	if first.Number != 0 || second.Number != 1 {
@@ -30,6 +31,9 @@ func TestSlots(t *testing.T) {
 	}
 	if second.Token() <= first.Token() || first.Err() != nil {
 		t.Errorf("tokens %v and %v, Err %v", first.Token(), second.Token(), first.Err())
+	}
+	if err := sa.Sync(t.Context(), workers); err != nil { // Holders reads from the server of its session
+		t.Fatal(err)
 	}
 	holders, err := a.Holders(t.Context())
 	if err != nil || len(holders) != 2 || holders[0].String() != "0: a" || holders[1].ID != "b" ||

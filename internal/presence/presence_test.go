@@ -302,8 +302,8 @@ func TestClose(t *testing.T) {
 // Curator's fault 3.24: waits that time out leave watches on the server.
 func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
-	before := goleak.IgnoreCurrent()
 	a, b := target.Session(t), target.Session(t)
+	before := goleak.IgnoreCurrent()
 	other := announce(t, a, presence.Node{})
 	for range 200 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

@@ -63,6 +63,14 @@ func remove(t testing.TB, s *session.Session, path string) {
 	}
 }
 
+// catchUp has the server of a session show what other sessions have written.
+func catchUp(t testing.TB, s *session.Session) {
+	t.Helper()
+	if err := s.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // text writes a snapshot down: "-" if there is no root, its data, and then the
 // nodes with theirs.
 func text(s *view.Snapshot) string {

@@ -89,6 +89,7 @@ func TestTree(t *testing.T) {
 	s, other := target.Session(t), target.Session(t)
 	create(t, other, "/t/a/x/deep", "1", session.Parents())
 	create(t, other, "/t/a-b", "2")
+	catchUp(t, s)
 	v := open(t, s, "/t", view.Options{Depth: view.Unlimited})
 	if got := text(v.Snapshot()); got != " a= a-b=2 a/x= a/x/deep=1" {
 		t.Fatalf("it shows %q", got)
@@ -193,6 +194,7 @@ func TestDeletedAndCreatedAnew(t *testing.T) {
 	s, other := target.Session(t), target.Session(t)
 	create(t, other, "/d", "")
 	create(t, other, "/d/n", "same")
+	catchUp(t, s)
 	one, all := open(t, s, "/d/n", view.Options{}), open(t, s, "/d", view.Options{Depth: 1})
 	was, wasAll := one.Snapshot(), all.Snapshot()
 	changed, changedAll := one.Changed(), all.Changed()
@@ -225,6 +227,7 @@ func TestManyChildren(t *testing.T) {
 	if _, err := other.Txn(t.Context(), ops...); err != nil {
 		t.Fatal(err)
 	}
+	catchUp(t, s)
 	v := open(t, s, "/d", view.Options{Depth: 1})
 	nodes := v.Snapshot().Nodes
 	if len(nodes) != n || !slices.IsSortedFunc(nodes, func(a, b view.Node) int { return strings.Compare(a.Path, b.Path) }) {
