@@ -248,6 +248,7 @@ func TestDowngradeLetsReadersIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustUnlock(t, <-reader)
+	inLine(t, s, 1) // the server of s knows that the reader has left
 	cs, err := m.Contenders(t.Context())
 	if err != nil || len(cs) != 1 || cs[0].ID != "me" || !cs[0].Reader || cs[0].Path != r.Path() {
 		t.Errorf("Contenders: %+v, %v", cs, err)
