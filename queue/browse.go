@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -89,13 +90,24 @@ func (st *store) names(ctx context.Context) ([]entry, error) {
 		}
 		return nil, err
 	}
+	past, err := st.readCreated(ctx, names, stat)
+	if err != nil {
+		return nil, err
+	}
 	var es []entry
 	for _, name := range names {
-		if o, ok := st.scheme.parse(name); ok {
-			es = append(es, entry{name, o})
+		o, ok := st.scheme.parse(name)
+		if !ok {
+			continue
 		}
+		if past[name] {
+			if o.created, ok = st.pool.created.Of(name); !ok {
+				continue
+			}
+		}
+		es = append(es, entry{name, o})
 	}
-	base := int32(creates(stat))
+	base := sequence.Created(stat)
 	slices.SortFunc(es, func(a, b entry) int { return compare(a, b, base) })
 	return es, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -93,8 +94,9 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 const maxRequest = 1<<20 - 4<<10
 
 // DeadLetters yields the dead letters, in the order that the items had in the
-// queue. An error ends it. It takes a round trip for the list, and one for a number
-// of dead letters each.
+// queue; those with the last sequence number are in the order in which they became
+// dead letters. An error ends it. It takes a round trip for the list, and one for a
+// number of dead letters each.
 func (q *Queue[T]) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		names, err := q.deadNames(ctx)
@@ -126,9 +128,27 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		return compare(entry{a, st.orderOfDead(a)}, entry{b, st.orderOfDead(b)}, -1)
-	})
+	if err != nil {
+		return nil, err
+	}
+	past := make(map[string]bool)
+	for _, name := range names {
+		if st.orderOfDead(name).pastEnd() {
+			past[name] = true
+		}
+	}
+	var created sequence.Creations
+	if len(past) > 1 {
+		_, err = inEpochs(ctx, st, "list", func(ep *session.Epoch) (none struct{}, err error) {
+			return none, created.Read(ctx, ep, st.dead, past)
+		})
+	}
+	place := func(name string) entry {
+		o := st.orderOfDead(name)
+		o.created, _ = created.Of(name)
+		return entry{name, o}
+	}
+	slices.SortFunc(names, func(a, b string) int { return compare(place(a), place(b), -1) })
 	return names, err
 }
 

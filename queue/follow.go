@@ -14,17 +14,20 @@ type folder struct {
 	path  string
 	due   func() time.Time // when it may be listed again
 	doubt <-chan struct{}
-	merge func(names []string, st session.Stat)
+	merge func(ctx context.Context, names []string, st session.Stat) error
 }
 
 // folders are the claims, if there are any, and the items.
 func (st *store) folders() []folder {
 	p := &st.pool
-	items := folder{st.items, p.itemsDue, p.items.doubt, p.listItems}
+	items := folder{st.items, p.itemsDue, p.items.doubt, st.mergeItems}
 	if st.claims == "" {
 		return []folder{items}
 	}
-	claims := folder{st.claims, p.claimsDue, p.claims.doubt, func(names []string, _ session.Stat) { p.listClaims(names) }}
+	claims := folder{st.claims, p.claimsDue, p.claims.doubt, func(_ context.Context, names []string, _ session.Stat) error {
+		p.listClaims(names)
+		return nil
+	}}
 	return []folder{claims, items}
 }
 
@@ -42,7 +45,9 @@ func (st *store) list(ctx context.Context, fs ...folder) error {
 		if err != nil && !errors.Is(err, session.ErrNoNode) {
 			return err
 		}
-		f.merge(names, stat)
+		if err := f.merge(ctx, names, stat); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -163,7 +168,10 @@ func (st *store) watch(ctx context.Context, ep *session.Epoch, f folder) (*sessi
 	for {
 		names, stat, w, err := ep.WatchChildren(ctx, f.path)
 		if err == nil {
-			f.merge(names, stat)
+			if err := f.merge(ctx, names, stat); err != nil {
+				w.Close()
+				return nil, err
+			}
 			return w, nil
 		}
 		if !errors.Is(err, session.ErrNoNode) {
@@ -174,8 +182,7 @@ func (st *store) watch(ctx context.Context, ep *session.Epoch, f folder) (*sessi
 			return nil, err
 		}
 		if !exists {
-			f.merge(nil, session.Stat{})
-			return w, nil
+			return w, f.merge(ctx, nil, session.Stat{})
 		}
 		w.Close()
 	}

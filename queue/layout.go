@@ -5,6 +5,9 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Layout is how the nodes of a queue are called and what is in them, on which it
@@ -50,7 +53,9 @@ type order struct {
 	rank int64 // lower first: the priority, or the due time where there are no priorities
 	due  int64 // not before, in milliseconds since 1970; 0 says at once
 	seq  int32
-	part int // which part, of a node with several items that was taken apart
+	// created tells the order of items past the end of the numbers; 0 comes first.
+	created session.Zxid
+	part    int // which part, of a node with several items that was taken apart
 }
 
 // scheme is what there is to a layout.
@@ -266,13 +271,23 @@ func parseHex(s, digits string) (int64, bool) {
 	return n, err == nil
 }
 
+// pastEnd reports whether an item's number does not tell its place.
+func (o order) pastEnd() bool { return o.part == 0 && sequence.PastEnd(o.seq) }
+
+// renumbered is a name with another number at its end.
+func renumbered(name string, from, to int32) string {
+	return fmt.Sprintf("%s%010d", strings.TrimSuffix(name, fmt.Sprintf("%010d", from)), to)
+}
+
 // successor names the node that takes the place of one that held several items,
 // the first of which has been taken. It stands where that did, and no node is
-// ever called so again.
+// ever called so again, unless the numbers have ended. Past their end it comes first,
+// since that did.
 func successor(name string, o order) (string, order) {
 	if o.part > 0 {
 		name = strings.TrimSuffix(name, fmt.Sprintf("-%d", o.part))
 	}
 	o.part++
+	o.created = 0
 	return fmt.Sprintf("%s-%d", name, o.part), o
 }

@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"context"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -10,7 +12,11 @@ import (
 type listing struct {
 	at      time.Time // zero: never
 	names   int
-	creates uint32 // see creates
+	created int32 // see sequence.Created
+	// Past the end of the numbers created stays as it is. Then each create changes
+	// the number of children, unless a delete follows, which changes pzxid.
+	children int
+	pzxid    session.Zxid
 	// doubt receives when it may have missed something that no watch tells of.
 	doubt chan struct{}
 }
@@ -31,18 +37,51 @@ func (l listing) due() time.Time {
 	return l.at.Add(time.Duration(l.names) * namePause)
 }
 
-// creates is how many children of a node have ever been created, or half of that
-// once 2^31 have been: a server counts creates in Cversion, and adds the deletes
-// for those who ask. As long as it is the same, a list has all there are.
-func creates(st session.Stat) uint32 { return uint32(st.Cversion+int32(st.NumChildren)) >> 1 }
+// missed reports whether children may have been created since the folder was listed.
+func (l listing) missed(st session.Stat) bool {
+	n := sequence.Created(st)
+	return n != l.created || n == sequence.Last && (st.NumChildren != l.children || st.Pzxid != l.pzxid)
+}
 
-// listItems takes over a list of the items.
-func (p *pool) listItems(names []string, st session.Stat) {
+// mergeItems takes over a list of the items. If several of them are past the end of
+// the numbers, it reads the stats of those that it does not know, in one flight.
+func (st *store) mergeItems(ctx context.Context, names []string, stat session.Stat) error {
+	past, err := st.readCreated(ctx, names, stat)
+	if err == nil {
+		st.pool.listItems(names, stat, past)
+	}
+	return err
+}
+
+// readCreated completes pool.created where the order of items depends on it, and
+// returns the names of the items concerned.
+func (st *store) readCreated(ctx context.Context, names []string, stat session.Stat) (past map[string]bool, err error) {
+	if sequence.Created(stat) != sequence.Last {
+		return nil, nil
+	}
+	past = make(map[string]bool)
+	for _, name := range names {
+		if o, ok := st.scheme.parse(name); ok && o.pastEnd() {
+			past[name] = true
+		}
+	}
+	if len(past) < 2 {
+		return nil, nil
+	}
+	return inEpochs(ctx, st, "list", func(ep *session.Epoch) (map[string]bool, error) {
+		return past, st.pool.created.Read(ctx, ep, st.items, past)
+	})
+}
+
+// listItems takes over a list of the items. Those in past are left out if it is not
+// known when they were created, since they have gone.
+func (p *pool) listItems(names []string, st session.Stat, past map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.again = false
-	p.items.at, p.items.names, p.items.creates = time.Now(), len(names), creates(st)
-	p.base = int32(p.items.creates)
+	p.items.at, p.items.names = time.Now(), len(names)
+	p.items.created, p.items.children, p.items.pzxid = sequence.Created(st), st.NumChildren, st.Pzxid
+	p.base = p.items.created
 	clear(p.claimed)
 	now := p.items.at.UnixMilli()
 	ready, later := make([]entry, 0, len(names)), []entry(nil)
@@ -56,6 +95,11 @@ func (p *pool) listItems(names []string, st session.Stat) {
 			p.out[name] = a
 			continue
 		}
+		if past[name] {
+			if o.created, ok = p.created.Of(name); !ok {
+				continue
+			}
+		}
 		switch e := (entry{name, o}); {
 		case p.isHeld(name):
 			p.claimed[name] = e
@@ -68,6 +112,13 @@ func (p *pool) listItems(names []string, st session.Stat) {
 	p.ready.fill(ready)
 	p.later.fill(later)
 	p.tell()
+}
+
+// ended reports whether the folder has given out its last number, and stays there.
+func (p *pool) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.base == sequence.Last
 }
 
 // listClaims takes over a list of the claims.
@@ -111,7 +162,7 @@ func (p *pool) stale() (claims, items bool) {
 func (p *pool) staleItems(st session.Stat) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return creates(st) != p.items.creates && !time.Now().Before(p.items.due())
+	return p.items.missed(st) && !time.Now().Before(p.items.due())
 }
 
 // itemsDue and claimsDue tell when the folders may be listed again.

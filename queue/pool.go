@@ -2,8 +2,11 @@ package queue
 
 import (
 	"cmp"
+	"math"
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 )
 
 // pool is what is known of the names of a queue's items, so that they need not be
@@ -13,7 +16,7 @@ type pool struct {
 	scheme *scheme
 
 	mu      sync.Mutex
-	base    int32               // an upper bound of the sequence numbers, which wrap
+	base    int32               // an upper bound of the sequence numbers, which wrap, or the last number
 	ready   heap[entry]         // due, and not known to be claimed
 	later   heap[entry]         // not yet due
 	claimed map[string]entry    // by others
@@ -24,6 +27,7 @@ type pool struct {
 	weight  int                 // how many bytes an item had that was read lately
 	again   bool                // an item may have been missed
 	changed chan struct{}       // closed when there is more to take
+	created sequence.Creations  // of the items past the end
 	items   listing
 	claims  listing
 
@@ -68,12 +72,24 @@ func compare(a, b entry, base int32) int {
 	switch {
 	case a.rank != b.rank:
 		return cmp.Compare(a.rank, b.rank)
-	case a.seq != b.seq:
-		return cmp.Compare(uint32(a.seq-base-1), uint32(b.seq-base-1))
+	case a.number(base) != b.number(base):
+		return cmp.Compare(a.number(base), b.number(base))
+	case a.created != b.created:
+		return cmp.Compare(a.created, b.created)
+	case a.seq != b.seq: // of one transaction
+		return cmp.Compare(uint32(a.seq-sequence.Last), uint32(b.seq-sequence.Last))
 	case a.part != b.part:
 		return cmp.Compare(a.part, b.part)
 	}
-	return cmp.Compare(a.name, b.name) // at the end of the sequence all have the same number
+	return cmp.Compare(a.name, b.name)
+}
+
+// number is the place of an item's number among others. All past the end are equal.
+func (o order) number(base int32) int64 {
+	if base == sequence.Last && sequence.PastEnd(o.seq) {
+		return math.MaxUint32 + 1
+	}
+	return int64(uint32(o.seq - base - 1))
 }
 
 // take hands out up to n items, the first ones. The caller gives back, keeps or
@@ -158,6 +174,7 @@ func (p *pool) drop(es ...entry) {
 	defer p.mu.Unlock()
 	for _, e := range es {
 		p.enter(e)
+		p.created.Forget(e.name)
 	}
 	if len(es) > 0 {
 		p.tell()
@@ -177,7 +194,9 @@ func (p *pool) reserve(es ...entry) {
 // inherit adds items that this process has made in place of others.
 func (p *pool) inherit(es ...entry) {
 	p.mu.Lock()
-	p.items.creates = (p.items.creates + uint32(len(es))) & (1<<31 - 1)
+	if p.items.created != sequence.Last { // where the count stays
+		p.items.created = (p.items.created + int32(len(es))) & math.MaxInt32
+	}
 	p.mu.Unlock()
 	p.give(es...)
 }
@@ -187,6 +206,7 @@ func (p *pool) inherit(es ...entry) {
 func (p *pool) lose(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.created.Forget(e.name)
 	if a, _ := p.enter(e); a.listed {
 		p.doubt()
 	}

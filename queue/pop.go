@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -169,18 +171,34 @@ func (q *Queue[T]) outrun(f found[T], c conflict) {
 
 // putBack undoes a removal. Each item gets its old name, and so its old place; with
 // others that were in its node, the successor stays.
+//
+// Past the end of the numbers an old name does not say where the item stood, and may
+// be another item's by now. If one of the items is there, they get the greatest free
+// numbers before the end, and so stand before all others past the end.
 func (q *Queue[T]) putBack(ep *session.Epoch, fs []found[T]) {
-	var ws []write
-	for _, f := range fs {
-		var w write
-		data := f.data
-		if len(f.rest) > 0 {
-			data = q.scheme.pack(f.payload)
+	renumber := q.pool.ended() && slices.ContainsFunc(fs, func(f found[T]) bool { return f.pastEnd() })
+	back := fs
+	for number := int32(sequence.Last); len(back) > 0; {
+		number -= int32(len(back))
+		ws := make([]write, len(back))
+		for i, f := range back {
+			data, name := f.data, f.name
+			if len(f.rest) > 0 {
+				data = q.scheme.pack(f.payload)
+			}
+			if renumber && f.part == 0 {
+				name = renumbered(name, f.seq, number+int32(i))
+			}
+			ws[i].create(q.itemPath(name), data)
 		}
-		w.create(q.itemPath(f.name), data)
-		ws = append(ws, w)
+		var taken []found[T]
+		for i, err := range q.apply(ep, ws...) {
+			if renumber && back[i].part == 0 && errors.Is(err, session.ErrNodeExists) {
+				taken = append(taken, back[i])
+			}
+		}
+		back = taken
 	}
-	q.apply(ep, ws...)
 	q.pool.drop(entries(fs)...)
 	q.pool.returned()
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -97,6 +98,9 @@ func (st *store) pushedID(name string, r session.Result) string {
 // pushIn carries out a transaction of creates; if the queue is bounded, of as many
 // as fit into it.
 func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]session.Result, error) {
+	if err := st.checkNumbers(ctx, ep); err != nil {
+		return nil, err
+	}
 	for tries := 0; ; tries++ {
 		part, ops := ws, []session.Op(nil)
 		if st.opts.bounded {
@@ -110,6 +114,7 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 		c, k := culprit(part, err)
 		switch {
 		case err == nil:
+			st.noteNumbers(results[:len(part)])
 			return results[:len(part)], nil
 		case k >= 0 && st.missing(c) != "":
 			if err := st.ensure(ctx, ep, st.missing(c)); err != nil {
@@ -125,6 +130,36 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 			return nil, err
 		}
 	}
+}
+
+// noteNumbers notes that a push was given a number past the end, if names consist of
+// nothing but the number.
+func (st *store) noteNumbers(results []session.Result) {
+	for _, r := range results {
+		_, name := session.Split(r.Path)
+		if o, ok := st.scheme.parse(name); ok && o.pastEnd() && st.scheme.layout != Native {
+			st.pastEnd.Store(true)
+		}
+	}
+}
+
+// checkNumbers refuses a push in a layout in which it would have the name of an
+// earlier item. A consumer that has read that one might remove the new one instead.
+func (st *store) checkNumbers(ctx context.Context, ep *session.Epoch) error {
+	if !st.pastEnd.Load() {
+		return nil
+	}
+	nodes, err := ep.Stats(ctx, st.items)
+	switch {
+	case err != nil:
+		return err
+	case nodes[0].Err == nil && sequence.Created(nodes[0].Stat) == sequence.Last:
+		return &session.OpError{Op: "create", Path: st.items, Err: session.ErrSequenceEnd}
+	case nodes[0].Err != nil && !errors.Is(nodes[0].Err, session.ErrNoNode):
+		return nodes[0].Err
+	}
+	st.pastEnd.Store(false) // the folder is a new one, or its server counts on
+	return nil
 }
 
 // room tells how many items may be pushed, and makes the transaction that does so

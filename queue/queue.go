@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -38,6 +39,7 @@ type store struct {
 	broken              error  // what is wrong with path or opts
 
 	pool    pool
+	pastEnd atomic.Bool // see noteNumbers
 	settled batcher
 }
 

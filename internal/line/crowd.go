@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -15,7 +16,7 @@ type crowd struct {
 	line  Line
 	epoch *session.Epoch
 
-	created sync.Map // the czxids of nodes past the end of the numbers, by name
+	created sequence.Creations
 
 	mu      sync.Mutex
 	members int

@@ -18,10 +18,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -122,8 +122,8 @@ func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
 		return nil, err
 	}
 	p.claim = lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
-	if own := p.own(); pastEnd(own.sequence) {
-		crowd.created.Store(own.name, own.created)
+	if own := p.own(); sequence.PastEnd(own.number) {
+		crowd.created.Note(own.name, own.created)
 	}
 	if p.claim.Hold, err = e.HoldFor(ctx, l.StopTime); err != nil {
 		err = &session.OpError{Op: "hold", Path: path, Err: err}
@@ -183,7 +183,7 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	standing, err := l.contenders(ctx, e, names, new(sync.Map))
+	standing, err := l.contenders(ctx, e, names, new(sequence.Creations))
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, 
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
 		return nil, err
 	}
-	standing, err := l.contenders(ctx, e, names, new(sync.Map))
+	standing, err := l.contenders(ctx, e, names, new(sequence.Creations))
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, 
 // First picks the path of the first in line out of a list of children; it is ""
 // if nobody stands in it.
 func (l *Line) First(ctx context.Context, e *session.Epoch, names []string) (path string, err error) {
-	cs, err := l.contenders(ctx, e, names, new(sync.Map))
+	cs, err := l.contenders(ctx, e, names, new(sequence.Creations))
 	if err != nil || len(cs) == 0 {
 		return "", err
 	}

@@ -1,11 +1,11 @@
 package line
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -115,24 +115,10 @@ func (n Naming) parse(name string) (mark Marker, seq int32, digits string, ok bo
 // those who wait. That number is free: its node stood before the first contender.
 func (n Naming) Heir(guid, name string) string {
 	_, seq, digits, _ := n.parse(name)
-	if pastEnd(seq) {
-		digits = strconv.Itoa(lastSequence - 1)
+	if sequence.PastEnd(seq) {
+		digits = strconv.Itoa(sequence.Last - 1)
 	}
 	return n.Prefix(guid) + digits
-}
-
-// lastSequence is the number that real servers give to every sequential child
-// once they have given it to one, unless creates are in flight: they count on
-// from -2147483648 for these, and give out the last number again afterwards.
-// Older servers count on in any case.
-const lastSequence = math.MaxInt32
-
-// pastEnd reports whether seq is the last number, or one of those behind it, which
-// real servers may give out again and in another order. No server has so many
-// creates in flight.
-func pastEnd(seq int32) bool {
-	const inFlight = 1 << 20
-	return uint32(seq-lastSequence) <= inFlight
 }
 
 // own reports whether a contender's name has been made by a Prefix of this

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -58,7 +59,7 @@ func (p *Place) look(r *roster) error {
 func (p *Place) own() contender {
 	_, name := session.Split(p.claim.Path)
 	own, _ := p.line.contender(name)
-	if pastEnd(own.sequence) {
+	if sequence.PastEnd(own.number) {
 		own.created = p.claim.Token
 	}
 	return own

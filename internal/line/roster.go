@@ -3,21 +3,20 @@ package line
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // contender is a child of the line's path that stands in line.
 type contender struct {
-	name     string
-	kind     Kind
-	sequence int32
-	created  session.Zxid // of one of several past the end of the numbers, else 0 or that
-	foreign  bool         // made by another client
+	name    string
+	kind    Kind
+	number  int32
+	created session.Zxid // of one of several past the end of the numbers, else 0 or that
+	foreign bool         // made by another client
 }
 
 func (l *Line) contender(name string) (contender, bool) {
@@ -25,7 +24,7 @@ func (l *Line) contender(name string) (contender, bool) {
 	if !ok {
 		return contender{}, false
 	}
-	return contender{name: name, kind: mark.Kind, sequence: seq, foreign: !mark.own(name)}, true
+	return contender{name: name, kind: mark.Kind, number: seq, foreign: !mark.own(name)}, true
 }
 
 // contenders picks those who stand in line out of a list of children, in order.
@@ -33,26 +32,24 @@ func (l *Line) contender(name string) (contender, bool) {
 // Nodes past the end of the numbers are ordered by creation. If there are several,
 // contenders reads the stats of those that created does not hold, in one flight,
 // and leaves out those that have gone meanwhile. created maps names to zxids.
-func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string, created *sync.Map) ([]contender, error) {
+func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string, created *sequence.Creations) ([]contender, error) {
 	var cs []contender
 	last := make(map[string]bool) // the names of those past the end
 	for _, name := range names {
 		if c, ok := l.contender(name); ok {
-			if pastEnd(c.sequence) {
+			if sequence.PastEnd(c.number) {
 				last[name] = true
 			}
 			cs = append(cs, c)
 		}
 	}
 	if len(last) > 1 {
-		if err := l.readCreated(ctx, e, last, created); err != nil {
+		if err := created.Read(ctx, e, l.Path, last); err != nil {
 			return nil, err
 		}
 	}
 	for i := range cs {
-		if at, ok := created.Load(cs[i].name); ok {
-			cs[i].created = at.(session.Zxid)
-		}
+		cs[i].created, _ = created.Of(cs[i].name)
 	}
 	if len(last) > 1 {
 		cs = slices.DeleteFunc(cs, func(c contender) bool { return last[c.name] && c.created == 0 })
@@ -61,48 +58,19 @@ func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string,
 	return cs, nil
 }
 
-// readCreated completes created, and removes from it what is not in names.
-func (l *Line) readCreated(ctx context.Context, e *session.Epoch, names map[string]bool, created *sync.Map) error {
-	created.Range(func(name, _ any) bool {
-		if !names[name.(string)] {
-			created.Delete(name)
-		}
-		return true
-	})
-	var unknown []string
-	for name := range names {
-		if _, ok := created.Load(name); !ok {
-			unknown = append(unknown, session.Join(l.Path, name))
-		}
-	}
-	nodes, err := e.Stats(ctx, unknown...)
-	if err != nil {
-		return err
-	}
-	for _, n := range nodes {
-		switch _, name := session.Split(n.Path); {
-		case n.Err == nil:
-			created.Store(name, n.Stat.Czxid)
-		case !errors.Is(n.Err, session.ErrNoNode):
-			return n.Err
-		}
-	}
-	return nil
-}
-
 // compare is for sorting: it is right as long as numbers lie less than 2^31
 // apart, or one of them is past the end. Of two that compare equal, one is the heir of the other.
 func (c contender) compare(d contender) int {
 	switch {
-	case pastEnd(c.sequence) && pastEnd(d.sequence):
+	case sequence.PastEnd(c.number) && sequence.PastEnd(d.number):
 		return cmp.Compare(c.created, d.created)
-	case pastEnd(c.sequence): // and d is not, however far away it is
-		return numbered(d.sequence)
-	case pastEnd(d.sequence):
-		return -numbered(c.sequence)
-	case before(c.sequence, d.sequence):
+	case sequence.PastEnd(c.number): // and d is not, however far away it is
+		return numbered(d.number)
+	case sequence.PastEnd(d.number):
+		return -numbered(c.number)
+	case before(c.number, d.number):
 		return -1
-	case before(d.sequence, c.sequence):
+	case before(d.number, c.number):
 		return 1
 	}
 	return 0
@@ -140,11 +108,11 @@ func (r *roster) before(own contender) (ahead []contender, found bool) {
 // checkEnd fails if the order of a node among those past the end is not known
 // because another client's node is one of them.
 func (r *roster) checkEnd(own contender) error {
-	if !pastEnd(own.sequence) {
+	if !sequence.PastEnd(own.number) {
 		return nil
 	}
 	for _, c := range slices.Backward(r.standing) {
-		if c.foreign && pastEnd(c.sequence) {
+		if c.foreign && sequence.PastEnd(c.number) {
 			return fmt.Errorf("%w; another client's node has it or one behind it: %s", session.ErrSequenceEnd, c.name)
 		}
 	}
