@@ -28,6 +28,7 @@ func newBoard() board {
 type task struct {
 	name    string
 	number  int32
+	created session.Zxid // 0 if it has not been read
 	history history
 	data    []byte         // nil if it has not been read
 	desk    *desk          // to which it is assigned; nil if it is to none
@@ -102,11 +103,11 @@ func (b *board) enqueue(t *task, now time.Time) {
 		b.delayed = append(b.delayed, t)
 		return
 	}
-	if n := len(b.waiting); n == 0 || earlier(b.waiting[n-1].number, t.number) { // as a rule
+	if n := len(b.waiting); n == 0 || byCreation(b.waiting[n-1], t) < 0 { // as a rule
 		b.waiting = append(b.waiting, t)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(b.waiting, t, func(a, b *task) int { return cmp.Compare(a.number-b.number, 0) })
+	i, _ := slices.BinarySearchFunc(b.waiting, t, byCreation)
 	b.waiting = slices.Insert(b.waiting, i, t)
 }
 
@@ -118,6 +119,13 @@ func (b *board) unlist(t *task) {
 	is := func(other *task) bool { return other == t }
 	b.waiting = slices.DeleteFunc(b.waiting, is)
 	b.delayed = slices.DeleteFunc(b.delayed, is)
+}
+
+// byCreation sorts tasks in the order in which they were submitted. Their numbers do
+// not tell it once they have reached the last one, and may even then tell those of one
+// transaction apart.
+func byCreation(a, b *task) int {
+	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.number-b.number, 0))
 }
 
 // byNumber sorts the names of tasks.

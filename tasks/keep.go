@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,12 +37,16 @@ func (m *master) removeFinished(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	writes := make([][]session.Op, len(names))
+	var writes [][]session.Op
 	for i, name := range names {
-		for _, child := range children[i] {
-			writes[i] = append(writes[i], session.OpDelete(session.Join(m.core.task(name), child), session.AnyVersion))
+		if reused(name) && !slices.Contains(children[i], "status") {
+			continue // somebody has removed it, and this is another task
 		}
-		writes[i] = append(writes[i], session.OpDelete(m.core.task(name), session.AnyVersion))
+		var removal []session.Op
+		for _, child := range children[i] {
+			removal = append(removal, session.OpDelete(session.Join(m.core.task(name), child), session.AnyVersion))
+		}
+		writes = append(writes, append(removal, session.OpDelete(m.core.task(name), session.AnyVersion)))
 	}
 	_, err = m.apply(ctx, writes)
 	return err

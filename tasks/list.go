@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type Info struct {
 // List returns all tasks of the pool, in the order in which they were submitted, the
 // finished ones among them. Each is shown as it was at some moment during the call.
 //
+// Past the last sequence number, 2147483647, the order is that of creation.
+//
 // It takes a list and up to five reads for each task, hundreds in one flight.
 func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
 	if err := p.usable("list"); err != nil {
@@ -73,13 +76,18 @@ func (c *core) list(ctx context.Context, e *session.Epoch) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	infos := make([]Info, 0, len(names))
+	all := make([]described, 0, len(names))
 	for part := range slices.Chunk(names, inOneFlight) {
 		some, err := c.describe(ctx, e, part, inbox)
 		if err != nil {
 			return nil, err
 		}
-		infos = append(infos, some...)
+		all = append(all, some...)
+	}
+	slices.SortStableFunc(all, func(a, b described) int { return cmp.Compare(a.created, b.created) })
+	infos := make([]Info, len(all))
+	for i, d := range all {
+		infos[i] = d.Info
 	}
 	return infos, nil
 }
@@ -103,9 +111,15 @@ func (c *core) assigned(ctx context.Context, e *session.Epoch) (map[string]strin
 	return inbox, nil
 }
 
+// described is a task as List sees it.
+type described struct {
+	Info
+	created session.Zxid
+}
+
 // describe reads what there is of some tasks. Those that have just been removed are
 // left out.
-func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, inbox map[string]string) ([]Info, error) {
+func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, inbox map[string]string) ([]described, error) {
 	var statuses, attempts, tasks, assignments, claims []string
 	for _, name := range names {
 		id := inbox[name]
@@ -124,7 +138,7 @@ func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, i
 		return nil, err
 	}
 	n := len(names)
-	var infos []Info
+	var infos []described
 	for i, name := range names {
 		task, assignment, claim := there[i], there[n+i], there[2*n+i]
 		attempts, status := said[i], said[n+i]
@@ -148,7 +162,7 @@ func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, i
 				info.State = Running
 			}
 		}
-		infos = append(infos, info)
+		infos = append(infos, described{info, task.Stat.Czxid})
 	}
 	return infos, nil
 }

@@ -3,10 +3,10 @@ package tasks
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -100,8 +100,8 @@ func (m *master) lookForTasks(ctx context.Context) error {
 	}
 	st := nodes[0].Stat
 	// Half of it, since the sum counts everything twice; and it may have wrapped.
-	created := (doubleCount(st) - 2*uint32(m.next)) / 2
-	if created > maxProbes || m.next+int32(created) == math.MaxInt32 { // where servers since 3.5 stop counting
+	created := (sequence.DoubleCount(st) - 2*uint32(m.next)) / 2
+	if created > maxProbes || m.next+int32(created) == sequence.Last {
 		return m.listTasks(ctx)
 	}
 	var names, paths []string
@@ -117,7 +117,7 @@ func (m *master) lookForTasks(ctx context.Context) error {
 	for i, p := range probes {
 		if p.Err == nil {
 			found++
-			m.discover(names[i])
+			m.discover(names[i], p.Stat.Czxid)
 		}
 	}
 	if created > 0 && found == 0 {
@@ -129,19 +129,14 @@ func (m *master) lookForTasks(ctx context.Context) error {
 	return err
 }
 
-// doubleCount is twice the number of children that have been created below a node,
-// modulo 2^32. ZooKeeper numbers sequential children by that count, and shows it in
-// Cversion as what it was in old versions, the number of creates and deletes.
-func doubleCount(st session.Stat) uint32 {
-	return uint32(st.Cversion) + uint32(st.NumChildren)
-}
-
 // discover adds a task that has just been submitted.
-func (m *master) discover(name string) {
+func (m *master) discover(name string, created session.Zxid) {
 	if _, over := m.over[name]; over || m.tasks[name] != nil {
 		return
 	}
-	m.enqueue(m.know(name), time.Now())
+	t := m.know(name)
+	t.created = created
+	m.enqueue(t, time.Now())
 }
 
 // listTasks learns of all tasks.
@@ -151,18 +146,18 @@ func (m *master) listTasks(ctx context.Context) error {
 		return err
 	}
 	m.tasksWatch = m.listen(w)
-	// Half of the double count is the next number, but for the uppermost bit.
-	m.next = int32(doubleCount(st) / 2)
+	m.next = sequence.Created(st) // but for the uppermost bit
 	names = slices.DeleteFunc(names, func(name string) bool { _, ok := taskNumber(name); return !ok })
 	slices.SortFunc(names, byNumber)
 	if len(names) > 0 {
 		last, _ := taskNumber(names[len(names)-1])
-		if other := m.next ^ -1<<31; uint32(other-last) < uint32(m.next-last) {
+		ended := m.next == sequence.Last && sequence.PastEnd(last) // where the count stays
+		if other := m.next ^ -1<<31; !ended && uint32(other-last) < uint32(m.next-last) {
 			m.next = other
 		}
 	}
 	for _, name := range names {
-		if _, over := m.over[name]; !over && m.tasks[name] == nil {
+		if _, over := m.over[name]; (!over || reused(name)) && m.tasks[name] == nil {
 			m.doubt(m.know(name))
 		}
 	}
@@ -366,6 +361,7 @@ func (m *master) lookAtHistories(ctx context.Context, ts []*task) error {
 		case err != nil:
 			return err
 		}
+		t.created = nodes[i].Stat.Czxid
 		h := readHistory(attempts[i])
 		if h.version != t.history.version {
 			t.due = now.Add(h.Pause)

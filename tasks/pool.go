@@ -38,6 +38,10 @@ func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out c
 // Submit adds a task, exactly once per call, and returns when it is there. Whether
 // there is a master or a worker does not matter.
 //
+// Where servers have given out the last sequence number, 2147483647, they repeat it.
+// Submit then fails with session.ErrSequenceEnd while the task of that number is
+// there, that is, until it has finished and the master has removed it; see Keep.
+//
 // A task of more than MaxSize bytes is a session.ErrInvalid. session.ErrUnknown says
 // that ctx or the ZooKeeper session has ended before it was known whether the task
 // is there; after any other error it is not.
@@ -66,7 +70,7 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: ErrNoTask}
 		case err == nil:
 			_, id := session.Split(r[0].Path)
-			return p.Ticket(id), nil
+			return &Ticket[Out]{&p.core, p.out, id, r[0].Stat.Czxid}, nil
 		case errors.Is(err, session.ErrUnknown):
 			return nil, err
 		case errors.Is(err, session.ErrNoNode):
@@ -82,7 +86,7 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 // Ticket is that of a task that was submitted before, in another process perhaps.
 // Nothing is sent, not even to see whether there is such a task.
 func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
-	return &Ticket[Out]{&p.core, p.out, id}
+	return &Ticket[Out]{&p.core, p.out, id, 0}
 }
 
 // usable refuses a pool that was made in a wrong way.

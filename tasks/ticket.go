@@ -14,6 +14,8 @@ type Ticket[Out any] struct {
 	core *core
 	out  codec.Codec[Out]
 	id   string
+	// created tells the task from others of the same name; 0 if that is not known.
+	created session.Zxid
 }
 
 // ID is the task's name, task-0000000000, say.
@@ -27,7 +29,7 @@ func (t *Ticket[Out]) ID() string { return t.id }
 // two more when the task is finished later: it follows the task's children.
 func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 	var zero Out
-	status, result, err := t.core.await(ctx, t.id)
+	status, result, err := t.core.await(ctx, t.id, t.created)
 	if err != nil {
 		return zero, err
 	}
@@ -42,7 +44,7 @@ func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 }
 
 // await returns the status of a finished task, and its result, nil if it has none.
-func (c *core) await(ctx context.Context, id string) (status, result []byte, err error) {
+func (c *core) await(ctx context.Context, id string, created session.Zxid) (status, result []byte, err error) {
 	path := c.task(id)
 	fail := func(err error) ([]byte, []byte, error) {
 		return nil, nil, &session.OpError{Op: "wait for", Path: path, Err: err}
@@ -76,6 +78,9 @@ func (c *core) await(ctx context.Context, id string) (status, result []byte, err
 			synced = true
 			v.Refresh()
 			continue
+		}
+		if created != 0 && s.Root.Stat.Czxid != 0 && s.Root.Stat.Czxid != created {
+			return fail(ErrNoTask) // it has been removed, and another has its name
 		}
 		status, ok := s.Find("status")
 		if !ok {

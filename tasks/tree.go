@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -39,9 +40,12 @@ func taskNumber(name string) (int32, bool) {
 	return int32(n), true
 }
 
-// earlier tells the order of tasks by their numbers, which begin again below zero
-// behind the greatest there is.
-func earlier(a, b int32) bool { return a-b < 0 }
+// reused reports whether the name of a task may have been that of another one before:
+// servers repeat the last number.
+func reused(name string) bool {
+	n, ok := taskNumber(name)
+	return ok && sequence.PastEnd(n)
+}
 
 // capacity is how many tasks the worker of an inbox takes at a time. An inbox that
 // somebody has made by hand does not say so, and gets one at a time.
