@@ -111,7 +111,11 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 			n.Watch.Close()
 			others = slices.DeleteFunc(others, func(name string) bool { return name == other })
 		default:
+			blocked := ep.Blocked(n.Path, n.Stat)
 			if err := await(ctx, ep, n.Watch, "leave", e.double.path); err != nil {
+				if blocked != nil && ctx.Err() != nil {
+					err = e.failed(lease.Because(ctx, blocked))
+				}
 				return err
 			}
 		}

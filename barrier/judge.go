@@ -22,6 +22,7 @@ const (
 // judge says what is to be made of what was seen, and begins the round if
 // everybody is there.
 func (m *member) judge(ctx context.Context) (verdict, error) {
+	m.blocked = nil
 	here := m.members(m.children)
 	if !slices.Contains(here, m.name) {
 		return outdated, nil
@@ -76,6 +77,7 @@ func (m *member) inside(ctx context.Context, names []string, zxid session.Zxid) 
 	for _, n := range nodes {
 		if n.Stat.Czxid < zxid {
 			paths = append(paths, n.Path)
+			m.blocked = cmp.Or(m.epoch.Blocked(n.Path, n.Stat), m.blocked)
 		}
 	}
 	return paths, err

@@ -25,6 +25,8 @@ type member struct {
 	base     session.Node
 	children []string // listed after base was read
 
+	blocked error // what Epoch.Blocked says of a member of the round before that has not left
+
 	ownWatch, readyWatch *session.Watch // set before it waits
 	open                 bool           // ready was there when its watch was set
 	opened               bool           // ready has come while it waited, and with it no record of a round

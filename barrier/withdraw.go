@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -54,7 +55,7 @@ func (m *member) conclude(ctx context.Context, cause error) error {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return m.failed(context.Cause(ctx))
+		return m.failed(lease.Because(ctx, m.blocked))
 	case m.epoch.Err() != nil, errors.Is(cause, errGone):
 		return errAgain
 	}

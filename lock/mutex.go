@@ -49,8 +49,9 @@ func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 	return m.shared(c)(c.lock(ctx, turn, &m.turn, m.handoff))
 }
 
-// TryLock is Lock, but returns ErrLocked where Lock would wait. Then it costs a
-// second round trip, for removing its node again.
+// TryLock is Lock, but returns ErrLocked where Lock would wait. If no session owns the
+// node that Lock would wait for, the error wraps session.ErrNoOwner as well. Then it
+// costs a second round trip, for removing its node again.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	if m.handoff == 0 {
 		return held(m.turn.tryLock(ctx))
@@ -59,9 +60,9 @@ func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	if turn != nil {
 		return nil, ErrLocked
 	}
-	claim, ok, err := m.turn.line.TryEnter(ctx)
+	claim, ok, blocked, err := m.turn.line.TryEnter(ctx)
 	if err == nil && !ok {
-		err = ErrLocked
+		err = locked(blocked)
 	}
 	if err != nil {
 		c.handOn(baton{})

@@ -24,11 +24,20 @@ var (
 	ErrLimit = errors.New("lock: another limit of permits")
 )
 
-// noPermits is the ErrLocked of a semaphore.
-type noPermits struct{}
+// noPermits is the ErrLocked of a semaphore. Blocked is what Epoch.Blocked says of a
+// permit that no session owns; nil if there is none.
+type noPermits struct{ blocked error }
 
-func (noPermits) Error() string        { return "lock: not enough permits are free" }
+func (e noPermits) Error() string {
+	const text = "lock: not enough permits are free"
+	if e.blocked != nil {
+		return text + ": one is " + e.blocked.Error()
+	}
+	return text
+}
+
 func (noPermits) Is(target error) bool { return target == ErrLocked }
+func (e noPermits) Unwrap() error      { return e.blocked }
 
 // Option changes a lock.
 type Option func(*options)

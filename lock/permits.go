@@ -62,26 +62,35 @@ func (y layout) taken(names []string, err error) ([]string, error) {
 	return permits, err
 }
 
-// look counts the permits that are taken, and watches for the next that is taken
+// paths are the nodes of permits.
+func (y layout) paths(permits []string) []string {
+	paths := make([]string, len(permits))
+	for i, name := range permits {
+		paths[i] = session.Join(y.leases, name)
+	}
+	return paths
+}
+
+// look lists the permits that are taken, and watches for the next that is taken
 // or comes back. It is for whoever has the right to take some: it also records
 // the limit, and creates what is missing.
-func (m *Semaphore) look(ctx context.Context, e *session.Epoch) (taken int, changed *session.Watch, err error) {
+func (m *Semaphore) look(ctx context.Context, e *session.Epoch) (permits []string, changed *session.Watch, err error) {
 	for {
 		limit := make(chan error, 1)
 		go func() { limit <- m.record(ctx, e) }()
 		names, _, w, err := e.WatchChildren(ctx, m.layout.leases)
 		if lerr := <-limit; lerr != nil && err == nil {
 			w.Close()
-			return 0, nil, lerr
+			return nil, nil, lerr
 		}
 		if errors.Is(err, session.ErrNoNode) {
 			if err := m.create(ctx, e, m.layout.leases, m.recorded()); err != nil {
-				return 0, nil, err
+				return nil, nil, err
 			}
 			continue
 		}
 		permits, err := m.layout.taken(names, err)
-		return len(permits), w, err
+		return m.layout.paths(permits), w, err
 	}
 }
 
@@ -148,18 +157,18 @@ func (m *Semaphore) limit(ctx context.Context, e *session.Epoch) (session.Node, 
 	return n, &session.OpError{Op: "acquire", Path: m.path, Err: err}
 }
 
-// glance counts the permits that are taken, and compares the limit.
-func (m *Semaphore) glance(ctx context.Context, e *session.Epoch) (taken int, err error) {
+// glance lists the permits that are taken, and compares the limit.
+func (m *Semaphore) glance(ctx context.Context, e *session.Epoch) (permits []string, err error) {
 	limit := make(chan error, 1)
 	go func() {
 		_, err := m.limit(ctx, e)
 		limit <- err
 	}()
-	permits, err := m.layout.taken(e.Children(ctx, m.layout.leases))
+	permits, err = m.layout.taken(e.Children(ctx, m.layout.leases))
 	if lerr := <-limit; err == nil {
 		err = lerr
 	}
-	return len(permits), err
+	return m.layout.paths(permits), err
 }
 
 // The nodes of those who stand in line say how many permits they want, and of
@@ -197,7 +206,7 @@ func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
 		if err != nil {
 			return err
 		}
-		all, left := taken+k, false
+		all, left := len(taken)+k, false
 		for _, n := range nodes {
 			left = left || errors.Is(n.Err, session.ErrNoNode)
 			all += wanted(n.Data)
@@ -205,7 +214,9 @@ func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
 		switch {
 		case left:
 		case all > m.n:
-			return noPermits{}
+			var blockers lease.Blockers
+			blocked, err := blockers.Look(ctx, p.Epoch(), append(paths, taken...)...)
+			return errors.Join(noPermits{blocked}, err)
 		default:
 			return nil
 		}

@@ -55,7 +55,11 @@ func (m *Semaphore) Acquire(ctx context.Context) (*Lease, error) { return m.Acqu
 //
 // It takes three round trips: standing in line for the right to take permits, a
 // list of the permits taken, and a transaction that creates k nodes and leaves
-// the line. The wait for a permit costs one more list for each that comes back.
+// the line. The wait for a permit costs one more list for each that comes back, and a
+// read of the stat of each permit that is taken.
+//
+// If no session owns one of the permits, the wait is reported as session.Hooks.Blocked
+// says, and its error wraps session.ErrNoOwner.
 func (m *Semaphore) AcquireN(ctx context.Context, k int) (*Lease, error) {
 	return m.acquire(ctx, k, false)
 }
@@ -84,7 +88,7 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 	}
 	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
 		taken, err := m.glance(ctx, e)
-		return max(m.n-taken, 0), err
+		return max(m.n-len(taken), 0), err
 	})
 }
 
@@ -99,11 +103,7 @@ func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths := make([]string, len(names))
-		for i, name := range names {
-			paths[i] = session.Join(m.layout.leases, name)
-		}
-		nodes, err := e.Nodes(ctx, paths...)
+		nodes, err := e.Nodes(ctx, m.layout.paths(names)...)
 		if err != nil {
 			return nil, err
 		}
@@ -239,26 +239,33 @@ func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool)
 	return own.Exchange(ctx, nodes...)
 }
 
-// await waits until k permits are free.
+// await waits until k permits are free. To see whether sessions own those that are
+// taken, it reads the stat of each once.
 func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool) error {
+	var blockers lease.Blockers
 	for {
 		taken, changed, err := m.look(ctx, own.Epoch())
 		if err != nil {
 			return err
 		}
-		if taken+k <= m.n || try {
+		if len(taken)+k <= m.n {
 			changed.Close()
-			if taken+k > m.n {
-				return noPermits{}
-			}
 			return nil
+		}
+		blocked, err := blockers.Look(ctx, own.Epoch(), taken...)
+		if err == nil && try {
+			err = noPermits{blocked}
+		}
+		if err != nil {
+			changed.Close()
+			return err
 		}
 		select {
 		case <-changed.Fired():
 		case <-own.Context().Done():
 			err = own.Err()
 		case <-ctx.Done():
-			err = &session.OpError{Op: "wait for permits of", Path: m.path, Err: context.Cause(ctx)}
+			err = &session.OpError{Op: "wait for permits of", Path: m.path, Err: lease.Because(ctx, blocked)}
 		}
 		changed.Close()
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/internal/line"
@@ -30,14 +31,22 @@ func (t *turn) lock(ctx context.Context) (*lease.Lease, error) {
 }
 
 func (t *turn) tryLock(ctx context.Context) (*lease.Lease, error) {
-	c, ok, err := t.line.TryEnter(ctx)
+	c, ok, blocked, err := t.line.TryEnter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, ErrLocked
+		return nil, locked(blocked)
 	}
 	return lease.Begin(ctx, c, t.terms), nil
+}
+
+// locked is ErrLocked, with what Epoch.Blocked says of the node that is in the way.
+func locked(blocked error) error {
+	if blocked == nil {
+		return ErrLocked
+	}
+	return fmt.Errorf("%w: %w", ErrLocked, blocked)
 }
 
 // Contender is one who holds a lock or waits for it.

@@ -130,7 +130,9 @@ func (s *Slot) Release(ctx context.Context) error { return s.l.Release(ctx) }
 // While numbers are free, it takes two round trips, a list and the creation of the
 // number's node. Otherwise it stands in a line at path/waiting, as lock.Mutex does,
 // and only the first in line looks for a number, so that one that becomes free wakes
-// one who waits.
+// one who waits. It reads the stat of each number's node once: if no session owns one,
+// the wait is reported as session.Hooks.Blocked says, and its error wraps
+// session.ErrNoOwner.
 func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
 	slot, err := p.spare(ctx, false)
 	for slot == nil && err == nil {
@@ -220,6 +222,7 @@ func leave(turn *lease.Lease) {
 // first in line alone.
 func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 	e := turn.Epoch()
+	var blockers lease.Blockers
 	for {
 		names, _, w, err := e.WatchChildren(ctx, p.path)
 		if err != nil {
@@ -230,13 +233,18 @@ func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 			w.Close()
 			return slot, err
 		}
+		blocked, err := blockers.Look(ctx, e, p.taken(names)...)
+		if err != nil {
+			w.Close()
+			return nil, err
+		}
 		select {
 		case <-w.Fired():
 			continue
 		case <-turn.Context().Done():
 			err = turn.Err()
 		case <-ctx.Done():
-			err = &session.OpError{Op: "wait for a slot at", Path: p.path, Err: context.Cause(ctx)}
+			err = &session.OpError{Op: "wait for a slot at", Path: p.path, Err: lease.Because(ctx, blocked)}
 		}
 		w.Close()
 		return nil, err
@@ -288,6 +296,16 @@ func (p *Slots) free(names []string) []int {
 		}
 	}
 	return free
+}
+
+// taken are the nodes of the numbers that this set of slots may lend.
+func (p *Slots) taken(names []string) (paths []string) {
+	for _, name := range names {
+		if k, ok := number(name); ok && k < p.n {
+			paths = append(paths, session.Join(p.path, name))
+		}
+	}
+	return paths
 }
 
 // Holder is one who holds a number.

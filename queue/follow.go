@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -15,19 +16,20 @@ type folder struct {
 	due   func() time.Time // when it may be listed again
 	doubt <-chan struct{}
 	merge func(ctx context.Context, names []string, st session.Stat) error
+	check func(ctx context.Context, ep *session.Epoch) error // once in a while; may be nil
 }
 
 // folders are the claims, if there are any, and the items.
 func (st *store) folders() []folder {
 	p := &st.pool
-	items := folder{st.items, p.itemsDue, p.items.doubt, st.mergeItems}
+	items := folder{st.items, p.itemsDue, p.items.doubt, st.mergeItems, nil}
 	if st.claims == "" {
 		return []folder{items}
 	}
 	claims := folder{st.claims, p.claimsDue, p.claims.doubt, func(_ context.Context, names []string, _ session.Stat) error {
 		p.listClaims(names)
 		return nil
-	}}
+	}, st.checkClaims()}
 	return []folder{claims, items}
 }
 
@@ -125,6 +127,12 @@ func (f *follower) fail(p *pool, err error) {
 // followFolder lists a folder and then again after each change, but not more
 // often than its length allows.
 func (st *store) followFolder(ctx context.Context, ep *session.Epoch, f folder) error {
+	var tick <-chan time.Time
+	if f.check != nil {
+		t := time.NewTicker(checkPause)
+		defer t.Stop()
+		tick = t.C
+	}
 	for {
 		if err := sleepUntil(ctx, f.due()); err != nil {
 			return err
@@ -140,6 +148,12 @@ func (st *store) followFolder(ctx context.Context, ep *session.Epoch, f folder) 
 			w.Close()
 			return context.Cause(ctx)
 		case <-f.doubt:
+		case <-tick:
+			w.Close()
+			if err := f.check(ctx, ep); err != nil {
+				return err
+			}
+			continue
 		}
 		// There is no hurry in looking for what has most likely not happened.
 		timer := time.NewTimer(claimsPause)
@@ -151,6 +165,39 @@ func (st *store) followFolder(ctx context.Context, ep *session.Epoch, f folder) 
 		timer.Stop()
 		w.Close()
 	}
+}
+
+// checkPause is how often a consumer that waits looks whether sessions own the claims
+// of others.
+const checkPause = 10 * time.Second
+
+// checkClaims returns a function that has claims reported that no session owns. It
+// reads the stat of each claim that lasts so long once.
+func (st *store) checkClaims() func(context.Context, *session.Epoch) error {
+	var blockers lease.Blockers
+	return func(ctx context.Context, ep *session.Epoch) error {
+		var paths []string
+		st.pool.mu.Lock()
+		for name := range st.pool.claimed {
+			paths = append(paths, st.claimPath(name))
+		}
+		st.pool.mu.Unlock()
+		blocked, err := blockers.Look(ctx, ep, paths...)
+		st.pool.mu.Lock()
+		st.pool.blocked = blocked
+		st.pool.mu.Unlock()
+		return err
+	}
+}
+
+// blockedBy returns why the wait for a claimed item is in vain, as far as it is known.
+func (p *pool) blockedBy() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.claimed) == 0 {
+		return nil
+	}
+	return p.blocked
 }
 
 // watch lists a folder, and watches it or for its coming.
@@ -215,7 +262,7 @@ func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, 
 				err = context.Cause(ep.Context())
 			}
 		case <-ctx.Done():
-			err = context.Cause(ctx)
+			err = lease.Because(ctx, st.pool.blockedBy())
 		}
 		if timer != nil {
 			timer.Stop()

@@ -30,6 +30,7 @@ type pool struct {
 	created sequence.Creations  // of the items past the end
 	items   listing
 	claims  listing
+	blocked error // why an item is claimed that nobody will settle; see Epoch.Blocked
 
 	turn     chan struct{} // has room for the one who lists
 	follower *follower

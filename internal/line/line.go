@@ -55,28 +55,33 @@ func (l *Line) Enter(ctx context.Context) (lease.Claim, error) {
 	}
 }
 
-// TryEnter stands in line and leaves again if it is not first; ok is false then.
-func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, err error) {
+// TryEnter stands in line and leaves again if it is not first. Then ok is false, and
+// blocked is what Epoch.Blocked says of the nearest two ahead, which are read while the
+// own node is removed.
+func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, blocked, err error) {
 	for {
 		p, err := l.Stand(ctx)
 		if err != nil {
-			return lease.Claim{}, false, err
+			return lease.Claim{}, false, nil, err
 		}
 		if p.Free() {
 			if err = p.begin(ctx); err == nil {
-				return p.first(), true, nil
+				return p.first(), true, nil, nil
 			}
 			p.Leave()
 			if Gone(err) {
 				continue
 			}
-			return lease.Claim{}, false, err
+			return lease.Claim{}, false, nil, err
 		}
+		left := p.Leave()
+		var blockers lease.Blockers
+		blocked, _ = blockers.Look(ctx, p.claim.Epoch, p.ahead...) // the answer does not depend on it
 		select {
-		case err = <-p.Leave():
+		case err = <-left:
 		case <-ctx.Done():
 		}
-		return lease.Claim{}, false, err
+		return lease.Claim{}, false, blocked, err
 	}
 }
 

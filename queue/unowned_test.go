@@ -1,0 +1,62 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/queue"
+	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
+)
+
+// A consumer that waits for an item with a claim that no session owns says so, and
+// gets the item when the claim has been removed. A claim that a session owns is not
+// reported.
+func TestWaitForUnownedClaim(t *testing.T) {
+	for name, wait := range map[string]func(*queue.Queue[string], context.Context) error{
+		"Claim": func(q *queue.Queue[string], ctx context.Context) error { _, err := q.Claim(ctx); return err },
+		"Pop":   func(q *queue.Queue[string], ctx context.Context) error { _, err := q.Pop(ctx); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				told := make(chan error, 10)
+				s := srv.Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { told <- err }}))
+				q, other := texts(s), texts(srv.Session(t))
+				mustPush(t, q, "x")
+				item := mustClaim(t, other, "x")
+				if err := wait(q, within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, session.ErrNoOwner) || len(told) > 0 {
+					t.Errorf("behind a claim with an owner: %v, told %d times", err, len(told))
+				}
+				mustNack(t, item)
+
+				names, _, err := s.Children(t.Context(), path+"/items")
+				if err != nil {
+					t.Fatal(err)
+				}
+				node := path + "/claims/" + names[0]
+				if _, _, err := s.Create(t.Context(), node, nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := wait(q, within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrNoOwner) {
+					t.Errorf("behind a claim without: %v", err)
+				}
+				if len(told) != 1 {
+					t.Errorf("the hook was called %d times", len(told))
+				}
+				got := make(chan error)
+				go func() { got <- wait(q, soon(t)) }()
+				synctest.Wait()
+				if err := s.Break(t.Context(), node, 0); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-got; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
