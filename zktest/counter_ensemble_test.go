@@ -92,6 +92,9 @@ func sequenceNearEnd(t *testing.T, next string) string {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	if err := os.WriteFile(filepath.Join(dir, dirMark), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return Ensemble(t, 1, WithDir(dir)).Connect()
 }
 

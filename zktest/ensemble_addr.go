@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -25,11 +26,40 @@ func (p ports) addrs(id int, single bool) ([]string, error) {
 		}
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
-			return nil, err
+			return nil, cannotListen(id, addr, err)
 		}
 		defer ln.Close()
 	}
 	return addrs, nil
+}
+
+// cannotListen is the error of a server one of whose addresses is taken or may not be
+// used.
+func cannotListen(id int, addr string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	hint := ""
+	if _, port, _ := net.SplitHostPort(addr); port != "" {
+		n, _ := strconv.Atoi(port)
+		if lowest, highest := EphemeralPorts(); lowest <= n && n <= highest {
+			hint = fmt.Sprintf("; ports %d to %d are also used for outgoing connections", lowest, highest)
+		}
+	}
+	return fmt.Errorf("zktest: server %d cannot listen on %s: %w%s", id, addr, err, hint)
+}
+
+// EphemeralPorts returns the range of ports that the system gives to outgoing
+// connections. A server whose port is in it may find the port taken at any start.
+func EphemeralPorts() (lowest, highest int) {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err == nil {
+		if _, err = fmt.Sscan(string(b), &lowest, &highest); err == nil {
+			return lowest, highest
+		}
+	}
+	return 49152, 65535 // of macOS and Windows
 }
 
 // handedOut are the addresses that this process has given to servers. None is

@@ -18,7 +18,12 @@ type dir struct {
 	chosen bool // by the caller
 }
 
-// chosenDir makes a folder unless it exists, and takes it for this process.
+// dirMark is a file in a folder that was chosen for an ensemble. It tells the folder
+// from those of others.
+const dirMark = "zktest-ensemble"
+
+// chosenDir makes a folder unless it exists, and takes it for this process. A folder
+// that is neither empty nor an ensemble's is refused.
 func chosenDir(path string) (*dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -35,7 +40,26 @@ func chosenDir(path string) (*dir, error) {
 		f.Close()
 		return nil, fmt.Errorf("zktest: other servers use %s", path)
 	}
+	if err := markDir(path); err != nil {
+		f.Close()
+		return nil, err
+	}
 	return &dir{path: path, lock: f, chosen: true}, nil
+}
+
+func markDir(path string) error {
+	mark := filepath.Join(path, dirMark)
+	if exists(mark) {
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("zktest: %s is neither empty nor the folder of an ensemble (it has %s and no file %s): choose another", path, entries[0].Name(), dirMark)
+	}
+	return os.WriteFile(mark, []byte("This folder belongs to an ensemble of zktest or zkr.\n"), 0o644)
 }
 
 // newDir makes a temporary folder, and removes those of dead processes.

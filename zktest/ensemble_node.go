@@ -3,8 +3,11 @@ package zktest
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,8 +30,9 @@ type Node struct {
 	election string
 	proxy    *Proxy // between its clients and it; nil if its ports are fixed
 
-	mu   sync.Mutex
-	proc *process // nil before the first start
+	mu     sync.Mutex
+	proc   *process // nil before the first start
+	logged int64    // size of the log before the latest start
 }
 
 func newNode(c *Cluster, id int, dir string) (*Node, error) {
@@ -216,6 +220,10 @@ func (n *Node) launch() error {
 	if n.proc.alive() {
 		return nil
 	}
+	n.logged = 0
+	if info, err := os.Stat(n.logPath()); err == nil {
+		n.logged = info.Size()
+	}
 	p, err := startProcess(n.command(), n.logPath())
 	if err != nil {
 		return err
@@ -238,12 +246,47 @@ func (n *Node) wait(ctx context.Context) error {
 		if n.serves(ctx) {
 			return nil
 		}
+		if err := n.addressTaken(); err != nil {
+			return err
+		}
 		select {
 		case <-tick.C:
 		case <-p.done:
+			if err := n.addressTaken(); err != nil {
+				return err
+			}
 			return fmt.Errorf("zktest: server %d ended:\n%s", n.id, tail(n.Log(), 20))
 		case <-ctx.Done():
 			return fmt.Errorf("zktest: server %d does not serve: %w:\n%s", n.id, ctx.Err(), tail(n.Log(), 20))
 		}
 	}
+}
+
+// addressTaken returns an error if the server has found one of its fixed addresses
+// taken, by a process that has been faster since the address was seen to be free. It
+// ends the server then: ZooKeeper may go on without that address.
+func (n *Node) addressTaken() error {
+	if n.proxy != nil {
+		return nil
+	}
+	n.mu.Lock()
+	skip := n.logged
+	n.mu.Unlock()
+	log := n.Log()
+	if !strings.Contains(log[min(skip, int64(len(log))):], "java.net.BindException") {
+		return nil
+	}
+	n.Kill()
+	addrs := []string{n.client, n.quorum, n.election}
+	if n.cluster.size == 1 {
+		addrs = addrs[:1]
+	}
+	for _, addr := range addrs {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return cannotListen(n.id, addr, err)
+		}
+		ln.Close()
+	}
+	return fmt.Errorf("zktest: server %d could not listen on one of %s: address was in use for a moment", n.id, strings.Join(addrs, ", "))
 }

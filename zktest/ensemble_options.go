@@ -72,7 +72,8 @@ func WithSessionLimits(min, max time.Duration) EnsembleOption {
 
 // WithDir keeps the servers' data, logs and configuration in dir, which Close
 // then leaves alone: the next ensemble there has the data of the last one. Two
-// cannot have it at once. The default is a folder that goes with the ensemble.
+// cannot have it at once. A folder that is neither empty nor an
+// ensemble's is an error. The default is a folder that goes with the ensemble.
 func WithDir(dir string) EnsembleOption { return func(o *ensembleOptions) { o.dir = dir } }
 
 // WithPorts has the servers listen on these ports of 127.0.0.1, for clients and for

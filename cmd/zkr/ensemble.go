@@ -45,8 +45,9 @@ is looked for in $ZOOKEEPER_HOME, and then where Debian's package puts it.
 
 Clients find the servers at ports 2181, 2182 and so on of 127.0.0.1; the servers find
 each other at 2888 and 3888, 2889 and 3889, and so on. --port moves all of them by as
-much. Each server has a folder of its own in DIR, with its zoo.cfg, data and log. That
-a server has ended, or was killed, is told on stderr; the others go on, and when none
+much. Choose ports below those that the system gives to outgoing connections (from 32768
+on, on most Linux systems). Each server has a folder of its own in DIR, with its zoo.cfg,
+data and log. DIR has to be empty or that of an ensemble. That a server has ended, or was killed, is told on stderr; the others go on, and when none
 is left, so does zkr.
 
 Exit codes: 0 after INT or TERM, 128+N if signal N came before all was ready, 1 if the
@@ -63,11 +64,17 @@ servers cannot run or have ended, 2 for bad usage, 5 if the output cannot be wri
 	return cmd
 }
 
-func (f ensembleFlags) check() error {
+// highest is the highest port that the servers use.
+func (f ensembleFlags) highest() int {
 	highest := f.port + f.servers - 1
 	if f.servers > 1 {
 		highest += electionOffset
 	}
+	return highest
+}
+
+func (f ensembleFlags) check() error {
+	highest := f.highest()
 	switch {
 	case f.servers < 1:
 		return usage("--servers %d", f.servers)
@@ -95,6 +102,9 @@ func (f ensembleFlags) options() []zktest.EnsembleOption {
 func (a *app) ensemble(f ensembleFlags) (err error) {
 	if err := f.check(); err != nil {
 		return err
+	}
+	if lowest, highest := zktest.EphemeralPorts(); f.port <= highest && f.highest() >= lowest {
+		a.notice("ports %d to %d may be taken by outgoing connections at any time, and the servers use ports up to %d; choose a lower --port", lowest, highest, f.highest())
 	}
 	sig := watchSignals()
 	defer sig.stop()
