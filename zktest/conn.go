@@ -37,7 +37,10 @@ type conn struct {
 	isolated int  // isolations that it is under
 	waiting  bool // isolated, and a write or sync stands before all that follows
 
+	established    time.Time
 	received, sent int64
+	last           lastRequest
+	refused        bool   // the write that is being performed
 	told           uint64 // the last round of watch events that included it
 
 	outMu   sync.Mutex
@@ -57,7 +60,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		host = addr.IP.String()
 	}
 	return &conn{
-		server: s, nc: nc, ids: []authID{{"ip", host}},
+		server: s, nc: nc, established: time.Now(), last: noRequest, ids: []authID{{"ip", host}},
 		wake: make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
 }
@@ -76,7 +79,7 @@ func (c *conn) read() {
 		}
 		c.waitUntilRead()
 		n := int32(binary.BigEndian.Uint32(head))
-		if c.server.fourLetterWord(c, head) {
+		if c.server.fourLetterWord(c, head, r) {
 			continue
 		}
 		if n < 0 || int(n) > c.server.opts.maxBuffer {
@@ -146,6 +149,7 @@ func (c *conn) send(records ...wire.Record) {
 		return
 	}
 	c.sent++
+	c.server.sent++
 	c.outMu.Lock()
 	at := len(c.out.Buf)
 	c.out.Int(0)

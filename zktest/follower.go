@@ -280,6 +280,7 @@ func (t *tree) clone() *tree {
 		containers: make(map[string]*node, len(t.containers)),
 		ttls:       make(map[string]*node, len(t.ttls)),
 		quotas:     maps.Clone(t.quotas),
+		size:       t.size,
 	}
 	for path, n := range t.nodes {
 		if path == "/" {

@@ -2,9 +2,10 @@ package zktest
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -20,14 +21,20 @@ func (s *Server) release() string {
 }
 
 // fourLetterWord answers an operator's question. It stands in the place of the
-// first length on a connection, and ends it.
-func (s *Server) fourLetterWord(c *conn, head []byte) bool {
+// first length on a connection, and ends it. What follows the word comes from rest.
+func (s *Server) fourLetterWord(c *conn, head []byte, rest io.Reader) bool {
 	if c.greeted {
 		return false
 	}
 	answer := words[string(head)]
 	if answer == nil {
 		return false
+	}
+	var mask [8]byte
+	if string(head) == "stmk" {
+		if _, err := io.ReadFull(rest, mask[:]); err != nil {
+			return true // the connection has ended
+		}
 	}
 	s.waitWhilePaused()
 	s.mu.Lock()
@@ -37,7 +44,12 @@ func (s *Server) fourLetterWord(c *conn, head []byte) bool {
 		return true
 	}
 	c.received++
-	text := answer(s)
+	s.received++
+	if string(head) == "stmk" {
+		s.traceMask = int64(binary.BigEndian.Uint64(mask[:]))
+	}
+	text := answer(s, c)
+	s.sent++
 	c.outMu.Lock()
 	c.out.Buf = append(c.out.Buf, text...)
 	c.outMu.Unlock()
@@ -45,53 +57,37 @@ func (s *Server) fourLetterWord(c *conn, head []byte) bool {
 	return true
 }
 
-var words = map[string]func(*Server) string{
-	"ruok": func(*Server) string { return "imok" },
-	"isro": func(*Server) string { return "rw" },
-	"srvr": (*Server).srvr,
+// words are the answers to four-letter words, by the connection that asks.
+var words = map[string]func(*Server, *conn) string{
+	"ruok": func(*Server, *conn) string { return "imok" },
+	"isro": func(*Server, *conn) string { return "rw" },
+	"srvr": func(s *Server, _ *conn) string { return s.srvr() },
 	"stat": (*Server).stat,
-	"mntr": (*Server).mntr,
-	"conf": (*Server).conf,
-	"cons": func(s *Server) string { return s.connections() + "\n" },
-	"dump": (*Server).dump,
-	"wchs": (*Server).wchs,
-	"wchc": (*Server).wchc,
-	"wchp": (*Server).wchp,
-	"envi": (*Server).environment,
-}
-
-// traffic is the number of requests received and of replies and events sent on
-// the connections there are.
-func (s *Server) traffic() (received, sent int64) {
-	for c := range s.conns {
-		received += c.received
-		sent += c.sent
-	}
-	return received, sent
+	"mntr": func(s *Server, _ *conn) string { return s.mntr() },
+	"conf": func(s *Server, _ *conn) string { return s.conf() },
+	"cons": func(s *Server, c *conn) string { return s.connections(c, (*conn).details) + "\n" },
+	"crst": (*Server).resetConnections,
+	"srst": (*Server).resetServer,
+	"dirs": func(s *Server, _ *conn) string { return s.dirs() },
+	"dump": func(s *Server, _ *conn) string { return s.dump() },
+	"gtmk": (*Server).mask,
+	"stmk": (*Server).mask,
+	"wchs": func(s *Server, _ *conn) string { return s.wchs() },
+	"wchc": func(s *Server, _ *conn) string { return s.wchc() },
+	"wchp": func(s *Server, _ *conn) string { return s.wchp() },
+	"envi": func(s *Server, _ *conn) string { return s.environment() },
 }
 
 func (s *Server) srvr() string { return "Zookeeper version: " + s.release() + "\n" + s.figures() }
 
-func (s *Server) stat() string {
-	return "Zookeeper version: " + s.release() + "\nClients:\n" + s.connections() + "\n" + s.figures()
+func (s *Server) stat(asker *conn) string {
+	brief := func(*conn) string { return "" }
+	return "Zookeeper version: " + s.release() + "\nClients:\n" + s.connections(asker, brief) + "\n" + s.figures()
 }
 
 func (s *Server) figures() string {
-	received, sent := s.traffic()
 	return fmt.Sprintf("Latency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\nConnections: %d\nOutstanding: 0\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
-		received, sent, len(s.conns), s.zxid, s.tree.count())
-}
-
-func (s *Server) connections() string {
-	var b strings.Builder
-	for _, c := range s.sortedConns() {
-		fmt.Fprintf(&b, " /%v[%d](queued=0,recved=%d,sent=%d", c.nc.RemoteAddr(), min(c.id, 1), c.received, c.sent)
-		if c.session != nil {
-			fmt.Fprintf(&b, ",sid=0x%x,to=%d", c.id, c.timeout.Milliseconds())
-		}
-		b.WriteString(")\n")
-	}
-	return b.String()
+		s.received, s.sent, len(s.conns), s.zxid, s.tree.count())
 }
 
 func (s *Server) sortedConns() []*conn {
@@ -102,13 +98,9 @@ func (s *Server) sortedConns() []*conn {
 
 // mntr has a key and a number per line, as monitoring reads it.
 func (s *Server) mntr() string {
-	received, sent := s.traffic()
-	ephemerals, size := 0, 0
+	ephemerals := 0
 	for _, set := range s.tree.ephemerals {
 		ephemerals += set.len()
-	}
-	for path, n := range s.tree.nodes {
-		size += len(path) + len(n.data)
 	}
 	var b strings.Builder
 	for _, kv := range []struct {
@@ -120,9 +112,9 @@ func (s *Server) mntr() string {
 		{"avg_latency", "0.0"}, {"min_latency", 0}, {"max_latency", 0},
 		{"outstanding_requests", 0}, {"znode_count", s.tree.count()},
 		{"global_sessions", len(s.sessions)}, {"local_sessions", 0},
-		{"packets_sent", sent}, {"packets_received", received},
+		{"packets_sent", s.sent}, {"packets_received", s.received},
 		{"watch_count", s.watches.nodes.count() + s.watches.children.count()},
-		{"approximate_data_size", size},
+		{"approximate_data_size", s.tree.size},
 		{"open_file_descriptor_count", len(s.conns)}, {"max_file_descriptor_count", 1 << 20}, {"uptime", time.Since(s.born).Milliseconds()},
 	} {
 		fmt.Fprintf(&b, "zk_%s\t%v\n", kv.key, kv.value)
@@ -130,14 +122,10 @@ func (s *Server) mntr() string {
 	return b.String()
 }
 
-func (s *Server) environment() string {
-	return "Environment:\nzookeeper.version=" + s.release() + "\nhost.name=localhost\nos.name=" + runtime.GOOS + "\nos.arch=" + runtime.GOARCH + "\n"
-}
-
 func (s *Server) conf() string {
 	_, port, _ := strings.Cut(s.addr, ":")
-	return fmt.Sprintf("clientPort=%s\nsecureClientPort=-1\ndataDir=%s\ndataDirSize=0\ndataLogDir=%[2]s\ndataLogSize=0\ntickTime=%[3]d\nmaxClientCnxns=0\nminSessionTimeout=%[4]d\nmaxSessionTimeout=%[5]d\nclientPortListenBacklog=-1\nserverId=0\n",
-		port, s.opts.file, s.opts.tick.Milliseconds(), s.opts.min.Milliseconds(), s.opts.max.Milliseconds())
+	return fmt.Sprintf("clientPort=%s\nsecureClientPort=-1\ndataDir=%s\ndataDirSize=%[6]d\ndataLogDir=%[2]s\ndataLogSize=%[6]d\ntickTime=%[3]d\nmaxClientCnxns=0\nminSessionTimeout=%[4]d\nmaxSessionTimeout=%[5]d\nclientPortListenBacklog=-1\nserverId=0\n",
+		port, s.opts.file, s.opts.tick.Milliseconds(), s.opts.min.Milliseconds(), s.opts.max.Milliseconds(), s.fileSize())
 }
 
 // dump lists the sessions by when they expire, and who owns which nodes.

@@ -291,7 +291,7 @@ func TestFourLetterWords(t *testing.T) {
 		"ruok": "imok",
 		"isro": "rw",
 		"srvr": "Zxid: 0x2\nMode: standalone\nNode count: 6\n",
-		"stat": "sid=" + id,
+		"stat": "[1](queued=0,recved=3,sent=3)\n",
 		"cons": "sid=" + id,
 		"mntr": "zk_watch_count\t1\n",
 		"conf": "tickTime=50\n",

@@ -60,10 +60,11 @@ func (t *txn) countQuota(path string, nodes, bytes int) {
 		return
 	}
 	t.restoring(n)
-	n.data = fmt.Appendf(nil, "count=%d,bytes=%d", hadNodes+nodes, hadBytes+bytes)
+	data := fmt.Appendf(nil, "count=%d,bytes=%d", hadNodes+nodes, hadBytes+bytes)
 	if rest != "" {
-		n.data = append(append(n.data, "=;"...), rest...)
+		data = append(append(data, "=;"...), rest...)
 	}
+	t.write(n, data)
 }
 
 func (t *txn) setQuota(about string, there bool) {
@@ -93,5 +94,5 @@ func (t *txn) recount(about string) {
 	}
 	n := t.nodes[quotaRoot+about+"/"+statsNode]
 	t.restoring(n)
-	n.data = []byte("count=" + strconv.Itoa(nodes) + ",bytes=" + strconv.Itoa(bytes))
+	t.write(n, []byte("count="+strconv.Itoa(nodes)+",bytes="+strconv.Itoa(bytes)))
 }

@@ -10,8 +10,11 @@ import (
 // without further ado.
 func (s *Server) serve(c *conn, q *call) (more bool) {
 	c.received++
+	s.received++
 	if greeting, ok := q.body.(*wire.ConnectRequest); ok {
-		return s.connect(c, greeting)
+		more := s.connect(c, greeting)
+		c.last.note(s, "SESS", 0)
+		return more
 	}
 	if q.hdr.Op == wire.OpAuth {
 		return s.auth(c, q)
@@ -41,8 +44,19 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	return s.perform(c, q)
 }
 
-// perform does an operation of a session.
+// perform does an operation of a session, and records it as the connection's last.
 func (s *Server) perform(c *conn, q *call) (more bool) {
+	c.refused = false
+	more = s.operate(c, q)
+	name := operationName(q.hdr.Op)
+	if c.refused {
+		name = "NA"
+	}
+	c.last.note(s, name, q.hdr.Xid)
+	return more
+}
+
+func (s *Server) operate(c *conn, q *call) (more bool) {
 	op, xid := q.hdr.Op, q.hdr.Xid
 	if op == wire.OpPing {
 		s.reply(c, wire.XidPing, wire.OK, nil)
@@ -151,6 +165,7 @@ func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	res, code := t.apply(op, body)
 	s.watches.fire(t.triggers, t.zxid)
 	if code != wire.OK {
+		c.refused = true
 		s.replicate(t, nil)
 		c.then(func() { s.reply(c, xid, code, nil) })
 		return

@@ -41,6 +41,9 @@ type Server struct {
 	faults      []*func(Request) verdict
 	requests    []Request
 	count       int
+	received    int64 // requests, since the start or the last srst
+	sent        int64 // replies and events
+	traceMask   int64 // that gtmk and stmk are about
 	stopped     bool
 	paused      chan struct{} // closed at the end of the pause; nil when there is none
 	ahead       time.Duration // of the clock that nodes are dated by
@@ -84,6 +87,7 @@ func Start(opts ...Option) (*Server, error) {
 		watches:     newWatches(o.old),
 		sessions:    make(map[int64]*session),
 		nextSession: firstSession(now),
+		traceMask:   defaultTraceMask,
 		secret:      rand.Uint64(),
 		expiry:      expiry{tick: o.tick, start: now, buckets: make(map[int64]map[*session]struct{})},
 		conns:       make(map[*conn]struct{}),

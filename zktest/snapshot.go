@@ -114,7 +114,8 @@ func (t *tree) restore(saved savedNode) error {
 		}
 		t.insert(saved.Path, n)
 	}
-	n.data, n.acl = saved.Data, saved.ACL
+	t.write(n, saved.Data)
+	n.acl = saved.ACL
 	n.czxid, n.mzxid, n.pzxid, n.ctime, n.mtime = saved.Czxid, saved.Mzxid, saved.Pzxid, saved.Ctime, saved.Mtime
 	n.version, n.aversion, n.creates, n.wraps = saved.Version, saved.Aversion, saved.Creates, saved.Wraps
 	return nil

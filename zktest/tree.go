@@ -73,6 +73,7 @@ type tree struct {
 	containers map[string]*node
 	ttls       map[string]*node
 	quotas     map[string]bool // paths that have one
+	size       int             // bytes of all paths and data
 }
 
 var (
@@ -97,6 +98,9 @@ func newTree() *tree {
 		}
 	}
 	t.nodes["/"] = t.nodes[""]
+	for path := range t.nodes {
+		t.size += len(path)
+	}
 	config := t.nodes["/zookeeper/config"]
 	config.acl, config.aversion = readOnlyACL, -1
 	return t
@@ -119,6 +123,7 @@ func (t *tree) insert(path string, n *node) {
 	parent, _ := parentOf(path)
 	t.nodes[parent].addChild(nameOf(path))
 	t.nodes[path] = n
+	t.size += len(path) + len(n.data)
 	switch {
 	case n.owner == containerOwner:
 		t.containers[path] = n
@@ -134,6 +139,12 @@ func (t *tree) insert(path string, n *node) {
 	}
 }
 
+// write changes the data of a node that is in the tree.
+func (t *tree) write(n *node, data []byte) {
+	t.size += len(data) - len(n.data)
+	n.data = data
+}
+
 // remove undoes insert. The set of a session's ephemeral nodes stays, even
 // empty, until the session ends.
 func (t *tree) remove(path string) {
@@ -141,6 +152,7 @@ func (t *tree) remove(path string) {
 	parent, _ := parentOf(path)
 	t.nodes[parent].children.remove(nameOf(path))
 	delete(t.nodes, path)
+	t.size -= len(path) + len(n.data)
 	delete(t.containers, path)
 	delete(t.ttls, path)
 	if set := t.ephemerals[n.session()]; set != nil {

@@ -55,6 +55,7 @@ func (t *txn) restoring(n *node) {
 		was := *n
 		t.undo = append(t.undo, func() {
 			was.children = n.children
+			t.write(n, was.data)
 			*n = was
 		})
 	}
@@ -252,7 +253,8 @@ func (t *txn) setData(path string, data []byte, version int32) (*node, wire.Code
 	}
 	t.restoring(n)
 	grown := len(data) - len(n.data)
-	n.data, n.mtime, n.mzxid, n.version = data, t.now, t.zxid, nextVersion(n.version)
+	t.write(n, data)
+	n.mtime, n.mzxid, n.version = t.now, t.zxid, nextVersion(n.version)
 	t.countQuota(path, 0, grown)
 	t.happened(path, wire.EventDataChanged, n.acl)
 	return n, wire.OK
