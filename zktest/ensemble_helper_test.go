@@ -133,3 +133,8 @@ func successor(t *testing.T, c *Cluster, old *Node) (leader *Node) {
 	})
 	return leader
 }
+
+func (n *Node) serves(ctx context.Context) bool {
+	_, err := n.state(ctx)
+	return err == nil
+}

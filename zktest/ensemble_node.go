@@ -232,18 +232,20 @@ func (n *Node) launch() error {
 	return nil
 }
 
-func (n *Node) serves(ctx context.Context) bool {
-	_, err := n.state(ctx)
-	return err == nil
-}
-
-// wait returns when the server serves.
+// wait returns when the server serves. Another process that has taken its address may
+// accept connections and answer nothing, so that is checked after every try.
 func (n *Node) wait(ctx context.Context) error {
 	p := n.running()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	for {
-		if n.serves(ctx) {
+	for patience := pollTimeout; ; patience *= 2 {
+		try, cancel := context.WithTimeout(ctx, patience)
+		_, err := n.askState(try)
+		if try.Err() == nil {
+			patience = pollTimeout / 2 // it does answer, or nobody listens
+		}
+		cancel()
+		if err == nil {
 			return nil
 		}
 		if err := n.addressTaken(); err != nil {
