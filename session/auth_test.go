@@ -102,7 +102,7 @@ func TestConnectionBreaksDuringAuth(t *testing.T) {
 			s := serve(t)
 			broken := 0
 			s.Fault(func(r zktest.Request) zktest.Fault {
-				if r.Op == "auth" && broken < 3 {
+				if r.Op == "auth" && broken < 2 {
 					broken++
 					return fault
 				}

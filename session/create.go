@@ -134,12 +134,14 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 		missing = append([]string{p}, missing...)
 	}
 	kind, flags := wire.OpCreateContainer, wire.FlagContainer
+	tries := make([]attempts, len(missing))
 	for {
 		var calls []*call
-		for _, p := range missing {
+		for i, p := range missing {
 			calls = append(calls, newCall(kind, p, &wire.CreateRequest{
 				Path: p, Data: []byte{}, ACL: e.session.opts.acl, Flags: flags,
 			}, &wire.CreateResponse{}))
+			calls[i].attempts = &tries[i]
 		}
 		if len(calls) == 0 {
 			return nil
@@ -158,7 +160,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 			e.breathe(ctx, calls...)
 		case last.code == wire.CodeUnimplemented && kind == wire.OpCreateContainer: // before 3.5.3
 			kind, flags = wire.OpCreate2, wire.FlagPersistent
-		case last.code == wire.OK, last.code == wire.CodeNodeExists:
+		case last.result() == nil, errors.Is(last.result(), ErrNodeExists):
 			return nil
 		case errors.Is(first, ErrNoNode): // an ancestor was there, or was just created, and has been removed
 		default:

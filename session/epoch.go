@@ -111,8 +111,12 @@ func (e *Epoch) Hold(ctx context.Context) (release func(), err error) {
 			return sync.OnceFunc(e.release), nil
 		}
 		if probe {
-			if _, err := e.exchange(ctx, e.probe()); err != nil {
+			c := e.probe()
+			if _, err := e.exchange(ctx, c); err != nil {
 				return nil, err
+			}
+			if c.err != nil && !c.retryable() {
+				return nil, c.err
 			}
 			continue
 		}
@@ -181,7 +185,9 @@ func (e *Epoch) wake() {
 // for a refusal has passed through the quorum as well.
 func (e *Epoch) probe() *call {
 	root := wire.MultiOp{Op: wire.OpCheck, Body: &wire.PathVersion{Path: "/", Version: -1}}
-	return newCall(wire.OpMulti, "/", &wire.MultiRequest{Ops: []wire.MultiOp{root}}, &wire.MultiResponse{})
+	c := newCall(wire.OpMulti, "/", &wire.MultiRequest{Ops: []wire.MultiOp{root}}, &wire.MultiResponse{})
+	c.attempts = &e.link.probeAttempts
+	return c
 }
 
 // keep sends the proofs and ends the epoch at the deadline.
@@ -197,7 +203,7 @@ func (e *Epoch) keep() {
 		next, probe := e.agenda(outstanding != nil)
 		if probe {
 			c := e.probe()
-			if t, _ := e.link.gate(); t != nil && t.send(c) {
+			if t, _ := e.link.gate(); t != nil && t.sendFirst(c) {
 				outstanding = c
 			}
 			continue
@@ -272,11 +278,15 @@ func (e *Epoch) deadline() (time.Time, bool) {
 // connected, suspended and failing tell the world what happens to the link.
 
 func (e *Epoch) connected(server string) {
+	e.session.opts.log.Info("zookeeper: connected", "server", server, "session", fmt.Sprintf("0x%x", e.ID()))
 	e.session.publish(e, server, nil, false)
 	e.wake()
 }
 
 func (e *Epoch) suspended(server string, reason error) {
+	if e.ctx.Err() == nil {
+		e.session.opts.log.Info("zookeeper: connection lost", "server", server, "session", fmt.Sprintf("0x%x", e.ID()), "err", reason)
+	}
 	e.session.publish(e, server, reason, false)
 	e.wake()
 }

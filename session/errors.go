@@ -45,6 +45,13 @@ var (
 	// ErrUnsupported says that the server does not know the operation.
 	ErrUnsupported = errors.New("session: not supported by the server")
 
+	// ErrRejected says that the server has not served the request although it was sent
+	// several times, alone at the end: it closed the connection, or its reply could
+	// not be decoded. Either the request is longer than the server's jute.maxbuffer, or
+	// the server does not know the operation. A write has not been committed, unless
+	// the error is ErrUnknown, too.
+	ErrRejected = errors.New("session: the server does not serve the request")
+
 	// ErrInvalid says that an argument was refused before anything was sent: a
 	// path that ZooKeeper does not allow, an empty server list, a size over the
 	// server's limit.

@@ -25,6 +25,10 @@ type link struct {
 	tasks   *sync.WaitGroup
 	watches *watches
 
+	noSetWatches atomic.Bool // the servers refuse it
+	// Histories of requests that are sent again by more than one caller.
+	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
+
 	conn     *zk.Conn
 	events   <-chan zk.Event
 	lastZxid atomic.Int64 // the latest zxid that the session has seen
@@ -131,8 +135,11 @@ func (l *link) welcome(t *transport) {
 	left := len(l.opts.auth)
 	for _, a := range l.opts.auth {
 		c := newCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.scheme, Auth: a.data}, &wire.Empty{})
+		c.attempts = &l.authAttempts
 		c.onReply = func(c *call) {
 			switch {
+			case errors.Is(c.err, ErrRejected):
+				l.epoch.failing(t.server, c.err, true)
 			case c.err != nil: // the connection broke
 			case c.code != wire.OK:
 				l.epoch.failing(t.server, c.result(), c.code == wire.CodeAuthFailed)

@@ -222,8 +222,10 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 		return nil, opError(op, path, err)
 	}
 	abs := e.session.root.abs(path)
+	var tries attempts
 	for {
 		c := newCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
+		c.attempts = &tries
 		w := e.link.watches.armSince(abs, c)
 		sent, err := e.exchange(ctx, c)
 		if err == nil && c.result() == nil {
@@ -263,9 +265,10 @@ func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply w
 	if err := checkPath(path); err != nil {
 		return nil, opError(op, path, err)
 	}
+	var tries attempts
 	for {
 		c := e.readCall(code, path, false)
-		c.reply = reply
+		c.reply, c.attempts = reply, &tries
 		if _, err := e.exchange(ctx, c); err != nil {
 			return nil, opError(op, path, err)
 		}
@@ -302,11 +305,13 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 			return nil, nil, opError(op, p, err)
 		}
 	}
+	tries := make([]attempts, len(paths))
 	for {
 		calls := make([]*call, len(paths))
 		watches := make([]*Watch, len(paths))
 		for i, p := range paths {
 			calls[i] = e.readCall(code, p, arm != nil)
+			calls[i].attempts = &tries[i]
 			if arm != nil {
 				watches[i] = arm(calls[i].path, calls[i])
 			}
@@ -335,7 +340,7 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 // request itself: the connection broke, or the server would not look at it.
 func (c *call) retryable() bool {
 	if c.err != nil {
-		return true
+		return !errors.Is(c.err, ErrRejected)
 	}
 	switch c.code {
 	case wire.CodeSessionMoved, wire.CodeThrottled, wire.CodeSessionExpired, wire.CodeConnectionLoss, wire.CodeOperationTimeout:

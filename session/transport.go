@@ -26,14 +26,15 @@ const maxRequest = 0xfffff
 // call is one request and what became of it. The fields of the second group are
 // to be read only once done is closed.
 type call struct {
-	op      wire.Op
-	path    string // for errors and hooks; the server's, chroot included
-	body    wire.Record
-	reply   wire.Record
-	onReply func(*call) // runs on the reader, in the order of replies and events
-	xid     int32
-	sent    time.Time // just before it could leave
-	size    int       // of the frame
+	op       wire.Op
+	path     string // for errors and hooks; the server's, chroot included
+	body     wire.Record
+	reply    wire.Record
+	onReply  func(*call) // runs on the reader, in the order of replies and events
+	xid      int32
+	sent     time.Time // just before it could leave
+	size     int       // of the frame
+	attempts *attempts // shared with all calls that send the request again
 
 	done    chan struct{}
 	written bool      // it may have reached the server
@@ -43,7 +44,7 @@ type call struct {
 }
 
 func newCall(op wire.Op, path string, body, reply wire.Record) *call {
-	return &call{op: op, path: path, body: body, reply: reply, done: make(chan struct{})}
+	return &call{op: op, path: path, body: body, reply: reply, attempts: &attempts{}, done: make(chan struct{})}
 }
 
 // result is the error of a call that is done.
@@ -53,6 +54,10 @@ func (c *call) result() error {
 	}
 	return codeToError(c.code)
 }
+
+// unsupported tells of a call that was answered whether the server does not know
+// the operation.
+func (c *call) unsupported() bool { return c.err == nil && c.code == wire.CodeUnimplemented }
 
 // transport is the net.Conn that go-zookeeper is given. It knows the protocol:
 // it carries go-zookeeper's handshake, pings and goodbye, sends the session's
@@ -72,6 +77,11 @@ type transport struct {
 	mu        sync.Mutex
 	queue     [][]byte
 	pending   []*call // sent, not answered, in order
+	waiting   []*call // not sent yet, since a suspect must be alone; see pump
+	alone     *call   // the suspect among pending, which then has no other
+	pinged    bool    // to see whether the connection is served at all
+	answers   bool    // something has been answered since the handshake
+	refused   bool    // an operation was, upon which servers close the connection
 	written   int     // how many of pending have been handed to the connection
 	nextXid   int32
 	opened    bool      // the handshake is over
@@ -143,24 +153,61 @@ func (t *transport) send(calls ...*call) bool {
 	if t.reason != nil {
 		return false
 	}
-	for _, c := range calls {
-		c.xid = t.nextXid
-		if t.nextXid++; t.nextXid > -1<<16 { // the small negative ones have meanings
-			t.nextXid = math.MinInt32
-		}
-		switch c.op {
-		case wire.OpAuth:
-			c.xid = wire.XidAuth
-		case wire.OpSetWatches:
-			c.xid = wire.XidSetWatches
-		}
-		c.sent = time.Now()
-		t.pending = append(t.pending, c)
-		frame := wire.Frame(&wire.RequestHeader{Xid: c.xid, Op: c.op}, c.body)
-		c.size = len(frame)
-		t.enqueue(frame)
-	}
+	t.waiting = append(t.waiting, calls...)
+	t.pump()
 	return true
+}
+
+// sendFirst is send for a call that goes before those that are waiting.
+func (t *transport) sendFirst(c *call) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.reason != nil {
+		return false
+	}
+	t.waiting = append([]*call{c}, t.waiting...)
+	t.pump()
+	return true
+}
+
+// pump transmits the calls that are waiting, up to a suspect. A suspect goes
+// when the connection is known to be served and nothing else is outstanding, and
+// nothing goes until it has been answered. t.mu is held.
+func (t *transport) pump() {
+	for len(t.waiting) > 0 && t.alone == nil {
+		c := t.waiting[0]
+		if c.attempts.suspect {
+			if !t.answers && !t.pinged {
+				t.pinged = true
+				t.enqueue(wire.Frame(&wire.RequestHeader{Xid: wire.XidPing, Op: wire.OpPing}))
+			}
+			if !t.answers || len(t.pending) > 0 {
+				return
+			}
+			t.alone = c
+		}
+		t.waiting = t.waiting[1:]
+		t.transmit(c)
+	}
+}
+
+// transmit hands a call to the writer. t.mu is held.
+func (t *transport) transmit(c *call) {
+	c.xid = t.nextXid
+	if t.nextXid++; t.nextXid > -1<<16 { // the small negative ones have meanings
+		t.nextXid = math.MinInt32
+	}
+	switch c.op {
+	case wire.OpAuth:
+		c.xid = wire.XidAuth
+	case wire.OpSetWatches:
+		c.xid = wire.XidSetWatches
+	}
+	c.sent = time.Now()
+	t.pending = append(t.pending, c)
+	frame := wire.Frame(&wire.RequestHeader{Xid: c.xid, Op: c.op}, c.body)
+	c.size = len(frame)
+	t.enqueue(frame)
 }
 
 func (t *transport) enqueue(frame []byte) {
@@ -262,6 +309,10 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 	body = body[wire.ReplyHeaderLen:]
 	switch {
 	case h.Xid == wire.XidPing, h.Xid >= 0:
+		t.mu.Lock()
+		t.answers = true
+		t.pump()
+		t.mu.Unlock()
 		return frame, nil
 	case h.Xid == wire.XidNotification:
 		var ev wire.WatcherEvent
@@ -276,9 +327,14 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 		return nil, err
 	}
 	c.zxid, c.code = h.Zxid, h.Err
+	if c.unsupported() {
+		t.mu.Lock()
+		t.refused = true
+		t.mu.Unlock()
+	}
 	if h.Err == wire.OK || c.op == wire.OpMulti && len(body) > 0 {
 		if err := wire.Unmarshal(body, c.reply); err != nil {
-			c.err = err
+			c.garbled(err)
 		}
 	}
 	t.link.finish(c, len(frame))
@@ -298,6 +354,12 @@ func (t *transport) answered(xid int32) (*call, error) {
 			t.pending = slices.Delete(t.pending, i, i+1)
 			t.written--
 			c.written = true
+			t.answers = true
+			if c == t.alone {
+				t.alone = nil
+			}
+			c.attempts.suspect, c.attempts.closes = false, 0
+			t.pump()
 			return c, nil
 		}
 	}
@@ -312,15 +374,20 @@ func (t *transport) fail(reason error) { t.ending.Do(func() { t.end(reason) }) }
 func (t *transport) end(reason error) {
 	t.mu.Lock()
 	t.reason = reason
-	pending, written := t.pending, t.written
-	t.pending, t.queue = nil, nil
+	pending, written, waiting, alone := t.pending, t.written, t.waiting, t.alone
+	suspicious := closedByServer(reason) && !t.refused
+	t.pending, t.queue, t.waiting = nil, nil, nil
 	close(t.broken)
 	t.mu.Unlock()
 
 	t.Conn.Close()
 	t.link.detach(t, reason)
-	for i, c := range pending {
-		c.written, c.err = i < written, fmt.Errorf("%w: %w", errConnectionLost, reason)
+	lost := fmt.Errorf("%w: %w", errConnectionLost, reason)
+	for i, c := range append(pending, waiting...) {
+		c.written, c.err = i < written, lost
+		if suspicious && c.written {
+			c.closed(c == alone)
+		}
 		t.link.finish(c, 0)
 	}
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -251,10 +252,15 @@ func uncounted(cversion, children int32) bool { return cversion+children == -2 }
 const rearmLimit = 128 << 10
 
 // rearm has a new connection hold the watches of the old one. The server tells at
-// once of those that fired since zxid.
+// once of those that fired since zxid. If the servers do not know setWatches, all
+// watches fire instead, so that their owners read again and set new ones.
 func (ws *watches) rearm(t *transport, zxid int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	if ws.link.noSetWatches.Load() {
+		ws.fireAll()
+		return
+	}
 	var calls []*call
 	var req *wire.SetWatches
 	size := 0
@@ -271,6 +277,8 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 		if req == nil || size > rearmLimit {
 			req, size = &wire.SetWatches{RelativeZxid: zxid}, 0
 			calls = append(calls, newCall(wire.OpSetWatches, "", req, &wire.Empty{}))
+			last := calls[len(calls)-1]
+			last.onReply, last.attempts = ws.rearmed, &ws.link.rearmAttempts
 		}
 		size += 4 + len(key.path)
 		switch {
@@ -283,4 +291,31 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 		}
 	}
 	t.send(calls...)
+}
+
+// rearmed runs when a setWatches of rearm is done.
+func (ws *watches) rearmed(c *call) {
+	switch {
+	case errors.Is(c.err, ErrRejected): // rearm is called for the next connection
+		ws.link.noSetWatches.Store(true)
+	case c.err == nil && c.code != wire.OK && !c.retryable():
+		ws.link.noSetWatches.Store(true)
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		ws.fireAll()
+	}
+}
+
+// fireAll fires every watch. ws.mu is held.
+func (ws *watches) fireAll() {
+	for key, s := range ws.byID {
+		if len(s.interested) == 0 {
+			continue
+		}
+		event := wire.EventDataChanged
+		if key.children {
+			event = wire.EventChildrenChanged
+		}
+		ws.fireKey(key, event)
+	}
 }

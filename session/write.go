@@ -70,8 +70,10 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 			return Stat{}, err
 		}
 		abs := s.root.abs(path)
+		var tries attempts
 		for {
 			c := newCall(wire.OpSetACL, abs, &wire.SetACLRequest{Path: abs, ACL: toWireACL(acl), Version: version}, &wire.Stat{})
+			c.attempts = &tries
 			sent, err := e.exchange(ctx, c)
 			switch {
 			case err != nil && sent:
@@ -167,14 +169,17 @@ type resolver func(ctx context.Context, ops []Op, before int64) (results []Resul
 // commitAnd is commit with a resolver of its own. doubt, if it is not nil, is
 // called when ctx has ended and the outcome of what was sent is not known yet.
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
+	var tries, listTries attempts
 	for {
 		before := e.link.lastZxid.Load()
 		c, list := e.commitCalls(ops)
+		c.attempts = &tries
 		if uint32(len(wire.Frame(c.body))) > maxRequest-16 {
 			return nil, fmt.Errorf("%w: ZooKeeper takes no request over 1 MB", ErrInvalid)
 		}
 		flight := []*call{c}
 		if list != nil {
+			list.attempts = &listTries
 			flight = append(flight, list)
 		}
 		sent, err := e.exchange(ctx, flight...)
@@ -204,8 +209,15 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			}
 			results, done, err := resolve(settle, ops, before)
 			stop()
-			if done || err != nil {
+			switch {
+			case done: // whatever broke the connection, it was not this request
 				return results, err
+			case !c.retryable() && err != nil:
+				return nil, fmt.Errorf("%w: %w", err, c.err)
+			case !c.retryable():
+				return nil, c.err
+			case err != nil:
+				return nil, err
 			}
 		}
 	}

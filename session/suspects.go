@@ -1,0 +1,55 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// attempts says what became of a request each time that it was sent. All calls that
+// send the same request again share it.
+//
+// A server closes the connection on a request that is too long for it or that it
+// does not know, as often as the request is sent. So a request that was
+// outstanding when the server closed the connection is a suspect. It is sent again
+// alone, on a connection that has answered something else. If the server closes
+// the connection twice while nothing but this request is outstanding, the request
+// fails with ErrRejected. Replies that cannot be decoded count in the same way.
+//
+// Only the transport that carries the request uses it.
+type attempts struct {
+	suspect   bool
+	closes    int // of the connection, while the request was sent alone
+	malformed int // replies
+}
+
+// failuresToReject is how many such failures a request needs.
+const failuresToReject = 2
+
+// closed is called when the server has closed the connection on which c was
+// outstanding. alone says that c was a suspect and nothing else was outstanding.
+func (c *call) closed(alone bool) {
+	h := c.attempts
+	if h.suspect = true; !alone {
+		return
+	}
+	if h.closes++; h.closes >= failuresToReject {
+		c.err = fmt.Errorf("%w: %v with %d bytes: the connection is closed each time; either the request is longer than the server's jute.maxbuffer, or the server does not know the operation",
+			ErrRejected, c.op, c.size)
+	}
+}
+
+// garbled is called when the reply to c cannot be decoded.
+func (c *call) garbled(reason error) {
+	c.err = fmt.Errorf("%w: %w", errConnectionLost, reason)
+	if c.attempts.malformed++; c.attempts.malformed >= failuresToReject {
+		c.err = fmt.Errorf("%w: %v with %d bytes: the reply cannot be decoded: %w", ErrRejected, c.op, c.size, reason)
+	}
+}
+
+// closedByServer tells whether a connection that broke for this reason was
+// closed, rather than silent for too long or closed by the session.
+func closedByServer(reason error) bool {
+	var n net.Error
+	return !errors.Is(reason, net.ErrClosed) && !(errors.As(reason, &n) && n.Timeout())
+}
