@@ -10,6 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/queue"
@@ -85,7 +86,7 @@ func TestStopTimeOfEveryRecipe(t *testing.T) {
 				}
 				time.Sleep(timeout)
 				heal := srv.Isolate(a.Status().ID)
-				<-first.Context().Done()
+				faulttable.Ends(t, first.Context())
 				told := time.Now()
 				heal()
 				deadline, _ := first.Deadline()

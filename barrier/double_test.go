@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -258,7 +259,7 @@ func TestNodeRemovedInRound(t *testing.T) {
 	if err := b.Delete(t.Context(), ea.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
-	await(t, ea.Context().Done())
+	faulttable.EndsSoon(t, ea.Context())
 	if err := ea.Err(); !errors.Is(err, barrier.ErrLost) || !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("Err is %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -154,7 +155,7 @@ func TestRunLostAndEnded(t *testing.T) {
 			if err := s.Delete(ctx, term.Path(), session.AnyVersion); err != nil {
 				t.Error(err)
 			}
-			<-term.Context().Done()
+			faulttable.EndsSoon(t, term.Context())
 			cancel(enough)
 			return result
 		})

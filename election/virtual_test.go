@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -61,7 +62,7 @@ func cutOff(t *testing.T, f form, cut func(*zktest.Server, int64) func(), timeou
 	time.Sleep(after)
 	heal := cut(srv, a.Status().ID)
 	defer heal()
-	<-term.Context().Done()
+	faulttable.Ends(t, term.Context())
 	told := time.Now()
 	if !errors.Is(term.Err(), election.ErrLost) || !errors.Is(term.Err(), session.ErrExpired) {
 		t.Errorf("the leader was told %v", term.Err())
@@ -268,7 +269,7 @@ func TestOwnOldNode(t *testing.T) {
 		term := campaign(t, e)
 		old := s.Status().ID
 		heal := srv.Partition(old)
-		<-term.Context().Done()
+		faulttable.Ends(t, term.Context())
 		won := campaigning(t, e)
 		time.Sleep(time.Second)
 		select {

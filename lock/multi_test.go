@@ -150,7 +150,7 @@ func TestMultiIsLostAsAWhole(t *testing.T) {
 		if err := far.Delete(t.Context(), l.Leases()[i].Path(), session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.Ends(t, l.Context())
+		faulttable.EndsSoon(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("the holder heard %v", l.Err())
 		}

@@ -228,7 +228,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	if err := b.Delete(t.Context(), l.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
-	faulttable.Ends(t, l.Context())
+	faulttable.EndsSoon(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 		t.Errorf("the holder heard %v", l.Err())
 	}
@@ -317,7 +317,7 @@ func TestCloseEndsLeases(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	faulttable.Ends(t, l.Context())
+	faulttable.EndsSoon(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrClosed) {
 		t.Errorf("the lease ended with %v", l.Err())
 	}

@@ -280,7 +280,7 @@ func TestOperatorDeletesPermit(t *testing.T) {
 		if err := s.Delete(t.Context(), mustHolders(t, m)[i].Path, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.Ends(t, l.Context())
+		faulttable.EndsSoon(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("the holder heard %v", l.Err())
 		}

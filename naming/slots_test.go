@@ -245,7 +245,7 @@ func TestSlotLost(t *testing.T) {
 				next := mustAcquire(t, naming.NewSlots(b, workers, 1))
 				synctest.Wait()
 				if name == "expired" { // which no clock can foretell
-					<-held.Context().Done()
+					faulttable.Ends(t, held.Context())
 				} else if told.IsZero() {
 					t.Fatal("the next holds the number, and the first has not been told")
 				}

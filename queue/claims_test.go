@@ -40,7 +40,7 @@ func TestConsumerDies(t *testing.T) {
 				if second.Attempt != 2 {
 					t.Errorf("attempt %d", second.Attempt)
 				}
-				<-item.Context().Done()
+				faulttable.Ends(t, item.Context())
 				wantError(t, item.Err(), queue.ErrLost)
 				wantError(t, item.Ack(t.Context()), queue.ErrLost)
 				wantError(t, item.Nack(t.Context()), queue.ErrLost)
@@ -70,7 +70,7 @@ func TestClaimIsRemoved(t *testing.T) {
 		if err := other.Delete(t.Context(), path+"/claims/"+names[0], session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		<-item.Context().Done()
+		faulttable.Ends(t, item.Context())
 		wantError(t, item.Err(), queue.ErrLost)
 		wantError(t, item.Err(), session.ErrNoNode)
 		mustAck(t, mustClaim(t, q, "x")) // it has its old place in this process, too
@@ -150,7 +150,7 @@ func TestClaim(t *testing.T) {
 	}
 	mustNack(t, one)
 	wantError(t, one.Err(), queue.ErrSettled)
-	<-one.Context().Done()
+	faulttable.EndsSoon(t, one.Context())
 	wantError(t, one.Ack(t.Context()), queue.ErrSettled)
 	mustAck(t, two)
 	wantError(t, two.Nack(t.Context()), queue.ErrSettled)

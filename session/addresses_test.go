@@ -14,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -200,7 +201,7 @@ func TestOldSessionIsClosedAtAnyAddress(t *testing.T) {
 		z := openAt(t, "zk", n.option())
 		e, id := epoch(t, z), z.Status().ID
 		heal := s.Partition(id)
-		<-e.Context().Done()
+		faulttable.Ends(t, e.Context())
 		heal()
 		await(t, timeout, "old session closed", func() bool { return !slices.Contains(s.Sessions(), id) })
 	})

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -28,7 +29,7 @@ func TestServersThatLostTheirData(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := time.Now()
-		<-e.Context().Done()
+		faulttable.Ends(t, e.Context())
 		if took, most := time.Since(before), s.Timeout(); took > most {
 			t.Errorf("the epoch ended after %v, and the timeout is %v", took, most)
 		}

@@ -11,9 +11,23 @@ import (
 // end with the test binary's time-out.
 func Ends(t testing.TB, ctx context.Context) {
 	t.Helper()
+	ends(t, ctx, 2*time.Minute)
+}
+
+// EndsSoon is Ends for tests in real time, in which nothing but an event of the server
+// ends ctx.
+func EndsSoon(t testing.TB, ctx context.Context) {
+	t.Helper()
+	ends(t, ctx, 20*time.Second)
+}
+
+func ends(t testing.TB, ctx context.Context, limit time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-time.After(2 * time.Minute):
-		t.Fatal("the context did not end within two minutes")
+	case <-timer.C:
+		t.Fatalf("the context did not end within %v", limit)
 	}
 }

@@ -114,6 +114,10 @@ func Seeds(n uint64) uint64 {
 	return n
 }
 
+// longest is how long a play takes at most, in virtual time: sessions that prove
+// themselves let time pass without end, so a wait in vain would not be noticed.
+const longest = 2 * time.Hour
+
 func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {
 	s := &Scene{schedule: schedule}
 	defer func() {
@@ -123,6 +127,10 @@ func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		s.T = t
+		timer := time.AfterFunc(longest, func() {
+			panic(fmt.Sprintf("%s waits for what does not happen within %v of virtual time; the schedule was: %v", t.Name(), longest, s))
+		})
+		defer timer.Stop()
 		s.Server = zktest.New(t, zktest.WithTick(500*time.Millisecond))
 		s.Owners = &Owners{}
 		s.Rival = s.connect()
