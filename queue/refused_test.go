@@ -74,7 +74,9 @@ func TestConsumeSettleRefused(t *testing.T) {
 		q := texts(s)
 		mustPush(t, q, "a")
 		var allow func()
-		err := q.Consume(t.Context(), func(context.Context, *queue.Item[string]) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := q.Consume(ctx, func(context.Context, *queue.Item[string]) error {
 			allow = faulttable.ForbidDelete(t, other, path+"/claims")
 			return nil
 		})
