@@ -133,14 +133,17 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 	for p := abs; p != "/"; p, _ = Split(p) {
 		missing = append([]string{p}, missing...)
 	}
-	kind, flags := wire.OpCreateContainer, wire.FlagContainer
 	tries := make([]attempts, len(missing))
 	for {
+		kind, flags, reply := wire.OpCreateContainer, wire.FlagContainer, func() wire.Record { return &wire.CreateResponse{} }
+		if e.link.abilities.lacks(kind) {
+			kind, flags, reply = wire.OpCreate, wire.FlagPersistent, func() wire.Record { return &wire.Path{} }
+		}
 		var calls []*call
 		for i, p := range missing {
 			calls = append(calls, newCall(kind, p, &wire.CreateRequest{
 				Path: p, Data: []byte{}, ACL: e.session.opts.acl, Flags: flags,
-			}, &wire.CreateResponse{}))
+			}, reply()))
 			calls[i].attempts = &tries[i]
 		}
 		if len(calls) == 0 {
@@ -155,11 +158,13 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 				first = opError("create", e.session.root.rel(c.path), err)
 			}
 		}
+		if slices.ContainsFunc(calls, func(c *call) bool { return e.link.abilities.learn(wire.OpCreateContainer, c) }) && kind == wire.OpCreateContainer {
+			clear(tries)
+			continue
+		}
 		switch last := calls[len(calls)-1]; {
 		case slices.ContainsFunc(calls, (*call).retryable):
 			e.breathe(ctx, calls...)
-		case last.code == wire.CodeUnimplemented && kind == wire.OpCreateContainer: // before 3.5.3
-			kind, flags = wire.OpCreate2, wire.FlagPersistent
 		case last.result() == nil, errors.Is(last.result(), ErrNodeExists):
 			return nil
 		case errors.Is(first, ErrNoNode): // an ancestor was there, or was just created, and has been removed

@@ -244,8 +244,10 @@ func TestParentsOfOldServers(t *testing.T) {
 				switch {
 				case h.Op == wire.OpCreateContainer:
 					c.reply(h.Xid, wire.CodeUnimplemented, nil)
-				case h.Op == wire.OpCreate2 && (r.Path == "/a" || parents):
+				case h.Op == wire.OpCreate:
 					parents = true
+					c.reply(h.Xid, wire.OK, &wire.Path{Path: r.Path})
+				case h.Op == wire.OpCreate2 && parents:
 					c.reply(h.Xid, wire.OK, &wire.CreateResponse{Path: r.Path})
 				case h.Op == wire.OpCreate2:
 					c.reply(h.Xid, wire.CodeNoNode, nil)
@@ -258,7 +260,7 @@ func TestParentsOfOldServers(t *testing.T) {
 		if _, _, err := z.Create(t.Context(), "/a/b", nil, session.Parents()); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"create2 /a/b", "createContainer /a", "create2 /a", "create2 /a/b"}
+		want := []string{"create2 /a/b", "createContainer /a", "create /a", "create2 /a/b"}
 		synctest.Wait()
 		if !cmp.Equal(got, want) {
 			t.Errorf("%q", got)

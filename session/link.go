@@ -25,7 +25,7 @@ type link struct {
 	tasks   *sync.WaitGroup
 	watches *watches
 
-	noSetWatches atomic.Bool // the servers refuse it
+	abilities abilities
 	// Histories of requests that are sent again by more than one caller.
 	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
 
@@ -232,7 +232,7 @@ func (l *link) finish(c *call, received int) {
 // does not: a leader that its followers have left answers it alone.
 func provesLeader(c *call) bool {
 	switch c.op {
-	case wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpSetACL, wire.OpMulti:
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpSetACL, wire.OpMulti:
 	default:
 		return false
 	}

@@ -167,6 +167,14 @@ func (op *Op) check(root chroot) error {
 	return nil
 }
 
+// recordAs is record for a request of the given kind; see abilities.form.
+func (op Op) recordAs(kind wire.Op, s *Session) wire.Record {
+	if kind == wire.OpCreate {
+		op.create.container = false
+	}
+	return op.record(s)
+}
+
 // record is the op as it goes over the wire.
 func (op *Op) record(s *Session) wire.Record {
 	abs := s.root.abs(op.path)

@@ -224,6 +224,9 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 	abs := e.session.root.abs(path)
 	var tries attempts
 	for {
+		if e.link.abilities.lacks(wire.OpSetWatches) {
+			return e.listChildrenSince(ctx, path, since)
+		}
 		c := newCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
 		c.attempts = &tries
 		w := e.link.watches.armSince(abs, c)
@@ -233,6 +236,8 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 		}
 		w.Close()
 		switch {
+		case err == nil && e.link.abilities.learn(wire.OpSetWatches, c):
+			continue
 		case !sent:
 			e.link.watches.disarm(w)
 			return nil, opError(op, path, err)
@@ -243,6 +248,23 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 		}
 		e.breathe(ctx, c)
 	}
+}
+
+// listChildrenSince is WatchChildrenSince on servers without setWatches. It reads the
+// list of children.
+func (e *Epoch) listChildrenSince(ctx context.Context, path string, since Zxid) (*Watch, error) {
+	_, st, w, err := e.WatchChildren(ctx, path)
+	switch {
+	case errors.Is(err, ErrNoNode):
+		w = &Watch{all: e.link.watches, fired: make(chan struct{})}
+		close(w.fired)
+		return w, nil
+	case err != nil:
+		return nil, err
+	case st.Pzxid > since:
+		e.link.watches.fireNow(w)
+	}
+	return w, nil
 }
 
 // Children returns the names of a node's children, in no order.

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"sync"
 
 	"github.com/zkrecipes/zkrecipes/internal/wire"
@@ -206,12 +205,15 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 		return
 	}
 	delete(ws.byID, key)
-	if t := ws.link.line(); t != nil && s.held {
+	if t := ws.link.line(); t != nil && s.held && !ws.link.abilities.lacks(wire.OpRemoveWatches) {
 		kind := wire.WatcherData
 		if key.children {
 			kind = wire.WatcherChildren
 		}
-		t.send(newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{}))
+		c := newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
+		c.attempts = &ws.link.removeAttempts
+		c.onReply = func(c *call) { ws.link.abilities.learn(c.op, c) }
+		t.send(c)
 	}
 }
 
@@ -257,7 +259,7 @@ const rearmLimit = 128 << 10
 func (ws *watches) rearm(t *transport, zxid int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.link.noSetWatches.Load() {
+	if ws.link.abilities.lacks(wire.OpSetWatches) {
 		ws.fireAll()
 		return
 	}
@@ -296,10 +298,10 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 // rearmed runs when a setWatches of rearm is done.
 func (ws *watches) rearmed(c *call) {
 	switch {
-	case errors.Is(c.err, ErrRejected): // rearm is called for the next connection
-		ws.link.noSetWatches.Store(true)
-	case c.err == nil && c.code != wire.OK && !c.retryable():
-		ws.link.noSetWatches.Store(true)
+	case c.err != nil: // rearm is called for the next connection
+		ws.link.abilities.learn(wire.OpSetWatches, c)
+	case c.code != wire.OK && !c.retryable():
+		ws.link.abilities.learn(wire.OpSetWatches, c)
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		ws.fireAll()
@@ -317,5 +319,22 @@ func (ws *watches) fireAll() {
 			event = wire.EventChildrenChanged
 		}
 		ws.fireKey(key, event)
+	}
+}
+
+// fireNow fires one watch, as if its node's children had changed.
+func (ws *watches) fireNow(w *Watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	if s == nil {
+		return
+	}
+	if _, ok := s.interested[w]; ok {
+		delete(s.interested, w)
+		w.event = wire.EventChildrenChanged
+		close(w.fired)
+		w.ring()
+		ws.sweep(w.key, s)
 	}
 }

@@ -194,6 +194,8 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			return nil, err
 		case err != nil:
 			return nil, unknown(err)
+		case c.err == nil && e.replace(ops, c):
+			tries = attempts{}
 		case c.err == nil && !c.retryable():
 			results, err := e.commitResults(ops, c)
 			if err == nil && list != nil {
@@ -214,6 +216,10 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 				return results, err
 			case !c.retryable() && err != nil:
 				return nil, fmt.Errorf("%w: %w", err, c.err)
+			case e.replace(ops, c):
+				tries = attempts{}
+			case !c.retryable() && ops[0].kind == wire.OpCreateTTL && c.size <= surelyTaken:
+				return nil, fmt.Errorf("%w: %v: %w", ErrUnsupported, c.op, c.err)
 			case !c.retryable():
 				return nil, c.err
 			case err != nil:
@@ -221,6 +227,19 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			}
 		}
 	}
+}
+
+// replace reports whether the outcome of c, which carries ops, says that the servers
+// do not know one of the kinds of ops, and that ops can be sent in another form.
+func (e *Epoch) replace(ops []Op, c *call) bool {
+	a := &e.link.abilities
+	for i := range ops {
+		kind := a.form(&ops[i], len(ops) > 1)
+		if (kind == wire.OpCreate2 || kind == wire.OpCreateContainer) && a.learn(kind, c) {
+			return true
+		}
+	}
+	return false
 }
 
 // settled waits for calls that have been sent.
@@ -242,7 +261,8 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	if len(ops) > 1 {
 		req := &wire.MultiRequest{}
 		for i := range ops {
-			req.Ops = append(req.Ops, wire.MultiOp{Op: ops[i].kind, Body: ops[i].record(e.session)})
+			kind := e.link.abilities.form(&ops[i], true)
+			req.Ops = append(req.Ops, wire.MultiOp{Op: kind, Body: ops[i].recordAs(kind, e.session)})
 		}
 		return newCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
 	}
@@ -257,7 +277,11 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
 		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
 	}
-	c = newCall(op.kind, abs, op.record(e.session), &wire.CreateResponse{})
+	kind := e.link.abilities.form(op, false)
+	c = newCall(kind, abs, op.recordAs(kind, e.session), &wire.CreateResponse{})
+	if kind == wire.OpCreate {
+		c.reply = &wire.Path{}
+	}
 	if op.create.siblings != nil {
 		parent, _ := Split(op.path)
 		list = e.readCall(wire.OpGetChildren2, parent, false)
@@ -286,6 +310,13 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 			}
 		}
 		return results, c.result()
+	case *wire.Path: // of create, which tells no Stat
+		made := ops[0].resultAt(Zxid(c.zxid))
+		made.Path = root.rel(r.Path)
+		if ops[0].create.ephemeral {
+			made.Stat.EphemeralOwner = e.ID()
+		}
+		return []Result{made}, ops[0].refusal(c.result())
 	case *wire.CreateResponse:
 		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, ops[0].refusal(c.result())
 	case *wire.Stat:

@@ -19,6 +19,7 @@ type options struct {
 	version     string
 	file        string
 	old         bool // version 3.8
+	refused     map[string]Refusal
 }
 
 func defaults() options {
@@ -90,5 +91,5 @@ func (o *options) check() error {
 	case o.maxBuffer < 64:
 		return errors.New("zktest: maximal buffer too small for any request")
 	}
-	return nil
+	return o.checkRefused()
 }

@@ -66,6 +66,10 @@ func (s *Server) operate(c *conn, q *call) (more bool) {
 		c.waiting = true
 		return true
 	}
+	if how := s.refusal(q); how != 0 {
+		s.refuse(c, xid, how)
+		return true
+	}
 	switch op {
 	case wire.OpClose:
 		s.end(c.session)

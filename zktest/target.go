@@ -28,6 +28,7 @@ const targetTimeout = 2 * time.Minute
 //   - lagging: a new in-process ensemble, on which every session has a [Follower]
 //     of its own that is 20 ms late with the transactions of others: what another
 //     session has just written is not there yet without a sync;
+//   - oldkeeper: a new in-process server that refuses what WithOldKeeper says;
 //   - ensemble: three real servers, which the tests of one process share;
 //   - HOST:PORT, or several with commas: servers that are there already.
 //
@@ -44,6 +45,9 @@ type Target struct {
 
 // lagging is the value of ZKTEST for an in-process ensemble whose servers lag.
 const lagging = "lagging"
+
+// oldKeeper is the value of ZKTEST for a server with the operations of an old Keeper.
+const oldKeeper = "oldkeeper"
 
 // laggingBehind is by how much they do: longer than a session of the same test takes
 // to read what another one has written.
@@ -64,6 +68,9 @@ func Open(t testing.TB) *Target {
 		if env == lagging {
 			target.lag = laggingBehind
 		}
+	case oldKeeper:
+		target.Kind, target.Server = Embedded, New(t, WithOldKeeper())
+		target.hosts = target.Server.Addr()
 	case RealEnsemble:
 		c, err := sharedEnsemble(ctx)
 		if err != nil {

@@ -1,0 +1,85 @@
+package zktest
+
+import (
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// A Refusal is how a server refuses an operation that it does not know.
+type Refusal uint8
+
+// The ways to refuse.
+const (
+	RefuseByClosing     Refusal = iota + 1 // close the connection, without a reply
+	RefuseUnimplemented                    // reply with "unimplemented" (-6), then close, as ZooKeeper does
+	RefuseBadArguments                     // reply with "bad arguments" (-8)
+)
+
+// WithRefused makes the server refuse operations, named as in Request.Op, and
+// transactions that contain them.
+func WithRefused(how Refusal, ops ...string) Option {
+	return func(o *options) {
+		if o.refused == nil {
+			o.refused = make(map[string]Refusal)
+		}
+		for _, op := range ops {
+			o.refused[op] = how
+		}
+	}
+}
+
+// WithOldKeeper makes the server refuse what ClickHouse Keeper did not know for
+// years: create2, removeWatches, createContainer, createTTL, multiRead, setWatches,
+// setWatches2 and addWatch. It closes the connection on each of them.
+func WithOldKeeper() Option {
+	return WithRefused(RefuseByClosing, "create2", "removeWatches", "createContainer", "createTTL",
+		"multiRead", "setWatches", "setWatches2", "addWatch")
+}
+
+// checkRefused reports a name that is no operation.
+func (o *options) checkRefused() error {
+	for name := range o.refused {
+		known := false
+		for op := wire.Op(1); op < 200 && !known; op++ {
+			known = op.String() == name
+		}
+		if !known {
+			return fmt.Errorf("zktest: no operation %q", name)
+		}
+	}
+	return nil
+}
+
+// refusal says how a request is refused; 0 if it is not.
+func (s *Server) refusal(q *call) Refusal {
+	if len(s.opts.refused) == 0 {
+		return 0
+	}
+	if how := s.opts.refused[q.op]; how != 0 {
+		return how
+	}
+	if m, ok := q.body.(*wire.MultiRequest); ok {
+		for _, op := range m.Ops {
+			if how := s.opts.refused[op.Op.String()]; how != 0 {
+				return how
+			}
+		}
+	}
+	return 0
+}
+
+// refuse answers a request that the server does not know.
+func (s *Server) refuse(c *conn, xid int32, how Refusal) {
+	switch how {
+	case RefuseByClosing:
+		c.then(func() { s.cut(c) })
+	case RefuseUnimplemented:
+		c.then(func() {
+			s.reply(c, xid, wire.CodeUnimplemented, nil)
+			s.cut(c)
+		})
+	default:
+		c.then(func() { s.reply(c, xid, wire.CodeBadArguments, nil) })
+	}
+}
