@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/codec"
@@ -217,7 +218,9 @@ func TestTreeIsOneMap(t *testing.T) {
 	catchUp(t, s)
 	tree := openTree(t, s, codec.JSON[int]())
 	const n = 30
-	go func() {
+	var writer sync.WaitGroup
+	defer writer.Wait() // the tree may show the last write before its writer hears of it
+	writer.Go(func() {
 		for i := 1; i <= n; i++ {
 			changed, data := tree.Changed(), fmt.Append(nil, i)
 			if _, err := other.Txn(t.Context(), session.OpSet("/conf/a", data, -1), session.OpSet("/conf/sub/b", data, -1)); err != nil {
@@ -228,7 +231,7 @@ func TestTreeIsOneMap(t *testing.T) {
 				<-changed
 			}
 		}
-	}()
+	})
 	last := -1
 	for v, err := range tree.Watch(t.Context()) {
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -146,7 +147,9 @@ func TestSnapshotIsOneState(t *testing.T) {
 	}
 	const n = 100
 	v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
-	go func() {
+	var writer sync.WaitGroup
+	defer writer.Wait() // the view may show the last write before its writer hears of it
+	writer.Go(func() {
 		for i := range n {
 			data := fmt.Append(nil, i+1)
 			ops := []session.Op{session.OpSet("/d/a", data, -1), session.OpSet("/d/sub/c", data, -1), session.OpSet("/d/b", data, -1)}
@@ -164,7 +167,7 @@ func TestSnapshotIsOneState(t *testing.T) {
 				<-changed
 			}
 		}
-	}()
+	})
 	seen := 0
 	for snap, err := range v.Watch(t.Context()) {
 		if err != nil {
