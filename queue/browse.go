@@ -36,16 +36,27 @@ func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
 	if err := q.session.Sync(ctx, q.items); err != nil {
 		return none, err
 	}
-	for e, err := range q.All(ctx) {
-		switch {
-		case errors.Is(err, ErrCorrupt):
-		case err != nil:
+	for {
+		es, err := q.names(ctx)
+		if err != nil {
 			return none, err
-		case !e.Claimed && !e.NotBefore.After(time.Now()):
-			return e.Value, nil
 		}
+		left := len(es) // those that have not been read
+		for e, err := range q.readAll(ctx, es) {
+			left--
+			switch {
+			case errors.Is(err, ErrCorrupt):
+			case err != nil:
+				return none, err
+			case !e.Claimed && !e.NotBefore.After(time.Now()):
+				return e.Value, nil
+			}
+		}
+		if left == 0 {
+			return none, ErrEmpty
+		}
+		// Items have gone since the list, and others may have come before that.
 	}
-	return none, ErrEmpty
 }
 
 // All yields the items in the order of the queue, those that are claimed and those
@@ -61,6 +72,13 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[Entry[T], error] {
 			yield(Entry[T]{}, err)
 			return
 		}
+		q.readAll(ctx, es)(yield)
+	}
+}
+
+// readAll yields those of es that are still there.
+func (q *Queue[T]) readAll(ctx context.Context, es []entry) iter.Seq2[Entry[T], error] {
+	return func(yield func(Entry[T], error) bool) {
 		for part := range slices.Chunk(es, firstFlight) {
 			entries, err := inEpochs(ctx, &q.store, "read", func(ep *session.Epoch) ([]read[T], error) {
 				return q.browse(ctx, ep, part)

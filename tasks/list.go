@@ -45,7 +45,7 @@ type Info struct {
 //
 // Past the last sequence number, 2147483647, the order is that of creation.
 //
-// It takes a list and up to five reads for each task, hundreds in one flight.
+// It takes a list and up to six reads for each task, hundreds in one flight.
 func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
 	if err := p.usable("list"); err != nil {
 		return nil, err
@@ -137,12 +137,17 @@ func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, i
 	if err != nil {
 		return nil, err
 	}
+	// A task without a status may have been finished and removed since it was looked for.
+	again, err := e.Stats(ctx, tasks...)
+	if err != nil {
+		return nil, err
+	}
 	n := len(names)
 	var infos []described
 	for i, name := range names {
 		task, assignment, claim := there[i], there[n+i], there[2*n+i]
 		attempts, status := said[i], said[n+i]
-		if task.Err != nil {
+		if task.Err != nil || status.Err != nil && again[i].Err != nil {
 			continue
 		}
 		h := readHistory(attempts)
