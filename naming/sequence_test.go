@@ -214,11 +214,18 @@ func TestLostRepliesDoNotCountTwice(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t)
 				n := 0
+				struck := map[int64]bool{} // by session; a request that fails alone twice is given up
 				remove := srv.Fault(func(r zktest.Request) zktest.Fault {
 					if r.Op != "multi" && r.Op != "create2" {
 						return zktest.Pass
 					}
-					switch n++; {
+					n++
+					if struck[r.Session] {
+						struck[r.Session] = false
+						return zktest.Pass
+					}
+					struck[r.Session] = n%7 == 0 || n%11 == 0
+					switch {
 					case n%7 == 0:
 						return zktest.DropReply
 					case n%11 == 0:
