@@ -156,7 +156,7 @@ func (m *Semaphore) check(k int) error {
 	invalid := func(format string, args ...any) error {
 		return &session.OpError{Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
 	}
-	const request, perNode = 1 << 20, 300 // what a transaction may have, and a node's share beside its path and data
+	const perNode = 300 // a node's share of a transaction, beside its path and data
 	switch {
 	case err != nil:
 		return err
@@ -164,7 +164,7 @@ func (m *Semaphore) check(k int) error {
 		return invalid("%d permits", k)
 	case k > m.n:
 		return invalid("%d permits, and there are %d", k, m.n)
-	case k > request/(perNode+len(m.layout.leases)+len(m.opts.id)):
+	case k > m.session.MaxBuffer()/(perNode+len(m.layout.leases)+len(m.opts.id)):
 		return invalid("%d permits do not fit into a transaction", k)
 	}
 	return nil

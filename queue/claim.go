@@ -49,7 +49,7 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 	}
 	defer release()
 	for {
-		items, err := q.look(ctx, ep, n, txnBytes, wait)
+		items, err := q.look(ctx, ep, n, q.txnBytes(), wait)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 // made so large that there is no room for both in a request is not counted.
 func (q *Queue[T]) claiming(f found[T]) (w write) {
 	w.create(q.claimPath(f.name), []byte(q.label), session.Ephemeral())
-	if len(f.data) <= MaxSize {
+	if len(f.data) <= q.MaxSize() {
 		w.set(q.itemPath(f.name), f.data, f.version)
 	} else {
 		w.check(q.itemPath(f.name), f.version)
@@ -113,7 +113,7 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []found[T], 
 			q.giveBack(fs)
 			return nil, err
 		}
-		if len(f.data) <= MaxSize {
+		if len(f.data) <= q.MaxSize() {
 			f.version++
 		}
 		l := lease.Begin(ctx, lease.Claim{

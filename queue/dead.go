@@ -71,7 +71,7 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 		q.inter(&w, f, f.err)
 		return w
 	}
-	if burial(f).size > maxRequest {
+	if burial(f).size > q.maxWrite() {
 		q.pool.keep(f.entry)
 		return nil
 	}
@@ -90,8 +90,9 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T
 	return err
 }
 
-// maxRequest is less than what servers take as a request.
-const maxRequest = 1<<20 - 4<<10
+// maxWrite is how many bytes the write of one item may have, so that a request
+// holds it and what goes with it.
+func (st *store) maxWrite() int { return st.session.MaxBuffer() + 1 - 4<<10 }
 
 // DeadLetters yields the dead letters, in the order that the items had in the
 // queue; those with the last sequence number are in the order in which they became

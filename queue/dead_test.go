@@ -210,7 +210,7 @@ func TestWhereDeadLettersAre(t *testing.T) {
 // handed out if that can be, and keep nobody from the others if not.
 func TestVeryLargeItems(t *testing.T) {
 	large := strings.Repeat("x", 1<<20-2500) // servers take no more with the names
-	for _, size := range []int{len(large), queue.MaxSize + 100} {
+	for _, size := range []int{len(large), maxSize + 100} {
 		synctest.Test(t, func(t *testing.T) {
 			s := zktest.New(t).Session(t)
 			q := texts(s)

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 
 const path = "/app/queue"
 
+// maxSize is what MaxSize returns unless the session has another MaxBuffer.
+const maxSize = 1<<20 - 16<<10
+
 // texts is a queue of strings.
 func texts(s *session.Session, opts ...queue.Option) *queue.Queue[string] {
 	return queue.New(s, path, codec.Text(), opts...)

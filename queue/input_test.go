@@ -71,7 +71,7 @@ func TestBadInput(t *testing.T) {
 		popped := func(_ []string, err error) error { return err }
 		for name, err := range map[string]error{
 			"too large":          pushed(texts(s).Push(ctx, strings.Repeat("x", 1<<20))),
-			"a little too large": pushed(texts(s).Push(ctx, strings.Repeat("x", queue.MaxSize+1))),
+			"a little too large": pushed(texts(s).Push(ctx, strings.Repeat("x", maxSize+1))),
 			"none":               popped(texts(s).PopN(ctx, 0)),
 			"less than none":     popped(texts(s).TryPopN(ctx, -1)),
 			"no concurrency":     texts(s).Consume(ctx, nothing, queue.Concurrency(0)),

@@ -76,7 +76,7 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	var burial write
 	i.queue.remove(&burial, i.found, i.found.version)
 	i.queue.inter(&burial, i.found, reason)
-	if burial.size > maxRequest {
+	if burial.size > i.queue.maxWrite() {
 		return &session.OpError{Op: "bury", Path: i.queue.itemPath(i.found.name),
 			Err: fmt.Errorf("%w: %d bytes are too many to be moved", session.ErrInvalid, len(i.found.data))}
 	}

@@ -187,7 +187,7 @@ func (q *Queue[T]) decode(e entry, n session.Node) found[T] {
 	switch {
 	case err != nil:
 		f.err = fmt.Errorf("%w: %w", ErrCorrupt, err)
-	case q.scheme.counted() && len(n.Data) > MaxSize:
+	case q.scheme.counted() && len(n.Data) > q.MaxSize():
 		f.err = fmt.Errorf("%w: %d bytes leave no room to claim it", ErrCorrupt, len(n.Data))
 	default:
 		f.payload, f.rest = payloads[0], payloads[1:]

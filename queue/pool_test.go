@@ -92,7 +92,7 @@ func TestFlights(t *testing.T) {
 		}
 		for n := 0; n < len(items); {
 			got, err := q.TryPopN(t.Context(), 100)
-			if err != nil || len(got) == 0 || len(got) > popBytes/len(item) {
+			if err != nil || len(got) == 0 || len(got) > q.txnBytes()/len(item) {
 				t.Fatalf("PopN: %d items, %v", len(got), err)
 			}
 			n += len(got)

@@ -29,7 +29,7 @@ func (q *Queue[T]) TryPop(ctx context.Context) (T, error) { return first(q.pop(c
 
 // PopN waits for an item, removes up to n of those that are there, in one
 // transaction, and returns them in order. It does not wait for more than one, and
-// returns no more than a hundred, or half a megabyte.
+// returns no more than a hundred, or half of session.Session.MaxBuffer.
 func (q *Queue[T]) PopN(ctx context.Context, n int) ([]T, error) { return q.pop(ctx, n, true) }
 
 // TryPopN is PopN, but returns ErrEmpty where PopN would wait.
@@ -64,7 +64,7 @@ func (q *Queue[T]) pop(ctx context.Context, n int, wait bool) ([]T, error) {
 
 func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]found[T], error) {
 	for {
-		items, err := q.look(ctx, ep, min(n, txnWrites), popBytes, wait)
+		items, err := q.look(ctx, ep, min(n, txnWrites), q.txnBytes(), wait)
 		if err != nil {
 			return nil, err
 		}
@@ -82,10 +82,6 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 		}
 	}
 }
-
-// popBytes bounds what PopN returns, so that it can be put back in few
-// transactions.
-const popBytes = 512 << 10
 
 // inEpochs runs f in the current epoch, and again in the next as long as epochs
 // end under it without consequences.

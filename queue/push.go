@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// MaxSize is how many bytes an item may have, encoded. Servers take requests of up
-// to 1 MB, and besides the item there must be room for what claims and buries it.
-const MaxSize = 1<<20 - 16<<10
+// MaxSize is how many bytes an item may have, encoded. It is the session's
+// MaxPayload, which follows session.WithMaxBuffer.
+func (q *Queue[T]) MaxSize() int { return q.session.MaxPayload() }
 
 // Push appends v to the queue, behind all items of its priority, and returns its
 // id: that of Item, All and DeadLetters. It happens once: a lost reply neither
@@ -35,7 +35,7 @@ func (q *Queue[T]) Push(ctx context.Context, v T, opts ...PushOption) (id string
 }
 
 // PushAll is Push for several values, which keep their order. They go in
-// transactions of up to a hundred values and half a megabyte. It returns the ids of
+// transactions of up to a hundred values and half of session.Session.MaxBuffer. It returns the ids of
 // those that were pushed, all unless there is an error; session.ErrUnknown
 // concerns the transaction behind them.
 func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids []string, err error) {
@@ -62,7 +62,7 @@ func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids
 	}
 	for len(ws) > 0 {
 		some, err := inEpochs(ctx, &q.store, "push", func(ep *session.Epoch) ([]session.Result, error) {
-			return q.pushIn(ctx, ep, ws[:fitting(ws)])
+			return q.pushIn(ctx, ep, ws[:q.fitting(ws)])
 		})
 		if err != nil {
 			return ids, err
@@ -80,8 +80,8 @@ func (q *Queue[T]) encode(v T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data = q.scheme.pack(data); len(data) > MaxSize {
-		return nil, fmt.Errorf("%w: an item of %d bytes, and at most %d fit", session.ErrInvalid, len(data), MaxSize)
+	if data = q.scheme.pack(data); len(data) > q.MaxSize() {
+		return nil, fmt.Errorf("%w: an item of %d bytes, and at most %d fit", session.ErrInvalid, len(data), q.MaxSize())
 	}
 	return data, nil
 }

@@ -180,7 +180,7 @@ func TestValues(t *testing.T) {
 	if v, err := q.Pop(t.Context()); v != (job{"a", 1}) || err != nil {
 		t.Errorf("%v, %v", v, err)
 	}
-	big := strings.Repeat("x", queue.MaxSize-100)
+	big := strings.Repeat("x", maxSize-100)
 	bytes := texts(s)
 	mustPush(t, bytes, big)
 	item := mustClaim(t, bytes, big) // there is room for the claim

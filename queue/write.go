@@ -50,17 +50,18 @@ func opsOf(ws []write) (ops []session.Op) {
 	return ops
 }
 
-// A transaction takes so many writes, which is far from the 1 MB that servers
-// accept as a request, and enough for it to be the writes that take the time.
-const (
-	txnWrites = 100
-	txnBytes  = 512 << 10
-)
+// txnWrites is how many writes a transaction takes: enough for it to be the writes
+// that take the time.
+const txnWrites = 100
+
+// txnBytes is how many bytes the writes of a transaction may have. It leaves half
+// of a request to what goes with them.
+func (st *store) txnBytes() int { return (st.session.MaxBuffer() + 1) / 2 }
 
 // fitting tells how many of ws go into one transaction, one at least.
-func fitting(ws []write) int {
+func (st *store) fitting(ws []write) int {
 	n, size := 0, 0
-	for n < len(ws) && n < txnWrites && (n == 0 || size+ws[n].size <= txnBytes) {
+	for n < len(ws) && n < txnWrites && (n == 0 || size+ws[n].size <= st.txnBytes()) {
 		size += ws[n].size
 		n++
 	}
@@ -80,7 +81,7 @@ func (st *store) apply(ep *session.Epoch, ws ...write) []error {
 		for _, i := range rest {
 			part = append(part, ws[i])
 		}
-		part = part[:fitting(part)]
+		part = part[:st.fitting(part)]
 		_, err := ep.TxnWithReceipt(ep.Context(), opsOf(part)...)
 		if c, k := culprit(part, err); k < 0 {
 			for _, i := range rest[:len(part)] {
@@ -136,7 +137,7 @@ func (q *Queue[T]) undertake(ctx context.Context, ep *session.Epoch, items []fou
 		for i, f := range items {
 			ws[i] = t.plan(f)
 		}
-		ws = ws[:fitting(ws)]
+		ws = ws[:q.fitting(ws)]
 		q.giveBack(items[len(ws):])
 		items = items[:len(ws)]
 		tried := items

@@ -27,7 +27,7 @@ func (s *Session) Create(ctx context.Context, path string, data []byte, opts ...
 // Create is Session.Create within the epoch.
 func (e *Epoch) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (string, Stat, error) {
 	op := OpCreate(path, data, opts...)
-	if err := op.check(e.session.root); err != nil {
+	if err := op.check(e.session); err != nil {
 		return "", Stat{}, opError("create", path, err)
 	}
 	create := e.createPersistent

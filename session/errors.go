@@ -51,6 +51,9 @@ var (
 	// the server does not know the operation. A write has not been committed, unless
 	// the error is ErrUnknown, too.
 	ErrRejected = errors.New("session: the server does not serve the request")
+	// ErrTooLarge says that the server's reply is longer than the session accepts:
+	// 256 MB, or what WithMaxBuffer says if that is more.
+	ErrTooLarge = errors.New("session: reply too large")
 
 	// ErrInvalid says that an argument was refused before anything was sent: a
 	// path that ZooKeeper does not allow, an empty server list, a size over the

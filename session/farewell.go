@@ -64,7 +64,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head)
-	if n > maxRequest {
+	if n > defaultMaxBuffer { // a handshake is far shorter
 		return nil, io.ErrUnexpectedEOF
 	}
 	frame := make([]byte, n)

@@ -102,7 +102,7 @@ func TestBadInputIsNotSent(t *testing.T) {
 		{"transaction of many", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
 			_, err := z.Txn(ctx, session.OpSet("/a", big[:600000], 0), session.OpSet("/b", big[:600000], 0))
 			return err
-		}, `session: set /a: invalid argument: ZooKeeper takes no request over 1 MB`},
+		}, `session: set /a: invalid argument: a request of 1200059 bytes`},
 		{"nothing", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
 			_, err := z.Txn(ctx, session.Op{})
 			return err

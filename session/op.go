@@ -147,15 +147,15 @@ func (op *Op) name() string {
 }
 
 // check refuses what the server would, or worse, close the connection over.
-func (op *Op) check(root chroot) error {
+func (op *Op) check(s *Session) error {
 	if err := checkPath(op.path); err != nil {
 		return err
 	}
 	if op.kind == 0 {
 		return fmt.Errorf("%w: an Op must be made by one of the functions", ErrInvalid)
 	}
-	if n := len(op.data) + len(root) + len(op.path); n > maxRequest-1024 {
-		return fmt.Errorf("%w: %d bytes of data, and ZooKeeper takes no request over 1 MB", ErrInvalid, len(op.data))
+	if n := len(op.data) + len(s.root) + len(op.path); n > s.opts.maxBuffer-1024 {
+		return fmt.Errorf("%w: %d bytes of data, and a request may have %d (see WithMaxBuffer)", ErrInvalid, len(op.data), s.opts.maxBuffer)
 	}
 	c := op.create
 	if c.ephemeral && (c.container || c.ttl != 0) || c.container && (c.ttl != 0 || c.sequential) {

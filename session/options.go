@@ -64,6 +64,7 @@ type options struct {
 	acl            []wire.ACL
 	root           string
 	receipts       string
+	maxBuffer      int           // bytes of a request
 	outage         time.Duration // that a holder with a stop time survives; 0 for a quarter of the timeout
 	steady         bool          // prove the session also while nothing is held
 	steadyStop     time.Duration
@@ -77,8 +78,8 @@ func newOptions(opts []Option) (*options, error) {
 		timeout:  10 * time.Second,
 		dial:     (&net.Dialer{}).DialContext,
 		lookup:   net.DefaultResolver.LookupHost,
-		receipts: DefaultReceipts,
-		log:      slog.New(slog.DiscardHandler),
+		receipts: DefaultReceipts, maxBuffer: defaultMaxBuffer,
+		log: slog.New(slog.DiscardHandler),
 	}
 	WithACL(OpenACL()...)(o)
 	for _, opt := range opts {
@@ -229,6 +230,25 @@ func WithReceipts(path string) Option {
 			}
 		}
 		o.receipts = path
+	}
+}
+
+// defaultMaxBuffer is jute.maxbuffer where it is not configured.
+const defaultMaxBuffer = 0xfffff
+
+// WithMaxBuffer says how many bytes a request may have. Use it where the servers'
+// jute.maxbuffer is larger than the default, 1048575, which is also the least that
+// may be given here. The recipes' limits follow it; see Session.MaxPayload.
+//
+// All servers must accept as much. A server closes the connection on a longer
+// request, and after a few attempts the call fails with ErrRejected.
+func WithMaxBuffer(bytes int) Option {
+	return func(o *options) {
+		if bytes < defaultMaxBuffer || bytes > 1<<30 {
+			o.refuse("a request of up to %d bytes: not from %d to %d", bytes, defaultMaxBuffer, 1<<30)
+			return
+		}
+		o.maxBuffer = bytes
 	}
 }
 

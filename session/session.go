@@ -237,6 +237,13 @@ func (s *Session) Timeout() time.Duration {
 	return l.timeout
 }
 
+// MaxBuffer is how many bytes a request may have; see WithMaxBuffer.
+func (s *Session) MaxBuffer() int { return s.opts.maxBuffer }
+
+// MaxPayload is how many bytes of a value, encoded, recipes accept: those of a
+// request, less 16 KB for what goes with the value. It is 1032192 by default.
+func (s *Session) MaxPayload() int { return s.opts.maxBuffer + 1 - 16<<10 }
+
 // Epoch waits until the session is connected and returns the epoch it is in.
 func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 	for {

@@ -15,13 +15,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/wire"
 )
 
-// maxFrame bounds what a server may send in one frame. Lists of children can be
-// far longer than the 1 MB that it accepts.
-const maxFrame = 256 << 20
-
-// maxRequest is the longest frame that a server accepts (its jute.maxbuffer
-// by default); it closes the connection on a longer one.
-const maxRequest = 0xfffff
+// maxReply is how many bytes a reply may have, unless WithMaxBuffer allows more.
+// Lists of children can be far longer than the requests that a server accepts.
+const maxReply = 256 << 20
 
 // call is one request and what became of it. The fields of the second group are
 // to be read only once done is closed.
@@ -248,7 +244,7 @@ func (t *transport) write() {
 func (t *transport) Read(p []byte) (int, error) {
 	for len(t.leftover) == 0 {
 		frame, err := t.frame()
-		if err == nil {
+		if err == nil && frame != nil { // otherwise it was skipped
 			t.leftover, err = t.deliver(frame)
 		}
 		if err != nil {
@@ -267,7 +263,11 @@ func (t *transport) frame() ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head)
-	if n > maxFrame || t.opened && n < wire.ReplyHeaderLen {
+	tooLong := n > uint32(max(maxReply, t.link.opts.maxBuffer))
+	if tooLong && t.opened {
+		return nil, t.skip(n)
+	}
+	if tooLong || t.opened && n < wire.ReplyHeaderLen {
 		return nil, fmt.Errorf("session: server %s sent a frame of %d bytes", t.server, n)
 	}
 	if n <= 1<<20 {
@@ -282,6 +282,32 @@ func (t *transport) frame() ([]byte, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return append(head, body...), err
+}
+
+// skip reads a reply of n bytes, which is over the limit, without keeping it. Its
+// call fails, and is not repeated, since the next reply would be as long.
+func (t *transport) skip(n uint32) error {
+	head := make([]byte, wire.ReplyHeaderLen)
+	if _, err := io.ReadFull(t.in, head); err != nil {
+		return err
+	}
+	var h wire.ReplyHeader
+	if err := wire.Unmarshal(head, &h); err != nil {
+		return err
+	}
+	if _, err := io.CopyN(io.Discard, t.in, int64(n)-wire.ReplyHeaderLen); err != nil {
+		return err
+	}
+	t.Conn.SetReadDeadline(time.Now().Add(t.link.recvTimeout()))
+	t.link.heard(h.Zxid)
+	c, err := t.answered(h.Xid)
+	if err != nil {
+		return err
+	}
+	c.zxid, c.code = h.Zxid, h.Err
+	c.err = fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, max(maxReply, t.link.opts.maxBuffer))
+	t.link.finish(c, 4+int(n))
+	return nil
 }
 
 var errExpiredHandshake = errors.New("session: the server no longer knows the session")

@@ -55,7 +55,7 @@ func (e *Epoch) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
 // check refuses ops that are not worth sending.
 func (e *Epoch) check(ops []Op) error {
 	for i := range ops {
-		if err := ops[i].check(e.session.root); err != nil {
+		if err := ops[i].check(e.session); err != nil {
 			return opError(ops[i].name(), ops[i].path, err)
 		}
 	}
@@ -174,8 +174,8 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		before := e.link.lastZxid.Load()
 		c, list := e.commitCalls(ops)
 		c.attempts = &tries
-		if uint32(len(wire.Frame(c.body))) > maxRequest-16 {
-			return nil, fmt.Errorf("%w: ZooKeeper takes no request over 1 MB", ErrInvalid)
+		if n, most := len(wire.Frame(c.body)), e.session.opts.maxBuffer; n > most-16 {
+			return nil, fmt.Errorf("%w: a request of %d bytes, and it may have %d (see WithMaxBuffer)", ErrInvalid, n, most)
 		}
 		flight := []*call{c}
 		if list != nil {

@@ -34,7 +34,7 @@ func TestBadInput(t *testing.T) {
 			"empty id":          func() error { return good.Work(t.Context(), "", echo) },
 			"id of two":         func() error { return good.Work(t.Context(), "a/b", echo) },
 			"no function":       func() error { return good.Work(t.Context(), "w", nil) },
-			"large task":        func() error { _, err := good.Submit(t.Context(), strings.Repeat("x", tasks.MaxSize+1)); return err },
+			"large task":        func() error { _, err := good.Submit(t.Context(), strings.Repeat("x", good.MaxSize()+1)); return err },
 			"concurrency":       func() error { return texts(s, tasks.Concurrency(0)).Work(t.Context(), "w", echo) },
 			"attempts":          func() error { return texts(s, tasks.MaxAttempts(-1)).Master(t.Context()) },
 			"retries":           func() error { return texts(s, tasks.RetryAfter(nil)).Master(t.Context()) },
@@ -63,7 +63,7 @@ func TestLargest(t *testing.T) {
 	p := texts(target.Session(t))
 	defer leading(t, p)()
 	defer working(t, p, "w", func(_ context.Context, k task) (string, error) { return k.Input, nil })()
-	in := strings.Repeat("x", tasks.MaxSize)
+	in := strings.Repeat("x", p.MaxSize())
 	wants(t, submit(t, p, in), in)
 }
 

@@ -9,11 +9,6 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// MaxSize is how many bytes a task, and a result, may have when encoded. Servers
-// take requests of up to 1 MB, and besides there must be room for what goes with
-// them.
-const MaxSize = 1<<20 - 16<<10
-
 // Pool names a pool of tasks at a path. It holds no state, so one value may be used
 // by many goroutines, for all three parts.
 type Pool[In, Out any] struct {
@@ -35,6 +30,10 @@ func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out c
 	return &Pool[In, Out]{core{tree{path}, newOptions(opts), s}, in, out}
 }
 
+// MaxSize is how many bytes a task, and a result, may have when encoded. It is the
+// session's MaxPayload, which follows session.WithMaxBuffer.
+func (p *Pool[In, Out]) MaxSize() int { return p.session.MaxPayload() }
+
 // Submit adds a task, exactly once per call, and returns when it is there. Whether
 // there is a master or a worker does not matter.
 //
@@ -55,9 +54,9 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 	if err != nil {
 		return nil, &session.OpError{Op: "submit to", Path: p.path, Err: err}
 	}
-	if len(data) > MaxSize {
+	if len(data) > p.MaxSize() {
 		return nil, &session.OpError{Op: "submit to", Path: p.path,
-			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), MaxSize)}
+			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), p.MaxSize())}
 	}
 	for {
 		e, err := p.session.Epoch(ctx)

@@ -71,7 +71,7 @@ func TestFailures(t *testing.T) {
 		case "panics":
 			panic("at the disco")
 		case "is large":
-			return string(make([]byte, tasks.MaxSize+1)), nil
+			return string(make([]byte, p.MaxSize()+1)), nil
 		}
 		return "ok", nil
 	})()

@@ -101,8 +101,8 @@ func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(cont
 	switch {
 	case err != nil:
 		err = Permanent(fmt.Errorf("encoding the result: %w", err))
-	case len(result) > MaxSize:
-		err = Permanent(fmt.Errorf("the result has %d bytes, which is over the limit of %d", len(result), MaxSize))
+	case len(result) > p.MaxSize():
+		err = Permanent(fmt.Errorf("the result has %d bytes, which is over the limit of %d", len(result), p.MaxSize()))
 	}
 	return result, err
 }

@@ -122,7 +122,7 @@ func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(),
 
 // command is the server's command line.
 func (n *Node) command() *exec.Cmd {
-	args := append([]string(nil), jvmFlags...)
+	args := append(append([]string(nil), jvmFlags...), n.cluster.opts.jvmFlags...)
 	for _, p := range n.cluster.opts.properties {
 		args = append(args, "-D"+p.key+"="+p.value)
 	}

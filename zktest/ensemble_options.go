@@ -19,6 +19,7 @@ type ensembleOptions struct {
 	dir        string
 	home       string
 	ports      ports
+	jvmFlags   []string
 	properties []setting
 	config     []setting
 }
@@ -93,6 +94,12 @@ func WithHome(dir string) EnsembleOption { return func(o *ensembleOptions) { o.h
 // zookeeper.forceSync (yes: wait for the disk).
 func WithProperty(key, value string) EnsembleOption {
 	return func(o *ensembleOptions) { o.properties = append(o.properties, setting{key, value}) }
+}
+
+// WithJVMFlags adds flags of the Java virtual machine, for instance -Xmx512m: the
+// servers' heap is small by default, and does not hold many values of several MB.
+func WithJVMFlags(flags ...string) EnsembleOption {
+	return func(o *ensembleOptions) { o.jvmFlags = append(o.jvmFlags, flags...) }
 }
 
 // WithConfig sets a line of the servers' configuration file.

@@ -21,6 +21,7 @@ type app struct {
 	server         string
 	timeout        time.Duration
 	connectTimeout time.Duration
+	maxBuffer      int
 	auth           string
 	tls            tlsFiles
 	json           bool
@@ -75,7 +76,7 @@ func (a *app) leave(ctx context.Context, s *session.Session) {
 }
 
 func (a *app) sessionOptions() ([]session.Option, error) {
-	opts := []session.Option{session.WithTimeout(a.timeout), session.WithHooks(session.Hooks{
+	opts := []session.Option{session.WithTimeout(a.timeout), session.WithMaxBuffer(a.maxBuffer), session.WithHooks(session.Hooks{
 		Blocked: func(err error) { a.notice("waiting in vain: %v; zkr lock break removes it", err) },
 	})}
 	auth, from := a.auth, "--auth"

@@ -93,7 +93,7 @@ written.`,
 				return err
 			}
 		}
-		value, err := valueOrStdin(args[1:])
+		value, err := a.valueOrStdin(args[1:])
 		if err != nil {
 			return err
 		}
@@ -113,16 +113,14 @@ func parseVersion(s string) (int32, error) {
 	return int32(n), nil
 }
 
-// most is more than a node can have.
-const most = 1 << 20
-
 // valueOrStdin is the argument, if there is one. Nothing has been begun yet that a
 // signal would have to end in good order.
-func valueOrStdin(args []string) ([]byte, error) {
+func (a *app) valueOrStdin(args []string) ([]byte, error) {
 	if len(args) > 0 {
 		return []byte(args[0]), nil
 	}
-	data, err := io.ReadAll(io.LimitReader(os.Stdin, most+1))
+	most := a.maxBuffer + 1 // more than a node can have
+	data, err := io.ReadAll(io.LimitReader(os.Stdin, int64(most)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("stdin: %w", err)

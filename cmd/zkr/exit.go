@@ -91,7 +91,7 @@ func (a *app) conclude(cmd *cobra.Command, err error) int {
 // refusals are answers of the servers that are a plain no.
 var refusals = []error{
 	session.ErrNoNode, session.ErrNodeExists, session.ErrBadVersion, session.ErrNotEmpty,
-	session.ErrNoChildrenForEphemerals, session.ErrQuota, session.ErrOwned,
+	session.ErrNoChildrenForEphemerals, session.ErrQuota, session.ErrOwned, session.ErrTooLarge,
 }
 
 // exitOfSession gives an error of a session its code, in commands that do not

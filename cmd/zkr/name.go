@@ -66,7 +66,7 @@ func newNameBind(a *app, root *string, again bool) *cobra.Command {
 		case len(args) > 2:
 			return usage("unexpected argument %q", args[2])
 		}
-		value, err := valueOrStdin(args[1:])
+		value, err := a.valueOrStdin(args[1:])
 		if err != nil {
 			return err
 		}

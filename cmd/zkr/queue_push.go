@@ -50,7 +50,7 @@ or the session is lost, 4 if not authorised, 5 if the output cannot be written.`
 				return errors.Join(exitOfQueue(err), a.tellIDs(ids))
 			}
 			if len(args) == 1 {
-				return pushLines(ctx, os.Stdin, push)
+				return pushLines(ctx, os.Stdin, q.MaxSize(), push)
 			}
 			var vs [][]byte
 			for _, v := range args[1:] {
@@ -82,12 +82,12 @@ const (
 
 // pushLines pushes the lines of in as they come: those together that have come
 // while others were being pushed.
-func pushLines(ctx context.Context, in io.Reader, push func([][]byte) error) error {
+func pushLines(ctx context.Context, in io.Reader, most int, push func([][]byte) error) error {
 	lines := make(chan []byte, batchLines)
 	var broken error // valid once lines is closed
 	go func() {      // it may never return, being in a read
 		defer close(lines)
-		broken = eachLine(in, func(line []byte) bool {
+		broken = eachLine(in, most, func(line []byte) bool {
 			select {
 			case lines <- line:
 				return true
@@ -137,11 +137,11 @@ func nextBatch(ctx context.Context, lines <-chan []byte) (batch [][]byte, more b
 	return batch, more
 }
 
-// eachLine calls f with the lines of in, the last one also if it has no end, until
+// eachLine calls f with the lines of in, of most bytes each, the last one also if it has no end, until
 // f returns false.
-func eachLine(in io.Reader, f func([]byte) bool) error {
+func eachLine(in io.Reader, most int, f func([]byte) bool) error {
 	sc := bufio.NewScanner(in)
-	sc.Buffer(nil, queue.MaxSize+1)
+	sc.Buffer(nil, most+1)
 	sc.Split(func(data []byte, end bool) (int, []byte, error) { // as bufio.ScanLines, but for carriage returns
 		if i := bytes.IndexByte(data, '\n'); i >= 0 {
 			return i + 1, data[:i], nil
@@ -159,7 +159,7 @@ func eachLine(in io.Reader, f func([]byte) bool) error {
 	}
 	switch err := sc.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return exit(exitNo, fmt.Errorf("line %d has more than %d bytes", n, queue.MaxSize))
+		return exit(exitNo, fmt.Errorf("line %d has more than %d bytes", n, most))
 	case err != nil:
 		return exit(exitNo, fmt.Errorf("stdin: %w", err))
 	}

@@ -33,6 +33,7 @@ told not to, can be interrupted at any moment, and leave nothing behind.`,
 		"connect `string`: HOST:PORT,...[/CHROOT]; $ZK_SERVERS unless given")
 	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "session timeout to ask for")
 	f.DurationVar(&a.connectTimeout, "connect-timeout", 10*time.Second, "how long to try for a first session")
+	f.IntVar(&a.maxBuffer, "max-buffer", 1<<20-1, "`bytes` of a request, if the servers' jute.maxbuffer is larger")
 	f.StringVar(&a.auth, "auth", "", "`SCHEME:CRED` to authenticate with; $ZKR_AUTH unless given")
 	f.StringVar(&a.tls.ca, "tls-ca", "", "`file` of certificates to trust; turns TLS on")
 	f.StringVar(&a.tls.cert, "tls-cert", "", "`file` of the client's certificate; turns TLS on")

@@ -103,7 +103,13 @@ func need(ts *testscript.TestScript, neg bool, args []string, n int, usage strin
 }
 
 func zkserver(ts *testscript.TestScript, neg bool, args []string) {
-	s, err := zktest.Start()
+	var opts []zktest.Option
+	if len(args) > 0 {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		opts = append(opts, zktest.WithMaxBuffer(n))
+	}
+	s, err := zktest.Start(opts...)
 	ts.Check(err)
 	on(ts).server = s
 	ts.Setenv("ZK_SERVERS", s.Addr())

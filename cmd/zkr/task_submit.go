@@ -44,15 +44,16 @@ written, 128+N if signal N came first.`,
 		if len(values) > 0 && values[0] == "-" {
 			values = nil
 		}
-		value, err := valueOrStdin(values)
-		if err == nil && len(value) > tasks.MaxSize {
-			err = fmt.Errorf("a task of %d bytes, which is over the limit of %d", len(value), tasks.MaxSize)
-		}
+		value, err := a.valueOrStdin(values)
 		if err != nil {
 			return exit(exitUsage, err)
 		}
 		return a.use(func(ctx context.Context, c *client) error {
-			k, err := c.pool(args[0]).Submit(ctx, value)
+			pool := c.pool(args[0])
+			if n, most := len(value), pool.MaxSize(); n > most {
+				return exit(exitUsage, fmt.Errorf("a task of %d bytes, which is over the limit of %d", n, most))
+			}
+			k, err := pool.Submit(ctx, value)
 			if err != nil {
 				return err
 			}

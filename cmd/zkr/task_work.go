@@ -147,7 +147,7 @@ func (w *taskWorker) run() error {
 
 // attempt runs the command for a task.
 func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte, error) {
-	c, err := w.sig.startHeard(w.command, task{env: w.environment(t), deadline: t.Deadline, say: w.notice}, t.Input, tasks.MaxSize, w.stderr)
+	c, err := w.sig.startHeard(w.command, task{env: w.environment(t), deadline: t.Deadline, say: w.notice}, t.Input, w.session.MaxPayload(), w.stderr)
 	if err != nil {
 		err = w.notStarted(err)
 		w.stop(err) // no other task would fare better
@@ -170,7 +170,7 @@ func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte,
 	case !all:
 		err = fmt.Errorf("stdout is still open %v after the end of %s", w.grace, w.command.argv[0])
 	case c.out.over:
-		err = tasks.Permanent(fmt.Errorf("the result has more than %d bytes", tasks.MaxSize))
+		err = tasks.Permanent(fmt.Errorf("the result has more than %d bytes", w.session.MaxPayload()))
 	}
 	if err != nil {
 		if ctx.Err() == nil {
