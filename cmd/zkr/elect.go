@@ -17,6 +17,7 @@ type electFlags struct {
 	repeat  bool
 	fixed   bool
 	observe bool
+	at      subject
 	grace   time.Duration
 }
 
@@ -37,8 +38,9 @@ programs do it that use ZooKeeper without a library.
 With --observe, only watch, and print a line at each change: the leader's id and
 token, or "vacant".
 
-Exit codes: those of zkr lock; with --observe 0, or 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised.`,
+Exit codes: those of zkr lock; with --observe 0, or 1 if PATH has the nodes of
+another recipe, 2 for bad usage, 3 if no server can be reached, 4 if not
+authorised, 5 if the output cannot be written.`,
 		Example: `  zkr elect --repeat /elections/scheduler -- scheduler
   zkr elect --fixed /ElectMasterDemo/master -- work
   zkr elect --observe /elections/scheduler`,
@@ -49,6 +51,7 @@ server can be reached, 4 if not authorised.`,
 	fs.BoolVar(&f.repeat, "repeat", false, "stand again when CMD has ended or leadership is lost")
 	fs.BoolVar(&f.fixed, "fixed", false, "elect by the ephemeral node PATH itself")
 	fs.BoolVar(&f.observe, "observe", false, "print who leads, and every change")
+	f.at.register(cmd)
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when leadership is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
@@ -62,7 +65,7 @@ server can be reached, 4 if not authorised.`,
 			return err
 		}
 		if f.observe {
-			return a.observe(func(s *session.Session) *election.Election { return f.election(s, path) })
+			return a.observe(&f, path)
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
@@ -81,6 +84,8 @@ func (f *electFlags) check(path string, c *command) error {
 	switch {
 	case f.observe && (c != nil || f.repeat || f.id != ""):
 		return usage("--observe takes no command, and neither --id nor --repeat")
+	case f.at.mustExist && !f.observe:
+		return usage("--must-exist is for --observe")
 	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
 		return usage("with --fixed, PATH is a node, and %q is none", path)
 	case f.grace < 0:

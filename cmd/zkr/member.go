@@ -37,17 +37,19 @@ func inWords(m membership.Member) string {
 }
 
 func newMemberLs(a *app) *cobra.Command {
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print who is a member",
 		Long: `Print a line for each member of the group at PATH: its id, and its data.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.look(func(ctx context.Context, c *client) error {
+		return at.look(a, args[0], []recipe{aParty}, func(ctx context.Context, c *client) error {
 			view, err := membership.New(c.Session, args[0]).Members(ctx)
 			if err != nil {
 				return err
@@ -64,6 +66,7 @@ if the output cannot be written.`,
 }
 
 func newMemberWatch(a *app) *cobra.Command {
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "watch PATH",
 		Short: "Print who joins and leaves",
@@ -71,12 +74,13 @@ func newMemberWatch(a *app) *cobra.Command {
 whose data changes: "joined", "left" or "changed", its id, and its data. Of changes
 that follow each other at once, only the outcome may be told.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.follow(func(ctx context.Context, c *client) error {
+		return at.follow(a, args[0], []recipe{aParty}, func(ctx context.Context, c *client) error {
 			var last membership.View
 			for view, err := range membership.New(c.Session, args[0]).Watch(ctx) {
 				if err != nil {

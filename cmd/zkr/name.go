@@ -128,6 +128,7 @@ func newNameUnbind(a *app, root *string) *cobra.Command {
 }
 
 func newNameLs(a *app, root *string) *cobra.Command {
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "ls [flags] PATH",
 		Short: "Print what is below a name",
@@ -137,10 +138,18 @@ in a slash.
 ` + nameCodes,
 		Args: onlyPath,
 	}
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		return a.look(func(ctx context.Context, c *client) error {
 			d, name, err := c.directory(*root, args[0])
 			if err != nil {
+				return err
+			}
+			node := *root
+			if name != "" {
+				node = session.Join(*root, name)
+			}
+			if err := at.check(ctx, c, node); err != nil {
 				return err
 			}
 			entries, err := d.List(ctx, name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,27 +11,43 @@ import (
 )
 
 // observe prints who leads until a signal comes.
-func (a *app) observe(elect func(*session.Session) *election.Election) error {
-	sig := watchSignals()
-	defer sig.stop()
-	s, err := a.connect(sig.waiting)
-	if err != nil {
-		return sig.failure(exitOfSession(err))
-	}
-	defer a.leave(sig.patience, s)
-	for l, err := range elect(s).Observe(sig.waiting) {
-		switch {
-		case err == nil:
-			if err := a.tellLeader(l); err != nil {
-				return exit(exitNo, err)
-			}
-		case asks(sig.received()):
-			return nil
-		default:
-			return sig.failure(exitOfSession(err))
+func (a *app) observe(f *electFlags, path string) error {
+	return a.follow(func(ctx context.Context, c *client) error {
+		if err := f.checkSubject(ctx, c, path); err != nil {
+			return err
 		}
+		for l, err := range f.election(c.Session, path).Observe(ctx) {
+			if err == nil {
+				err = a.tellLeader(l)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// checkSubject looks for the election's path. With --fixed that is the parent of
+// the node, which is absent while nobody leads.
+func (f *electFlags) checkSubject(ctx context.Context, c *client, path string) error {
+	if err := c.Sync(ctx, "/"); err != nil {
+		return err
 	}
-	return nil
+	if !f.fixed {
+		return f.at.check(ctx, c, path, anElection)
+	}
+	parent, _ := session.Split(path)
+	switch _, exists, err := c.Exists(ctx, parent); {
+	case err != nil:
+		return err
+	case !exists:
+		return f.at.absent(c, parent)
+	}
+	if _, exists, err := c.Exists(ctx, path); err != nil || !exists {
+		return err
+	}
+	return f.at.check(ctx, c, path)
 }
 
 func (a *app) tellLeader(l election.Leader) error {

@@ -40,6 +40,11 @@ func (f *layoutFlag) layout() (queue.Layout, error) {
 	return 0, usage("--layout %s is none of native, curator, simple and kazoo", f.name)
 }
 
+// layoutRecipes are the recipes that queues of each layout are recognised as.
+var layoutRecipes = map[queue.Layout]recipe{
+	queue.Native: aQueue, queue.Curator: aCuratorQueue, queue.CuratorSimple: aSimpleQueue, queue.Kazoo: aKazooQueue,
+}
+
 // queue names the queue at path. Items are bytes, and mean nothing to zkr.
 func (c *client) queue(path string, l queue.Layout, opts ...queue.Option) *queue.Queue[[]byte] {
 	return queue.New(c.Session, path, codec.Bytes(), append(opts, queue.WithLayout(l))...)
@@ -55,22 +60,24 @@ func exitOfQueue(err error) error {
 
 func newQueueLen(a *app) *cobra.Command {
 	var f layoutFlag
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "len PATH",
 		Short: "Print how many items there are",
 		Long: `Print how many items there are, with those that are claimed or not yet due.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	f.register(cmd)
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		l, err := f.layout()
 		if err != nil {
 			return err
 		}
-		return a.look(func(ctx context.Context, c *client) error {
+		return at.look(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
 			n, err := c.queue(args[0], l).Len(ctx)
 			if err != nil {
 				return err
@@ -85,23 +92,25 @@ if the output cannot be written.`,
 
 func newQueueLs(a *app) *cobra.Command {
 	var f layoutFlag
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print the items in their order",
 		Long: `Print the items in their order, and leave them where they are: a line for each
 with its id, its state (waiting, delayed or claimed) and its value.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	f.register(cmd)
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		l, err := f.layout()
 		if err != nil {
 			return err
 		}
-		return a.look(func(ctx context.Context, c *client) error {
+		return at.look(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
 			for e, err := range c.queue(args[0], l).All(ctx) {
 				switch {
 				case errors.Is(err, queue.ErrCorrupt):

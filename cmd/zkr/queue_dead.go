@@ -26,18 +26,20 @@ the end of their priority, with their attempts uncounted.`,
 }
 
 func newQueueDeadLs(a *app) *cobra.Command {
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print the dead letters",
 		Long: `Print a line for each dead letter: its id, its attempts, since when it is dead, its
 value, and the reason.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.look(func(ctx context.Context, c *client) error {
+		return at.look(a, args[0], []recipe{aQueue}, func(ctx context.Context, c *client) error {
 			for l, err := range c.queue(args[0], queue.Native).DeadLetters(ctx) {
 				if err == nil {
 					err = a.tellDeadLetter(l)
@@ -99,8 +101,8 @@ written.`,
 				if err != nil {
 					failed = errors.Join(failed, err)
 				}
-				if ctx.Err() != nil {
-					break
+				if ctx.Err() != nil || a.stdout.failure() != nil {
+					break // nobody learns what happens to the others
 				}
 			}
 			return failed

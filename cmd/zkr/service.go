@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,12 @@ func (f *registryFlags) at(a *app) (func(*session.Session) *registry.Registry, e
 	return func(s *session.Session) *registry.Registry {
 		return registry.New(s, f.root, registry.WithLayout(l), registry.WithMalformed(func(err error) { a.notice("%v", err) }))
 	}, nil
+}
+
+// path is the node below which the services are, of a layout that at has accepted.
+func (f *registryFlags) path() string {
+	l, _ := registry.ParseLayout(f.layout)
+	return cmp.Or(f.root, l.Root())
 }
 
 // find is at for commands that look for a service, unless they are about all of
@@ -110,6 +117,7 @@ func describe(in registry.Instance) string {
 
 func newServiceLs(a *app) *cobra.Command {
 	var f registryFlags
+	var on subject
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [NAME]",
 		Short: "Print the services, or the instances of one",
@@ -117,17 +125,19 @@ func newServiceLs(a *app) *cobra.Command {
 instance of that service: its id, its address, "disabled" if it is not to be used, and
 its metadata. Nodes that are not instances are told on stderr and left out.
 
-Exit codes: 0, 1 if the service has no instances, 2 for bad usage, 3 if no server can
-be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if the service has no instances or its registry is the path of another
+recipe, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5 if the
+output cannot be written.`,
 		Args: maybeName,
 	}
 	f.register(cmd)
+	on.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		at, service, err := f.find(a, args)
 		if err != nil {
 			return err
 		}
-		return a.look(func(ctx context.Context, c *client) error {
+		return on.look(a, f.path(), nil, func(ctx context.Context, c *client) error {
 			if service == "" {
 				return c.listServices(ctx, at(c.Session))
 			}

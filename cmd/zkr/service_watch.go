@@ -15,6 +15,7 @@ import (
 
 func newServiceWatch(a *app) *cobra.Command {
 	var f registryFlags
+	var on subject
 	cmd := &cobra.Command{
 		Use:   "watch [flags] [NAME]",
 		Short: "Print which instances come and go",
@@ -24,19 +25,20 @@ left, the rest that service ls prints. Without NAME, do so for all services, wit
 name of the service before the id. Of changes that follow each other at once, only the
 outcome may be told.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if the registry is the path of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,
 		Args: maybeName,
 	}
 	f.register(cmd)
+	on.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		at, service, err := f.find(a, args)
 		if err != nil {
 			return err
 		}
-		return a.follow(func(ctx context.Context, c *client) error {
+		return on.follow(a, f.path(), nil, func(ctx context.Context, c *client) error {
 			r := at(c.Session)
 			views := everything(r.WatchAll(ctx))
 			if service != "" {

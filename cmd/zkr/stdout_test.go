@@ -5,12 +5,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/membership"
+	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -21,6 +24,7 @@ var printing = []string{
 	"--help", "--version", "queue --help",
 	"config get /c", "config set /c 2", "config watch /c",
 	"queue push /q x", "queue pop /q", "queue pop --at-most-once /q", "queue pop --layout simple /s", "queue len /q", "queue ls /q",
+	"queue dead ls /d", "queue dead requeue /d", "queue dead drop /d",
 	"name lookup /a", "name ls /", "name next /next",
 	"member ls /m", "member watch /m", "service ls", "service ls web", "service watch web",
 	"task submit /t x", "task ls /t", "elect --observe /e", "lock /l", "elect /e2", "dev --listen 127.0.0.1:0", "member join --id b /m",
@@ -77,6 +81,8 @@ func prepareAnswers(t *testing.T, addr string) (keep func()) {
 	ok("config", "set", "/c", "1")
 	ok("queue", "push", "/q", "a", "b", "c")
 	ok("queue", "push", "--layout", "simple", "/s", "a", "b", "c")
+	ok("queue", "push", "/d", "a", "b")
+	deadLetters(t, addr, "/d")
 	ok("name", "bind", "/a", "1")
 	ok("task", "submit", "/t", "x")
 	s, err := session.Connect(t.Context(), addr)
@@ -126,5 +132,28 @@ func TestPopKeepsWhatItCannotPrint(t *testing.T) {
 	}
 	if got := answer("queue", "pop", "-n", "--count", "5", "/q"); got != "b\nc" {
 		t.Errorf("popped %q", got)
+	}
+}
+
+// deadLetters buries the items of the queue at path.
+func deadLetters(t *testing.T, addr, path string) {
+	t.Helper()
+	s, err := session.Connect(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	q := queue.New(s, path, codec.Bytes())
+	for {
+		item, err := q.TryClaim(t.Context())
+		if errors.Is(err, queue.ErrEmpty) {
+			return
+		}
+		if err == nil {
+			err = item.Bury(t.Context(), errors.New("reason"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

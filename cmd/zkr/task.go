@@ -106,6 +106,7 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 }
 
 func newTaskLs(a *app) *cobra.Command {
+	var at subject
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print the tasks and what has become of them",
@@ -113,15 +114,16 @@ func newTaskLs(a *app) *cobra.Command {
 state (pending, assigned, running, done or failed), the worker that has it or "-", and
 why it has failed, or what came of its last attempt.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
+	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if err := checkPool(args[0]); err != nil {
 			return err
 		}
-		return a.look(func(ctx context.Context, c *client) error {
+		return at.look(a, args[0], []recipe{aTaskPool}, func(ctx context.Context, c *client) error {
 			list, err := c.pool(args[0]).List(ctx)
 			if err != nil {
 				return err
