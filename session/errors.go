@@ -118,7 +118,12 @@ var codeErrors = map[wire.Code]error{
 	wire.CodeQuotaExceeded:          ErrQuota,
 	wire.CodeUnimplemented:          ErrUnsupported,
 	wire.CodeSessionExpired:         ErrExpired,
+	wire.CodeSASLRequired:           errAuthRequired,
 }
+
+// errAuthRequired is the answer of a server that demands credentials of every
+// connection. It carries out nothing, reads no further and closes the connection.
+var errAuthRequired = fmt.Errorf("%w: the server requires every client to authenticate (enforce.auth.enabled)", ErrNoAuth)
 
 func codeToError(c wire.Code) error {
 	if c == wire.OK {

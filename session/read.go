@@ -362,7 +362,7 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 // request itself: the connection broke, or the server would not look at it.
 func (c *call) retryable() bool {
 	if c.err != nil {
-		return !errors.Is(c.err, ErrRejected) && !errors.Is(c.err, ErrTooLarge)
+		return !errors.Is(c.err, ErrRejected) && !errors.Is(c.err, ErrTooLarge) && !errors.Is(c.err, errAuthRequired)
 	}
 	switch c.code {
 	case wire.CodeSessionMoved, wire.CodeThrottled, wire.CodeSessionExpired, wire.CodeConnectionLoss, wire.CodeOperationTimeout:

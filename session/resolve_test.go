@@ -180,6 +180,10 @@ func tryWrite(t *testing.T, w write, label string, first int, one zktest.Fault, 
 		case err != nil && (w.certain || !errors.Is(err, session.ErrUnknown)):
 			t.Errorf("%s: error %v, applied %d times", label, err, applied)
 		}
+		var oe *session.OpError
+		if err != nil && (!errors.As(err, &oe) || !slices.Contains([]string{"create", "set", "delete", "check"}, oe.Op) || !strings.HasPrefix(oe.Path, "/p")) {
+			t.Errorf("%s: the error does not name what was asked for: %v", label, err)
+		}
 		if err := z.Close(t.Context()); err != nil {
 			t.Errorf("%s: close: %v", label, err)
 		}

@@ -334,6 +334,8 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 	t.link.heard(h.Zxid)
 	body = body[wire.ReplyHeaderLen:]
 	switch {
+	case (h.Xid == wire.XidPing || h.Xid >= 0) && h.Err == wire.CodeSASLRequired:
+		return nil, errAuthRequired
 	case h.Xid == wire.XidPing, h.Xid >= 0:
 		t.mu.Lock()
 		t.answers = true
@@ -364,6 +366,9 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 		}
 	}
 	t.link.finish(c, len(frame))
+	if h.Err == wire.CodeSASLRequired { // the server does not look at what has been sent behind it
+		return nil, errAuthRequired
+	}
 	return nil, c.err
 }
 

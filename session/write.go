@@ -80,6 +80,8 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 				return Stat{}, unknown(err)
 			case err != nil:
 				return Stat{}, err
+			case errors.Is(c.err, errAuthRequired):
+				return Stat{}, c.err
 			case c.err != nil && c.written:
 				return Stat{}, unknown(c.err)
 			case c.retryable():
@@ -202,6 +204,8 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 				err = e.siblings(settle, ops[0], list, results[0])
 			}
 			return results, err
+		case errors.Is(c.err, errAuthRequired): // in answer to what was sent before
+			return nil, c.err
 		case c.err == nil: // the server answered that it did not look
 			e.breathe(ctx, c)
 		case c.written:

@@ -17,6 +17,7 @@ type options struct {
 	superDigest string
 	maxBuffer   int
 	version     string
+	schemes     []string // one of which every client must use; nil for none
 	file        string
 	old         bool // version 3.8
 	refused     map[string]Refusal
@@ -60,6 +61,11 @@ func WithSuperDigest(digest string) Option { return func(o *options) { o.superDi
 // WithMaxBuffer is ZooKeeper's jute.maxbuffer, 1048575 unless told: the server
 // closes a connection that sends a longer request.
 func WithMaxBuffer(bytes int) Option { return func(o *options) { o.maxBuffer = bytes } }
+
+// WithEnforcedAuth refuses every request of a client that has not authenticated with
+// one of schemes, and closes the connection, as enforce.auth.enabled and
+// enforce.auth.schemes do. The schemes are digest, ip and super.
+func WithEnforcedAuth(schemes ...string) Option { return func(o *options) { o.schemes = schemes } }
 
 // WithVersion makes the server behave as ZooKeeper 3.8 or, unless told, 3.9
 // does, where clients can tell these apart.

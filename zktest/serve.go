@@ -27,6 +27,11 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid}, &wire.Token{})
 		return true
 	}
+	if len(s.opts.schemes) > 0 && !slices.ContainsFunc(c.ids, func(id authID) bool { return slices.Contains(s.opts.schemes, id.scheme) }) {
+		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid, Err: wire.CodeSASLRequired})
+		s.cut(c)
+		return true
+	}
 	s.touch(c)
 	switch {
 	case c.follower == nil:
