@@ -16,6 +16,8 @@ import (
 var (
 	// ErrNoLeader says that nobody leads.
 	ErrNoLeader = errors.New("election: no leader")
+	// ErrOtherLeader says that TryCampaign would have to wait.
+	ErrOtherLeader = errors.New("election: another candidate leads")
 	// ErrLost is the cause of a term's context when it ended without Resign. It
 	// wraps the reason.
 	ErrLost = errors.New("election: leadership lost")
@@ -112,6 +114,8 @@ type Leader struct {
 type seat interface {
 	// enter waits until the seat is taken by a node that holds data.
 	enter(ctx context.Context, data []byte) (lease.Claim, error)
+	// try takes the seat if it is free. If it is not, ok is false.
+	try(ctx context.Context, data []byte) (c lease.Claim, ok bool, err error)
 	// holder returns the leader's node; "" if there is none.
 	holder(ctx context.Context, e *session.Epoch) (string, error)
 	// vacant watches for a node to come. It returns nil if there is one already.
@@ -130,6 +134,24 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 		return nil, err
 	}
 	c, err := e.seat.enter(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return &Term{l: lease.Begin(ctx, c, e.terms), id: e.id}, nil
+}
+
+// TryCampaign is Campaign, but returns ErrOtherLeader where Campaign would wait. Then
+// it costs a second round trip, for removing its node again; an election by a fixed
+// node has none to remove.
+func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
+	data, err := encode(e.id, e.data)
+	if err != nil {
+		return nil, err
+	}
+	c, ok, err := e.seat.try(ctx, data)
+	if err == nil && !ok {
+		err = ErrOtherLeader
+	}
 	if err != nil {
 		return nil, err
 	}

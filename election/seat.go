@@ -20,6 +20,12 @@ func (s *lineSeat) enter(ctx context.Context, data []byte) (lease.Claim, error) 
 	return l.Enter(ctx)
 }
 
+func (s *lineSeat) try(ctx context.Context, data []byte) (lease.Claim, bool, error) {
+	l := s.line
+	l.Data = data
+	return l.TryEnter(ctx)
+}
+
 func (s *lineSeat) holder(ctx context.Context, e *session.Epoch) (string, error) {
 	names, err := e.Children(ctx, s.line.Path)
 	if errors.Is(err, session.ErrNoNode) {
@@ -69,7 +75,18 @@ func (s *fixedSeat) enter(ctx context.Context, data []byte) (lease.Claim, error)
 	if err := s.check(); err != nil {
 		return lease.Claim{}, err
 	}
-	return lease.Seat{Session: s.session, Path: s.node, StopTime: s.stopTime}.Take(ctx, data)
+	return s.seat().Take(ctx, data)
+}
+
+func (s *fixedSeat) try(ctx context.Context, data []byte) (lease.Claim, bool, error) {
+	if err := s.check(); err != nil {
+		return lease.Claim{}, false, err
+	}
+	return s.seat().Try(ctx, data)
+}
+
+func (s *fixedSeat) seat() lease.Seat {
+	return lease.Seat{Session: s.session, Path: s.node, StopTime: s.stopTime}
 }
 
 func (s *fixedSeat) holder(context.Context, *session.Epoch) (string, error) {

@@ -24,19 +24,35 @@ type Seat struct {
 //
 // If the seat is free, it takes one round trip.
 func (s Seat) Take(ctx context.Context, data []byte) (Claim, error) {
+	return s.take(ctx, data, true)
+}
+
+// Try takes the seat if it is free. If it is not, ok is false.
+//
+// It takes one round trip.
+func (s Seat) Try(ctx context.Context, data []byte) (c Claim, ok bool, err error) {
+	c, err = s.take(ctx, data, false)
+	if errors.Is(err, session.ErrNodeExists) {
+		return Claim{}, false, nil
+	}
+	return c, err == nil, err
+}
+
+func (s Seat) take(ctx context.Context, data []byte, wait bool) (Claim, error) {
 	for {
 		e, err := s.Session.Epoch(ctx)
 		if err != nil {
 			return Claim{}, &session.OpError{Op: "create", Path: s.Path, Err: err}
 		}
-		c, err := s.takeIn(ctx, e, data)
+		c, err := s.takeIn(ctx, e, data, wait)
 		if !errors.Is(err, session.ErrExpired) {
 			return c, err
 		}
 	}
 }
 
-func (s Seat) takeIn(ctx context.Context, e *session.Epoch, data []byte) (Claim, error) {
+// takeIn returns session.ErrNodeExists if the seat is not free and it may not wait.
+func (s Seat) takeIn(ctx context.Context, e *session.Epoch, data []byte, wait bool) (Claim, error) {
 	if err := e.CheckStopTime(s.Path, s.StopTime); err != nil {
 		return Claim{}, err
 	}
@@ -45,7 +61,7 @@ func (s Seat) takeIn(ctx context.Context, e *session.Epoch, data []byte) (Claim,
 		if err == nil {
 			return s.claim(ctx, e, st)
 		}
-		if !errors.Is(err, session.ErrNodeExists) {
+		if !wait || !errors.Is(err, session.ErrNodeExists) {
 			return Claim{}, err
 		}
 		if err := AwaitAbsence(ctx, e, s.Path); err != nil {
