@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/session"
@@ -27,6 +28,8 @@ type app struct {
 	json           bool
 	quiet          bool
 	verbose        bool
+
+	answered atomic.Int64 // requests that a server has answered
 }
 
 // answer prints a line on stdout: v as JSON if that is wanted, else text.
@@ -78,6 +81,11 @@ func (a *app) leave(ctx context.Context, s *session.Session) {
 func (a *app) sessionOptions() ([]session.Option, error) {
 	opts := []session.Option{session.WithTimeout(a.timeout), session.WithMaxBuffer(a.maxBuffer), session.WithHooks(session.Hooks{
 		Blocked: func(err error) { a.notice("waiting in vain: %v; zkr lock break removes it", err) },
+		Request: func(r session.RequestInfo) {
+			if r.Received > 0 {
+				a.answered.Add(1)
+			}
+		},
 	})}
 	auth, from := a.auth, "--auth"
 	if auth == "" {

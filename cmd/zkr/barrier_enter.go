@@ -24,9 +24,10 @@ not count.
 CMD runs as that of zkr lock does; ZKR_TOKEN is the same for all who have entered
 together, and grows from round to round. Without CMD, print that number, and leave.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or a wait, 123 if the session was
-lost in between, 124 if N are there already, 125 if zkr failed, 126 if CMD cannot be
-executed, 127 if it is not found.`,
+Exit codes: CMD's own, 128+N if signal N ended CMD or a wait, 5 if the number cannot be
+written, 123 if the session was lost in between, 124 if N are there already, 125 if zkr
+failed (no session, missing rights, bad usage), 126 if CMD cannot be executed, 127 if it
+is not found.`,
 		Example: `  zkr barrier enter -n 3 /start -- simulate     three begin together
   zkr barrier enter -n 3 /start && simulate     and do not wait for each other's end`,
 		Annotations: map[string]string{wraps: ""},

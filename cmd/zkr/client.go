@@ -19,7 +19,7 @@ type client struct {
 // use does the work of a command that wraps no other. The context that f is given
 // ends with the first signal.
 func (a *app) use(f func(context.Context, *client) error) error {
-	sig := watchSignals()
+	sig := a.watchSignals()
 	defer sig.stop()
 	s, err := a.connect(sig.waiting)
 	if err != nil {

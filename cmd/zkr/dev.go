@@ -21,7 +21,10 @@ It lives in this process, needs no Java, starts in no time and keeps everything 
 memory: what is in it goes when it ends, unless --data names a file to keep it in.
 It behaves as ZooKeeper 3.9 does, or 3.8, where clients can tell these apart. It grants
 session timeouts as a real server does: 2 to 20 ticks, which is 4 to 40 s, unless flags
-say otherwise. When it is ready, the line "listening on HOST:PORT" is printed.`,
+say otherwise. When it is ready, the line "listening on HOST:PORT" is printed.
+
+Exit codes: 0 after INT or TERM, 1 if it cannot serve, 2 for bad usage, 5 if the output
+cannot be written.`,
 		Example: `  zkr dev
   zkr dev --listen 127.0.0.1:0        a free port
   zkr dev --data tree.zk              what is in it is there again next time
@@ -49,7 +52,7 @@ say otherwise. When it is ready, the line "listening on HOST:PORT" is printed.`,
 		case sweep <= 0:
 			return usage("--container-check %v", sweep)
 		}
-		sig := watchSignals()
+		sig := newSignals(nil, nil)
 		defer sig.stop()
 		opts := []zktest.Option{zktest.WithAddr(listen), zktest.WithVersion(version),
 			zktest.WithTick(tick), zktest.WithTimeouts(shortest, longest), zktest.WithContainerCheck(sweep)}

@@ -13,6 +13,7 @@ import (
 
 // electFlags are those of zkr elect.
 type electFlags struct {
+	limits
 	id      string
 	repeat  bool
 	fixed   bool
@@ -38,10 +39,11 @@ programs do it that use ZooKeeper without a library.
 With --observe, only watch, and print a line at each change: the leader's id and
 token, or "vacant".
 
-Exit codes: those of zkr lock; with --observe 0, or 1 if PATH has the nodes of
+Exit codes: those of zkr lock, 124 (-n, -w) if somebody else leads; with --observe 0, or 1 if PATH has the nodes of
 another recipe, 2 for bad usage, 3 if no server can be reached, 4 if not
 authorised, 5 if the output cannot be written.`,
-		Example: `  zkr elect --repeat /elections/scheduler -- scheduler
+		Example: `  zkr elect -n /elections/report -- report     unless somebody else leads
+  zkr elect --repeat /elections/scheduler -- scheduler
   zkr elect --fixed /ElectMasterDemo/master -- work
   zkr elect --observe /elections/scheduler`,
 		Annotations: map[string]string{wraps: ""},
@@ -52,11 +54,12 @@ authorised, 5 if the output cannot be written.`,
 	fs.BoolVar(&f.fixed, "fixed", false, "elect by the ephemeral node PATH itself")
 	fs.BoolVar(&f.observe, "observe", false, "print who leads, and every change")
 	f.at.register(cmd)
+	f.limits.register(cmd)
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when leadership is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		if err == nil {
-			err = f.check(path, command)
+			err = f.check(cmd, path, command)
 		}
 		if err != nil && f.observe {
 			return exit(exitUsage, err)
@@ -68,22 +71,25 @@ authorised, 5 if the output cannot be written.`,
 			return a.observe(&f, path)
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
+		f.begin(a)
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			t, err := f.election(s, path, election.WithStopTime(o.grace)).Campaign(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return term{t}, nil
+			e := f.election(s, path, election.WithStopTime(o.grace))
+			return f.acquire(ctx, o, s, leading(e.Campaign), leading(e.TryCampaign))
 		})
 	}
 	return cmd
 }
 
 // check refuses what makes no sense, before anything is connected to.
-func (f *electFlags) check(path string, c *command) error {
+func (f *electFlags) check(cmd *cobra.Command, path string, c *command) error {
+	if err := f.limits.check(cmd); err != nil {
+		return err
+	}
 	switch {
-	case f.observe && (c != nil || f.repeat || f.id != ""):
-		return usage("--observe takes no command, and neither --id nor --repeat")
+	case f.observe && (c != nil || f.repeat || f.id != "" || f.now || f.limited):
+		return usage("--observe takes no command, and none of --id, --repeat, -n and -w")
+	case f.repeat && (f.now || f.limited):
+		return usage("--repeat waits as often as need be, and excludes -n and -w")
 	case f.at.mustExist && !f.observe:
 		return usage("--must-exist is for --observe")
 	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
@@ -104,4 +110,14 @@ func (f *electFlags) election(s *session.Session, path string, opts ...election.
 		opts = append(opts, election.WithFixedNode(name))
 	}
 	return election.New(s, path, opts...)
+}
+
+func leading(campaign func(context.Context) (*election.Term, error)) func(context.Context) (grip, error) {
+	return func(ctx context.Context) (grip, error) {
+		t, err := campaign(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return term{t}, nil
+	}
 }

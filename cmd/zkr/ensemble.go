@@ -106,7 +106,7 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 	if lowest, highest := zktest.EphemeralPorts(); f.port <= highest && f.highest() >= lowest {
 		a.notice("ports %d to %d may be taken by outgoing connections at any time, and the servers use ports up to %d; choose a lower --port", lowest, highest, f.highest())
 	}
-	sig := watchSignals()
+	sig := newSignals(nil, nil) // the servers have to be stopped in any case
 	defer sig.stop()
 	c, err := zktest.StartEnsemble(sig.waiting, f.servers, f.options()...)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -34,13 +33,9 @@ func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {
 
 // lockFlags are those of zkr lock.
 type lockFlags struct {
-	now     bool
-	wait    time.Duration
-	limited bool          // wait was given
-	spent   time.Duration // of wait, for connecting
+	limits
 	shared  bool
 	permits int // 0 for a lock
-	refusal int
 	grace   time.Duration
 	naming  string
 }
@@ -70,9 +65,14 @@ alone, and these for everybody. It is fair, whoever comes first.
 With -k N, wait for one of N permits, for that many holders at a time. All who use
 PATH must give the same N.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait for the lock, 123
-if the lock was lost, 124 if it was not acquired (-n, -w; see -E), 125 if zkr
-failed, 126 if CMD cannot be executed, 127 if it is not found.`,
+A first INT or TERM ends a wait, a second one ends zkr at once: the lock is then
+free when the session has timed out.
+
+Exit codes: CMD's own, 128+N if signal N ended CMD or the wait for the lock, 5 if
+the token cannot be written, 123 if the lock was lost, 124 if a server has
+answered and somebody else holds the lock (-n, -w; see -E), 125 if zkr failed (no
+session, missing rights, bad usage, a --grace that cannot be granted), 126 if CMD
+cannot be executed, 127 if it is not found.`,
 		Example: `  zkr lock /locks/backup -- backup --all     wait for the lock, then run
   zkr lock -n /locks/cron -- cleanup         run it, unless somebody else does
   zkr lock -s /locks/db -- dump              beside other readers
@@ -81,15 +81,13 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 		Annotations: map[string]string{wraps: ""},
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&f.now, "nonblock", "n", false, "do not wait")
-	fs.DurationVarP(&f.wait, "wait", "w", 0, "wait this long at most, connecting included")
+	f.limits.register(cmd)
 	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with others who do")
 	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
 	fs.IntVarP(&f.refusal, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the lock is lost")
 	fs.StringVar(&f.naming, "naming", "curator", "whose node names to use, `curator` or kazoo; go-zookeeper takes part in both")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		f.limited = fs.Changed("wait")
 		if fs.Changed("permits") && f.permits <= 0 {
 			return usage("-k %d: there must be a permit", f.permits)
 		}
@@ -97,26 +95,15 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 		if err != nil {
 			return err
 		}
-		naming, err := f.check()
+		naming, err := f.check(cmd)
 		if err != nil {
 			return err
 		}
 		o := &owner{app: a, path: path, command: command, grace: f.grace}
-		begin := time.Now()
-		if f.limited && f.wait > 0 { // connecting takes its share of it
-			a.connectTimeout = min(a.connectTimeout, f.wait)
-		}
+		f.begin(a)
 		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
-			f.spent = time.Since(begin)
-			l, err := f.acquire(ctx, a.connectTimeout, f.kind(s, path, naming, o.grace))
-			switch {
-			case errors.Is(err, lock.ErrLocked), errors.Is(err, errNotInTime):
-				a.notice("%s: %v", path, err)
-				return nil, exit(f.refusal, nil)
-			case err != nil:
-				return nil, err
-			}
-			return lease{l}, nil
+			own, try := f.kind(s, path, naming, o.grace)
+			return f.acquire(ctx, o, s, own, try)
 		})
 	}
 	cmd.AddCommand(newLockBreak(a))
@@ -124,14 +111,13 @@ failed, 126 if CMD cannot be executed, 127 if it is not found.`,
 }
 
 // check refuses flags that make no sense, and gives the naming.
-func (f *lockFlags) check() (lock.Naming, error) {
+func (f *lockFlags) check(cmd *cobra.Command) (lock.Naming, error) {
+	if err := f.limits.check(cmd); err != nil {
+		return 0, err
+	}
 	switch {
-	case f.now && f.limited:
-		return 0, usage("-n and -w exclude each other")
 	case f.shared && f.permits > 0:
 		return 0, usage("-s and -k exclude each other")
-	case f.wait < 0:
-		return 0, usage("-w %v is negative", f.wait)
 	case f.grace < 0:
 		return 0, usage("--grace %v is negative", f.grace)
 	case f.refusal < 0 || f.refusal > 255:
@@ -146,39 +132,27 @@ func (f *lockFlags) check() (lock.Naming, error) {
 	return 0, usage("--naming %s is neither curator nor kazoo", f.naming)
 }
 
-// errNotInTime says that -w is over.
-var errNotInTime = errors.New("not acquired in time")
-
-// kind is what to acquire, and how to without waiting.
-type kind struct {
-	lock, try func(context.Context) (*lock.Lease, error)
-}
-
-func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming, stop time.Duration) kind {
+// kind is how to acquire what is wanted, and how to without waiting.
+func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming, stop time.Duration) (own, try func(context.Context) (grip, error)) {
+	opts := []lock.Option{lock.WithNaming(naming), lock.WithStopTime(stop)}
 	if f.shared {
-		m := lock.NewRW(s, path, lock.WithNaming(naming), lock.WithStopTime(stop))
-		return kind{m.RLock, m.TryRLock}
+		m := lock.NewRW(s, path, opts...)
+		return leasing(m.RLock), leasing(m.TryRLock)
 	}
 	if f.permits > 0 {
-		m := lock.NewSemaphore(s, path, f.permits, lock.WithNaming(naming), lock.WithStopTime(stop))
-		return kind{m.Acquire, m.TryAcquire}
+		m := lock.NewSemaphore(s, path, f.permits, opts...)
+		return leasing(m.Acquire), leasing(m.TryAcquire)
 	}
-	m := lock.New(s, path, lock.WithNaming(naming), lock.WithStopTime(stop))
-	return kind{m.Lock, m.TryLock}
+	m := lock.New(s, path, opts...)
+	return leasing(m.Lock), leasing(m.TryLock)
 }
 
-// acquire acquires as the flags say. Answer bounds what is not to wait for anybody
-// but the servers.
-func (f *lockFlags) acquire(ctx context.Context, answer time.Duration, k kind) (*lock.Lease, error) {
-	if f.now || f.limited && f.wait == 0 {
-		ctx, cancel := context.WithTimeoutCause(ctx, answer, fmt.Errorf("no answer within %v", answer))
-		defer cancel()
-		return k.try(ctx)
+func leasing(acquire func(context.Context) (*lock.Lease, error)) func(context.Context) (grip, error) {
+	return func(ctx context.Context) (grip, error) {
+		l, err := acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return lease{l}, nil
 	}
-	if f.limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.wait-f.spent, fmt.Errorf("%w: waited for %v", errNotInTime, f.wait))
-		defer cancel()
-	}
-	return k.lock(ctx)
 }

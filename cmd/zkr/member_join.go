@@ -21,8 +21,9 @@ CMD runs as that of zkr lock does, but nothing ends it: should the session be lo
 member is announced again in the next, and ZKR_TOKEN and ZKR_SESSION are those at the
 beginning. Without CMD, print the token and be a member until a signal.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 125 if zkr failed, 126
-if CMD cannot be executed, 127 if it is not found.`,
+Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 5 if the token cannot be
+written, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
+executed, 127 if it is not found.`,
 		Example:     `  zkr member join --id web1 --data 10.0.0.1:8080 /groups/web -- serve`,
 		Annotations: map[string]string{wraps: ""},
 	}

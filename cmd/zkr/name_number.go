@@ -62,7 +62,8 @@ exit with its code.
 CMD runs as that of zkr lock does.
 
 Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 123 if the number was
-lost, 125 if zkr failed, 126 if CMD cannot be executed, 127 if it is not found.`,
+lost, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
+executed, 127 if it is not found.`,
 		Example:     `  zkr name slot -n 1024 /workers -- sh -c 'exec worker --id $ZKR_SLOT'`,
 		Annotations: map[string]string{wraps: ""},
 	}

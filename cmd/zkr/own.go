@@ -63,7 +63,7 @@ type owner struct {
 
 // run acquires and holds. Connecting and acquiring end with the first signal.
 func (o *owner) run(acquire func(context.Context, *session.Session) (grip, error)) error {
-	o.sig = watchSignals()
+	o.sig = o.watchSignals()
 	defer o.sig.stop()
 	s, err := o.connect(o.sig.waiting)
 	if err != nil {

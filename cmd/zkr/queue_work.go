@@ -32,8 +32,8 @@ ZKR_ATTEMPT (1 for the first). INT and TERM go to the commands that run, and whe
 have ended, so does zkr.
 
 Exit codes: 0 when told to end by INT or TERM; with --once CMD's own, or 123 if the
-item was lost meanwhile; 128+N for other signals, 125 if zkr failed, 126 if CMD cannot
-be executed, 127 if it is not found.`,
+item was lost meanwhile; 128+N for other signals, 125 if zkr failed (no session, missing
+rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr queue work --concurrency 4 /jobs -- resize
   zkr queue work --once /jobs -- sh -c 'read job; handle "$job"'`,
 		Annotations: map[string]string{wraps: ""},
@@ -80,7 +80,7 @@ type worker struct {
 }
 
 func (w *worker) run(once bool) error {
-	w.sig = watchSignals()
+	w.sig = w.watchSignals()
 	defer w.sig.stop()
 	s, err := w.connect(w.sig.waiting)
 	if err != nil {

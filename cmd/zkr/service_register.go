@@ -26,8 +26,9 @@ instance is registered again in the next, and ZKR_TOKEN and ZKR_SESSION are thos
 the beginning. ZKR_PATH is the node of the service; besides, there are ZKR_SERVICE,
 ZKR_ID and ZKR_ADDR. Without CMD, print the id and be registered until a signal.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 125 if zkr failed, 126
-if CMD cannot be executed, 127 if it is not found.`,
+Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 5 if the id cannot be
+written, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
+executed, 127 if it is not found.`,
 		Example: `  zkr service register --name web --addr 10.0.0.1:8080 --meta zone=a -- serve
   zkr service register --layout spring --name shop --id shop-1 --addr 10.0.0.1:8080`,
 		Annotations: map[string]string{wraps: ""},

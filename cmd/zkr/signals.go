@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // signals decides for whom a signal is: for the children while there are any, and
@@ -15,12 +17,16 @@ type signals struct {
 	waiting  context.Context // ends with the first signal that is for zkr, or asks to end
 	patience context.Context // ends with the second: no more waiting for goodbyes
 
+	tell func()         // tells people of the second, after the first
+	exit func(code int) // ends the process after the second; nil for never
+
 	cancel context.CancelFunc
 	hurry  context.CancelFunc
 	in     chan os.Signal
 	starts chan func()
 	quit   chan struct{}
 	ended  sync.WaitGroup
+	timers []*time.Timer // until tell and exit, after the first and the second signal
 
 	mu        sync.Mutex
 	own       syscall.Signal // the first that was for zkr
@@ -28,8 +34,28 @@ type signals struct {
 	forwarded map[syscall.Signal]bool
 }
 
-func watchSignals() *signals {
+// atOnce is how long a second signal leaves to end in good order, and hint how long
+// a first one, before people are told of the second.
+const (
+	atOnce = 100 * time.Millisecond
+	hint   = time.Second
+)
+
+// watchSignals has a second INT or TERM end the process, also if it waits for a
+// server whose answer it must not do without.
+func (a *app) watchSignals() *signals {
+	return newSignals(
+		func() { a.notice("waiting for the servers; a second signal ends zkr at once") },
+		func(code int) {
+			a.complain(errors.New("ended by a second signal; what was under way may have happened or not"))
+			os.Exit(code)
+		})
+}
+
+// newSignals does not end the process if exit is nil.
+func newSignals(tell func(), exit func(code int)) *signals {
 	s := &signals{
+		tell: tell, exit: exit,
 		in:        make(chan os.Signal, 16),
 		starts:    make(chan func()),
 		quit:      make(chan struct{}),
@@ -65,6 +91,9 @@ func (s *signals) stop() {
 	signal.Stop(s.in)
 	close(s.quit)
 	s.ended.Wait()
+	for _, t := range s.timers {
+		t.Stop()
+	}
 	s.cancel()
 	s.hurry()
 }
@@ -85,8 +114,14 @@ func (s *signals) deliver(sig os.Signal) {
 	case s.own == 0:
 		s.own = n
 		s.cancel()
+		if s.exit != nil {
+			s.timers = append(s.timers, time.AfterFunc(hint, s.tell))
+		}
 	default:
 		s.hurry()
+		if first := s.own; len(s.timers) == 1 && asks(n) {
+			s.timers = append(s.timers, time.AfterFunc(atOnce, func() { s.exit(exitSignalled + int(first)) }))
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // A signal that has arrived but has not been looked at yet prevents the start of
 // a child as well.
 func TestSignalBeforeStart(t *testing.T) {
-	s := watchSignals()
+	s := newSignals(nil, nil)
 	defer s.stop()
 	s.mu.Lock() // deliver has to wait
 	s.in <- syscall.SIGHUP
@@ -34,7 +34,7 @@ func TestSignalBeforeStart(t *testing.T) {
 
 // The second signal has zkr leave without a goodbye.
 func TestSecondSignal(t *testing.T) {
-	s := watchSignals()
+	s := newSignals(nil, nil)
 	defer s.stop()
 	s.in <- syscall.SIGINT
 	s.in <- syscall.SIGINT

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
 // More commands for the transcripts:
@@ -17,6 +19,9 @@ import (
 //	watchers N           wait until N sessions do
 //	say NAME LINE        write a line to the stdin of a process
 //	hush NAME            end its stdin
+//	silence              have the server answer nothing any more
+//	hang OP              have it answer no request of this name, and nothing behind it
+//	hung OP N            wait until it has had N of them
 //	grepped NAME REGEXP  the output of a process that has been joined matches
 func init() {
 	stageCommands["watched"] = watched
@@ -24,6 +29,9 @@ func init() {
 	stageCommands["say"] = say
 	stageCommands["hush"] = hush
 	stageCommands["grepped"] = grepped
+	stageCommands["silence"] = silence
+	stageCommands["hang"] = hang
+	stageCommands["hung"] = hung
 }
 
 func watched(ts *testscript.TestScript, neg bool, args []string) {
@@ -65,4 +73,29 @@ func grepped(ts *testscript.TestScript, neg bool, args []string) {
 	if !re.MatchString(all) {
 		ts.Fatalf("no %q in:\n%s", args[1], all)
 	}
+}
+
+func silence(ts *testscript.TestScript, neg bool, args []string) { on(ts).server.Pause() }
+
+func hang(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "hang OP")
+	s := on(ts).server
+	s.ResetRequests()
+	s.Inject(zktest.Rule{Op: args[0], Fault: zktest.Hang})
+}
+
+func hung(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "hung OP N")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	s := on(ts).server
+	until(ts, func() bool {
+		got := 0
+		for _, r := range s.Requests() {
+			if r.Op == args[0] {
+				got++
+			}
+		}
+		return got >= n
+	}, s.Tree)
 }

@@ -19,7 +19,8 @@ import (
 // stageCommands are the commands of the transcripts beside those of package
 // testscript:
 //
-//	zkserver             start a server and set $ZK_SERVERS
+//	zkserver [BYTES]     start a server, with this jute.maxbuffer, and set $ZK_SERVERS
+//	zkserver auth        start one that demands digest authentication
 //	code N CMD...        run a command that must exit with N
 //	spawn NAME CMD...    start a command
 //	await NAME REGEXP    wait until its output matches
@@ -104,7 +105,9 @@ func need(ts *testscript.TestScript, neg bool, args []string, n int, usage strin
 
 func zkserver(ts *testscript.TestScript, neg bool, args []string) {
 	var opts []zktest.Option
-	if len(args) > 0 {
+	if len(args) > 0 && args[0] == "auth" {
+		opts = append(opts, zktest.WithEnforcedAuth("digest"))
+	} else if len(args) > 0 {
 		n, err := strconv.Atoi(args[0])
 		ts.Check(err)
 		opts = append(opts, zktest.WithMaxBuffer(n))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,26 @@ func TestOutputCannotBeWritten(t *testing.T) {
 					t.Errorf("to a closed pipe: exit code %d\n%s", code, stderr)
 				}
 			})
+		}
+	}
+}
+
+// The help of every command that prints names the exit code of an output that cannot
+// be written.
+func TestHelpNamesExitOfOutput(t *testing.T) {
+	for _, command := range printing {
+		words := strings.Fields(command)
+		if strings.Contains(command, "--help") || words[0] == "--version" {
+			continue
+		}
+		n := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "-") || strings.HasPrefix(w, "/") || w == "web" })
+		if n < 0 {
+			n = len(words)
+		}
+		var out bytes.Buffer
+		run(append(words[:n:n], "--help"), &out, &out)
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "5 if ") {
+			t.Errorf("zkr %s --help does not name exit code 5:\n%s", strings.Join(words[:n], " "), &out)
 		}
 	}
 }

@@ -42,7 +42,8 @@ run; after INT and TERM they have --grace to end, and then so does zkr. Whatever
 If there is a worker ID already, wait until it has gone.
 
 Exit codes: 0 when told to end by INT or TERM, 128+N for other signals, 125 if zkr
-failed, 126 if CMD cannot be executed, 127 if it is not found.`,
+failed (no session, missing rights, bad usage), 126 if CMD cannot be executed, 127 if it
+is not found.`,
 		Example:     `  zkr task work --id w1 --concurrency 4 /tasks -- resize`,
 		Annotations: map[string]string{wraps: ""},
 	}
@@ -119,7 +120,7 @@ type taskWorker struct {
 
 // run works until a signal comes.
 func (w *taskWorker) run() error {
-	w.sig = watchSignals()
+	w.sig = w.watchSignals()
 	defer w.sig.stop()
 	var err error
 	if w.session, err = w.connect(w.sig.waiting); err != nil {

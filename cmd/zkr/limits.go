@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// limits say how long to wait for what is to be owned.
+type limits struct {
+	now     bool
+	wait    time.Duration
+	limited bool // wait was given
+	refusal int  // the exit code if somebody else owns it
+
+	end time.Time // of wait
+}
+
+func (l *limits) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.BoolVarP(&l.now, "nonblock", "n", false, "do not wait; --connect-timeout bounds connecting")
+	fs.DurationVarP(&l.wait, "wait", "w", 0, "wait this long at most, connecting included")
+	l.refusal = exitNotAcquired
+}
+
+// check refuses flags that make no sense.
+func (l *limits) check(cmd *cobra.Command) error {
+	l.limited = cmd.Flags().Changed("wait")
+	switch {
+	case l.now && l.limited:
+		return usage("-n and -w exclude each other")
+	case l.wait < 0:
+		return usage("-w %v is negative", l.wait)
+	}
+	return nil
+}
+
+// begin counts from now. Connecting takes its share of the wait.
+func (l *limits) begin(a *app) {
+	l.end = time.Now().Add(l.wait)
+	if l.wait > 0 {
+		a.connectTimeout = min(a.connectTimeout, l.wait)
+	}
+}
+
+// errNotInTime says that the wait is over.
+var errNotInTime = errors.New("not acquired in time")
+
+// acquire calls try if there is to be no waiting, and otherwise own. That somebody
+// else owns what is wanted is said only if a server has answered the attempt, and
+// still answers when the wait is over.
+func (l *limits) acquire(ctx context.Context, o *owner, s *session.Session, own, try func(context.Context) (grip, error)) (grip, error) {
+	asked := o.answered.Load()
+	within, cancel := ctx, context.CancelFunc(func() {})
+	switch {
+	case l.now || l.limited && l.wait == 0:
+		within, cancel = context.WithTimeoutCause(ctx, o.connectTimeout, fmt.Errorf("no answer within %v", o.connectTimeout))
+		own = try
+	case l.limited:
+		within, cancel = context.WithDeadlineCause(ctx, l.end, fmt.Errorf("%w: waited for %v", errNotInTime, l.wait))
+	}
+	defer cancel()
+	g, err := own(within)
+	late := errors.Is(err, errNotInTime)
+	if late && (o.answered.Load() == asked || !reachable(ctx, s)) {
+		if ctx.Err() == nil {
+			o.sig.hurry() // there is no point in waiting for the same servers again
+		}
+		return nil, exit(exitFailed, fmt.Errorf("%s: no answer from a server within %v", o.path, l.wait))
+	}
+	if late || errors.Is(err, lock.ErrLocked) || errors.Is(err, election.ErrOtherLeader) {
+		o.notice("%s: %v", o.path, err)
+		return nil, exit(l.refusal, nil)
+	}
+	return g, err
+}
+
+// reachable reports whether a server answers a request.
+func reachable(ctx context.Context, s *session.Session) bool {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	_, _, err := s.Exists(ctx, "/")
+	return err == nil || errors.Is(err, session.ErrNoAuth)
+}
