@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/identity"
@@ -114,8 +115,9 @@ type Leader struct {
 type seat interface {
 	// enter waits until the seat is taken by a node that holds data.
 	enter(ctx context.Context, data []byte) (lease.Claim, error)
-	// try takes the seat if it is free. If it is not, ok is false.
-	try(ctx context.Context, data []byte) (c lease.Claim, ok bool, err error)
+	// try takes the seat if it is free. If it is not, ok is false, and blocked says
+	// whether the node that has it is one that no session owns.
+	try(ctx context.Context, data []byte) (c lease.Claim, ok bool, blocked, err error)
 	// holder returns the leader's node; "" if there is none.
 	holder(ctx context.Context, e *session.Epoch) (string, error)
 	// vacant watches for a node to come. It returns nil if there is one already.
@@ -140,20 +142,22 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	return &Term{l: lease.Begin(ctx, c, e.terms), id: e.id}, nil
 }
 
-// TryCampaign is Campaign, but returns ErrOtherLeader where Campaign would wait. Then
-// it costs a second round trip, for removing its node again; an election by a fixed
-// node has none to remove.
+// TryCampaign is Campaign, but returns ErrOtherLeader where Campaign would wait. If no
+// session owns the node that it would wait for, the error wraps session.ErrNoOwner as
+// well. It costs a second round trip then.
 func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	data, err := encode(e.id, e.data)
 	if err != nil {
 		return nil, err
 	}
-	c, ok, err := e.seat.try(ctx, data)
-	if err == nil && !ok {
-		err = ErrOtherLeader
-	}
-	if err != nil {
+	c, ok, blocked, err := e.seat.try(ctx, data)
+	switch {
+	case err != nil:
 		return nil, err
+	case !ok && blocked != nil:
+		return nil, fmt.Errorf("%w: %w", ErrOtherLeader, blocked)
+	case !ok:
+		return nil, ErrOtherLeader
 	}
 	return &Term{l: lease.Begin(ctx, c, e.terms), id: e.id}, nil
 }

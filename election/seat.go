@@ -20,7 +20,7 @@ func (s *lineSeat) enter(ctx context.Context, data []byte) (lease.Claim, error) 
 	return l.Enter(ctx)
 }
 
-func (s *lineSeat) try(ctx context.Context, data []byte) (lease.Claim, bool, error) {
+func (s *lineSeat) try(ctx context.Context, data []byte) (c lease.Claim, ok bool, blocked, err error) {
 	l := s.line
 	l.Data = data
 	return l.TryEnter(ctx)
@@ -78,9 +78,9 @@ func (s *fixedSeat) enter(ctx context.Context, data []byte) (lease.Claim, error)
 	return s.seat().Take(ctx, data)
 }
 
-func (s *fixedSeat) try(ctx context.Context, data []byte) (lease.Claim, bool, error) {
+func (s *fixedSeat) try(ctx context.Context, data []byte) (c lease.Claim, ok bool, blocked, err error) {
 	if err := s.check(); err != nil {
-		return lease.Claim{}, false, err
+		return c, false, nil, err
 	}
 	return s.seat().Try(ctx, data)
 }

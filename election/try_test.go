@@ -41,6 +41,24 @@ func TestTryCampaign(t *testing.T) {
 	})
 }
 
+// A node that no session owns is named as the reason.
+func TestTryCampaignAgainstUnownedNode(t *testing.T) {
+	eachForm(t, func(t *testing.T, f form) {
+		s := zktest.Open(t).Session(t)
+		node := path + "/master"
+		if f.name == "line" {
+			node = path + "/_c_3f2a3a3c-0a3e-4d8e-9d43-6a1c1f0a7b55-latch-0000000000"
+		}
+		if _, _, err := s.Create(t.Context(), node, []byte("x"), session.Parents()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := f.election(s, "a").TryCampaign(t.Context())
+		if !errors.Is(err, election.ErrOtherLeader) || !errors.Is(err, session.ErrNoOwner) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 func TestTryCampaignBadInput(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	if _, err := election.New(s, "app").TryCampaign(t.Context()); !errors.Is(err, session.ErrInvalid) {

@@ -27,15 +27,20 @@ func (s Seat) Take(ctx context.Context, data []byte) (Claim, error) {
 	return s.take(ctx, data, true)
 }
 
-// Try takes the seat if it is free. If it is not, ok is false.
+// Try takes the seat if it is free. If it is not, ok is false, and blocked is what
+// Epoch.Blocked says of the node that has it.
 //
-// It takes one round trip.
-func (s Seat) Try(ctx context.Context, data []byte) (c Claim, ok bool, err error) {
+// It takes one round trip, and a second one if the seat is not free.
+func (s Seat) Try(ctx context.Context, data []byte) (c Claim, ok bool, blocked, err error) {
 	c, err = s.take(ctx, data, false)
-	if errors.Is(err, session.ErrNodeExists) {
-		return Claim{}, false, nil
+	if !errors.Is(err, session.ErrNodeExists) {
+		return c, err == nil, nil, err
 	}
-	return c, err == nil, err
+	if e, err := s.Session.Epoch(ctx); err == nil {
+		var b Blockers
+		blocked, _ = b.Look(ctx, e, s.Path) // the answer does not depend on it
+	}
+	return Claim{}, false, blocked, nil
 }
 
 func (s Seat) take(ctx context.Context, data []byte, wait bool) (Claim, error) {
