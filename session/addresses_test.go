@@ -168,7 +168,11 @@ func TestTLSChecksTheNameNotTheAddress(t *testing.T) {
 			hosts: map[string][]string{"zk1": {"10.0.0.1", "10.0.0.2"}},
 			addrs: map[string]session.DialFunc{"10.0.0.1:2181": dial, "10.0.0.2:2181": dial},
 		}
-		z := openAt(t, "zk1", n.option(), session.WithTLS(&tls.Config{RootCAs: pool}))
+		z, err := session.Connect(within(t, timeout), "zk1", n.option(), session.WithTLS(&tls.Config{RootCAs: pool}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close(t.Context())
 		create(t, z, "/n", "data")
 	})
 }

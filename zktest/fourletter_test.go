@@ -194,7 +194,7 @@ func TestMonitoringDoesNotWalkTheTree(t *testing.T) {
 		}
 		return best
 	}
-	for range 200 {
+	for range 60 {
 		ops := make([]wire.MultiOp, 1000)
 		for i := range ops {
 			ops[i] = wire.MultiOp{Op: wire.OpCreate, Body: &wire.CreateRequest{Path: "/n", ACL: world, Flags: wire.FlagSequential}}
