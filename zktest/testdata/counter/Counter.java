@@ -10,6 +10,12 @@ public class Counter {
         DataTree tree = new DataTree();
         tree.createNode("/d", new byte[0], Ids.OPEN_ACL_UNSAFE, 0, -1, 1, 1);
         tree.getNode("/d").stat.setCversion(Integer.parseInt(args[1]));
+        for (String path : new String[] {"/lock", "/queue", "/queue/items", "/simple", "/pool", "/pool/tasks", "/pool/workers", "/pool/assign"}) {
+            tree.createNode(path, new byte[0], Ids.OPEN_ACL_UNSAFE, 0, -1, 1, 1);
+        }
+        for (String path : new String[] {"/lock", "/queue/items", "/simple", "/pool/tasks"}) {
+            tree.getNode(path).stat.setCversion(Integer.parseInt(args[1]));
+        }
         tree.lastProcessedZxid = 1;
         File dir = new File(args[0]);
         new FileTxnSnapLog(dir, dir).save(tree, new ConcurrentHashMap<>(), true);
