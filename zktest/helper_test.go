@@ -31,7 +31,10 @@ func connectMem(t *testing.T, s *zktest.Server, timeout time.Duration) (*zk.Conn
 
 func session(t *testing.T, addr string, timeout time.Duration, dial zk.Dialer) (*zk.Conn, <-chan zk.Event) {
 	t.Helper()
-	c, events, err := zk.Connect([]string{addr}, timeout, zk.WithDialer(dial), zk.WithLogger(quiet{}), zk.WithLogInfo(false))
+	// The channel that Connect returns loses events when its few places are taken.
+	events := make(chan zk.Event, 1<<16)
+	c, _, err := zk.Connect([]string{addr}, timeout, zk.WithDialer(dial), zk.WithLogger(quiet{}), zk.WithLogInfo(false),
+		zk.WithEventCallback(func(e zk.Event) { events <- e }))
 	if err != nil {
 		t.Fatal(err)
 	}
