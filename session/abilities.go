@@ -51,12 +51,12 @@ func (a *abilities) learn(op wire.Op, c *call) bool {
 
 // form is the kind of request with which op is created on these servers: a
 // container becomes a persistent node where there are none, and create stands for
-// create2 where that is refused, and in transactions, which all servers know it in.
-func (a *abilities) form(op *Op, inTxn bool) wire.Op {
+// create2 where that is refused.
+func (a *abilities) form(op *Op) wire.Op {
 	switch {
 	case op.kind == wire.OpCreateContainer && a.lacks(wire.OpCreateContainer):
 		return wire.OpCreate
-	case op.kind == wire.OpCreate2 && (inTxn || a.lacks(wire.OpCreate2)):
+	case op.kind == wire.OpCreate2 && a.lacks(wire.OpCreate2):
 		return wire.OpCreate
 	}
 	return op.kind

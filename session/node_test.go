@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
 // A token has one form in Go, in JSON, in logs and in the shell, so that programs
@@ -28,5 +29,20 @@ func TestZxidIsDecimal(t *testing.T) {
 	var back session.Zxid
 	if err := json.Unmarshal(data, &back); err != nil || back != z {
 		t.Errorf("%s is read as %v (%v)", data, back, err)
+	}
+}
+
+// A transaction returns the whole Stat of the nodes that it has created.
+func TestTxnReturnsStat(t *testing.T) {
+	z := zktest.Open(t).Session(t)
+	results, err := z.Txn(t.Context(), session.OpCreate("/a", []byte("data")), session.OpCreate("/b", nil, session.Ephemeral()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		_, st, err := z.Get(t.Context(), r.Path)
+		if err != nil || r.Stat != st {
+			t.Errorf("%s: %+v, want %+v (%v)", r.Path, r.Stat, st, err)
+		}
 	}
 }

@@ -238,7 +238,7 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 func (e *Epoch) replace(ops []Op, c *call) bool {
 	a := &e.link.abilities
 	for i := range ops {
-		kind := a.form(&ops[i], len(ops) > 1)
+		kind := a.form(&ops[i])
 		if (kind == wire.OpCreate2 || kind == wire.OpCreateContainer) && a.learn(kind, c) {
 			return true
 		}
@@ -265,7 +265,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	if len(ops) > 1 {
 		req := &wire.MultiRequest{}
 		for i := range ops {
-			kind := e.link.abilities.form(&ops[i], true)
+			kind := e.link.abilities.form(&ops[i])
 			req.Ops = append(req.Ops, wire.MultiOp{Op: kind, Body: ops[i].recordAs(kind, e.session)})
 		}
 		return newCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
@@ -281,7 +281,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
 		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
 	}
-	kind := e.link.abilities.form(op, false)
+	kind := e.link.abilities.form(op)
 	c = newCall(kind, abs, op.recordAs(kind, e.session), &wire.CreateResponse{})
 	if kind == wire.OpCreate {
 		c.reply = &wire.Path{}
