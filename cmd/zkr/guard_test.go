@@ -90,10 +90,11 @@ func guardOf(t *testing.T, pid int) int {
 }
 
 // family is a script with a child in the group, and one that has left it and its
-// session. All ignore TERM.
-const family = `trap "" TERM
+// session. All ignore TERM and USR1, of which the script says that it has come.
+const family = `trap "" TERM USR1
 sh -c 'echo $$ >inside; while :; do sleep 1; done' &
 setsid sh -c 'echo $$ >outside; while :; do sleep 1; done' &
+trap "echo $$ >heard" USR1
 echo $$ >leader; while :; do sleep 1; done`
 
 func (g *guarded) family(t *testing.T) []int {
@@ -142,6 +143,10 @@ func TestKilledGuard(t *testing.T) {
 	g := startGuarded(t, zktest.New(t), family)
 	pids := g.family(t)
 	t.Cleanup(func() { syscall.Kill(pids[1], syscall.SIGKILL) })
+	// zkr passes a signal on when the guard has said which process the command is. A
+	// guard that is killed before leaves its group behind.
+	g.Process.Signal(syscall.SIGUSR1)
+	g.told(t, "heard")
 	syscall.Kill(guardOf(t, pids[2]), syscall.SIGKILL)
 	if g.Wait(); g.ProcessState.ExitCode() != exitFailed {
 		t.Errorf("zkr: %v: %s", g.ProcessState, g.Stderr)
