@@ -257,8 +257,10 @@ func TestOperatorDeletesWaiter(t *testing.T) {
 	if err := s.Delete(t.Context(), cs[1].Path, session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for { // it comes back, under another name
-		again, err := m.Contenders(t.Context())
+		again, err := m.Contenders(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,11 @@ func TestProofCountsFromWhenItWasSent(t *testing.T) {
 		hold(t, e)
 		for range 20 {
 			_, moved := e.Deadline()
-			<-moved
+			select {
+			case <-moved:
+			case <-time.After(timeout):
+				t.Fatalf("the deadline has not moved for %v", timeout)
+			}
 			synctest.Wait()
 			deadline, _ := e.Deadline()
 			if confirmed := deadline.Add(-timeout * 9 / 10); !sent[confirmed] {

@@ -529,7 +529,7 @@ func TestSessionHandedOutInsteadIsClosed(t *testing.T) {
 		}))
 		e := epoch(t, z)
 		down.Store(true)
-		<-e.Context().Done() // given up, since its server is gone
+		faulttable.Ends(t, e.Context()) // given up, since its server is gone
 		down.Store(false)
 		epoch(t, z)
 		time.Sleep(timeout)
