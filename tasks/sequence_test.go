@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,11 +21,17 @@ func TestSequenceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		p := texts(srv.Session(t), tasks.Keep(0, time.Hour))
+		var mu sync.Mutex
 		var order []string
+		do := func(k task) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, k.Input)
+		}
 		release := make(chan struct{})
 		lead := leading(t, p)
 		finish := working(t, p, "w", func(_ context.Context, k task) (string, error) {
-			order = append(order, k.Input)
+			do(k)
 			if k.Input == "d" {
 				<-release
 			}
@@ -46,7 +53,7 @@ func TestSequenceEnds(t *testing.T) {
 		lead()
 		defer leading(t, p)()
 		defer working(t, p, "w", func(_ context.Context, k task) (string, error) {
-			order = append(order, k.Input)
+			do(k)
 			if k.Input == "d" {
 				<-release
 			}
@@ -67,6 +74,8 @@ func TestSequenceEnds(t *testing.T) {
 		}
 		close(release)
 		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		if got := strings.Join(order, " "); got != "first a b c d e f" {
 			t.Errorf("done in the order %s", got)
 		}
