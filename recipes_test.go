@@ -242,7 +242,7 @@ func (d *demo) runForeign(who string) *program {
 			}
 		}
 	}()
-	d.Cleanup(conn.Close)
+	d.Cleanup(func() { d.kill(who, p) })
 	return p
 }
 
