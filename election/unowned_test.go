@@ -38,7 +38,7 @@ func TestCampaignAgainstUnownedNode(t *testing.T) {
 			select {
 			case <-told:
 			case <-time.After(time.Minute):
-				t.Fatal("the wait has not said that it is in vain")
+				t.Fatal("the wait has not reported the node")
 			}
 			cancel()
 			err := <-failed

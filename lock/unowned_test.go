@@ -76,7 +76,7 @@ func TestWaitForUnownedNode(t *testing.T) {
 	}
 }
 
-// Each wait says in its error why it was in vain, and the hook is called once for
+// Each wait gives the reason in its error, and the hook is called once for
 // each node, also if another has the name of one that was removed.
 func TestUnownedNodeIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

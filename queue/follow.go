@@ -190,7 +190,7 @@ func (st *store) checkClaims() func(context.Context, *session.Epoch) error {
 	}
 }
 
-// blockedBy returns why the wait for a claimed item is in vain, as far as it is known.
+// blockedBy returns the node without an owner that the wait for a claimed item cannot outlast, as far as it is known.
 func (p *pool) blockedBy() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -181,7 +181,7 @@ func TestSequenceEndCost(t *testing.T) {
 
 // In other libraries' layouts the last number makes the name of an item, so that a
 // queue cannot have two of them. A push fails while there is one, and later as well:
-// whoever has read the old item might remove the new one.
+// a consumer that has read the old item might remove the new one.
 func TestForeignLayoutsAtSequenceEnd(t *testing.T) {
 	for _, layout := range allLayouts[1:] {
 		t.Run(layout.String(), func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestMasterAgainstUnownedNode(t *testing.T) {
 	select {
 	case <-told:
 	case <-time.After(time.Minute):
-		t.Fatal("the wait has not said that it is in vain")
+		t.Fatal("the wait has not reported the node")
 	}
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) || !errors.Is(err, session.ErrNoOwner) {

@@ -30,5 +30,5 @@ func (c *Client) Session(t testing.TB, opts ...client.Option) *client.Session {
 
 // Partition makes the network swallow what the client's connections carry, in both
 // directions: those it has, and those it opens, whatever their sessions. They stay
-// open, so that neither side is told. After heal they are cut.
+// open, so that neither side notices. After heal they are cut.
 func (c *Client) Partition() (heal func()) { return c.server.part(&partition{client: c}) }

@@ -22,7 +22,7 @@ func (s *Server) Expire(id int64) {
 
 // Partition makes the network swallow what the session's connection carries,
 // in both directions, and that of new connections which try to resume the
-// session. The connection stays open, so that neither side is told. After heal
+// session. The connection stays open, so that neither side notices. After heal
 // the swallowed connections are cut. It is the session that is cut off: a client
 // that learns of its end comes back with a new session, which is not.
 // [Client.Partition] cuts off a client whatever its session.

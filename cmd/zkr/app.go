@@ -80,7 +80,7 @@ func (a *app) leave(ctx context.Context, s *session.Session) {
 
 func (a *app) sessionOptions() ([]session.Option, error) {
 	opts := []session.Option{session.WithTimeout(a.timeout), session.WithMaxBuffer(a.maxBuffer), session.WithHooks(session.Hooks{
-		Blocked: func(err error) { a.notice("waiting in vain: %v; zkr lock break removes it", err) },
+		Blocked: func(err error) { a.notice("the wait cannot end: %v; zkr lock break removes it", err) },
 		Request: func(r session.RequestInfo) {
 			if r.Received > 0 {
 				a.answered.Add(1)

@@ -21,8 +21,8 @@ import (
 
 var cuts = flag.Int("cuts", 2, "how often to cut a server off")
 
-// deaf is a child that goes on when it is told to stop.
-const deaf = `trap "" TERM; echo $$; while :; do sleep 0.1; done`
+// stubborn is the script of a child that ignores TERM.
+const stubborn = `trap "" TERM; echo $$; while :; do sleep 0.1; done`
 
 // The holder is cut off from the other servers, with or without the server that it is
 // connected to. Its child, which ignores TERM, is gone before the child of the next is
@@ -78,7 +78,7 @@ func cutChild(t *testing.T, cluster *zktest.Cluster, zkr string, ofLeader bool, 
 		defer proxy.Close()
 		server, cut = proxy.Addr(), proxy.Cut
 	}
-	holder, child := start(t, ctx, zkr, server, deaf)
+	holder, child := start(t, ctx, zkr, server, stubborn)
 	pid := (<-child).pid
 	died := make(chan time.Time, 1)
 	go func() { died <- dead(pid) }()

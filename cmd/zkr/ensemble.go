@@ -47,8 +47,8 @@ Clients find the servers at ports 2181, 2182 and so on of 127.0.0.1; the servers
 each other at 2888 and 3888, 2889 and 3889, and so on. --port moves all of them by as
 much. Choose ports below those that the system gives to outgoing connections (from 32768
 on, on most Linux systems). Each server has a folder of its own in DIR, with its zoo.cfg,
-data and log. DIR has to be empty or that of an ensemble. That a server has ended, or was killed, is told on stderr; the others go on, and when none
-is left, so does zkr.
+data and log. DIR has to be empty or that of an ensemble. When a server has ended or was
+killed, stderr says so; the others go on, and when none is left, zkr ends as well.
 
 Exit codes: 0 after INT or TERM, 128+N if signal N came before all was ready, 1 if the
 servers cannot run or have ended, 2 for bad usage, 5 if the output cannot be written.`,

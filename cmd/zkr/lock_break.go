@@ -20,7 +20,7 @@ func newLockBreak(a *app) *cobra.Command {
 		Use:   "break PATH NODE",
 		Short: "Remove a contender that no session owns",
 		Long: `Remove the contender NODE, a child of PATH, that no session owns: it was made by hand,
-by another tool or by a restore, and everybody behind it waits in vain. PATH is that
+by another tool or by a restore, and everybody behind it waits until it is removed. PATH is that
 of a lock or an election, "PATH/locks" or "PATH/leases" of a semaphore, and the parent
 of the node with elect --fixed or of a task pool's master.
 

@@ -116,7 +116,7 @@ func Seeds(n uint64) uint64 {
 }
 
 // longest is how long a play takes at most, in virtual time: sessions that prove
-// themselves let time pass without end, so a wait in vain would not be noticed.
+// themselves let time pass without end, so a wait that never ends would not be noticed.
 const longest = 2 * time.Hour
 
 func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {

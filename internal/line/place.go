@@ -186,7 +186,7 @@ func (p *Place) noteBlocked() {
 	p.blocked.Store(reason)
 }
 
-// Blocked returns why a call of Wait waits in vain, or has until its context ended:
+// Blocked returns why a call of Wait cannot succeed, or could not until its context ended:
 // one of the nearest two ahead is a node that no session owns. The error is that of
 // Epoch.Blocked, or nil. Blocked may be called while another method runs.
 func (p *Place) Blocked() error {
