@@ -22,7 +22,7 @@ type Op struct {
 // Result is what one Op of a committed transaction came to.
 type Result struct {
 	Path string // of a create: with its sequence number
-	Stat Stat   // of a create or a set
+	Stat Stat   // of a create or a set; of a create among several ops, servers before 3.9 tell only the zxid and the owner
 }
 
 // AnyVersion makes a set, a delete or a check accept whatever version it finds.

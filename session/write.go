@@ -293,6 +293,15 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	return c, list
 }
 
+// made is what is known of an op if the server returns no Stat.
+func (e *Epoch) made(op *Op, zxid Zxid) Result {
+	r := op.resultAt(zxid)
+	if op.create.ephemeral {
+		r.Stat.EphemeralOwner = e.ID()
+	}
+	return r
+}
+
 func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 	root := e.session.root
 	switch r := c.reply.(type) {
@@ -307,7 +316,7 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 			}
 			results[i].Stat = fromWire(&res.Stat)
 			if results[i].Stat.Mzxid == 0 { // servers before 3.9 do not tell it of a create
-				results[i].Stat = ops[i].resultAt(Zxid(c.zxid)).Stat
+				results[i].Stat = e.made(&ops[i], Zxid(c.zxid)).Stat
 			}
 			if res.Path != "" {
 				results[i].Path = root.rel(res.Path)
@@ -315,11 +324,8 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 		}
 		return results, c.result()
 	case *wire.Path: // of create, which tells no Stat
-		made := ops[0].resultAt(Zxid(c.zxid))
+		made := e.made(&ops[0], Zxid(c.zxid))
 		made.Path = root.rel(r.Path)
-		if ops[0].create.ephemeral {
-			made.Stat.EphemeralOwner = e.ID()
-		}
 		return []Result{made}, ops[0].refusal(c.result())
 	case *wire.CreateResponse:
 		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, ops[0].refusal(c.result())
