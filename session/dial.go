@@ -124,11 +124,13 @@ func (l *link) failed(to target, err error) {
 	} else {
 		delete(l.unresolved, to.server)
 	}
-	hopeless := true
+	unresolved := true
 	for _, server := range l.servers {
-		hopeless = hopeless && l.unresolved[server]
+		unresolved = unresolved && l.unresolved[server]
 	}
 	l.mu.Unlock()
+	// Refused credentials end the connection, which must not hide why.
+	hopeless := unresolved || errors.Is(err, ErrAuthFailed)
 	if l.quitting() {
 		return
 	}
