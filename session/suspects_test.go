@@ -221,6 +221,45 @@ func TestReplyThatCannotBeDecoded(t *testing.T) {
 	})
 }
 
+// A reply that cannot be decoded breaks the connection, and the requests that are
+// outstanding behind it are sent again: the failure is that of one request.
+func TestReplyThatCannotBeDecodedFailsNoOtherRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outstanding := make(chan struct{})
+		f := newFake(t, func(n int, c *fakeConn) {
+			c.hello()
+			c.welcome(7, 4000)
+			for {
+				switch h, _, ok := c.request(); {
+				case !ok:
+					return
+				case h.Op == wire.OpGetData:
+					if n == 2 { // with another request behind it
+						close(outstanding)
+						c.request()
+					}
+					c.reply(h.Xid, wire.OK, &wire.Path{Path: "x"}) // too short
+				case h.Op == wire.OpExists:
+					c.reply(h.Xid, wire.OK, &wire.Stat{})
+				default:
+					c.reply(h.Xid, wire.OK, nil)
+				}
+			}
+		})
+		z := openAt(t, "zk1:2181", session.WithDialer(f.DialContext))
+		var reads sync.WaitGroup
+		reads.Go(func() {
+			_, _, err := z.Get(within(t, time.Minute), "/n")
+			wantError(t, err, session.ErrRejected)
+		})
+		<-outstanding
+		if _, ok, err := z.Exists(within(t, time.Minute), "/n"); !ok || err != nil {
+			t.Errorf("the other request: %v, %v", ok, err)
+		}
+		reads.Wait()
+	})
+}
+
 // The loss of a connection and its recovery are in the log at level Info, one line
 // each.
 func TestConnectionLossIsLogged(t *testing.T) {

@@ -363,6 +363,8 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 	if h.Err == wire.OK || c.op == wire.OpMulti && len(body) > 0 {
 		if err := wire.Unmarshal(body, c.reply); err != nil {
 			c.garbled(err)
+			t.link.finish(c, len(frame))
+			return nil, err // rather than c.err, which says of this request alone that it is rejected
 		}
 	}
 	t.link.finish(c, len(frame))
