@@ -491,3 +491,25 @@ func TestDeadlineOfAnExpiredSession(t *testing.T) {
 		}
 	})
 }
+
+// Whoever sees the deadline move because the epoch has ended sees that it has ended.
+// A lease with a stop time relies on it: it would take the deadline for the reason
+// of its loss.
+func TestEndIsKnownWhenTheDeadlineMoves(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t)
+			e := epoch(t, open(t, s))
+			hold(t, e)
+			_, changed := e.Deadline()
+			s.Expire(e.ID())
+			<-changed
+			if err := e.Err(); !errors.Is(err, session.ErrExpired) {
+				t.Errorf("moved, and the epoch's end is %v", err)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}

@@ -93,10 +93,10 @@ func (e *Epoch) end(cause error, abandon bool) {
 		e.over = held
 	}
 	e.finished, e.abandon = true, abandon && e.link.id != 0
+	e.cancel(cause) // before the deadline moves, so that nobody takes that for the cause
 	e.deadlineMoves()
 	e.link.mu.Unlock()
 	e.link.close()
-	e.cancel(cause)
 }
 
 // Hold has the session prove to the leader that it is alive, every quarter of
