@@ -19,7 +19,7 @@ import (
 
 // The tests in this file cut servers off from each other, and so need some of
 // their own. docs/guarantees.md has the figures of ten cuts each.
-var cuts = flag.Int("cuts", 2, "how often to cut, in each of the tests that do")
+var cuts = flag.Int("cuts", 1, "how often to cut, in each of the tests that do")
 
 // slowToNotice is an ensemble whose servers take longer to notice that their
 // peers are gone than a session lives, which is what misleads those who trust

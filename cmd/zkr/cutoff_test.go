@@ -19,7 +19,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-var cuts = flag.Int("cuts", 2, "how often to cut a server off")
+var cuts = flag.Int("cuts", 1, "how often to cut a server off")
 
 // stubborn is the script of a child that ignores TERM.
 const stubborn = `trap "" TERM; echo $$; while :; do sleep 0.1; done`
