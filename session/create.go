@@ -158,7 +158,10 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 				first = opError("create", e.session.root.rel(c.path), err)
 			}
 		}
-		if slices.ContainsFunc(calls, func(c *call) bool { return e.link.abilities.learn(wire.OpCreateContainer, c) }) && kind == wire.OpCreateContainer {
+		for _, c := range calls {
+			e.link.abilities.learn(c)
+		}
+		if kind == wire.OpCreateContainer && e.link.abilities.lacks(kind) {
 			clear(tries)
 			continue
 		}

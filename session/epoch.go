@@ -115,7 +115,7 @@ func (e *Epoch) Hold(ctx context.Context) (release func(), err error) {
 			if _, err := e.exchange(ctx, c); err != nil {
 				return nil, err
 			}
-			if c.err != nil && !c.retryable() {
+			if c.err != nil && !c.retryable() && !(c.op == wire.OpMulti && e.link.abilities.lacks(c.op)) {
 				return nil, c.err
 			}
 			continue
@@ -181,11 +181,19 @@ func (e *Epoch) wake() {
 	}
 }
 
-// probe is the cheapest transaction: it changes nothing and needs no rights,
-// for a refusal has passed through the quorum as well.
+// probe is the cheapest write: it changes nothing and needs no rights, for a refusal
+// has passed through the quorum as well. It is a transaction or, where the servers
+// refuse those, the create of a node that cannot be created.
 func (e *Epoch) probe() *call {
-	root := wire.MultiOp{Op: wire.OpCheck, Body: &wire.PathVersion{Path: "/", Version: -1}}
-	c := newCall(wire.OpMulti, "/", &wire.MultiRequest{Ops: []wire.MultiOp{root}}, &wire.MultiResponse{})
+	c := e.harmless(wire.OpMulti)
+	c.onReply = func(c *call) {
+		if e.link.abilities.learn(c); e.link.abilities.lacks(c.op) {
+			*c.attempts = attempts{} // the next probe is another request
+		}
+	}
+	if e.link.abilities.lacks(wire.OpMulti) {
+		c = e.harmless(wire.OpCreate)
+	}
 	c.attempts = &e.link.probeAttempts
 	return c
 }

@@ -42,7 +42,8 @@ var (
 	ErrNoOwner = errors.New("session: no session owns the node")
 	// ErrOwned says that Break was called for a node that a session owns.
 	ErrOwned = errors.New("session: a session owns the node")
-	// ErrUnsupported says that the server does not know the operation.
+	// ErrUnsupported says that the server does not know an operation that has no
+	// replacement, or is set not to allow it. The error names it.
 	ErrUnsupported = errors.New("session: not supported by the server")
 
 	// ErrRejected says that the server has not served the request although it was sent

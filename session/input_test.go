@@ -123,6 +123,10 @@ func TestBadInputIsNotSent(t *testing.T) {
 			_, _, err := z.Create(ctx, "/a", nil, session.TTL(-1))
 			return err
 		}, `session: create /a: invalid argument: TTL`},
+		{"TTL over the servers' limit", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
+			_, _, err := z.Create(ctx, "/a", nil, session.TTL(1<<40*time.Millisecond))
+			return err
+		}, `session: create /a: invalid argument: TTL`},
 		{"nodes", func(ctx context.Context, _ *session.Session, e *session.Epoch) error {
 			_, err := e.Nodes(ctx, "/a", "b")
 			return err

@@ -25,7 +25,7 @@ type link struct {
 	tasks   *sync.WaitGroup
 	watches *watches
 
-	abilities abilities
+	abilities *abilities // of the session
 	// Histories of requests that are sent again by more than one caller.
 	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
 
@@ -59,7 +59,7 @@ type link struct {
 
 func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
 	l := &link{
-		opts: e.session.opts, servers: e.session.servers, epoch: e, tasks: tasks,
+		opts: e.session.opts, servers: e.session.servers, epoch: e, tasks: tasks, abilities: &e.session.abilities,
 		quit:       make(chan struct{}),
 		farewell:   make(chan struct{}),
 		round:      newRound(e.session.opts, e.session.servers),

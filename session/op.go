@@ -92,7 +92,8 @@ func Sequential() CreateOption { return func(c *createSpec) { c.sequential = tru
 func Container() CreateOption { return func(c *createSpec) { c.container = true } }
 
 // TTL makes a node that the server removes once it has had no child and no
-// change for d. Servers must be told to allow it (extendedTypesEnabled).
+// change for d, from a millisecond to 34 years. Servers must be told to allow it
+// (extendedTypesEnabled); otherwise the error is ErrUnsupported.
 func TTL(d time.Duration) CreateOption { return func(c *createSpec) { c.ttl = d } }
 
 // ACLs sets the node's access control list.
@@ -161,11 +162,14 @@ func (op *Op) check(s *Session) error {
 	if c.ephemeral && (c.container || c.ttl != 0) || c.container && (c.ttl != 0 || c.sequential) {
 		return fmt.Errorf("%w: kinds of node that exclude each other", ErrInvalid)
 	}
-	if c.ttl < 0 || c.ttl > 0 && c.ttl < time.Millisecond {
-		return fmt.Errorf("%w: TTL %v", ErrInvalid, c.ttl)
+	if c.ttl < 0 || c.ttl > 0 && c.ttl < time.Millisecond || c.ttl > longestTTL {
+		return fmt.Errorf("%w: TTL %v, and it may be from 1ms to %v", ErrInvalid, c.ttl, longestTTL)
 	}
 	return nil
 }
+
+// longestTTL is what a server takes: 40 bits of milliseconds, some 34 years.
+const longestTTL = (1<<40 - 1) * time.Millisecond
 
 // recordAs is record for a request of the given kind; see abilities.form.
 func (op Op) recordAs(kind wire.Op, s *Session) wire.Record {

@@ -235,15 +235,13 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 			return w, nil
 		}
 		w.Close()
-		switch {
-		case err == nil && e.link.abilities.learn(wire.OpSetWatches, c):
-			continue
-		case !sent:
+		if !sent {
 			e.link.watches.disarm(w)
+		}
+		if err != nil {
 			return nil, opError(op, path, err)
-		case err != nil:
-			return nil, opError(op, path, err)
-		case !c.retryable():
+		}
+		if e.link.abilities.learn(c); !c.retryable() && !e.link.abilities.lacks(c.op) {
 			return nil, opError(op, path, c.result())
 		}
 		e.breathe(ctx, c)
@@ -256,7 +254,7 @@ func (e *Epoch) listChildrenSince(ctx context.Context, path string, since Zxid) 
 	_, st, w, err := e.WatchChildren(ctx, path)
 	switch {
 	case errors.Is(err, ErrNoNode):
-		w = &Watch{all: e.link.watches, fired: make(chan struct{})}
+		w = &Watch{all: e.link.watches, fired: make(chan struct{}), event: wire.EventDeleted}
 		close(w.fired)
 		return w, nil
 	case err != nil:

@@ -15,14 +15,15 @@ import (
 // after an expiry opens a new one, under a higher epoch. It is safe for
 // concurrent use; share one per process and ensemble.
 type Session struct {
-	opts    *options
-	servers []string
-	root    chroot
-	history *history
-	ctx     context.Context // ends when Close has done what it could
-	cancel  context.CancelFunc
-	tasks   sync.WaitGroup // every goroutine of the session
-	creates keyedLock      // see Epoch.Create
+	opts      *options
+	servers   []string
+	root      chroot
+	history   *history
+	ctx       context.Context // ends when Close has done what it could
+	cancel    context.CancelFunc
+	tasks     sync.WaitGroup // every goroutine of the session
+	creates   keyedLock      // see Epoch.Create
+	abilities abilities
 
 	ownerless sync.Map // the czxids of nodes that Epoch.Blocked has reported, by path
 
@@ -58,9 +59,10 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 	}
 	s := &Session{
 		opts: o, servers: servers, root: root + chroot(o.root),
-		history: newHistory(Status{State: Connecting, Epoch: 1}),
-		creates: keyedLock{held: make(map[string]chan struct{})},
-		closed:  make(chan struct{}),
+		history:   newHistory(Status{State: Connecting, Epoch: 1}),
+		creates:   keyedLock{held: make(map[string]chan struct{})},
+		abilities: abilities{asking: keyedLock{held: make(map[string]chan struct{})}},
+		closed:    make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.renew(1)

@@ -48,6 +48,9 @@ func (c *call) result() error {
 	if c.err != nil {
 		return c.err
 	}
+	if c.unsupported() || c.op == wire.OpCreateTTL && c.code == wire.CodeBadArguments {
+		return fmt.Errorf("%w: %v", ErrUnsupported, c.op)
+	}
 	return codeToError(c.code)
 }
 

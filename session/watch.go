@@ -212,7 +212,7 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 		}
 		c := newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
 		c.attempts = &ws.link.removeAttempts
-		c.onReply = func(c *call) { ws.link.abilities.learn(c.op, c) }
+		c.onReply = ws.link.abilities.learn
 		t.send(c)
 	}
 }
@@ -250,8 +250,9 @@ func (ws *watches) fireKey(key watchKey, event int32) {
 // sum of both, has stopped at 2147483647. Removals move Pzxid in any case.
 func uncounted(cversion, children int32) bool { return cversion+children == -2 }
 
-// rearmLimit keeps one setWatches far below the server's limit of a request.
-const rearmLimit = 128 << 10
+// rearmLimit keeps one setWatches so short that a server that rejects it does not know
+// the operation.
+const rearmLimit = surelyTaken - 4<<10
 
 // rearm has a new connection hold the watches of the old one. The server tells at
 // once of those that fired since zxid. If the servers do not know setWatches, all
@@ -299,9 +300,9 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 func (ws *watches) rearmed(c *call) {
 	switch {
 	case c.err != nil: // rearm is called for the next connection
-		ws.link.abilities.learn(wire.OpSetWatches, c)
+		ws.link.abilities.learn(c)
 	case c.code != wire.OK && !c.retryable():
-		ws.link.abilities.learn(wire.OpSetWatches, c)
+		ws.link.abilities.learn(c)
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		ws.fireAll()

@@ -254,7 +254,7 @@ func TestManyWatchesAreSetAgain(t *testing.T) {
 		s.ResetRequests()
 		cutAll(t, s)
 		await(t, timeout, "watching again", func() bool { return len(s.Watches()) == len(paths) })
-		if n := count(s, "setWatches"); n < 4 || n > 8 {
+		if n := count(s, "setWatches"); n < 4 || n > 12 {
 			t.Errorf("%d requests", n)
 		}
 		for _, w := range watches {

@@ -173,6 +173,9 @@ type resolver func(ctx context.Context, ops []Op, before int64) (results []Resul
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
 	var tries, listTries attempts
 	for {
+		if err := e.link.abilities.unsupported(ops); err != nil {
+			return nil, err
+		}
 		before := e.link.lastZxid.Load()
 		c, list := e.commitCalls(ops)
 		c.attempts = &tries
@@ -196,9 +199,14 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			return nil, err
 		case err != nil:
 			return nil, unknown(err)
-		case c.err == nil && e.replace(ops, c):
-			tries = attempts{}
 		case c.err == nil && !c.retryable():
+			switch learned, err := e.learnOf(settle, ops, c); {
+			case err != nil:
+				return nil, err
+			case learned:
+				tries = attempts{}
+				continue
+			}
 			results, err := e.commitResults(ops, c)
 			if err == nil && list != nil {
 				err = e.siblings(settle, ops[0], list, results[0])
@@ -214,36 +222,27 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 				stop = context.AfterFunc(ctx, doubt)
 			}
 			results, done, err := resolve(settle, ops, before)
+			learned, asking := false, error(nil)
+			if !done && (err != nil || !c.retryable()) {
+				learned, asking = e.learnOf(settle, ops, c)
+			}
 			stop()
 			switch {
 			case done: // whatever broke the connection, it was not this request
 				return results, err
-			case !c.retryable() && err != nil:
-				return nil, fmt.Errorf("%w: %w", err, c.err)
-			case e.replace(ops, c):
+			case learned: // what the servers refuse they have not done, even if the tree cannot tell
 				tries = attempts{}
-			case !c.retryable() && ops[0].kind == wire.OpCreateTTL && c.size <= surelyTaken:
-				return nil, fmt.Errorf("%w: %v: %w", ErrUnsupported, c.op, c.err)
-			case !c.retryable():
-				return nil, c.err
+			case err != nil && asking != nil:
+				return nil, fmt.Errorf("%w: %w", err, asking)
+			case err != nil && !c.retryable():
+				return nil, fmt.Errorf("%w: %w", err, c.err)
 			case err != nil:
 				return nil, err
+			case !c.retryable():
+				return nil, c.err
 			}
 		}
 	}
-}
-
-// replace reports whether the outcome of c, which carries ops, says that the servers
-// do not know one of the kinds of ops, and that ops can be sent in another form.
-func (e *Epoch) replace(ops []Op, c *call) bool {
-	a := &e.link.abilities
-	for i := range ops {
-		kind := a.form(&ops[i])
-		if (kind == wire.OpCreate2 || kind == wire.OpCreateContainer) && a.learn(kind, c) {
-			return true
-		}
-	}
-	return false
 }
 
 // settled waits for calls that have been sent.
