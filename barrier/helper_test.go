@@ -116,7 +116,7 @@ func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
 			}
 		}
 	}
-	if n := target.Watches(t); n != 0 {
+	if n := target.WatchesLeft(t); n != 0 {
 		t.Errorf("%d watches are left", n)
 	}
 	receipts, _, err := ss[0].Children(t.Context(), session.DefaultReceipts)

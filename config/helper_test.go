@@ -137,7 +137,7 @@ func noWatches(t testing.TB, target *zktest.Target, s *session.Session) {
 			t.Fatal(err)
 		}
 	}
-	if n := target.Watches(t); n != 0 {
+	if n := target.WatchesLeft(t); n != 0 {
 		t.Errorf("%d watches are left", n)
 	}
 }

@@ -156,7 +156,7 @@ func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
 	// Whoever has just lost a term may still be looking at its node.
 	poll, patience := time.NewTicker(10*time.Millisecond), time.After(time.Minute)
 	defer poll.Stop()
-	for n := target.Watches(t); n != 0; n = target.Watches(t) {
+	for n := target.WatchesLeft(t); n != 0; n = target.WatchesLeft(t) {
 		select {
 		case <-poll.C:
 		case <-patience:

@@ -181,7 +181,7 @@ func TestObserveEndsWithItsContext(t *testing.T) {
 				t.Fatal(err)
 			}
 			own := map[bool]int{true: 0, false: 1}[vacant] // of the leader on its own node
-			if n := target.Watches(t); n > own {
+			if n := target.WatchesLeft(t); n > own {
 				t.Errorf("%d watches are left", n)
 			}
 		}

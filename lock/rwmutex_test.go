@@ -386,7 +386,7 @@ func nothingLeft(t testing.TB, target *zktest.Target, s *session.Session) {
 			t.Fatal(err)
 		}
 	}
-	if n := target.Watches(t); n != 0 {
+	if n := target.WatchesLeft(t); n != 0 {
 		t.Errorf("%d watches are left", n)
 	}
 	if n := target.Ephemerals(t); n != 0 {

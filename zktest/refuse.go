@@ -33,8 +33,11 @@ func WithRefused(how Refusal, ops ...string) Option {
 // years: create2, removeWatches, createContainer, createTTL, multiRead, setWatches,
 // setWatches2 and addWatch. It closes the connection on each of them.
 func WithOldKeeper() Option {
-	return WithRefused(RefuseByClosing, "create2", "removeWatches", "createContainer", "createTTL",
-		"multiRead", "setWatches", "setWatches2", "addWatch")
+	return WithRefused(RefuseByClosing, oldKeeperLacks...)
+}
+
+var oldKeeperLacks = []string{
+	"create2", "removeWatches", "createContainer", "createTTL", "multiRead", "setWatches", "setWatches2", "addWatch",
 }
 
 // checkRefused reports a name that is no operation.

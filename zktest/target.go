@@ -28,7 +28,8 @@ const targetTimeout = 2 * time.Minute
 //   - lagging: a new in-process ensemble, on which every session has a [Follower]
 //     of its own that is 20 ms late with the transactions of others: what another
 //     session has just written is not there yet without a sync;
-//   - oldkeeper: a new in-process server that refuses what WithOldKeeper says;
+//   - oldkeeper: a new in-process server that refuses what WithOldKeeper says, by
+//     replying with -8, so that the connections of a test do not break;
 //   - ensemble: three real servers, which the tests of one process share;
 //   - HOST:PORT, or several with commas: servers that are there already.
 //
@@ -69,7 +70,7 @@ func Open(t testing.TB) *Target {
 			target.lag = laggingBehind
 		}
 	case oldKeeper:
-		target.Kind, target.Server = Embedded, New(t, WithOldKeeper())
+		target.Kind, target.Server = Embedded, New(t, WithRefused(RefuseBadArguments, oldKeeperLacks...))
 		target.hosts = target.Server.Addr()
 	case RealEnsemble:
 		c, err := sharedEnsemble(ctx)
@@ -125,6 +126,11 @@ func (t *Target) Ephemerals(tb testing.TB) int {
 	return n
 }
 
+// oldKeeper reports whether the target is an old Keeper.
+func (t *Target) oldKeeper() bool {
+	return t.Server != nil && t.Server.opts.refused["removeWatches"] != 0
+}
+
 // Watches returns how many watches sessions have below the root. Servers other
 // than embedded ones have to answer the four-letter word wchp, which is off by
 // default.
@@ -161,6 +167,16 @@ func (t *Target) Watches(tb testing.TB) int {
 		}
 	}
 	return n
+}
+
+// WatchesLeft is Watches for the end of a test, when nobody waits any more. On an old
+// Keeper, where no session can give up a watch, it returns 0.
+func (t *Target) WatchesLeft(tb testing.TB) int {
+	tb.Helper()
+	if t.oldKeeper() {
+		return 0
+	}
+	return t.Watches(tb)
 }
 
 // countWatches counts in an answer to wchp: a line per path, and below it an

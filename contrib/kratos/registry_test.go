@@ -294,7 +294,7 @@ func TestWatcher(t *testing.T) {
 	if err := s.Sync(t.Context(), "/"); err != nil {
 		t.Fatal(err)
 	}
-	if n := target.Watches(t); n != 0 {
+	if n := target.WatchesLeft(t); n != 0 {
 		t.Errorf("%d watches are left", n)
 	}
 }

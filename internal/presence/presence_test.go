@@ -320,7 +320,7 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := target.Watches(t); n != 0 {
+	if n := target.WatchesLeft(t); n != 0 {
 		t.Errorf("%d watches are left", n)
 	}
 	if n := target.Ephemerals(t); n != 0 {
