@@ -48,8 +48,8 @@ func (c *call) garbled(reason error) {
 }
 
 // closedByServer tells whether a connection that broke for this reason was
-// closed, rather than silent for too long or closed by the session.
+// closed for no known reason, rather than silent for too long or closed by the session.
 func closedByServer(reason error) bool {
 	var n net.Error
-	return !errors.Is(reason, net.ErrClosed) && !(errors.As(reason, &n) && n.Timeout())
+	return !errors.Is(reason, net.ErrClosed) && !errors.Is(reason, errOperationRefused) && !(errors.As(reason, &n) && n.Timeout())
 }

@@ -80,7 +80,6 @@ type transport struct {
 	alone     *call   // the suspect among pending, which then has no other
 	pinged    bool    // to see whether the connection is served at all
 	answers   bool    // something has been answered since the handshake
-	refused   bool    // an operation was, upon which servers close the connection
 	written   int     // how many of pending have been handed to the connection
 	nextXid   int32
 	opened    bool      // the handshake is over
@@ -358,23 +357,27 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 		return nil, err
 	}
 	c.zxid, c.code = h.Zxid, h.Err
-	if c.unsupported() {
-		t.mu.Lock()
-		t.refused = true
-		t.mu.Unlock()
-	}
+	var broken error
 	if h.Err == wire.OK || c.op == wire.OpMulti && len(body) > 0 {
-		if err := wire.Unmarshal(body, c.reply); err != nil {
-			c.garbled(err)
-			t.link.finish(c, len(frame))
-			return nil, err // rather than c.err, which says of this request alone that it is rejected
+		if broken = wire.Unmarshal(body, c.reply); broken != nil {
+			c.garbled(broken)
 		}
 	}
-	t.link.finish(c, len(frame))
-	if h.Err == wire.CodeSASLRequired { // the server does not look at what has been sent behind it
-		return nil, errAuthRequired
+	switch {
+	case broken != nil:
+	case h.Err == wire.CodeSASLRequired: // the server does not look at what has been sent behind it
+		broken = errAuthRequired
+	case c.refused() && c.unsupported() && c.op != wire.OpCreateTTL:
+		broken = errOperationRefused
 	}
-	return nil, c.err
+	if broken != nil {
+		t.fail(broken) // first, so that c is not sent again over this connection
+	}
+	t.link.finish(c, len(frame))
+	if broken == nil {
+		broken = c.err // of auth alone
+	}
+	return nil, broken
 }
 
 // answered takes the call with this xid, which must be the oldest, since
@@ -411,7 +414,7 @@ func (t *transport) end(reason error) {
 	t.mu.Lock()
 	t.reason = reason
 	pending, written, waiting, alone := t.pending, t.written, t.waiting, t.alone
-	suspicious := closedByServer(reason) && !t.refused
+	suspicious := closedByServer(reason)
 	t.pending, t.queue, t.waiting = nil, nil, nil
 	close(t.broken)
 	t.mu.Unlock()
@@ -434,5 +437,10 @@ func (t *transport) isBroken() bool {
 	defer t.mu.Unlock()
 	return t.reason != nil
 }
+
+// errOperationRefused is why a connection has broken on which the server does not know
+// an operation: it replies, reads no further and closes the connection. To a create with
+// a TTL it replies in this way, and serves on, if it is set not to allow it.
+var errOperationRefused = errors.New("session: the server does not know an operation, and closes the connection")
 
 var errConnectionLost = errors.New("session: connection lost")
