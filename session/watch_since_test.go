@@ -124,7 +124,7 @@ func TestWatchChildrenSinceFaults(t *testing.T) {
 			w := watchSince(t, z, "/n", since)
 			remove()
 			create(t, other, "/n/a", "")
-			if err := z.Ready(t.Context()); err != nil {
+			if err := z.Sync(t.Context(), "/"); err != nil { // over the next connection, if this one is being cut
 				t.Fatal(err)
 			}
 			if !hasFired(w) {
