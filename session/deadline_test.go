@@ -492,9 +492,8 @@ func TestDeadlineOfAnExpiredSession(t *testing.T) {
 	})
 }
 
-// Whoever sees the deadline move because the epoch has ended sees that it has ended.
-// A lease with a stop time relies on it: it would take the deadline for the reason
-// of its loss.
+// When the deadline moves because the epoch has ended, Err is already set. A lease with
+// a stop time needs that: otherwise it gives the deadline as the reason of its loss.
 func TestEndIsKnownWhenTheDeadlineMoves(t *testing.T) {
 	for range 300 {
 		synctest.Test(t, func(t *testing.T) {
