@@ -66,7 +66,7 @@ func (b *Barrier) commit(ctx context.Context, verb string, op session.Op) error 
 		if err != nil {
 			return &session.OpError{Op: verb, Path: b.path, Err: err}
 		}
-		_, err = e.Undertake(ctx, nil, op)
+		_, err = e.TxnDetached(ctx, nil, op)
 		if !errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrUnknown) {
 			return err
 		}
@@ -115,7 +115,7 @@ func (b *Barrier) Wait(ctx context.Context) error {
 
 type waiter struct {
 	*Barrier
-	up session.Zxid // the node that is waited for, by its czxid; 0 before the first look
+	czxid session.Zxid // the node that is waited for, by its czxid; 0 before the first look
 }
 
 // wait waits within an epoch.
@@ -133,11 +133,11 @@ func (w *waiter) wait(ctx context.Context, e *session.Epoch) error {
 			return nil
 		case n.Err != nil:
 			return n.Err
-		case w.up != 0 && w.up != n.Stat.Czxid: // lowered and raised again, unnoticed
+		case w.czxid != 0 && w.czxid != n.Stat.Czxid: // lowered and raised again, unnoticed
 			n.Watch.Close()
 			return nil
 		default:
-			w.up = n.Stat.Czxid
+			w.czxid = n.Stat.Czxid
 			if err := await(ctx, e, n.Watch, "wait at", w.path); err != nil {
 				return err
 			}

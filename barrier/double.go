@@ -13,12 +13,12 @@ import (
 // many goroutines, and again for round after round; each Enter is a member of its
 // own, also within a process.
 type Double struct {
-	session *session.Session
-	path    string
-	n       int
-	layout  Layout
-	data    []byte
-	terms   lease.Terms
+	session  *session.Session
+	path     string
+	n        int
+	layout   Layout
+	data     []byte
+	behavior lease.Behavior
 }
 
 // NewDouble names the double barrier at path, for n members. All who use it must
@@ -35,7 +35,7 @@ func NewDouble(s *session.Session, path string, n int, opts ...Option) *Double {
 	o := newOptions(opts)
 	return &Double{
 		session: s, path: path, n: n, layout: o.layout, data: []byte(o.id),
-		terms: lease.Terms{Lost: ErrLost, Released: ErrLeft, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
+		behavior: lease.Behavior{Lost: ErrLost, Released: ErrLeft, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
 	}
 }
 
@@ -72,16 +72,16 @@ func (d *Double) Enter(ctx context.Context) (*Entry, error) {
 		if err != nil {
 			return nil, d.failed(err)
 		}
-		m := d.member(e)
+		m := d.newMember(e)
 		err = m.enter(ctx)
 		if err != nil {
-			err = m.conclude(ctx, err)
+			err = m.abort(ctx, err)
 		}
 		if err == nil {
 			return m.entry(ctx), nil
 		}
-		m.release()
-		if !errors.Is(err, errAgain) {
+		m.stopWatching()
+		if !errors.Is(err, errReenter) {
 			return nil, err
 		}
 	}
@@ -106,7 +106,7 @@ func (d *Double) check() error {
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel() // nothing is sent
-	if _, err := d.session.Txn(ended, d.begin(names, 0)...); errors.Is(err, session.ErrInvalid) {
+	if _, err := d.session.Txn(ended, d.beginOps(names, 0)...); errors.Is(err, session.ErrInvalid) {
 		return d.failed(fmt.Errorf("%w: no transaction can be about %d members", session.ErrInvalid, d.n))
 	}
 	return nil

@@ -114,7 +114,7 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 			blocked := ep.Blocked(n.Path, n.Stat)
 			if err := await(ctx, ep, n.Watch, "leave", e.double.path); err != nil {
 				if blocked != nil && ctx.Err() != nil {
-					err = e.failed(lease.Because(ctx, blocked))
+					err = e.failed(lease.WithReason(ctx, blocked))
 				}
 				return err
 			}
@@ -127,7 +127,7 @@ func (e *Entry) end(ctx context.Context, ep *session.Epoch, children []string) (
 	if !slices.Contains(children, e.double.layout.ready()) {
 		return true, nil
 	}
-	_, err = ep.Txn(ctx, e.double.sweep(e.round.version)...)
+	_, err = ep.Txn(ctx, e.double.cleanUpOps(e.round.version)...)
 	if errors.Is(err, session.ErrUnknown) && ctx.Err() == nil && ep.Err() == nil {
 		return false, nil
 	}

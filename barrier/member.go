@@ -13,12 +13,12 @@ import (
 // member is one Enter in one epoch: a node, and what is known of the others.
 type member struct {
 	*Double
-	epoch *session.Epoch
-	name  string
-	own   string       // the path of its node
-	czxid session.Zxid // of its node, once there is one
-	sent  bool         // there may be one
-	hold  func()
+	epoch       *session.Epoch
+	name        string
+	own         string       // the path of its node
+	czxid       session.Zxid // of its node, once there is one
+	mayExist    bool         // there may be one
+	stopProving func()
 
 	// base is the barrier's path as it was when no round had begun with this
 	// member. It is watched.
@@ -28,8 +28,8 @@ type member struct {
 	blocked error // what Epoch.Blocked says of a member of the round before that has not left
 
 	ownWatch, readyWatch *session.Watch // set before it waits
-	open                 bool           // ready was there when its watch was set
-	opened               bool           // ready has come while it waited, and with it no record of a round
+	readySeen            bool           // ready was there when its watch was set
+	readyAppeared        bool           // ready has come while it waited, and with it no record of a round
 
 	round *round // that has begun with this member
 }
@@ -37,21 +37,21 @@ type member struct {
 // errGone says that somebody has removed the own node.
 var errGone = errors.New("barrier: own node removed")
 
-func (d *Double) member(e *session.Epoch) *member {
+func (d *Double) newMember(e *session.Epoch) *member {
 	name := d.layout.name()
 	return &member{Double: d, epoch: e, name: name, own: d.node(name)}
 }
 
 // enter returns nil when a round has begun with the member.
 func (m *member) enter(ctx context.Context) error {
-	if err := m.epoch.CheckStopTime(m.path, m.terms.StopTime); err != nil {
+	if err := m.epoch.CheckStopTime(m.path, m.behavior.StopTime); err != nil {
 		return err
 	}
 	if err := m.join(ctx); err != nil {
 		return err
 	}
 	for {
-		switch v, err := m.judge(ctx); {
+		switch v, err := m.decide(ctx); {
 		case err != nil:
 			return err
 		case v == begun:
@@ -61,7 +61,7 @@ func (m *member) enter(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := m.look(ctx); err != nil {
+		if err := m.refresh(ctx); err != nil {
 			return err
 		}
 		if m.round != nil {
@@ -83,17 +83,17 @@ func (m *member) join(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		m.sent = true
+		m.mayExist = true
 		r, err := m.epoch.Txn(ctx, session.OpCreate(m.own, m.data, session.Ephemeral(), session.Unique(), session.Siblings(&m.children)))
 		if err == nil {
 			m.czxid = r[0].Stat.Czxid
-			if m.hold, err = m.epoch.HoldFor(ctx, m.terms.StopTime); err != nil {
+			if m.stopProving, err = m.epoch.KeepProvingFor(ctx, m.behavior.StopTime); err != nil {
 				return err
 			}
-			return m.epoch.AwaitStopTime(ctx, m.terms.StopTime)
+			return m.epoch.AwaitStopTime(ctx, m.behavior.StopTime)
 		}
-		m.sent = errors.Is(err, session.ErrUnknown)
-		if !errors.Is(err, session.ErrNoNode) || m.sent {
+		m.mayExist = errors.Is(err, session.ErrUnknown)
+		if !errors.Is(err, session.ErrNoNode) || m.mayExist {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (m *member) wait(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.readyWatch, m.open = w, exists
+		m.readyWatch, m.readySeen = w, exists
 		if exists != slices.Contains(m.children, m.layout.ready()) {
 			return nil
 		}
@@ -145,13 +145,13 @@ func (m *member) wait(ctx context.Context) error {
 	return nil
 }
 
-// look sees how things are now. As long as the own node is there, and the latest
+// refresh sees how things are now. As long as the own node is there, and the latest
 // round is not one with this member, none has been: no round begins before all
 // members of the one before have gone.
-func (m *member) look(ctx context.Context) error {
+func (m *member) refresh(ctx context.Context) error {
 	came := false
 	if m.readyWatch != nil && fired(m.readyWatch) {
-		came, m.readyWatch = !m.open, nil
+		came, m.readyWatch = !m.readySeen, nil
 	}
 	nodes, err := m.epoch.WatchNodes(ctx, m.path, m.own)
 	if err != nil {
@@ -167,7 +167,7 @@ func (m *member) look(ctx context.Context) error {
 		}
 		return cmp.Or(own.Err, base.Err)
 	}
-	m.opened = (came || m.opened) && base.Stat.Version == m.base.Stat.Version
+	m.readyAppeared = (came || m.readyAppeared) && base.Stat.Version == m.base.Stat.Version
 	unwatch(m.base.Watch)
 	m.base = base
 	if m.round = m.roundIn(base); m.round != nil {
@@ -186,22 +186,22 @@ func (m *member) roundIn(path session.Node) *round {
 	return &round{path.Stat.Mzxid, path.Stat.Mzxid, path.Stat.Version, members}
 }
 
-// release gives up what the member holds, but for its node.
-func (m *member) release() {
+// stopWatching gives up what the member holds, but for its node.
+func (m *member) stopWatching() {
 	unwatch(m.base.Watch)
 	unwatch(m.ownWatch)
 	unwatch(m.readyWatch)
-	if m.hold != nil {
-		m.hold()
+	if m.stopProving != nil {
+		m.stopProving()
 	}
 }
 
 // entry makes a member of a round that has begun.
 func (m *member) entry(ctx context.Context) *Entry {
-	c := lease.Claim{Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Own: m.ownWatch, Hold: m.hold}
-	l := lease.Begin(ctx, c, m.terms)
-	m.ownWatch, m.hold = nil, nil
-	m.release()
+	c := lease.Acquired{Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Watch: m.ownWatch, StopProving: m.stopProving}
+	l := lease.Begin(ctx, c, m.behavior)
+	m.ownWatch, m.stopProving = nil, nil
+	m.stopWatching()
 	return &Entry{double: m.Double, l: l, round: *m.round}
 }
 

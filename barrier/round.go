@@ -31,12 +31,12 @@ func recorded(data []byte) []string {
 	return strings.Split(names, "\n")
 }
 
-// begin is the transaction with which a round begins. It succeeds only if all
+// beginOps is the transaction with which a round begins. It succeeds only if all
 // members are there, no other round has begun since the path had the given
 // version, and there is no ready. That is ephemeral, so that it does not outlive
 // everybody; it is for those who wait for it, and nobody is in a round because of
 // it alone.
-func (d *Double) begin(names []string, version int32) []session.Op {
+func (d *Double) beginOps(names []string, version int32) []session.Op {
 	ops := make([]session.Op, 0, len(names)+2)
 	ops = append(ops, session.OpSet(d.path, record(names), version))
 	for _, name := range names {
@@ -45,8 +45,8 @@ func (d *Double) begin(names []string, version int32) []session.Op {
 	return append(ops, session.OpCreate(d.ready(), d.data, session.Ephemeral()))
 }
 
-// sweep is the transaction that removes the ready of a round whose members have
+// cleanUpOps is the transaction that removes the ready of a round whose members have
 // all left, unless another has begun since the path had the given version.
-func (d *Double) sweep(version int32) []session.Op {
+func (d *Double) cleanUpOps(version int32) []session.Op {
 	return []session.Op{session.OpCheck(d.path, version), session.OpDelete(d.ready(), session.AnyVersion)}
 }

@@ -20,9 +20,9 @@ var (
 	ErrStale = view.ErrStale
 )
 
-// both is the error of what is wrong with a value beside the reason why there may be
+// joinStale is the error of what is wrong with a value beside the reason why there may be
 // later ones. A view knows of some of the former, too.
-func both(wrong, stale error) error {
+func joinStale(wrong, stale error) error {
 	switch {
 	case wrong == nil:
 		return stale

@@ -32,9 +32,9 @@ type treeState[T any] struct {
 
 // leaf is what is known of one key.
 type leaf[T any] struct {
-	good    Snapshot[T] // the last good one; its Zxid is 0 if there has been none
-	seen    view.Node   // as it was last seen, good or bad
-	verdict error       // on that
+	good Snapshot[T] // the last good one; its Zxid is 0 if there has been none
+	seen view.Node   // as it was last seen, good or bad
+	err  error       // on that
 }
 
 // OpenTree begins to follow all values below path and waits until it has read them,
@@ -79,7 +79,7 @@ func (t *Tree[T]) run(last *view.Snapshot) {
 func (t *Tree[T]) decode(snap *view.Snapshot) View[T] {
 	directories := make(map[string]bool)
 	for i := range snap.Nodes {
-		directories[above(snap.Nodes[i].Path)] = true
+		directories[parentOf(snap.Nodes[i].Path)] = true
 	}
 	v := View[T]{Errors: make(map[string]error)}
 	leaves := make(map[string]leaf[T], len(snap.Nodes))
@@ -89,8 +89,8 @@ func (t *Tree[T]) decode(snap *view.Snapshot) View[T] {
 		switch {
 		case n.Err != nil:
 			v.Errors[n.Path] = n.Err
-		case ok && l.verdict != nil:
-			v.Errors[n.Path] = l.verdict
+		case ok && l.err != nil:
+			v.Errors[n.Path] = l.err
 		}
 		if ok {
 			leaves[n.Path] = l
@@ -114,24 +114,24 @@ func (t *Tree[T]) leaf(n *view.Node, directory bool) (l leaf[T], ok bool) {
 	case len(n.Data) == 0 && directory:
 		return l, false
 	}
-	good, err := t.cell(n.Path).decode(n.Data, n.Stat)
+	good, err := t.node(n.Path).decode(n.Data, n.Stat)
 	if err != nil && len(n.Data) == 0 && l.good.Zxid == 0 {
 		return l, false
 	}
-	if l.seen, l.verdict = *n, err; err == nil {
+	if l.seen, l.err = *n, err; err == nil {
 		l.good = good
 	}
 	return l, true
 }
 
-// above is the path of the node above, relative to the tree.
-func above(path string) string {
+// parentOf is the path of the node above, relative to the tree.
+func parentOf(path string) string {
 	parent, _ := session.Split("/" + path)
 	return parent[1:]
 }
 
-func (t *Tree[T]) cell(key string) cell[T] {
-	return cell[T]{t.session, session.Join(t.path, key), t.codec}
+func (t *Tree[T]) node(key string) node[T] {
+	return node[T]{t.session, session.Join(t.path, key), t.codec}
 }
 
 // Load returns the latest view. It is one atomic load, for the path of every request.
@@ -146,7 +146,7 @@ func (t *Tree[T]) Err() error {
 	if st.end != nil {
 		return st.end
 	}
-	return both(st.err(), t.view.Err())
+	return joinStale(st.err(), t.view.Err())
 }
 
 // Changed returns a channel that is closed when there is a new view, for select
@@ -187,14 +187,14 @@ func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
 // Put is the function Put for the value of a key. Load shows it as soon as a server
 // has told of it.
 func (t *Tree[T]) Put(ctx context.Context, key string, value T, version int32) (Snapshot[T], error) {
-	w, err := t.cell(key).put(ctx, value, version)
+	w, err := t.node(key).put(ctx, value, version)
 	return w.Snapshot, err
 }
 
 // Update is the function Update for the value of a key. Load shows it as soon as a
 // server has told of it.
 func (t *Tree[T]) Update(ctx context.Context, key string, fn func(T) (T, error)) (Snapshot[T], error) {
-	w, err := t.cell(key).update(ctx, func() T { var zero T; return zero }, fn)
+	w, err := t.node(key).update(ctx, func() T { var zero T; return zero }, fn)
 	return w.Snapshot, err
 }
 
@@ -202,7 +202,7 @@ func (t *Tree[T]) Update(ctx context.Context, key string, fn func(T) (T, error))
 // version is session.AnyVersion. A nil error says that this call deleted it. Replies
 // that are lost are looked up, as with Put.
 func (t *Tree[T]) Delete(ctx context.Context, key string, version int32) error {
-	c := t.cell(key)
+	c := t.node(key)
 	_, _, err := c.commit(ctx, "delete", session.OpDelete(c.path, version))
 	return err
 }

@@ -16,7 +16,7 @@ import (
 // Value is a live, decoded view of one node. It keeps the last good value through
 // bad updates, deletions and disconnection. It is safe for concurrent use.
 type Value[T any] struct {
-	cell    cell[T]
+	node    node[T]
 	view    *view.View
 	history int
 	done    chan struct{} // closed when nothing of the value is left
@@ -31,7 +31,7 @@ type state[T any] struct {
 	seen        session.Zxid  // of the latest write that was seen, good or bad
 	epoch       uint64        // in which that was; zxids of two epochs have no order, since servers can be restored in between
 	data        []byte        // what it has written
-	verdict     error         // on that: nil, or a *DecodeError
+	dataErr     error         // on that: nil, or a *DecodeError
 	bad         error         // why the node does not hold Snapshot now
 	end         error         // of the value
 	changed     chan struct{}
@@ -60,14 +60,14 @@ func open[T any](ctx context.Context, s *session.Session, path string, c codec.C
 	if err != nil {
 		return nil, err
 	}
-	v := &Value[T]{cell: cell[T]{s, path, c}, view: vw, history: o.history, done: make(chan struct{})}
+	v := &Value[T]{node: node[T]{s, path, c}, view: vw, history: o.history, done: make(chan struct{})}
 	first := &state[T]{changed: make(chan struct{})}
 	if fallback != nil {
 		first.Value = *fallback
 	}
 	v.state.Store(first)
 	snap := vw.Snapshot()
-	v.take(snap)
+	v.observe(snap)
 	if fallback == nil {
 		err := v.state.Load().bad
 		if !snap.Exists {
@@ -83,7 +83,7 @@ func open[T any](ctx context.Context, s *session.Session, path string, c codec.C
 }
 
 func (v *Value[T]) opError(op string, err error) error {
-	return &session.OpError{Op: op, Path: v.cell.path, Err: err}
+	return &session.OpError{Op: op, Path: v.node.path, Err: err}
 }
 
 // run takes over what the view shows, to its end.
@@ -94,38 +94,38 @@ func (v *Value[T]) run() {
 			v.replace(func(now state[T]) (state[T], bool) { now.end = err; return now, true })
 			return
 		}
-		v.take(snap)
+		v.observe(snap)
 	}
 }
 
-// take takes over a snapshot of the node.
-func (v *Value[T]) take(snap *view.Snapshot) {
+// observe takes over a snapshot of the node.
+func (v *Value[T]) observe(snap *view.Snapshot) {
 	switch n := snap.Root; {
 	case n.Err != nil:
-		v.replace(func(now state[T]) (state[T], bool) { return now.judged(n.Err) })
+		v.replace(func(now state[T]) (state[T], bool) { return now.withRead(n.Err) })
 	case !snap.Exists:
 		v.replace(func(now state[T]) (state[T], bool) {
 			if now.seen == 0 {
 				return now, false // it has never been there
 			}
-			return now.judged(v.opError("get", session.ErrNoNode))
+			return now.withRead(v.opError("get", session.ErrNoNode))
 		})
 	default:
 		v.replace(func(now state[T]) (state[T], bool) {
 			older := n.Stat.Mzxid < now.seen && snap.Epoch() <= now.epoch // than a write of our own
 			same := n.Stat.Mzxid == now.seen && bytes.Equal(n.Data, now.data)
 			if older || same {
-				return now.judged(now.verdict)
+				return now.withRead(now.dataErr)
 			}
 			now.seen, now.epoch, now.data = n.Stat.Mzxid, snap.Epoch(), n.Data
-			good, err := v.cell.decode(n.Data, n.Stat)
-			return now.wrote(good, err, v.history), true
+			good, err := v.node.decode(n.Data, n.Stat)
+			return now.withWritten(good, err, v.history), true
 		})
 	}
 }
 
-// judged is s with another reason why it is not what is stored.
-func (s state[T]) judged(bad error) (state[T], bool) {
+// withRead is s with another reason why it is not what is stored.
+func (s state[T]) withRead(bad error) (state[T], bool) {
 	if s.bad == nil && bad == nil || s.bad != nil && bad != nil && s.bad.Error() == bad.Error() {
 		return s, false
 	}
@@ -133,9 +133,9 @@ func (s state[T]) judged(bad error) (state[T], bool) {
 	return s, true
 }
 
-// wrote is s after another write, which s has noted already.
-func (s state[T]) wrote(good Snapshot[T], err error, keep int) state[T] {
-	s.verdict, s.bad = err, err
+// withWritten is s after another write, which s has noted already.
+func (s state[T]) withWritten(good Snapshot[T], err error, keep int) state[T] {
+	s.dataErr, s.bad = err, err
 	if err == nil {
 		s.Snapshot = good
 		s.history = append(slices.Clone(s.history[max(0, len(s.history)+1-keep):]), good)
@@ -177,7 +177,7 @@ func (v *Value[T]) Err() error {
 	if st.end != nil {
 		return st.end
 	}
-	return both(st.bad, v.view.Err())
+	return joinStale(st.bad, v.view.Err())
 }
 
 // Changed returns a channel that is closed at the next change of what Watch yields,
@@ -222,19 +222,19 @@ func (v *Value[T]) Watch(ctx context.Context) iter.Seq2[Snapshot[T], error] {
 // written, or something later. Where there is no node, fn is given the last good
 // value, or the fallback.
 func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
-	w, err := v.cell.update(ctx, v.Load, fn)
+	w, err := v.node.update(ctx, v.Load, fn)
 	return v.written(w, err)
 }
 
 // Put is the function Put for this value: when it returns, Load shows what was
 // written, or something later.
 func (v *Value[T]) Put(ctx context.Context, value T, version int32) error {
-	w, err := v.cell.put(ctx, value, version)
+	w, err := v.node.put(ctx, value, version)
 	return v.written(w, err)
 }
 
 // written shows what was written at once, and not only when a server tells of it.
-func (v *Value[T]) written(w written[T], err error) error {
+func (v *Value[T]) written(w writeResult[T], err error) error {
 	if err == nil {
 		v.replace(func(now state[T]) (state[T], bool) {
 			older := w.epoch < now.epoch || w.epoch == now.epoch && w.Zxid <= now.seen
@@ -242,7 +242,7 @@ func (v *Value[T]) written(w written[T], err error) error {
 				return now, false
 			}
 			now.seen, now.epoch, now.data = w.Zxid, w.epoch, w.data
-			return now.wrote(w.Snapshot, nil, v.history), true
+			return now.withWritten(w.Snapshot, nil, v.history), true
 		})
 		if w.Version == 0 { // it has been created, and may be deleted unseen
 			v.view.Refresh()

@@ -32,12 +32,12 @@ var (
 // Election names an election. It holds no state, so one value may be used by
 // many goroutines; each campaign is a candidate of its own.
 type Election struct {
-	session *session.Session
-	path    string
-	seat    seat
-	id      string
-	data    []byte
-	terms   lease.Terms
+	session  *session.Session
+	path     string
+	contest  contest
+	id       string
+	data     []byte
+	behavior lease.Behavior
 }
 
 // New names the election at path. Nothing is sent.
@@ -48,12 +48,12 @@ func New(s *session.Session, path string, opts ...Option) *Election {
 	}
 	e := &Election{
 		session: s, path: path, id: o.id, data: o.data,
-		terms: lease.Terms{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
+		behavior: lease.Behavior{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
 	}
 	if o.fixed != nil {
-		e.seat = &fixedSeat{s, path, session.Join(path, *o.fixed), o.stopTime}
+		e.contest = &fixedContest{s, path, session.Join(path, *o.fixed), o.stopTime}
 	} else {
-		e.seat = &lineSeat{line.Line{Session: s, Path: path, Naming: line.CuratorLatch, StopTime: o.stopTime}}
+		e.contest = &lineContest{line.Line{Session: s, Path: path, Layout: line.CuratorLatch, StopTime: o.stopTime}}
 	}
 	return e
 }
@@ -111,17 +111,17 @@ type Leader struct {
 	Session int64
 }
 
-// seat is what candidates contend for, in one form or the other.
-type seat interface {
+// contest is what candidates contend for, in one form or the other.
+type contest interface {
 	// enter waits until the seat is taken by a node that holds data.
-	enter(ctx context.Context, data []byte) (lease.Claim, error)
+	acquire(ctx context.Context, data []byte) (lease.Acquired, error)
 	// try takes the seat if it is free. If it is not, ok is false, and blocked says
 	// whether the node that has it is one that no session owns.
-	try(ctx context.Context, data []byte) (c lease.Claim, ok bool, blocked, err error)
+	tryAcquire(ctx context.Context, data []byte) (c lease.Acquired, ok bool, blocked, err error)
 	// holder returns the leader's node; "" if there is none.
 	holder(ctx context.Context, e *session.Epoch) (string, error)
 	// vacant watches for a node to come. It returns nil if there is one already.
-	vacant(ctx context.Context, e *session.Epoch) (*session.Watch, error)
+	watchVacant(ctx context.Context, e *session.Epoch) (*session.Watch, error)
 }
 
 // Campaign waits until this candidate leads. When ctx ends first, it returns its
@@ -135,11 +135,11 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.seat.enter(ctx, data)
+	c, err := e.contest.acquire(ctx, data)
 	if err != nil {
 		return nil, err
 	}
-	return &Term{l: lease.Begin(ctx, c, e.terms), id: e.id}, nil
+	return &Term{l: lease.Begin(ctx, c, e.behavior), id: e.id}, nil
 }
 
 // TryCampaign is Campaign, but returns ErrOtherLeader where Campaign would wait. If no
@@ -150,7 +150,7 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, ok, blocked, err := e.seat.try(ctx, data)
+	c, ok, blocked, err := e.contest.tryAcquire(ctx, data)
 	switch {
 	case err != nil:
 		return nil, err
@@ -159,7 +159,7 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	case !ok:
 		return nil, ErrOtherLeader
 	}
-	return &Term{l: lease.Begin(ctx, c, e.terms), id: e.id}, nil
+	return &Term{l: lease.Begin(ctx, c, e.behavior), id: e.id}, nil
 }
 
 // Run campaigns and calls fn for each term. The context that fn is given ends
@@ -200,7 +200,7 @@ func (e *Election) Leader(ctx context.Context) (Leader, error) {
 func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, error) {
 	gone := ""
 	for {
-		path, err := e.seat.holder(ctx, ep)
+		path, err := e.contest.holder(ctx, ep)
 		if err != nil {
 			return Leader{}, err
 		}

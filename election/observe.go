@@ -40,17 +40,17 @@ func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 type observer struct {
 	election *Election
 	yield    func(Leader, error) bool
-	told     bool
+	yielded  bool
 	last     Leader
 	stopped  bool
 }
 
-// tell yields l unless it was the last to be yielded.
-func (o *observer) tell(l Leader) {
-	if o.told && l.ID == o.last.ID && l.Token == o.last.Token && slices.Equal(l.Data, o.last.Data) {
+// yieldChange yields l unless it was the last to be yielded.
+func (o *observer) yieldChange(l Leader) {
+	if o.yielded && l.ID == o.last.ID && l.Token == o.last.Token && slices.Equal(l.Data, o.last.Data) {
 		return
 	}
-	o.told, o.last = true, l
+	o.yielded, o.last = true, l
 	o.stopped = !o.yield(l, nil)
 }
 
@@ -64,11 +64,11 @@ func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 		if w == nil {
 			continue
 		}
-		if o.tell(l); o.stopped {
+		if o.yieldChange(l); o.stopped {
 			w.Close()
 			return nil
 		}
-		if err := lease.Await(ctx, ep, w, path); err != nil {
+		if err := lease.AwaitWatch(ctx, ep, w, path); err != nil {
 			return err
 		}
 	}
@@ -78,7 +78,7 @@ func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 // look reads who leads and watches for the next change. The watch is nil if what
 // it found is out of date already.
 func (o *observer) look(ctx context.Context, ep *session.Epoch) (Leader, *session.Watch, string, error) {
-	path, err := o.election.seat.holder(ctx, ep)
+	path, err := o.election.contest.holder(ctx, ep)
 	if err != nil {
 		return Leader{}, nil, "", err
 	}
@@ -91,6 +91,6 @@ func (o *observer) look(ctx context.Context, ep *session.Epoch) (Leader, *sessio
 			return decode(n), n.Watch, path, n.Err
 		}
 	}
-	w, err := o.election.seat.vacant(ctx, ep)
+	w, err := o.election.contest.watchVacant(ctx, ep)
 	return Leader{}, w, o.election.path, err
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// lineSeat is the first place in a line.
-type lineSeat struct{ line line.Line }
+// lineContest is the first place in a line.
+type lineContest struct{ line line.Line }
 
-func (s *lineSeat) enter(ctx context.Context, data []byte) (lease.Claim, error) {
+func (s *lineContest) acquire(ctx context.Context, data []byte) (lease.Acquired, error) {
 	l := s.line
 	l.Data = data
-	return l.Enter(ctx)
+	return l.Acquire(ctx)
 }
 
-func (s *lineSeat) try(ctx context.Context, data []byte) (c lease.Claim, ok bool, blocked, err error) {
+func (s *lineContest) tryAcquire(ctx context.Context, data []byte) (c lease.Acquired, ok bool, blocked, err error) {
 	l := s.line
 	l.Data = data
-	return l.TryEnter(ctx)
+	return l.TryAcquire(ctx)
 }
 
-func (s *lineSeat) holder(ctx context.Context, e *session.Epoch) (string, error) {
+func (s *lineContest) holder(ctx context.Context, e *session.Epoch) (string, error) {
 	names, err := e.Children(ctx, s.line.Path)
 	if errors.Is(err, session.ErrNoNode) {
 		return "", nil
@@ -37,7 +37,7 @@ func (s *lineSeat) holder(ctx context.Context, e *session.Epoch) (string, error)
 	return s.line.First(ctx, e, names)
 }
 
-func (s *lineSeat) vacant(ctx context.Context, e *session.Epoch) (*session.Watch, error) {
+func (s *lineContest) watchVacant(ctx context.Context, e *session.Epoch) (*session.Watch, error) {
 	names, _, w, err := e.WatchChildren(ctx, s.line.Path)
 	if errors.Is(err, session.ErrNoNode) {
 		return watchAbsent(ctx, e, s.line.Path)
@@ -52,8 +52,8 @@ func (s *lineSeat) vacant(ctx context.Context, e *session.Epoch) (*session.Watch
 	return w, nil
 }
 
-// fixedSeat is one ephemeral node that whoever creates it holds.
-type fixedSeat struct {
+// fixedContest is one ephemeral node that whoever creates it holds.
+type fixedContest struct {
 	session    *session.Session
 	path, node string
 	stopTime   time.Duration
@@ -61,7 +61,7 @@ type fixedSeat struct {
 
 // check refuses what the node alone does not show to be wrong: an empty path or
 // name, and a name of several elements.
-func (s *fixedSeat) check() error {
+func (s *fixedContest) check() error {
 	if err := session.CheckPath(s.path); err != nil {
 		return err
 	}
@@ -71,29 +71,29 @@ func (s *fixedSeat) check() error {
 	return session.CheckPath(s.node)
 }
 
-func (s *fixedSeat) enter(ctx context.Context, data []byte) (lease.Claim, error) {
+func (s *fixedContest) acquire(ctx context.Context, data []byte) (lease.Acquired, error) {
 	if err := s.check(); err != nil {
-		return lease.Claim{}, err
+		return lease.Acquired{}, err
 	}
-	return s.seat().Take(ctx, data)
+	return s.fixedNode().Acquire(ctx, data)
 }
 
-func (s *fixedSeat) try(ctx context.Context, data []byte) (c lease.Claim, ok bool, blocked, err error) {
+func (s *fixedContest) tryAcquire(ctx context.Context, data []byte) (c lease.Acquired, ok bool, blocked, err error) {
 	if err := s.check(); err != nil {
 		return c, false, nil, err
 	}
-	return s.seat().Try(ctx, data)
+	return s.fixedNode().TryAcquire(ctx, data)
 }
 
-func (s *fixedSeat) seat() lease.Seat {
-	return lease.Seat{Session: s.session, Path: s.node, StopTime: s.stopTime}
+func (s *fixedContest) fixedNode() lease.FixedNode {
+	return lease.FixedNode{Session: s.session, Path: s.node, StopTime: s.stopTime}
 }
 
-func (s *fixedSeat) holder(context.Context, *session.Epoch) (string, error) {
+func (s *fixedContest) holder(context.Context, *session.Epoch) (string, error) {
 	return s.node, s.check()
 }
 
-func (s *fixedSeat) vacant(ctx context.Context, e *session.Epoch) (*session.Watch, error) {
+func (s *fixedContest) watchVacant(ctx context.Context, e *session.Epoch) (*session.Watch, error) {
 	return watchAbsent(ctx, e, s.node)
 }
 

@@ -18,16 +18,16 @@ type cohort struct {
 	key cohortKey
 
 	// under cohorts.Mutex
-	waiting []chan baton // each with room for one
-	holder  *lease.Lease
-	passed  int // how often the node has been handed on in a row
+	waiting  []chan handoff // each with room for one
+	holder   *lease.Lease
+	handoffs int // how often the node has been handed on in a row
 }
 
-// baton is what one of a cohort hands on to the next: a node that owns, a place in
+// handoff is what one of a cohort hands on to the next: a node that owns, a place in
 // line, or only the turn to stand in line.
-type baton struct {
-	claim *lease.Claim
-	place *line.Place
+type handoff struct {
+	acquired *lease.Acquired
+	waiter   *line.Waiter
 }
 
 type cohortKey struct {
@@ -43,8 +43,8 @@ var cohorts = struct {
 	m map[cohortKey]*cohort
 }{m: make(map[cohortKey]*cohort)}
 
-// join enters the cohort. Whoever has no turn to wait for has it already.
-func join(key cohortKey, try bool) (c *cohort, turn chan baton) {
+// joinCohort enters the cohort. Whoever has no turn to wait for has it already.
+func joinCohort(key cohortKey, try bool) (c *cohort, turn chan handoff) {
 	cohorts.Lock()
 	defer cohorts.Unlock()
 	c = cohorts.m[key]
@@ -53,29 +53,29 @@ func join(key cohortKey, try bool) (c *cohort, turn chan baton) {
 		cohorts.m[key] = c
 		return c, nil
 	}
-	turn = make(chan baton, 1)
+	turn = make(chan handoff, 1)
 	if !try {
 		c.waiting = append(c.waiting, turn)
 	}
 	return c, turn
 }
 
-// handOn gives the turn to the next, and leaves a place that nobody wants.
-func (c *cohort) handOn(b baton) {
+// pass gives the turn to the next, and leaves a place that nobody wants.
+func (c *cohort) pass(b handoff) {
 	cohorts.Lock()
-	given := c.give(b)
+	given := c.passLocked(b)
 	cohorts.Unlock()
-	if !given && b.place != nil {
-		b.place.Leave()
+	if !given && b.waiter != nil {
+		b.waiter.Leave()
 	}
 }
 
-// give gives the turn to the next, and reports whether there is one. If not, the
+// passLocked gives the turn to the next, and reports whether there is one. If not, the
 // cohort is over. cohorts is locked.
-func (c *cohort) give(b baton) bool {
+func (c *cohort) passLocked(b handoff) bool {
 	c.holder = nil
-	if b.claim == nil {
-		c.passed = 0
+	if b.acquired == nil {
+		c.handoffs = 0
 	}
 	if len(c.waiting) == 0 {
 		delete(cohorts.m, c.key)
@@ -86,9 +86,9 @@ func (c *cohort) give(b baton) bool {
 	return true
 }
 
-// withdraw gives up waiting for the turn. If it has come just now, it goes on to
+// cancel gives up waiting for the turn. If it has come just now, it goes on to
 // the next.
-func (c *cohort) withdraw(ctx context.Context, turn chan baton, t *turn, n int) {
+func (c *cohort) cancel(ctx context.Context, turn chan handoff, t *acquirer, n int) {
 	cohorts.Lock()
 	i := slices.Index(c.waiting, turn)
 	if i >= 0 {
@@ -99,16 +99,16 @@ func (c *cohort) withdraw(ctx context.Context, turn chan baton, t *turn, n int) 
 		return
 	}
 	b := <-turn
-	if b.claim == nil {
-		c.handOn(b)
+	if b.acquired == nil {
+		c.pass(b)
 		return
 	}
-	c.unlock(ctx, c.hold(ctx, *b.claim, t), n)
+	c.unlock(ctx, c.hold(ctx, *b.acquired, t), n)
 }
 
 // hold makes a claim the holder's lease.
-func (c *cohort) hold(ctx context.Context, claim lease.Claim, t *turn) *lease.Lease {
-	l := lease.Begin(ctx, claim, t.terms)
+func (c *cohort) hold(ctx context.Context, claim lease.Acquired, t *acquirer) *lease.Lease {
+	l := lease.Begin(ctx, claim, t.behavior)
 	cohorts.Lock()
 	c.holder = l
 	cohorts.Unlock()
@@ -116,7 +116,7 @@ func (c *cohort) hold(ctx context.Context, claim lease.Claim, t *turn) *lease.Le
 		cohorts.Lock()
 		defer cohorts.Unlock()
 		if c.holder == l {
-			c.give(baton{})
+			c.passLocked(handoff{})
 		}
 	})
 	return l
@@ -131,59 +131,59 @@ func (c *cohort) unlock(ctx context.Context, l *lease.Lease, n int) error {
 		return l.Release(ctx)
 	}
 	c.holder = nil // the turn is handed on here
-	on := len(c.waiting) > 0 && c.passed < n
+	on := len(c.waiting) > 0 && c.handoffs < n
 	cohorts.Unlock()
 	if on {
-		if claim, err := l.Pass(ctx); err == nil {
+		if claim, err := l.Transfer(ctx); err == nil {
 			cohorts.Lock()
-			c.passed++
-			given := c.give(baton{claim: &claim})
+			c.handoffs++
+			given := c.passLocked(handoff{acquired: &claim})
 			cohorts.Unlock()
 			if given {
 				return nil
 			}
-			l = lease.Begin(ctx, claim, lease.Terms{Lost: ErrLost, Released: ErrReleased}) // they have left meanwhile
+			l = lease.Begin(ctx, claim, lease.Behavior{Lost: ErrLost, Released: ErrReleased}) // they have left meanwhile
 			return l.Release(ctx)
 		}
 	}
-	c.handOn(baton{}) // who stands in line behind this node, or has nothing to wait for
+	c.pass(handoff{}) // who stands in line behind this node, or has nothing to wait for
 	return l.Release(ctx)
 }
 
 // lock waits for the turn, and then in line.
-func (c *cohort) lock(ctx context.Context, turn chan baton, t *turn, n int) (*lease.Lease, error) {
-	var b baton
+func (c *cohort) lock(ctx context.Context, turn chan handoff, t *acquirer, n int) (*lease.Lease, error) {
+	var b handoff
 	if turn != nil {
 		select {
 		case b = <-turn:
 		case <-ctx.Done():
-			c.withdraw(ctx, turn, t, n)
+			c.cancel(ctx, turn, t, n)
 			return nil, &session.OpError{Op: "wait in line at", Path: t.line.Path, Err: context.Cause(ctx)}
 		}
 	}
-	if b.claim == nil {
-		claim, place, err := standing(ctx, &t.line, b.place)
+	if b.acquired == nil {
+		claim, place, err := waitInLine(ctx, &t.line, b.waiter)
 		if err != nil {
-			c.handOn(baton{place: place})
+			c.pass(handoff{waiter: place})
 			return nil, err
 		}
-		b.claim = &claim
+		b.acquired = &claim
 	}
-	return c.hold(ctx, *b.claim, t), nil
+	return c.hold(ctx, *b.acquired, t), nil
 }
 
-// standing waits at a place in line, or at a new one. If it fails, it returns where
+// waitInLine waits at a place in line, or at a new one. If it fails, it returns where
 // it stands, if it still does, for the next of the cohort to go on waiting there.
-func standing(ctx context.Context, l *line.Line, p *line.Place) (lease.Claim, *line.Place, error) {
+func waitInLine(ctx context.Context, l *line.Line, p *line.Waiter) (lease.Acquired, *line.Waiter, error) {
 	for {
 		if p == nil {
 			var err error
-			if p, err = l.Stand(ctx); err != nil {
-				return lease.Claim{}, nil, err
+			if p, err = l.Join(ctx); err != nil {
+				return lease.Acquired{}, nil, err
 			}
 		}
 		c, err := p.Wait(ctx)
-		if err == nil || !line.Gone(err) {
+		if err == nil || !line.IsGone(err) {
 			return c, p, err
 		}
 		p.Leave()

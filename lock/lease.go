@@ -11,13 +11,13 @@ import (
 // Lease is proof of ownership until its Context is done. It is safe for
 // concurrent use.
 type Lease struct {
-	l       *lease.Lease
-	read    *turn   // of a write lease: what it may be downgraded to
-	cohort  *cohort // whom the node may be handed on to, if to anybody
-	handoff int     // how many times in a row
+	l           *lease.Lease
+	downgradeTo *acquirer // of a write lease: what it may be downgraded to
+	cohort      *cohort   // whom the node may be handed on to, if to anybody
+	maxHandoffs int       // how many times in a row
 }
 
-func held(l *lease.Lease, err error) (*Lease, error) {
+func newLease(l *lease.Lease, err error) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (l *Lease) Verify(ctx context.Context) error { return l.l.Verify(ctx) }
 // lease ErrLost.
 func (l *Lease) Unlock(ctx context.Context) error {
 	if l.cohort != nil {
-		return l.cohort.unlock(ctx, l.l, l.handoff)
+		return l.cohort.unlock(ctx, l.l, l.maxHandoffs)
 	}
 	return l.l.Release(ctx)
 }

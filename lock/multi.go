@@ -54,7 +54,7 @@ func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*L
 		return nil, &session.OpError{Op: "lock", Err: fmt.Errorf("%w: no paths", session.ErrInvalid)}
 	}
 	for _, l := range m.locks {
-		if err := l.turn.line.Check(); err != nil {
+		if err := l.acquirer.line.Check(); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +66,7 @@ func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*L
 		case !errors.Is(err, ErrLost):
 			return nil, err
 		case ctx.Err() != nil:
-			return nil, &session.OpError{Op: "lock", Path: m.locks[0].turn.line.Path, Err: context.Cause(ctx)}
+			return nil, &session.OpError{Op: "lock", Path: m.locks[0].acquirer.line.Path, Err: context.Cause(ctx)}
 		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 // goroutines; each Lock contends separately, also within a process. It is fair,
 // and not reentrant.
 type Mutex struct {
-	turn    turn
-	cohort  cohortKey
-	handoff int // as given WithLocalHandoff
+	acquirer    acquirer
+	cohort      cohortKey
+	maxHandoffs int // as given WithLocalHandoff
 }
 
 // New names the lock at path. All who use the same path in the same ensemble
@@ -23,9 +23,9 @@ type Mutex struct {
 func New(s *session.Session, path string, opts ...Option) *Mutex {
 	o := newOptions(opts)
 	return &Mutex{
-		turn:    newTurn(line.Line{Session: s, Path: path, Naming: o.naming.lock()}, o),
-		cohort:  cohortKey{s, path, o.id, o.naming, o.stopTime},
-		handoff: o.handoff,
+		acquirer:    newAcquirer(line.Line{Session: s, Path: path, Layout: o.naming.lock()}, o),
+		cohort:      cohortKey{s, path, o.id, o.naming, o.stopTime},
+		maxHandoffs: o.maxHandoffs,
 	}
 }
 
@@ -42,48 +42,48 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 // watches the own node and the two ahead; the hand-off itself costs the waiter
 // none.
 func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
-	if m.handoff == 0 {
-		return held(m.turn.lock(ctx))
+	if m.maxHandoffs == 0 {
+		return newLease(m.acquirer.lock(ctx))
 	}
-	c, turn := join(m.cohort, false)
-	return m.shared(c)(c.lock(ctx, turn, &m.turn, m.handoff))
+	c, turn := joinCohort(m.cohort, false)
+	return m.leaseOf(c)(c.lock(ctx, turn, &m.acquirer, m.maxHandoffs))
 }
 
 // TryLock is Lock, but returns ErrLocked where Lock would wait. If no session owns the
 // node that Lock would wait for, the error wraps session.ErrNoOwner as well. Then it
 // costs a second round trip, for removing its node again.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
-	if m.handoff == 0 {
-		return held(m.turn.tryLock(ctx))
+	if m.maxHandoffs == 0 {
+		return newLease(m.acquirer.tryLock(ctx))
 	}
-	c, turn := join(m.cohort, true)
+	c, turn := joinCohort(m.cohort, true)
 	if turn != nil {
 		return nil, ErrLocked
 	}
-	claim, ok, blocked, err := m.turn.line.TryEnter(ctx)
+	claim, ok, blocked, err := m.acquirer.line.TryAcquire(ctx)
 	if err == nil && !ok {
 		err = locked(blocked)
 	}
 	if err != nil {
-		c.handOn(baton{})
+		c.pass(handoff{})
 		return nil, err
 	}
-	return m.shared(c)(c.hold(ctx, claim, &m.turn), nil)
+	return m.leaseOf(c)(c.hold(ctx, claim, &m.acquirer), nil)
 }
 
-// shared is held for a node that others of c may use next.
-func (m *Mutex) shared(c *cohort) func(*lease.Lease, error) (*Lease, error) {
+// leaseOf is held for a node that others of c may use next.
+func (m *Mutex) leaseOf(c *cohort) func(*lease.Lease, error) (*Lease, error) {
 	return func(l *lease.Lease, err error) (*Lease, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Lease{l: l, cohort: c, handoff: m.handoff}, nil
+		return &Lease{l: l, cohort: c, maxHandoffs: m.maxHandoffs}, nil
 	}
 }
 
 // Enter stands in line for the lock without waiting, for those who want to know
 // how far they have come; see Place. It takes one round trip.
-func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &m.turn, nil) }
+func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &m.acquirer, nil) }
 
 // Do runs fn while it holds the lock. The context that fn is given ends when ctx
 // does and when the lock is lost; Do waits for fn in either case, and only then
@@ -96,5 +96,5 @@ func (m *Mutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) 
 // Contenders returns who holds the lock and then who waits for it, in order. It
 // takes two round trips, a list and a read of every node.
 func (m *Mutex) Contenders(ctx context.Context) ([]Contender, error) {
-	return m.turn.contenders(ctx)
+	return m.acquirer.contenders(ctx)
 }

@@ -47,7 +47,7 @@ type options struct {
 	loseOnSuspend bool
 	stopTime      time.Duration
 	naming        Naming
-	handoff       int
+	maxHandoffs   int
 }
 
 func newOptions(opts []Option) options {
@@ -58,8 +58,8 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-func (o options) terms() lease.Terms {
-	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, Request: revoke}
+func (o options) behavior() lease.Behavior {
+	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, RevokeData: revokeData}
 }
 
 // WithID labels the nodes of this contender, for Contenders and for people. The
@@ -95,24 +95,24 @@ const (
 	Kazoo
 )
 
-func (n Naming) lock() line.Naming {
+func (n Naming) lock() line.Layout {
 	switch n {
 	case Curator:
 		return line.CuratorLock
 	case Kazoo:
 		return line.KazooLock
 	}
-	return line.Naming{} // which is refused
+	return line.Layout{} // which is refused
 }
 
-func (n Naming) readWrite() (read, write line.Naming) {
+func (n Naming) readWrite() (read, write line.Layout) {
 	switch n {
 	case Curator:
 		return line.CuratorRead, line.CuratorWrite
 	case Kazoo:
 		return line.KazooRead, line.KazooWrite
 	}
-	return line.Naming{}, line.Naming{}
+	return line.Layout{}, line.Layout{}
 }
 
 // WithNaming chooses the names of the nodes. All who use a lock must choose the
@@ -133,5 +133,5 @@ func WithLocalHandoff(n int) Option {
 	if n < 0 {
 		panic(fmt.Sprintf("lock: WithLocalHandoff(%d)", n))
 	}
-	return func(o *options) { o.handoff = n }
+	return func(o *options) { o.maxHandoffs = n }
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// layout is where a semaphore keeps what.
-type layout struct {
+// semaphoreLayout is where a semaphore keeps what.
+type semaphoreLayout struct {
 	lock       string         // the line of those who would take permits
 	leases     string         // the parent of the permits that were taken
 	permit     *regexp.Regexp // their names
@@ -29,27 +29,27 @@ var (
 	kazooPermit   = regexp.MustCompile(`^[0-9a-f]{32}$`)
 )
 
-func (n Naming) semaphore(path string) layout {
+func (n Naming) semaphore(path string) semaphoreLayout {
 	if n == Kazoo {
-		return layout{
+		return semaphoreLayout{
 			lock: path + "-__lock__", leases: path, permit: kazooPermit,
 			name: func(guid string) string { return strings.ReplaceAll(guid, "-", "") },
 		}
 	}
-	return layout{
+	return semaphoreLayout{
 		lock: session.Join(path, "locks"), leases: session.Join(path, "leases"), permit: curatorPermit,
 		name:       func(guid string) string { return "_c_" + guid + "-lease-" },
 		sequential: true,
 	}
 }
 
-func (y layout) node(data []byte) lease.Successor {
-	return lease.Successor{Path: session.Join(y.leases, y.name(session.GUID())), Data: data, Sequential: y.sequential}
+func (y semaphoreLayout) node(data []byte) lease.Replacement {
+	return lease.Replacement{Path: session.Join(y.leases, y.name(session.GUID())), Data: data, Sequential: y.sequential}
 }
 
-// taken picks the permits out of a list of children. Where there is no such
+// permitsIn picks the permits out of a list of children. Where there is no such
 // parent, none is taken.
-func (y layout) taken(names []string, err error) ([]string, error) {
+func (y semaphoreLayout) permitsIn(names []string, err error) ([]string, error) {
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
 	}
@@ -63,7 +63,7 @@ func (y layout) taken(names []string, err error) ([]string, error) {
 }
 
 // paths are the nodes of permits.
-func (y layout) paths(permits []string) []string {
+func (y semaphoreLayout) paths(permits []string) []string {
 	paths := make([]string, len(permits))
 	for i, name := range permits {
 		paths[i] = session.Join(y.leases, name)
@@ -71,32 +71,32 @@ func (y layout) paths(permits []string) []string {
 	return paths
 }
 
-// look lists the permits that are taken, and watches for the next that is taken
+// watchTaken lists the permits that are taken, and watches for the next that is taken
 // or comes back. It is for whoever has the right to take some: it also records
 // the limit, and creates what is missing.
-func (m *Semaphore) look(ctx context.Context, e *session.Epoch) (permits []string, changed *session.Watch, err error) {
+func (m *Semaphore) watchTaken(ctx context.Context, e *session.Epoch) (permits []string, changed *session.Watch, err error) {
 	for {
 		limit := make(chan error, 1)
-		go func() { limit <- m.record(ctx, e) }()
+		go func() { limit <- m.recordLimit(ctx, e) }()
 		names, _, w, err := e.WatchChildren(ctx, m.layout.leases)
 		if lerr := <-limit; lerr != nil && err == nil {
 			w.Close()
 			return nil, nil, lerr
 		}
 		if errors.Is(err, session.ErrNoNode) {
-			if err := m.create(ctx, e, m.layout.leases, m.recorded()); err != nil {
+			if err := m.create(ctx, e, m.layout.leases, m.limitData()); err != nil {
 				return nil, nil, err
 			}
 			continue
 		}
-		permits, err := m.layout.taken(names, err)
+		permits, err := m.layout.permitsIn(names, err)
 		return m.layout.paths(permits), w, err
 	}
 }
 
-// recorded is what the parent of the permits holds: if it is also the node that
+// limitData is what the parent of the permits holds: if it is also the node that
 // the limit is recorded in, the limit.
-func (m *Semaphore) recorded() []byte {
+func (m *Semaphore) limitData() []byte {
 	if m.layout.leases != m.path {
 		return nil
 	}
@@ -116,11 +116,11 @@ func (m *Semaphore) create(ctx context.Context, e *session.Epoch, path string, d
 	return err
 }
 
-// record writes the limit into the node at the semaphore's path if that is empty,
+// recordLimit writes the limit into the node at the semaphore's path if that is empty,
 // and compares it if not.
-func (m *Semaphore) record(ctx context.Context, e *session.Epoch) error {
+func (m *Semaphore) recordLimit(ctx context.Context, e *session.Epoch) error {
 	for {
-		n, err := m.limit(ctx, e)
+		n, err := m.readLimit(ctx, e)
 		if err != nil || n.Err != nil || len(n.Data) > 0 {
 			return err
 		}
@@ -131,9 +131,9 @@ func (m *Semaphore) record(ctx context.Context, e *session.Epoch) error {
 	}
 }
 
-// limit reads the node that the limit is recorded in, and fails if it is another.
+// readLimit reads the node that the limit is recorded in, and fails if it is another.
 // Node.Err says that there is none.
-func (m *Semaphore) limit(ctx context.Context, e *session.Epoch) (session.Node, error) {
+func (m *Semaphore) readLimit(ctx context.Context, e *session.Epoch) (session.Node, error) {
 	nodes, err := e.Nodes(ctx, m.path)
 	if err != nil {
 		return session.Node{}, err
@@ -157,14 +157,14 @@ func (m *Semaphore) limit(ctx context.Context, e *session.Epoch) (session.Node, 
 	return n, &session.OpError{Op: "acquire", Path: m.path, Err: err}
 }
 
-// glance lists the permits that are taken, and compares the limit.
-func (m *Semaphore) glance(ctx context.Context, e *session.Epoch) (permits []string, err error) {
+// listTaken lists the permits that are taken, and compares the limit.
+func (m *Semaphore) listTaken(ctx context.Context, e *session.Epoch) (permits []string, err error) {
 	limit := make(chan error, 1)
 	go func() {
-		_, err := m.limit(ctx, e)
+		_, err := m.readLimit(ctx, e)
 		limit <- err
 	}()
-	permits, err = m.layout.taken(e.Children(ctx, m.layout.leases))
+	permits, err = m.layout.permitsIn(e.Children(ctx, m.layout.leases))
 	if lerr := <-limit; err == nil {
 		err = lerr
 	}
@@ -174,11 +174,11 @@ func (m *Semaphore) glance(ctx context.Context, e *session.Epoch) (permits []str
 // The nodes of those who stand in line say how many permits they want, and of
 // whom they are.
 
-func wish(k int, id string) []byte { return []byte(strconv.Itoa(k) + " " + id) }
+func encodeRequest(k int, id string) []byte { return []byte(strconv.Itoa(k) + " " + id) }
 
-// wanted is how many permits one in line wants. Other libraries' take one at a
+// decodeRequest is how many permits one in line wants. Other libraries' take one at a
 // time.
-func wanted(data []byte) int {
+func decodeRequest(data []byte) int {
 	number, _, _ := bytes.Cut(data, []byte{' '})
 	if k, err := strconv.Atoi(string(number)); err == nil && k > 0 {
 		return k
@@ -186,9 +186,9 @@ func wanted(data []byte) int {
 	return 1
 }
 
-// fits returns ErrLocked unless there are permits for all who are ahead in line,
+// checkFree returns ErrLocked unless there are permits for all who are ahead in line,
 // and for one who wants k. Then the wait in line is not one for permits.
-func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
+func (m *Semaphore) checkFree(ctx context.Context, p *line.Waiter, k int) error {
 	for {
 		paths, changed, err := p.Ahead(ctx)
 		if err != nil {
@@ -198,7 +198,7 @@ func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
 		// Whoever is ahead and takes its permits does so in the moment in which it
 		// leaves the line. So those who are still there when the permits have been
 		// counted are not among these.
-		taken, err := m.glance(ctx, p.Epoch())
+		taken, err := m.listTaken(ctx, p.Epoch())
 		if err != nil {
 			return err
 		}
@@ -209,13 +209,13 @@ func (m *Semaphore) fits(ctx context.Context, p *line.Place, k int) error {
 		all, left := len(taken)+k, false
 		for _, n := range nodes {
 			left = left || errors.Is(n.Err, session.ErrNoNode)
-			all += wanted(n.Data)
+			all += decodeRequest(n.Data)
 		}
 		switch {
 		case left:
 		case all > m.n:
 			var blockers lease.Blockers
-			blocked, err := blockers.Look(ctx, p.Epoch(), append(paths, taken...)...)
+			blocked, err := blockers.Check(ctx, p.Epoch(), append(paths, taken...)...)
 			return errors.Join(noPermits{blocked}, err)
 		default:
 			return nil

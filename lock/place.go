@@ -17,23 +17,23 @@ import (
 // It is safe for concurrent use: one goroutine may follow Positions while another
 // is in Lock.
 type Place struct {
-	turn, read *turn           // read as in Lease
-	use        chan struct{}   // has an element while somebody waits in line, or stands in it anew
-	leaving    context.Context // ends with Leave
-	leave      context.CancelFunc
+	acquirer, read *acquirer       // read as in Lease
+	busy           chan struct{}   // has an element while somebody waits in line, or stands in it anew
+	leaving        context.Context // ends with Leave
+	leave          context.CancelFunc
 
-	mu    sync.Mutex
-	at    *line.Place   // nil when there is none
-	owned bool          // it has become a lease
-	moved chan struct{} // closed when one of the two changes
+	mu      sync.Mutex
+	waiter  *line.Waiter  // nil when there is none
+	owned   bool          // it has become a lease
+	changed chan struct{} // closed when one of the two changes
 }
 
-func enter(ctx context.Context, t, read *turn) (*Place, error) {
-	at, err := t.line.Stand(ctx)
+func enter(ctx context.Context, t, read *acquirer) (*Place, error) {
+	at, err := t.line.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Place{turn: t, read: read, at: at, use: make(chan struct{}, 1), moved: make(chan struct{})}
+	p := &Place{acquirer: t, read: read, waiter: at, busy: make(chan struct{}, 1), changed: make(chan struct{})}
 	p.leaving, p.leave = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -49,27 +49,27 @@ func (p *Place) Lock(ctx context.Context) (*Lease, error) {
 	defer cancel(nil)
 	defer context.AfterFunc(p.leaving, func() { cancel(ErrReleased) })()
 	select {
-	case p.use <- struct{}{}:
+	case p.busy <- struct{}{}:
 	case <-waiting.Done():
 		return nil, p.failed("lock", waiting)
 	}
-	defer func() { <-p.use }()
+	defer func() { <-p.busy }()
 	for {
-		at, err := p.stand(waiting)
+		at, err := p.ensureJoined(waiting)
 		if err != nil {
 			return nil, err
 		}
-		at.Doubt()
+		at.Recheck()
 		c, err := at.Wait(waiting)
 		switch {
 		case err == nil:
-			p.move(nil, true)
-			return &Lease{l: lease.Begin(ctx, c, p.turn.terms), read: p.read}, nil
-		case !line.Gone(err):
+			p.set(nil, true)
+			return &Lease{l: lease.Begin(ctx, c, p.acquirer.behavior), downgradeTo: p.read}, nil
+		case !line.IsGone(err):
 			return nil, err
 		}
 		at.Leave()
-		p.move(nil, false)
+		p.set(nil, false)
 	}
 }
 
@@ -78,13 +78,13 @@ func (p *Place) Lock(ctx context.Context) (*Lease, error) {
 // Leave does nothing, so that it can be deferred.
 func (p *Place) Leave(ctx context.Context) error {
 	p.leave()
-	p.use <- struct{}{} // Lock is about to return
-	defer func() { <-p.use }()
-	at, _, _ := p.now()
+	p.busy <- struct{}{} // Lock is about to return
+	defer func() { <-p.busy }()
+	at, _, _ := p.current()
 	if at == nil {
 		return nil
 	}
-	p.move(nil, false)
+	p.set(nil, false)
 	select {
 	case err := <-at.Leave():
 		return err
@@ -99,67 +99,67 @@ func (p *Place) Leave(ctx context.Context) error {
 //
 // Lock looks at the nearest two ahead. Contenders shows all. Nothing is sent.
 func (p *Place) Blocked() error {
-	if at, _, _ := p.now(); at != nil {
+	if at, _, _ := p.current(); at != nil {
 		return at.Blocked()
 	}
 	return nil
 }
 
-// now returns where the place is, whether it has become a lease, and what is
+// current returns where the place is, whether it has become a lease, and what is
 // closed when that changes.
-func (p *Place) now() (at *line.Place, owned bool, moved <-chan struct{}) {
+func (p *Place) current() (at *line.Waiter, owned bool, moved <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.at, p.owned, p.moved
+	return p.waiter, p.owned, p.changed
 }
 
-func (p *Place) move(at *line.Place, owned bool) {
+func (p *Place) set(at *line.Waiter, owned bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at, p.owned = at, owned
-	close(p.moved)
-	p.moved = make(chan struct{})
+	p.waiter, p.owned = at, owned
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
-// stand returns where the place is, and stands in line anew if it is nowhere. The
+// ensureJoined returns where the place is, and stands in line anew if it is nowhere. The
 // caller has the use.
-func (p *Place) stand(ctx context.Context) (*line.Place, error) {
-	at, owned, _ := p.now()
+func (p *Place) ensureJoined(ctx context.Context) (*line.Waiter, error) {
+	at, owned, _ := p.current()
 	if owned || p.leaving.Err() != nil {
 		return nil, ErrReleased
 	}
 	if at != nil {
 		return at, nil
 	}
-	at, err := p.turn.line.Stand(ctx)
+	at, err := p.acquirer.line.Join(ctx)
 	if err == nil {
-		p.move(at, false)
+		p.set(at, false)
 	}
 	return at, err
 }
 
-// anew has a place that was lost stand in line anew, unless somebody in Lock sees
+// rejoin has a place that was lost stand in line anew, unless somebody in Lock sees
 // to it, who then moves. lost is nil for one that is nowhere.
-func (p *Place) anew(ctx context.Context, lost *line.Place, moved <-chan struct{}) error {
+func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, moved <-chan struct{}) error {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(p.leaving, func() { cancel(ErrReleased) })()
 	select {
-	case p.use <- struct{}{}:
+	case p.busy <- struct{}{}:
 	case <-moved:
 		return nil
 	case <-waiting.Done():
 		return p.failed("enter", waiting)
 	}
-	defer func() { <-p.use }()
-	if at, _, _ := p.now(); at != nil && at == lost {
+	defer func() { <-p.busy }()
+	if at, _, _ := p.current(); at != nil && at == lost {
 		at.Leave()
-		p.move(nil, false)
+		p.set(nil, false)
 	}
-	_, err := p.stand(waiting)
+	_, err := p.ensureJoined(waiting)
 	return err
 }
 
 func (p *Place) failed(op string, ctx context.Context) error {
-	return &session.OpError{Op: op, Path: p.turn.line.Path, Err: context.Cause(ctx)}
+	return &session.OpError{Op: op, Path: p.acquirer.line.Path, Err: context.Cause(ctx)}
 }

@@ -19,8 +19,8 @@ func (p *Place) Position(ctx context.Context) (int, error) {
 	return 0, nil
 }
 
-// followEvery is the shortest time between two looks at the line.
-const followEvery = 250 * time.Millisecond
+// positionInterval is the shortest time between two looks at the line.
+const positionInterval = 250 * time.Millisecond
 
 // Positions yields the position, and then again whenever it has changed, until
 // the lock is held. The last pair has an error if there is another reason: the
@@ -33,7 +33,7 @@ func (p *Place) Positions(ctx context.Context) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		last := -1
 		for {
-			n, next, err := p.look(ctx)
+			n, next, err := p.readPosition(ctx)
 			if err != nil {
 				yield(max(last, 0), err)
 				return
@@ -50,11 +50,11 @@ func (p *Place) Positions(ctx context.Context) iter.Seq2[int, error] {
 	}
 }
 
-// look returns the position, and what to wait for before it may be another; nil
+// readPosition returns the position, and what to wait for before it may be another; nil
 // once the lock is held.
-func (p *Place) look(ctx context.Context) (int, *change, error) {
+func (p *Place) readPosition(ctx context.Context) (int, *positionChange, error) {
 	for {
-		at, owned, moved := p.now()
+		at, owned, moved := p.current()
 		switch {
 		case owned:
 			return 0, nil, nil
@@ -63,31 +63,31 @@ func (p *Place) look(ctx context.Context) (int, *change, error) {
 		case at != nil:
 			ahead, w, err := at.Ahead(ctx)
 			if err == nil {
-				return len(ahead), &change{w, moved, at.Epoch().Context()}, nil
+				return len(ahead), &positionChange{w, moved, at.Epoch().Context()}, nil
 			}
-			if !line.Gone(err) {
+			if !line.IsGone(err) {
 				return 0, nil, err
 			}
 		}
-		if err := p.anew(ctx, at, moved); err != nil && !errors.Is(err, ErrReleased) {
+		if err := p.rejoin(ctx, at, moved); err != nil && !errors.Is(err, ErrReleased) {
 			return 0, nil, err
 		}
 	}
 }
 
-// change is what may change a position.
-type change struct {
+// positionChange is what may change a position.
+type positionChange struct {
 	watch *session.Watch
 	moved <-chan struct{}
 	epoch context.Context
 }
 
-func (c *change) close() { c.watch.Close() }
+func (c *positionChange) close() { c.watch.Close() }
 
 // wait waits for a change, and as long as is to be between two looks.
-func (c *change) wait(ctx context.Context) {
+func (c *positionChange) wait(ctx context.Context) {
 	defer c.close()
-	soon := time.NewTimer(followEvery)
+	soon := time.NewTimer(positionInterval)
 	defer soon.Stop()
 	select {
 	case <-c.watch.Fired():

@@ -9,13 +9,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// revoke is what asks the owner of a node to let go. It is Curator's.
-var revoke = []byte("__REVOKE__")
+// revokeData is what asks the owner of a node to let go. It is Curator's.
+var revokeData = []byte("__REVOKE__")
 
 // Revoked is closed when somebody has asked the holder to let go, with Revoke or
 // with Curator's Revoker; also if that was while it still waited in line. It is a
 // request: nothing happens to the lease unless its holder unlocks it.
-func (l *Lease) Revoked() <-chan struct{} { return l.l.Asked() }
+func (l *Lease) Revoked() <-chan struct{} { return l.l.Revoked() }
 
 // Revoke asks contenders to let go, as Contenders has them, or without any who
 // holds the lock; see Lease.Revoked. It does not wait for them, and that one has
@@ -25,7 +25,9 @@ func (l *Lease) Revoked() <-chan struct{} { return l.l.Asked() }
 // The request takes the place of the id in the contender's node. It takes one round
 // trip. Without contenders it takes two more before, to find who holds the lock now,
 // even if the session's server lags behind: nil means that the holder was asked.
-func (m *Mutex) Revoke(ctx context.Context, who ...Contender) error { return m.turn.revoke(ctx, who) }
+func (m *Mutex) Revoke(ctx context.Context, who ...Contender) error {
+	return m.acquirer.revoke(ctx, who)
+}
 
 // Revoke is Mutex.Revoke. Without contenders it asks the writer that holds the
 // lock, or all readers that share it.
@@ -45,13 +47,13 @@ func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
 			return err
 		}
 	}
-	return ask(ctx, m.session, who, func(path string) bool {
+	return requestRevoke(ctx, m.session, who, func(path string) bool {
 		parent, name := session.Split(path)
 		return parent == m.layout.leases && m.layout.permit.MatchString(name)
 	})
 }
 
-func (t *turn) revoke(ctx context.Context, who []Contender) error {
+func (t *acquirer) revoke(ctx context.Context, who []Contender) error {
 	if err := t.line.Check(); err != nil {
 		return err
 	}
@@ -67,11 +69,11 @@ func (t *turn) revoke(ctx context.Context, who []Contender) error {
 			who = append(who, Contender{Path: path})
 		}
 	}
-	return ask(ctx, t.line.Session, who, t.line.Has)
+	return requestRevoke(ctx, t.line.Session, who, t.line.Has)
 }
 
-// ask writes the request into the nodes of all of them at the same time.
-func ask(ctx context.Context, s *session.Session, who []Contender, valid func(path string) bool) error {
+// requestRevoke writes the request into the nodes of all of them at the same time.
+func requestRevoke(ctx context.Context, s *session.Session, who []Contender, valid func(path string) bool) error {
 	for _, c := range who {
 		if !valid(c.Path) {
 			return &session.OpError{Op: "revoke", Path: c.Path, Err: fmt.Errorf("%w: not a contender here", session.ErrInvalid)}
@@ -80,17 +82,17 @@ func ask(ctx context.Context, s *session.Session, who []Contender, valid func(pa
 	errs := make([]error, len(who))
 	var all sync.WaitGroup
 	for i, c := range who {
-		all.Go(func() { errs[i] = askOne(ctx, s, c.Path) })
+		all.Go(func() { errs[i] = requestRevokeOf(ctx, s, c.Path) })
 	}
 	all.Wait()
 	return errors.Join(errs...)
 }
 
-// askOne repeats a write of which it is not known whether it was done: a second
+// requestRevokeOf repeats a write of which it is not known whether it was done: a second
 // request is as good as the first.
-func askOne(ctx context.Context, s *session.Session, path string) error {
+func requestRevokeOf(ctx context.Context, s *session.Session, path string) error {
 	for {
-		_, err := s.Set(ctx, path, revoke, session.AnyVersion)
+		_, err := s.Set(ctx, path, revokeData, session.AnyVersion)
 		switch {
 		case err == nil, errors.Is(err, session.ErrNoNode):
 			return nil

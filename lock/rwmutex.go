@@ -14,7 +14,7 @@ import (
 // alone. It holds no state, and is fair: a reader waits for the writers that came
 // before it, and a writer for everybody that did, so neither can starve the
 // other. It is not reentrant.
-type RWMutex struct{ read, write turn }
+type RWMutex struct{ read, write acquirer }
 
 // NewRW names the lock at path. All who use the same path in the same ensemble
 // contend for it, with this library and with Curator's
@@ -28,8 +28,8 @@ func NewRW(s *session.Session, path string, opts ...Option) *RWMutex {
 	o := newOptions(opts)
 	read, write := o.naming.readWrite()
 	return &RWMutex{
-		read:  newTurn(line.Line{Session: s, Path: path, Naming: read}, o),
-		write: newTurn(line.Line{Session: s, Path: path, Naming: write}, o),
+		read:  newAcquirer(line.Line{Session: s, Path: path, Layout: read}, o),
+		write: newAcquirer(line.Line{Session: s, Path: path, Layout: write}, o),
 	}
 }
 
@@ -50,17 +50,17 @@ func (m *RWMutex) writing(l *lease.Lease, err error) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lease{l: l, read: &m.read}, nil
+	return &Lease{l: l, downgradeTo: &m.read}, nil
 }
 
 // RLock waits until the lock is held for reading, beside other readers. It
 // promises and costs what Mutex.Lock does; readers who wait for the same writer
 // hold the lock as soon as it is gone, with nothing to read.
-func (m *RWMutex) RLock(ctx context.Context) (*Lease, error) { return held(m.read.lock(ctx)) }
+func (m *RWMutex) RLock(ctx context.Context) (*Lease, error) { return newLease(m.read.lock(ctx)) }
 
 // TryRLock is RLock, but returns ErrLocked where RLock would wait: if a writer
 // holds the lock, or waits for it.
-func (m *RWMutex) TryRLock(ctx context.Context) (*Lease, error) { return held(m.read.tryLock(ctx)) }
+func (m *RWMutex) TryRLock(ctx context.Context) (*Lease, error) { return newLease(m.read.tryLock(ctx)) }
 
 // Enter stands in line to write without waiting; see Place.
 func (m *RWMutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &m.write, &m.read) }
@@ -96,19 +96,19 @@ func (m *RWMutex) Contenders(ctx context.Context) ([]Contender, error) {
 // cause of ctx if that ended first. It takes one round trip, a transaction that
 // puts the reader's node in the place of the writer's.
 func (l *Lease) Downgrade(ctx context.Context) (*Lease, error) {
-	if l.read == nil {
+	if l.downgradeTo == nil {
 		return nil, &session.OpError{Op: "downgrade", Path: l.Path(),
 			Err: fmt.Errorf("%w: not a lease of RWMutex.Lock", session.ErrInvalid)}
 	}
 	parent, name := session.Split(l.Path())
-	heir := session.Join(parent, l.read.line.Naming.Heir(session.GUID(), name))
-	data := l.read.line.Data
+	heir := session.Join(parent, l.downgradeTo.line.Layout.DowngradedName(session.GUID(), name))
+	data := l.downgradeTo.line.Data
 	select {
 	case <-l.Revoked():
-		data = revoke // whoever has asked is not to ask again
+		data = revokeData // whoever has asked is not to ask again
 	default:
 	}
-	c, err := l.l.Exchange(ctx, lease.Successor{Path: heir, Data: data})
+	c, err := l.l.Replace(ctx, lease.Replacement{Path: heir, Data: data})
 	switch {
 	case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrUnknown):
 		return nil, fmt.Errorf("%w: %w", ErrLost, err)
@@ -116,5 +116,5 @@ func (l *Lease) Downgrade(ctx context.Context) (*Lease, error) {
 		return nil, err
 	}
 	c.Token = l.Token()
-	return &Lease{l: lease.Begin(l.Context(), c, l.read.terms)}, nil
+	return &Lease{l: lease.Begin(l.Context(), c, l.downgradeTo.behavior)}, nil
 }

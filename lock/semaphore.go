@@ -19,7 +19,7 @@ type Semaphore struct {
 	session *session.Session
 	path    string
 	n       int
-	layout  layout
+	layout  semaphoreLayout
 	opts    options
 }
 
@@ -87,7 +87,7 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
-		taken, err := m.glance(ctx, e)
+		taken, err := m.listTaken(ctx, e)
 		return max(m.n-len(taken), 0), err
 	})
 }
@@ -99,7 +99,7 @@ func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 		return nil, err
 	}
 	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) ([]Contender, error) {
-		names, err := m.layout.taken(e.Children(ctx, m.layout.leases))
+		names, err := m.layout.permitsIn(e.Children(ctx, m.layout.leases))
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +147,7 @@ func (m *Semaphore) usable() error {
 }
 
 func (m *Semaphore) line(k int) line.Line {
-	return line.Line{Session: m.session, Path: m.layout.lock, Naming: m.opts.naming.lock(), Data: wish(k, m.opts.id), StopTime: m.opts.stopTime}
+	return line.Line{Session: m.session, Path: m.layout.lock, Layout: m.opts.naming.lock(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
 }
 
 // check refuses what could never be had.
@@ -176,7 +176,7 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 	}
 	l := m.line(k)
 	for {
-		p, err := l.Stand(ctx)
+		p, err := l.Join(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -184,24 +184,24 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 		if err != nil {
 			err = errors.Join(err, leave(ctx, p))
 		} else {
-			c, err = m.take(ctx, lease.Begin(ctx, c, m.opts.terms()), k, try)
+			c, err = m.take(ctx, lease.Begin(ctx, c, m.opts.behavior()), k, try)
 		}
 		switch {
 		case err == nil:
-			return held(lease.Begin(ctx, c, m.opts.terms()), nil)
-		case !again(err):
+			return newLease(lease.Begin(ctx, c, m.opts.behavior()), nil)
+		case !isRetryable(err):
 			return nil, err
 		}
 	}
 }
 
-// again tells of a failed attempt whether it failed for what has happened to its
+// isRetryable tells of a failed attempt whether it failed for what has happened to its
 // own nodes, or their parents, so that one may try again from the beginning.
-func again(err error) bool {
-	return line.Gone(err) || errors.Is(err, ErrLost) || errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown)
+func isRetryable(err error) bool {
+	return line.IsGone(err) || errors.Is(err, ErrLost) || errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown)
 }
 
-func leave(ctx context.Context, p *line.Place) error {
+func leave(ctx context.Context, p *line.Waiter) error {
 	select {
 	case err := <-p.Leave():
 		return err
@@ -211,32 +211,32 @@ func leave(ctx context.Context, p *line.Place) error {
 }
 
 // wait waits in line for the right to take permits.
-func (m *Semaphore) wait(ctx context.Context, p *line.Place, k int, try bool) (lease.Claim, error) {
+func (m *Semaphore) wait(ctx context.Context, p *line.Waiter, k int, try bool) (lease.Acquired, error) {
 	var err error
 	switch {
 	case p.Free():
 	case try:
-		err = m.fits(ctx, p, k)
+		err = m.checkFree(ctx, p, k)
 	default: // whoever has the wrong limit in mind hears of it before it has waited
-		_, err = m.glance(ctx, p.Epoch())
+		_, err = m.listTaken(ctx, p.Epoch())
 	}
 	if err != nil {
-		return lease.Claim{}, err
+		return lease.Acquired{}, err
 	}
 	return p.Wait(ctx)
 }
 
 // take waits for permits and takes them. own is the right to do so, which it
 // gives back.
-func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool) (lease.Claim, error) {
+func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool) (lease.Acquired, error) {
 	if err := m.await(ctx, own, k, try); err != nil {
-		return lease.Claim{}, errors.Join(err, own.Release(ctx))
+		return lease.Acquired{}, errors.Join(err, own.Release(ctx))
 	}
-	nodes := make([]lease.Successor, k)
+	nodes := make([]lease.Replacement, k)
 	for i := range nodes {
 		nodes[i] = m.layout.node([]byte(m.opts.id))
 	}
-	return own.Exchange(ctx, nodes...)
+	return own.Replace(ctx, nodes...)
 }
 
 // await waits until k permits are free. To see whether sessions own those that are
@@ -244,7 +244,7 @@ func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool)
 func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool) error {
 	var blockers lease.Blockers
 	for {
-		taken, changed, err := m.look(ctx, own.Epoch())
+		taken, changed, err := m.watchTaken(ctx, own.Epoch())
 		if err != nil {
 			return err
 		}
@@ -252,7 +252,7 @@ func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool
 			changed.Close()
 			return nil
 		}
-		blocked, err := blockers.Look(ctx, own.Epoch(), taken...)
+		blocked, err := blockers.Check(ctx, own.Epoch(), taken...)
 		if err == nil && try {
 			err = noPermits{blocked}
 		}
@@ -265,7 +265,7 @@ func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool
 		case <-own.Context().Done():
 			err = own.Err()
 		case <-ctx.Done():
-			err = &session.OpError{Op: "wait for permits of", Path: m.path, Err: lease.Because(ctx, blocked)}
+			err = &session.OpError{Op: "wait for permits of", Path: m.path, Err: lease.WithReason(ctx, blocked)}
 		}
 		changed.Close()
 		if err != nil {

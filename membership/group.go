@@ -63,12 +63,12 @@ func (g *Group) Join(ctx context.Context, id string, data []byte) (*Membership, 
 	}
 	p, err := presence.Announce(ctx, g.session, presence.Node{
 		Path: session.Join(g.path, g.layout.name(id)), Data: content,
-		Errors: presence.Errors{Twice: ErrJoined, Occupied: ErrTaken, Withdrawn: ErrLeft},
+		Errors: presence.Errors{Duplicate: ErrJoined, Occupied: ErrTaken, Withdrawn: ErrLeft},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Membership{presence: p, id: id, layout: g.layout}, nil
+	return &Membership{announcement: p, id: id, layout: g.layout}, nil
 }
 
 // prepare checks what is to be written, before anything is.
@@ -91,7 +91,7 @@ func (g *Group) check() error {
 
 // Membership is being a member, until Leave or until the session is closed.
 type Membership struct {
-	presence *presence.Presence
+	announcement *presence.Announcement
 	id       string
 	layout   Layout
 }
@@ -100,12 +100,12 @@ type Membership struct {
 func (m *Membership) ID() string { return m.id }
 
 // Path is the member's node.
-func (m *Membership) Path() string { return m.presence.Path() }
+func (m *Membership) Path() string { return m.announcement.Path() }
 
 // Token is the zxid with which the member has joined, or joined again in a new
 // ZooKeeper session. It rises.
 func (m *Membership) Token() session.Zxid {
-	token, _ := m.presence.Token()
+	token, _ := m.announcement.Token()
 	return token
 }
 
@@ -115,11 +115,11 @@ func (m *Membership) Token() session.Zxid {
 // not allowed. It stays nil while the connection is interrupted and the ZooKeeper
 // session may live on. What can be done about it is tried in the background, at
 // intervals of up to some seconds; after ErrLeft and session.ErrClosed nothing is.
-func (m *Membership) Err() error { return m.presence.Err() }
+func (m *Membership) Err() error { return m.announcement.Err() }
 
 // Changed returns a channel that is closed at the next change of Err or Token:
 // take it before asking for these, and no change is missed.
-func (m *Membership) Changed() <-chan struct{} { return m.presence.Changed() }
+func (m *Membership) Changed() <-chan struct{} { return m.announcement.Changed() }
 
 // Update replaces the member's data, and returns once the others can see it. The
 // last call wins, also over the end of a ZooKeeper session. When ctx ends first,
@@ -131,7 +131,7 @@ func (m *Membership) Update(ctx context.Context, data []byte) error {
 	if err != nil {
 		return &session.OpError{Op: "update", Path: m.Path(), Err: err}
 	}
-	return m.presence.Update(ctx, content)
+	return m.announcement.Update(ctx, content)
 }
 
 // Leave ends the membership. It does so in any case; ctx bounds only the wait for
@@ -139,4 +139,4 @@ func (m *Membership) Update(ctx context.Context, data []byte) error {
 // is over and takes it along; so it does at a second call.
 //
 // It takes one round trip.
-func (m *Membership) Leave(ctx context.Context) error { return m.presence.Withdraw(ctx) }
+func (m *Membership) Leave(ctx context.Context) error { return m.announcement.Withdraw(ctx) }

@@ -144,7 +144,7 @@ func TestSameID(t *testing.T) {
 		if errors.Is(err, membership.ErrTaken) && strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
 			break
 		}
-		if wait > patience {
+		if wait > maxUnsettled {
 			t.Fatalf("Join as another, after %v: %v", wait, err)
 		}
 	}

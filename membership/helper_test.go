@@ -14,8 +14,8 @@ import (
 
 const path = "/app/members"
 
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
+// maxUnsettled bounds what a test waits for.
+const maxUnsettled = 5 * time.Minute
 
 var layouts = map[string]membership.Layout{
 	"curator": membership.Curator, "party": membership.KazooParty, "shallow party": membership.KazooShallowParty,
@@ -33,7 +33,7 @@ func group(s *session.Session, opts ...membership.Option) *membership.Group {
 
 func join(t testing.TB, g *membership.Group, id, data string) *membership.Membership {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), maxUnsettled)
 	defer cancel()
 	m, err := g.Join(ctx, id, []byte(data))
 	if err != nil {
@@ -67,7 +67,7 @@ func until(t testing.TB, m *membership.Membership, ok func(error) bool) {
 		}
 		select {
 		case <-changed:
-		case <-time.After(patience):
+		case <-time.After(maxUnsettled):
 			t.Fatalf("it stays at %v", m.Err())
 		}
 	}
@@ -139,7 +139,7 @@ func (w *watcher) next() membership.View {
 		return v
 	case err := <-w.end:
 		w.Fatalf("it has ended: %v", err)
-	case <-time.After(patience):
+	case <-time.After(maxUnsettled):
 		w.Fatal("there is no next view")
 	}
 	panic("unreachable")

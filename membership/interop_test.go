@@ -27,7 +27,7 @@ type foreign struct {
 
 func start(t *testing.T, name string, args ...string) *foreign {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), maxUnsettled)
 	cmd := exec.CommandContext(ctx, name, args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs

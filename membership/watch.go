@@ -62,9 +62,9 @@ func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
 	return v, nil
 }
 
-// patience is how long a watcher tries for a view of one moment while members come
+// maxUnsettled is how long a watcher tries for a view of one moment while members come
 // and go all the time.
-const patience = time.Second
+const maxUnsettled = time.Second
 
 // Watch yields who is a member, and then every later view that is another. A slow
 // reader skips those that have been replaced meanwhile, and always arrives at the
@@ -86,7 +86,7 @@ func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
 			yield(View{}, &session.OpError{Op: "watch", Path: g.path, Err: err})
 			return
 		}
-		v, err := view.Open(ctx, g.session, g.path, view.Options{Depth: 1, Accept: g.layout.accepts, Patience: patience})
+		v, err := view.Open(ctx, g.session, g.path, view.Options{Depth: 1, Accept: g.layout.accepts, Patience: maxUnsettled})
 		if err != nil {
 			yield(View{}, err)
 			return

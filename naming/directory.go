@@ -36,8 +36,8 @@ type Directory struct {
 	root    string
 	options directoryOptions
 
-	mu   sync.Mutex
-	kept map[string]*presence.Presence // by path
+	mu        sync.Mutex
+	announced map[string]*presence.Announcement // by path
 }
 
 // DirectoryOption changes a directory.
@@ -60,7 +60,7 @@ func NewDirectory(s *session.Session, root string, opts ...DirectoryOption) *Dir
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Directory{session: s, root: root, options: o, kept: make(map[string]*presence.Presence)}
+	return &Directory{session: s, root: root, options: o, announced: make(map[string]*presence.Announcement)}
 }
 
 // BindOption says how a name is bound; the default is for good.
@@ -103,7 +103,7 @@ func (d *Directory) bind(ctx context.Context, name string, data []byte, opts []B
 		opt(&o)
 	}
 	for {
-		w, err := d.way(ctx, name, false)
+		w, err := d.resolve(ctx, name, false)
 		switch {
 		case err != nil:
 			return err
@@ -114,7 +114,7 @@ func (d *Directory) bind(ctx context.Context, name string, data []byte, opts []B
 				return err
 			}
 		}
-		if err := d.build(ctx, w); err != nil {
+		if err := d.createMissing(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -148,21 +148,21 @@ func (d *Directory) create(ctx context.Context, path string, data []byte) error 
 // announce binds a path for as long as there is a session.
 func (d *Directory) announce(ctx context.Context, path string, data []byte) error {
 	d.mu.Lock()
-	_, ours := d.kept[path]
+	_, ours := d.announced[path]
 	d.mu.Unlock()
 	if ours {
 		return ErrBound
 	}
 	p, err := presence.Announce(ctx, d.session, presence.Node{
-		Path: path, Data: data, Others: presence.Refuse,
-		Errors: presence.Errors{Twice: ErrBound, Occupied: ErrBound, Withdrawn: ErrNotBound},
+		Path: path, Data: data, IfExists: presence.Refuse,
+		Errors: presence.Errors{Duplicate: ErrBound, Occupied: ErrBound, Withdrawn: ErrNotBound},
 	})
 	if err != nil {
 		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kept[path] = p
+	d.announced[path] = p
 	return nil
 }
 
@@ -185,11 +185,11 @@ func (d *Directory) rebind(ctx context.Context, name string, value []byte, opts 
 		if !errors.Is(err, ErrBound) {
 			return err
 		}
-		w, err := d.way(ctx, name, false)
+		w, err := d.resolve(ctx, name, false)
 		if err != nil {
 			return err
 		}
-		if p := d.keeper(w.path); p != nil {
+		if p := d.announcementOf(w.path); p != nil {
 			return p.Update(ctx, value)
 		}
 		n, err := d.read(ctx, w.path)
@@ -229,13 +229,13 @@ func (d *Directory) Unbind(ctx context.Context, name string) error {
 
 func (d *Directory) unbind(ctx context.Context, name string) error {
 	for {
-		w, err := d.way(ctx, name, false)
+		w, err := d.resolve(ctx, name, false)
 		if err != nil {
 			return err
 		}
-		if p := d.keeper(w.path); p != nil {
+		if p := d.announcementOf(w.path); p != nil {
 			d.mu.Lock()
-			delete(d.kept, w.path)
+			delete(d.announced, w.path)
 			d.mu.Unlock()
 			err = p.Withdraw(ctx)
 		} else {
@@ -252,7 +252,7 @@ func (d *Directory) unbind(ctx context.Context, name string) error {
 			continue // somebody was faster: see what there is now
 		}
 		if err == nil {
-			d.prune(ctx, w)
+			d.deleteEmptyParents(ctx, w)
 		}
 		return err
 	}
@@ -268,10 +268,10 @@ func (d *Directory) clear(ctx context.Context, path string, n session.Node) erro
 	return err
 }
 
-func (d *Directory) keeper(path string) *presence.Presence {
+func (d *Directory) announcementOf(path string) *presence.Announcement {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.kept[path]
+	return d.announced[path]
 }
 
 // write carries out one operation, whose outcome is known unless the session or ctx
@@ -282,7 +282,7 @@ func (d *Directory) write(ctx context.Context, op session.Op) error {
 		if err != nil {
 			return err
 		}
-		_, err = e.Undertake(ctx, nil, op)
+		_, err = e.TxnDetached(ctx, nil, op)
 		if !errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrUnknown) {
 			return err
 		}

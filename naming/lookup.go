@@ -16,7 +16,7 @@ import (
 // may lag behind what others have just been told; session.Session.Sync has it catch
 // up.
 func (d *Directory) Lookup(ctx context.Context, name string) ([]byte, error) {
-	w, err := d.way(ctx, name, true)
+	w, err := d.resolve(ctx, name, true)
 	if err == nil && (w.node.Err != nil || !bound(w.node)) {
 		err = ErrNotBound
 	}
@@ -94,7 +94,7 @@ func (d *Directory) view(ctx context.Context, name string) (*view.View, error) {
 	}
 	path := d.root
 	if name != "" {
-		w, err := d.way(ctx, name, true)
+		w, err := d.resolve(ctx, name, true)
 		if err != nil {
 			return nil, err
 		}

@@ -31,16 +31,16 @@ type Sequence struct {
 	session *session.Session
 	path    string
 	options sequenceOptions
-	turn    chan struct{} // holds a value while somebody is at it
+	lock    chan struct{} // holds a value while somebody is at it
 
 	// of whoever has the turn
-	known   bool   // the two below are what the node was last seen to be
-	last    int64  // the node's number
-	version int32  // the node's version, absent if there is none
-	epoch   uint64 // in which they were seen; servers may have been restored since
-	highest int64  // the highest number that the node was ever seen to hold
-	stock   int64  // how many numbers up to next+stock-1 are ours to give
-	next    int64  // the first of these
+	known    bool   // the two below are what the node was last seen to be
+	last     int64  // the node's number
+	version  int32  // the node's version, absent if there is none
+	epoch    uint64 // in which they were seen; servers may have been restored since
+	highest  int64  // the highest number that the node was ever seen to hold
+	reserved int64  // how many numbers up to next+stock-1 are ours to give
+	next     int64  // the first of these
 }
 
 // absent is the version of a node that does not exist.
@@ -85,7 +85,7 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Sequence{session: s, path: path, options: o, turn: make(chan struct{}, 1), highest: math.MinInt64}
+	return &Sequence{session: s, path: path, options: o, lock: make(chan struct{}, 1), highest: math.MinInt64}
 }
 
 // Next returns a number that nobody has been given. A lost reply is looked up, so
@@ -101,18 +101,18 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 // the sequence's kind; nothing is written then. Eight bytes of another kind cannot be
 // told from a number.
 func (q *Sequence) Next(ctx context.Context) (int64, error) {
-	n, err := q.inTurn(ctx, func() (int64, error) {
+	n, err := q.locked(ctx, func() (int64, error) {
 		if q.options.nodes {
-			return q.byNode(ctx)
+			return q.nextByNode(ctx)
 		}
-		if q.stock == 0 {
+		if q.reserved == 0 {
 			first, err := q.take(ctx, q.options.block)
 			if err != nil {
 				return 0, err
 			}
-			q.next, q.stock = first, q.options.block
+			q.next, q.reserved = first, q.options.block
 		}
-		q.stock--
+		q.reserved--
 		q.next++
 		return q.next - 1, nil
 	})
@@ -130,7 +130,7 @@ func (q *Sequence) Reserve(ctx context.Context, n int) (first int64, err error) 
 	case q.options.nodes:
 		return q.Next(ctx)
 	}
-	first, err = q.inTurn(ctx, func() (int64, error) { return q.take(ctx, int64(n)) })
+	first, err = q.locked(ctx, func() (int64, error) { return q.take(ctx, int64(n)) })
 	return first, q.errorOf("reserve at", err)
 }
 
@@ -161,14 +161,14 @@ func (q *Sequence) errorOf(op string, err error) error {
 	return &session.OpError{Op: op, Path: q.path, Err: err}
 }
 
-// inTurn runs f while nobody else who shares the Sequence is at it.
-func (q *Sequence) inTurn(ctx context.Context, f func() (int64, error)) (int64, error) {
+// locked runs f while nobody else who shares the Sequence is at it.
+func (q *Sequence) locked(ctx context.Context, f func() (int64, error)) (int64, error) {
 	select {
-	case q.turn <- struct{}{}:
+	case q.lock <- struct{}{}:
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
-	defer func() { <-q.turn }()
+	defer func() { <-q.lock }()
 	return f()
 }
 
@@ -179,7 +179,7 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 			return 0, err
 		}
 		if !q.known {
-			if err := q.look(ctx); err != nil {
+			if err := q.refresh(ctx); err != nil {
 				return 0, err
 			}
 		}
@@ -207,8 +207,8 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 	}
 }
 
-// look reads the node.
-func (q *Sequence) look(ctx context.Context) error {
+// refresh reads the node.
+func (q *Sequence) refresh(ctx context.Context) error {
 	e, err := q.session.Epoch(ctx)
 	if err != nil {
 		return err
@@ -249,7 +249,7 @@ func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 		if e.Number() != q.epoch {
 			return 0, session.ErrBadVersion // as far as is known
 		}
-		results, err := e.Undertake(ctx, nil, op)
+		results, err := e.TxnDetached(ctx, nil, op)
 		switch {
 		case err == nil:
 			return results[0].Stat.Version, nil

@@ -81,7 +81,7 @@ func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slot
 	}
 	return &Slots{
 		session: s, path: path, n: n, options: o,
-		line: line.Line{Session: s, Path: session.Join(path, waitingNode), Naming: line.CuratorLock, Data: []byte(o.id), StopTime: o.stopTime},
+		line: line.Line{Session: s, Path: session.Join(path, waitingNode), Layout: line.CuratorLock, Data: []byte(o.id), StopTime: o.stopTime},
 	}
 }
 
@@ -134,7 +134,7 @@ func (s *Slot) Release(ctx context.Context) error { return s.l.Release(ctx) }
 // the wait is reported as session.Hooks.Blocked says, and its error wraps
 // session.ErrNoOwner.
 func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
-	slot, err := p.spare(ctx, false)
+	slot, err := p.tryFree(ctx, false)
 	for slot == nil && err == nil {
 		slot, err = p.wait(ctx)
 	}
@@ -145,20 +145,20 @@ func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
 // number is free but those that others wait for in line, who are about to take them.
 // Before that it takes a sync and another list.
 func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
-	slot, err := p.spare(ctx, true)
+	slot, err := p.tryFree(ctx, true)
 	if slot == nil && err == nil {
 		err = ErrTaken
 	}
 	return slot, err
 }
 
-func (p *Slots) terms() lease.Terms {
-	return lease.Terms{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend, StopTime: p.options.stopTime}
+func (p *Slots) behavior() lease.Behavior {
+	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend, StopTime: p.options.stopTime}
 }
 
-// spare takes a number that nobody waits for. It returns nil if there is none; if
+// tryFree takes a number that nobody waits for. It returns nil if there is none; if
 // sure is true, the server has caught up by then with what others have given back.
-func (p *Slots) spare(ctx context.Context, sure bool) (*Slot, error) {
+func (p *Slots) tryFree(ctx context.Context, sure bool) (*Slot, error) {
 	if err := session.CheckPath(p.path); err != nil {
 		return nil, err
 	}
@@ -167,10 +167,10 @@ func (p *Slots) spare(ctx context.Context, sure bool) (*Slot, error) {
 		if err != nil {
 			return nil, &session.OpError{Op: "acquire a slot at", Path: p.path, Err: err}
 		}
-		slot, err := p.spareIn(ctx, e)
+		slot, err := p.tryFreeIn(ctx, e)
 		if slot == nil && err == nil && sure {
 			if err = e.Sync(ctx, p.path); err == nil {
-				slot, err = p.spareIn(ctx, e)
+				slot, err = p.tryFreeIn(ctx, e)
 			}
 		}
 		if !errors.Is(err, session.ErrExpired) {
@@ -179,7 +179,7 @@ func (p *Slots) spare(ctx context.Context, sure bool) (*Slot, error) {
 	}
 }
 
-func (p *Slots) spareIn(ctx context.Context, e *session.Epoch) (*Slot, error) {
+func (p *Slots) tryFreeIn(ctx context.Context, e *session.Epoch) (*Slot, error) {
 	names, err := e.Children(ctx, p.path)
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
 		return nil, err
@@ -198,12 +198,12 @@ func (p *Slots) spareIn(ctx context.Context, e *session.Epoch) (*Slot, error) {
 // wait stands in line until a number is free. It returns nil if it has lost its
 // place.
 func (p *Slots) wait(ctx context.Context) (*Slot, error) {
-	c, err := p.line.Enter(ctx)
+	c, err := p.line.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	turn := lease.Begin(ctx, c, p.terms())
-	slot, err := p.borrow(ctx, turn)
+	turn := lease.Begin(ctx, c, p.behavior())
+	slot, err := p.acquireFree(ctx, turn)
 	if slot == nil && turn.Err() != nil && ctx.Err() == nil {
 		err = nil
 	}
@@ -218,9 +218,9 @@ func leave(turn *lease.Lease) {
 	turn.Release(now)
 }
 
-// borrow takes the first number that is free, or waits for one. It is called by the
+// acquireFree takes the first number that is free, or waits for one. It is called by the
 // first in line alone.
-func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
+func (p *Slots) acquireFree(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 	e := turn.Epoch()
 	var blockers lease.Blockers
 	for {
@@ -233,7 +233,7 @@ func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 			w.Close()
 			return slot, err
 		}
-		blocked, err := blockers.Look(ctx, e, p.taken(names)...)
+		blocked, err := blockers.Check(ctx, e, p.taken(names)...)
 		if err != nil {
 			w.Close()
 			return nil, err
@@ -244,7 +244,7 @@ func (p *Slots) borrow(ctx context.Context, turn *lease.Lease) (*Slot, error) {
 		case <-turn.Context().Done():
 			err = turn.Err()
 		case <-ctx.Done():
-			err = &session.OpError{Op: "wait for a slot at", Path: p.path, Err: lease.Because(ctx, blocked)}
+			err = &session.OpError{Op: "wait for a slot at", Path: p.path, Err: lease.WithReason(ctx, blocked)}
 		}
 		w.Close()
 		return nil, err
@@ -266,11 +266,11 @@ func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*S
 		if err != nil {
 			return nil, err
 		}
-		c, err := lease.Owning(ctx, lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
+		c, err := lease.AwaitProof(ctx, lease.Acquired{Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
 		if err != nil {
 			return nil, err
 		}
-		return &Slot{k, lease.Begin(ctx, c, p.terms())}, nil
+		return &Slot{k, lease.Begin(ctx, c, p.behavior())}, nil
 	}
 	return nil, nil
 }

@@ -29,7 +29,7 @@ func (q *Queue[T]) TryClaim(ctx context.Context) (*Item[T], error) {
 }
 
 func (q *Queue[T]) claim(ctx context.Context, n int, wait bool) ([]*Item[T], error) {
-	if err := q.usable("claim", true); err != nil {
+	if err := q.store.usable("claim", true); err != nil {
 		return nil, err
 	}
 	return inEpochs(ctx, &q.store, "claim", func(ep *session.Epoch) ([]*Item[T], error) {
@@ -40,23 +40,23 @@ func (q *Queue[T]) claim(ctx context.Context, n int, wait bool) ([]*Item[T], err
 func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]*Item[T], error) {
 	// Whoever waits to own proves that the session lives, so that ownership can
 	// begin with the answer.
-	if err := ep.CheckStopTime(q.path, q.opts.stopTime); err != nil {
+	if err := ep.CheckStopTime(q.store.path, q.store.opts.stopTime); err != nil {
 		return nil, err
 	}
-	release, err := ep.HoldFor(ctx, q.opts.stopTime)
+	release, err := ep.KeepProvingFor(ctx, q.store.opts.stopTime)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	for {
-		items, err := q.look(ctx, ep, n, q.txnBytes(), wait)
+		items, err := q.readNext(ctx, ep, n, q.store.txnBytes(), wait)
 		if err != nil {
 			return nil, err
 		}
-		claimed, results, err := q.undertake(ctx, ep, items, trade[T]{
-			plan: q.claiming,
-			lost: q.outrun,
-			late: func(fs []found[T], rs []session.Result) { q.unclaim(ep, fs, rs) },
+		claimed, results, err := q.txnItems(ctx, ep, items, txnHooks[T]{
+			build:        q.claimOps,
+			onConflict:   q.noteConflict,
+			onLateCommit: func(fs []readItem[T], rs []session.Result) { q.unclaim(ep, fs, rs) },
 		})
 		switch {
 		case err == nil:
@@ -74,60 +74,60 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 	}
 }
 
-// claiming claims an item and counts the attempt. An item that other libraries have
+// claimOps claims an item and counts the attempt. An item that other libraries have
 // made so large that there is no room for both in a request is not counted.
-func (q *Queue[T]) claiming(f found[T]) (w write) {
-	w.create(q.claimPath(f.name), []byte(q.label), session.Ephemeral())
+func (q *Queue[T]) claimOps(f readItem[T]) (w write) {
+	w.create(q.store.claimPath(f.entry.name), []byte(q.store.label), session.Ephemeral())
 	if len(f.data) <= q.MaxSize() {
-		w.set(q.itemPath(f.name), f.data, f.version)
+		w.set(q.store.itemPath(f.entry.name), f.data, f.version)
 	} else {
-		w.check(q.itemPath(f.name), f.version)
+		w.check(q.store.itemPath(f.entry.name), f.version)
 	}
 	return w
 }
 
-// claimOps is how many operations claiming has; the first makes the claim.
-const claimOps = 2
+// opsPerClaim is how many operations claiming has; the first makes the claim.
+const opsPerClaim = 2
 
 // unclaim gives up claims whose caller has left.
-func (q *Queue[T]) unclaim(ep *session.Epoch, fs []found[T], rs []session.Result) {
+func (q *Queue[T]) unclaim(ep *session.Epoch, fs []readItem[T], rs []session.Result) {
 	for i, f := range fs {
-		ep.Discard(q.claimPath(f.name), rs[i*claimOps].Stat.Czxid, nil)
+		ep.DeleteEventually(q.store.claimPath(f.entry.name), rs[i*opsPerClaim].Stat.Czxid, nil)
 	}
 }
 
 // begin makes items of claims.
-func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []found[T], rs []session.Result) ([]*Item[T], error) {
+func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T], rs []session.Result) ([]*Item[T], error) {
 	items := make([]*Item[T], len(fs))
-	err := ep.AwaitStopTime(ctx, q.opts.stopTime)
+	err := ep.AwaitStopTime(ctx, q.store.opts.stopTime)
 	for i, f := range fs {
 		var hold func()
 		if err == nil {
-			hold, err = ep.HoldFor(ctx, q.opts.stopTime)
+			hold, err = ep.KeepProvingFor(ctx, q.store.opts.stopTime)
 		}
 		if err != nil {
 			for _, item := range items[:i] {
 				item.lease.Release(context.Background())
 			}
-			q.unclaim(ep, fs[i:], rs[i*claimOps:])
+			q.unclaim(ep, fs[i:], rs[i*opsPerClaim:])
 			q.giveBack(fs)
 			return nil, err
 		}
 		if len(f.data) <= q.MaxSize() {
 			f.version++
 		}
-		l := lease.Begin(ctx, lease.Claim{
-			Epoch: ep, Path: q.claimPath(f.name), Token: rs[i*claimOps].Stat.Czxid, Hold: hold,
-		}, lease.Terms{Lost: ErrLost, Released: ErrSettled, StopTime: q.opts.stopTime})
-		q.pool.keep(f.entry)
+		l := lease.Begin(ctx, lease.Acquired{
+			Epoch: ep, Path: q.store.claimPath(f.entry.name), Token: rs[i*opsPerClaim].Stat.Czxid, StopProving: hold,
+		}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: q.store.opts.stopTime})
+		q.store.cache.retain(f.entry)
 		items[i] = &Item[T]{
-			ID: q.scheme.id(f.name), Value: f.value, Attempt: max(1, int(f.version)),
+			ID: q.store.spec.id(f.entry.name), Value: f.value, Attempt: max(1, int(f.version)),
 			queue: q, epoch: ep, lease: l, found: f,
 		}
 		context.AfterFunc(l.Context(), func() {
 			if errors.Is(l.Err(), ErrLost) {
 				<-l.Gone() // with a stop time the claim stays a while
-				q.pool.give(f.entry)
+				q.store.cache.putBack(f.entry)
 			}
 		})
 	}

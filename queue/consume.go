@@ -10,9 +10,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// errAttempts is the reason of a dead letter whose last consumer has not lived to
+// errConsumersLost is the reason of a dead letter whose last consumer has not lived to
 // give one.
-var errAttempts = errors.New("queue: its consumers have died or lost their claims")
+var errConsumersLost = errors.New("queue: its consumers have died or lost their claims")
 
 // Consume claims items and calls fn for each, at most Concurrency at a time, until
 // ctx ends. If fn returns nil, the item is acknowledged. If it returns an error, the
@@ -29,7 +29,7 @@ var errAttempts = errors.New("queue: its consumers have died or lost their claim
 // their items are settled, for which no context but the session's end is a bound.
 // The error is never nil.
 func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T]) error, opts ...ConsumeOption) error {
-	if err := q.usable("consume", true); err != nil {
+	if err := q.store.usable("consume", true); err != nil {
 		return err
 	}
 	o, err := newConsumeOptions(opts)
@@ -37,20 +37,20 @@ func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T
 		err = fmt.Errorf("%w: no function", session.ErrInvalid)
 	}
 	if err != nil {
-		return q.fail("consume", err)
+		return q.store.fail("consume", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &consumer[T]{
-		queue: q, fn: fn, consumeOptions: o, stop: cancel,
+		queue: q, fn: fn, opts: o, stop: cancel,
 		working: make(chan struct{}, o.concurrency),
-		holding: make(chan struct{}, o.concurrency+unsettled),
+		holding: make(chan struct{}, o.concurrency+maxUnsettled),
 	}
 	defer c.all.Wait()
 	for {
 		n, err := c.reserve(ctx)
 		if err != nil {
-			return q.fail("consume", err)
+			return q.store.fail("consume", err)
 		}
 		items, err := q.claim(ctx, n, true)
 		c.release(n - len(items))
@@ -64,13 +64,13 @@ func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T
 	}
 }
 
-// unsettled is how many items Consume holds beside those that are worked on: while
+// maxUnsettled is how many items Consume holds beside those that are worked on: while
 // they are acknowledged, and during the pause after a failed attempt.
-const unsettled = 64
+const maxUnsettled = 64
 
 // consumer is one call of Consume.
 type consumer[T any] struct {
-	consumeOptions
+	opts    consumeOptions
 	queue   *Queue[T]
 	fn      func(context.Context, *Item[T]) error
 	stop    context.CancelCauseFunc
@@ -83,10 +83,10 @@ type consumer[T any] struct {
 func (c *consumer[T]) reserve(ctx context.Context) (n int, err error) {
 	for {
 		wait := n == 0
-		if !acquire(ctx, c.holding, wait) {
+		if !takeRoom(ctx, c.holding, wait) {
 			break
 		}
-		if !acquire(ctx, c.working, wait) {
+		if !takeRoom(ctx, c.working, wait) {
 			<-c.holding
 			break
 		}
@@ -106,7 +106,7 @@ func (c *consumer[T]) release(n int) {
 	}
 }
 
-func acquire(ctx context.Context, room chan struct{}, wait bool) bool {
+func takeRoom(ctx context.Context, room chan struct{}, wait bool) bool {
 	if !wait {
 		select {
 		case room <- struct{}{}:
@@ -126,8 +126,8 @@ func acquire(ctx context.Context, room chan struct{}, wait bool) bool {
 // consume works on an item and settles it.
 func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	defer func() { <-c.holding }()
-	err := errAttempts
-	if item.Attempt <= c.maxAttempts {
+	err := errConsumersLost
+	if item.Attempt <= c.opts.maxAttempts {
 		err = c.call(ctx, item)
 	}
 	<-c.working
@@ -137,7 +137,7 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	switch {
 	case err == nil:
 		refusal = item.Ack(settle)
-	case item.Attempt >= c.maxAttempts:
+	case item.Attempt >= c.opts.maxAttempts:
 		refusal = item.Bury(settle, err)
 	}
 	if item.Err() == nil { // it is neither acknowledged nor buried
@@ -175,7 +175,7 @@ func (c *consumer[T]) call(ctx context.Context, item *Item[T]) error {
 // pause keeps an item whose attempt has failed from being claimed for a while, by
 // holding on to it.
 func (c *consumer[T]) pause(ctx context.Context, item *Item[T]) {
-	timer := time.NewTimer(c.retryAfter(item.Attempt))
+	timer := time.NewTimer(c.opts.retryAfter(item.Attempt))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

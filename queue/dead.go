@@ -26,36 +26,36 @@ type DeadLetter struct {
 
 // A dead letter is a node with the data of the item's node, and a child that says
 // why.
-const obituaryName = "error"
+const deadReasonName = "error"
 
-type obituary struct {
+type deadReason struct {
 	Error    string `json:"error"`
 	Attempts int    `json:"attempts,omitempty"`
 	By       string `json:"by,omitempty"`
 }
 
-// longestReason bounds what is kept of an error.
-const longestReason = 4 << 10
+// maxReason bounds what is kept of an error.
+const maxReason = 4 << 10
 
-// inter makes a dead letter of an item, or of its whole node if that cannot be
+// moveToDead makes a dead letter of an item, or of its whole node if that cannot be
 // read.
-func (q *Queue[T]) inter(w *write, f found[T], reason error) {
+func (q *Queue[T]) moveToDead(w *write, f readItem[T], reason error) {
 	data := f.data
 	if len(f.rest) > 0 {
-		data = q.scheme.pack(f.payload)
+		data = q.store.spec.pack(f.payload)
 	}
 	text := strings.ToValidUTF8(reason.Error(), "\uFFFD")
-	why, _ := json.Marshal(obituary{Error: text[:min(len(text), longestReason)], Attempts: int(f.version), By: q.opts.id})
-	path := q.deadPath(f.name)
-	if q.scheme.layout != Native { // where names come again when somebody has removed the folder
+	why, _ := json.Marshal(deadReason{Error: text[:min(len(text), maxReason)], Attempts: int(f.version), By: q.store.opts.id})
+	path := q.store.deadPath(f.entry.name)
+	if q.store.spec.layout != Native { // where names come again when somebody has removed the folder
 		path += "-" + session.GUID()
 	}
 	w.create(path, data)
-	w.create(session.Join(path, obituaryName), why)
+	w.create(session.Join(path, deadReasonName), why)
 }
 
 // deadSuffix is what stands behind the item's name in that of its dead letter.
-func (s *scheme) deadSuffix(name string) string {
+func (s *layoutSpec) deadSuffix(name string) string {
 	const length = 1 + 36
 	if s.layout == Native || len(name) < length {
 		return ""
@@ -65,27 +65,27 @@ func (s *scheme) deadSuffix(name string) string {
 
 // buryCorrupt makes a dead letter of an item that nobody has claimed. One that is
 // too large to be moved stays where it is, and in nobody's way.
-func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f found[T]) error {
-	burial := func(f found[T]) (w write) {
+func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f readItem[T]) error {
+	burial := func(f readItem[T]) (w write) {
 		w = q.removal(f)
-		q.inter(&w, f, f.err)
+		q.moveToDead(&w, f, f.err)
 		return w
 	}
-	if burial(f).size > q.maxWrite() {
-		q.pool.keep(f.entry)
+	if burial(f).size > q.store.maxWrite() {
+		q.store.cache.retain(f.entry)
 		return nil
 	}
-	heirs := heirs([]found[T]{f})
-	q.pool.reserve(heirs...)
-	defer q.pool.drop(heirs...)
-	done, _, err := q.undertake(ctx, ep, []found[T]{f}, trade[T]{
-		plan: burial,
-		lost: q.outrun,
-		late: func([]found[T], []session.Result) { q.pool.returned() },
+	heirs := remainders([]readItem[T]{f})
+	q.store.cache.hide(heirs...)
+	defer q.store.cache.removed(heirs...)
+	done, _, err := q.txnItems(ctx, ep, []readItem[T]{f}, txnHooks[T]{
+		build:        burial,
+		onConflict:   q.noteConflict,
+		onLateCommit: func([]readItem[T], []session.Result) { q.store.cache.itemsPutBack() },
 	})
 	if len(done) > 0 {
-		q.pool.drop(f.entry)
-		q.pool.inherit(heirs...)
+		q.store.cache.removed(f.entry)
+		q.store.cache.addRemainders(heirs...)
 	}
 	return err
 }
@@ -100,19 +100,19 @@ func (st *store) maxWrite() int { return st.session.MaxBuffer() + 1 - 4<<10 }
 // number of dead letters each.
 func (q *Queue[T]) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		names, err := q.deadNames(ctx)
+		names, err := q.store.deadNames(ctx)
 		if err != nil {
 			yield(DeadLetter{}, err)
 			return
 		}
-		for part := range slices.Chunk(names, firstFlight) {
-			letters, err := q.readDead(ctx, part)
+		for part := range slices.Chunk(names, firstBatch) {
+			letters, err := q.store.readDead(ctx, part)
 			if err != nil {
 				yield(DeadLetter{}, err)
 				return
 			}
 			for _, l := range letters {
-				if !yield(l.DeadLetter, nil) {
+				if !yield(l.letter, nil) {
 					return
 				}
 			}
@@ -134,7 +134,7 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 	}
 	past := make(map[string]bool)
 	for _, name := range names {
-		if st.orderOfDead(name).pastEnd() {
+		if st.deadKey(name).pastEnd() {
 			past[name] = true
 		}
 	}
@@ -145,7 +145,7 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 		})
 	}
 	place := func(name string) entry {
-		o := st.orderOfDead(name)
+		o := st.deadKey(name)
 		o.created, _ = created.Of(name)
 		return entry{name, o}
 	}
@@ -153,31 +153,31 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// orderOfDead is where a dead letter stood as an item.
-func (st *store) orderOfDead(name string) order {
-	o, _ := st.scheme.parse(strings.TrimSuffix(name, st.scheme.deadSuffix(name)))
+// deadKey is where a dead letter stood as an item.
+func (st *store) deadKey(name string) sortKey {
+	o, _ := st.spec.parse(strings.TrimSuffix(name, st.spec.deadSuffix(name)))
 	return o
 }
 
-// letter is a dead letter as it was read.
-type letter struct {
-	DeadLetter
+// deadNode is a dead letter as it was read.
+type deadNode struct {
+	letter    DeadLetter
 	name      string
 	version   int32
 	explained bool // it has the node that says why
 }
 
 // readDead reads dead letters in one flight. Those that are gone are left out.
-func (st *store) readDead(ctx context.Context, names []string) ([]letter, error) {
+func (st *store) readDead(ctx context.Context, names []string) ([]deadNode, error) {
 	var paths []string
 	for _, name := range names {
-		paths = append(paths, st.deadPath(name), session.Join(st.deadPath(name), obituaryName))
+		paths = append(paths, st.deadPath(name), session.Join(st.deadPath(name), deadReasonName))
 	}
 	nodes, err := inEpochs(ctx, st, "read", func(ep *session.Epoch) ([]session.Node, error) { return ep.Nodes(ctx, paths...) })
 	if err != nil {
 		return nil, err
 	}
-	var letters []letter
+	var letters []deadNode
 	for i, name := range names {
 		n, why := nodes[2*i], nodes[2*i+1]
 		if errors.Is(n.Err, session.ErrNoNode) {
@@ -186,11 +186,11 @@ func (st *store) readDead(ctx context.Context, names []string) ([]letter, error)
 		if n.Err != nil {
 			return nil, n.Err
 		}
-		l := letter{name: name, version: n.Stat.Version, explained: why.Err == nil}
-		l.DeadLetter = DeadLetter{ID: st.scheme.id(name), Data: n.Data, Since: n.Stat.Ctime}
-		var o obituary
+		l := deadNode{name: name, version: n.Stat.Version, explained: why.Err == nil}
+		l.letter = DeadLetter{ID: st.spec.id(name), Data: n.Data, Since: n.Stat.Ctime}
+		var o deadReason
 		if json.Unmarshal(why.Data, &o) == nil {
-			l.Reason, l.Attempts = o.Error, o.Attempts
+			l.letter.Reason, l.letter.Attempts = o.Error, o.Attempts
 		}
 		letters = append(letters, l)
 	}
@@ -201,54 +201,54 @@ func (st *store) readDead(ctx context.Context, names []string) ([]letter, error)
 // with its attempts uncounted. session.ErrNoNode says that there is none of this
 // id. It happens once; session.ErrUnknown is as with Push.
 func (q *Queue[T]) Requeue(ctx context.Context, id string) error {
-	return q.exhume(ctx, "requeue", id, func(w *write, l letter) {
-		o := q.orderOfDead(l.name)
+	return q.removeDead(ctx, "requeue", id, func(w *write, l deadNode) {
+		o := q.store.deadKey(l.name)
 		o.due = 0
-		if q.scheme.layout == CuratorDelay {
+		if q.store.spec.layout == CuratorDelay {
 			o.due = time.Now().UnixMilli()
 		}
-		name := q.scheme.prefix(o, q.scheme.id(l.name))
-		w.create(q.itemPath(name), l.Data, session.Sequential())
+		name := q.store.spec.prefix(o, q.store.spec.id(l.name))
+		w.create(q.store.itemPath(name), l.letter.Data, session.Sequential())
 	})
 }
 
 // Drop removes a dead letter for good. session.ErrNoNode says that there is none of
 // this id.
 func (q *Queue[T]) Drop(ctx context.Context, id string) error {
-	return q.exhume(ctx, "drop", id, func(*write, letter) {})
+	return q.removeDead(ctx, "drop", id, func(*write, deadNode) {})
 }
 
-// exhume removes a dead letter in a transaction that also does what more says.
-func (q *Queue[T]) exhume(ctx context.Context, op, id string, more func(*write, letter)) error {
-	names, err := q.deadNames(ctx)
+// removeDead removes a dead letter in a transaction that also does what more says.
+func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*write, deadNode)) error {
+	names, err := q.store.deadNames(ctx)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(names, func(name string) bool { return q.scheme.id(name) == id })
+	i := slices.IndexFunc(names, func(name string) bool { return q.store.spec.id(name) == id })
 	if i < 0 {
-		return q.fail(op, fmt.Errorf("%w: dead letter %s", session.ErrNoNode, id))
+		return q.store.fail(op, fmt.Errorf("%w: dead letter %s", session.ErrNoNode, id))
 	}
 	_, err = inEpochs(ctx, &q.store, op, func(ep *session.Epoch) (none struct{}, err error) {
 		for {
-			letters, err := q.readDead(ctx, names[i:i+1])
+			letters, err := q.store.readDead(ctx, names[i:i+1])
 			if err != nil {
 				return none, err
 			}
 			if len(letters) == 0 {
-				return none, q.fail(op, fmt.Errorf("%w: dead letter %s", session.ErrNoNode, id))
+				return none, q.store.fail(op, fmt.Errorf("%w: dead letter %s", session.ErrNoNode, id))
 			}
 			l := letters[0]
 			var w write
 			if l.explained {
-				w.delete(session.Join(q.deadPath(l.name), obituaryName), session.AnyVersion)
+				w.delete(session.Join(q.store.deadPath(l.name), deadReasonName), session.AnyVersion)
 			}
-			w.delete(q.deadPath(l.name), l.version)
+			w.delete(q.store.deadPath(l.name), l.version)
 			more(&w, l)
-			_, err = ep.Undertake(ctx, nil, w.ops...)
-			c, k := culprit([]write{w}, err)
+			_, err = ep.TxnDetached(ctx, nil, w.ops...)
+			c, k := conflictingWrite([]write{w}, err)
 			switch {
-			case k >= 0 && q.missing(c) != "":
-				if err := q.ensure(ctx, ep, q.missing(c)); err != nil {
+			case k >= 0 && q.store.missing(c) != "":
+				if err := q.store.ensure(ctx, ep, q.store.missing(c)); err != nil {
 					return none, err
 				}
 			case k >= 0 && (c.reason == session.ErrNoNode || c.reason == session.ErrBadVersion):

@@ -64,8 +64,8 @@ func (c conflict) refused() bool {
 	return c.reason == session.ErrNoAuth || c.reason == session.ErrInvalidACL || c.reason == session.ErrQuota
 }
 
-// over tells whether an operation failed because its epoch has ended, and nothing
+// epochEnded tells whether an operation failed because its epoch has ended, and nothing
 // is left in the dark by that.
-func over(err error) bool {
+func epochEnded(err error) bool {
 	return errors.Is(err, session.ErrExpired) && !errors.Is(err, session.ErrUnknown)
 }

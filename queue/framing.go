@@ -50,7 +50,7 @@ func unframe(data []byte) ([][]byte, error) {
 }
 
 // pack makes a node's data of one item or several.
-func (s *scheme) pack(payloads ...[]byte) []byte {
+func (s *layoutSpec) pack(payloads ...[]byte) []byte {
 	if s.framed {
 		return frame(payloads...)
 	}
@@ -58,7 +58,7 @@ func (s *scheme) pack(payloads ...[]byte) []byte {
 }
 
 // unpack returns the items of a node, one at least.
-func (s *scheme) unpack(data []byte) ([][]byte, error) {
+func (s *layoutSpec) unpack(data []byte) ([][]byte, error) {
 	if s.framed {
 		return unframe(data)
 	}

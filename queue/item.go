@@ -20,7 +20,7 @@ type Item[T any] struct {
 	queue *Queue[T]
 	epoch *session.Epoch
 	lease *lease.Lease
-	found found[T] // the version is the one that the claim has made
+	found readItem[T] // the version is the one that the claim has made
 }
 
 // Context is done when the claim has ended, by settling it or by loss;
@@ -45,7 +45,7 @@ func (i *Item[T]) Deadline() (deadline time.Time, changed <-chan struct{}) {
 // item leads to in ZooKeeper itself happens once. Claims of other libraries do not
 // make it fail.
 func (i *Item[T]) Guard() session.Op {
-	return session.OpCheck(i.queue.itemPath(i.found.name), i.found.version)
+	return session.OpCheck(i.queue.store.itemPath(i.found.entry.name), i.found.version)
 }
 
 // Ack takes the item out of the queue, and ends the claim, in a transaction that
@@ -75,9 +75,9 @@ func (i *Item[T]) Nack(ctx context.Context) error {
 func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	var burial write
 	i.queue.remove(&burial, i.found, i.found.version)
-	i.queue.inter(&burial, i.found, reason)
-	if burial.size > i.queue.maxWrite() {
-		return &session.OpError{Op: "bury", Path: i.queue.itemPath(i.found.name),
+	i.queue.moveToDead(&burial, i.found, reason)
+	if burial.size > i.queue.store.maxWrite() {
+		return &session.OpError{Op: "bury", Path: i.queue.store.itemPath(i.found.entry.name),
 			Err: fmt.Errorf("%w: %d bytes are too many to be moved", session.ErrInvalid, len(i.found.data))}
 	}
 	return i.settle(ctx, "bury", burial, true)
@@ -87,26 +87,26 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 // may remove the item. If the server refuses the transaction, the claim stays.
 func (i *Item[T]) settle(ctx context.Context, op string, more write, remove bool) error {
 	q := i.queue
-	return i.lease.Settle(ctx, func() error {
+	return i.lease.ReleaseWith(ctx, func() error {
 		var w write
-		w.delete(q.claimPath(i.found.name), 0)
+		w.delete(q.store.claimPath(i.found.entry.name), 0)
 		w.append(more)
-		heirs := heirs([]found[T]{i.found})
-		q.pool.reserve(heirs...)
-		defer q.pool.drop(heirs...)
-		err := q.do(i.epoch, w)
+		heirs := remainders([]readItem[T]{i.found})
+		q.store.cache.hide(heirs...)
+		defer q.store.cache.removed(heirs...)
+		err := q.store.applyBatched(i.epoch, w)
 		c, conflict := conflictOf(err)
 		switch {
 		case err == nil && remove:
-			q.pool.drop(i.found.entry)
-			q.pool.inherit(heirs...)
+			q.store.cache.removed(i.found.entry)
+			q.store.cache.addRemainders(heirs...)
 			return nil
-		case err != nil && !errors.Is(err, session.ErrUnknown) && (!conflict || c.refused()) && !over(err):
+		case err != nil && !errors.Is(err, session.ErrUnknown) && (!conflict || c.refused()) && !epochEnded(err):
 			return err // and the item stays claimed
 		}
-		q.pool.give(i.found.entry)
-		if conflict || over(err) {
-			return &session.OpError{Op: op, Path: q.itemPath(i.found.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
+		q.store.cache.putBack(i.found.entry)
+		if conflict || epochEnded(err) {
+			return &session.OpError{Op: op, Path: q.store.itemPath(i.found.entry.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
 		}
 		return err
 	})

@@ -48,8 +48,8 @@ func (l Layout) String() string {
 	return fmt.Sprintf("layout %d", uint8(l))
 }
 
-// order is what the name of an item's node says of when its turn is.
-type order struct {
+// sortKey is what the name of an item's node says of when its turn is.
+type sortKey struct {
 	rank int64 // lower first: the priority, or the due time where there are no priorities
 	due  int64 // not before, in milliseconds since 1970; 0 says at once
 	seq  int32
@@ -58,8 +58,8 @@ type order struct {
 	part    int // which part, of a node with several items that was taken apart
 }
 
-// scheme is what there is to a layout.
-type scheme struct {
+// layoutSpec is what there is to a layout.
+type layoutSpec struct {
 	layout Layout
 	// Where the items, the claims and the dead letters are, below the queue's
 	// path. Items that are at the path itself have claims only where WithLockPath
@@ -76,30 +76,30 @@ type scheme struct {
 	lowest, highest, usual int
 	// delayed says that items can be due later.
 	delayed bool
-	prefix  func(o order, guid string) string
-	parse   func(name string) (order, bool)
+	prefix  func(o sortKey, guid string) string
+	parse   func(name string) (sortKey, bool)
 }
 
 // ranked tells whether a new node may come before others that were there
 // earlier.
-func (s *scheme) ranked() bool { return s.prioritised || s.delayed || s.framed }
+func (s *layoutSpec) ranked() bool { return s.prioritised || s.delayed || s.framed }
 
 // counted tells whether every claim raises the version of its item, so that an
 // item of version 0 has never been claimed.
-func (s *scheme) counted() bool { return s.layout == Native }
+func (s *layoutSpec) counted() bool { return s.layout == Native }
 
 // id is how an item is called in the API.
-func (s *scheme) id(name string) string {
+func (s *layoutSpec) id(name string) string {
 	if s.layout == Native && len(name) > nativeGUID+36 {
 		return name[nativeGUID : nativeGUID+36]
 	}
 	return name
 }
 
-// schemeOf returns false for a layout that there is not. prefix replaces that of
+// specOf returns false for a layout that there is not. prefix replaces that of
 // CuratorSimple.
-func schemeOf(l Layout, prefix string) (scheme, bool) {
-	s := scheme{layout: l, durable: l != Native}
+func specOf(l Layout, prefix string) (layoutSpec, bool) {
+	s := layoutSpec{layout: l, durable: l != Native}
 	switch l {
 	case Native:
 		s.items, s.claims, s.dead = "items", "claims", "dead"
@@ -129,7 +129,7 @@ func schemeOf(l Layout, prefix string) (scheme, bool) {
 			s.items, s.claims, s.dead = "entries", "taken", "dead"
 		}
 	default:
-		return scheme{}, false
+		return layoutSpec{}, false
 	}
 	return s, true
 }
@@ -141,11 +141,11 @@ const (
 	latestDue  = 1<<44 - 1
 )
 
-func nativePrefix(o order, guid string) string {
+func nativePrefix(o sortKey, guid string) string {
 	return fmt.Sprintf("%08x-%011x-%s-", uint32(o.rank-math.MinInt32), o.due, guid)
 }
 
-func parseNative(name string) (o order, ok bool) {
+func parseNative(name string) (o sortKey, ok bool) {
 	const seq = nativeGUID + 36 + 1
 	if len(name) < seq+10 || name[8] != '-' || name[nativeGUID-1] != '-' || name[seq-1] != '-' {
 		return o, false
@@ -153,17 +153,17 @@ func parseNative(name string) (o order, ok bool) {
 	p, ok1 := parseHex(name[:8], lowerHex)
 	due, ok2 := parseHex(name[9:nativeGUID-1], lowerHex)
 	n, rest, ok3 := parseSequence(name[seq:])
-	return order{rank: p + math.MinInt32, due: due, seq: n}, ok1 && ok2 && ok3 && rest == ""
+	return sortKey{rank: p + math.MinInt32, due: due, seq: n}, ok1 && ok2 && ok3 && rest == ""
 }
 
 const curatorPrefix = "queue-"
 
-func plainPrefix(prefix string) func(order, string) string {
-	return func(order, string) string { return prefix }
+func plainPrefix(prefix string) func(sortKey, string) string {
+	return func(sortKey, string) string { return prefix }
 }
 
-func parsePlain(prefix string, parts bool) func(string) (order, bool) {
-	return func(name string) (o order, ok bool) {
+func parsePlain(prefix string, parts bool) func(string) (sortKey, bool) {
+	return func(name string) (o sortKey, ok bool) {
 		digits, ok := strings.CutPrefix(name, prefix)
 		if !ok {
 			return o, false
@@ -173,7 +173,7 @@ func parsePlain(prefix string, parts bool) func(string) (order, bool) {
 }
 
 // A priority is the sign, 1 for what is not negative, and the two's complement.
-func curatorPriorityPrefix(o order, _ string) string {
+func curatorPriorityPrefix(o sortKey, _ string) string {
 	sign := '1'
 	if o.rank < 0 {
 		sign = '0'
@@ -181,7 +181,7 @@ func curatorPriorityPrefix(o order, _ string) string {
 	return fmt.Sprintf("%s%c%08X", curatorPrefix, sign, uint32(o.rank))
 }
 
-func parseCuratorPriority(name string) (o order, ok bool) {
+func parseCuratorPriority(name string) (o sortKey, ok bool) {
 	rest, ok := strings.CutPrefix(name, curatorPrefix)
 	if !ok || len(rest) < 9 || rest[0] != '0' && rest[0] != '1' {
 		return o, false
@@ -194,11 +194,11 @@ func parseCuratorPriority(name string) (o order, ok bool) {
 	return parseEnd(o, rest[9:], true)
 }
 
-func curatorDelayPrefix(o order, _ string) string {
+func curatorDelayPrefix(o sortKey, _ string) string {
 	return fmt.Sprintf("%s|%08X|", curatorPrefix, o.due)
 }
 
-func parseCuratorDelay(name string) (o order, ok bool) {
+func parseCuratorDelay(name string) (o sortKey, ok bool) {
 	rest, ok := strings.CutPrefix(name, curatorPrefix+"|")
 	if !ok {
 		return o, false
@@ -214,9 +214,9 @@ func parseCuratorDelay(name string) (o order, ok bool) {
 	return parseEnd(o, digits, true)
 }
 
-func kazooPrefix(o order, _ string) string { return fmt.Sprintf("entry-%03d-", o.rank) }
+func kazooPrefix(o sortKey, _ string) string { return fmt.Sprintf("entry-%03d-", o.rank) }
 
-func parseKazoo(name string) (o order, ok bool) {
+func parseKazoo(name string) (o sortKey, ok bool) {
 	rest, ok := strings.CutPrefix(name, "entry-")
 	if !ok || len(rest) < 4 || rest[3] != '-' {
 		return o, false
@@ -230,14 +230,14 @@ func parseKazoo(name string) (o order, ok bool) {
 }
 
 // parseEnd reads the sequence number, and where nodes are taken apart, the part.
-func parseEnd(o order, s string, parts bool) (order, bool) {
+func parseEnd(o sortKey, s string, parts bool) (sortKey, bool) {
 	var ok bool
 	o.seq, s, ok = parseSequence(s)
 	if !ok || s == "" {
 		return o, ok
 	}
 	if !parts || s[0] != '-' {
-		return order{}, false
+		return sortKey{}, false
 	}
 	n, err := strconv.ParseUint(s[1:], 10, 31)
 	o.part = int(n)
@@ -272,18 +272,18 @@ func parseHex(s, digits string) (int64, bool) {
 }
 
 // pastEnd reports whether an item's number does not tell its place.
-func (o order) pastEnd() bool { return o.part == 0 && sequence.PastEnd(o.seq) }
+func (o sortKey) pastEnd() bool { return o.part == 0 && sequence.PastEnd(o.seq) }
 
-// renumbered is a name with another number at its end.
-func renumbered(name string, from, to int32) string {
+// withNumber is a name with another number at its end.
+func withNumber(name string, from, to int32) string {
 	return fmt.Sprintf("%s%010d", strings.TrimSuffix(name, fmt.Sprintf("%010d", from)), to)
 }
 
-// successor names the node that takes the place of one that held several items,
+// remainderName names the node that takes the place of one that held several items,
 // the first of which has been taken. It stands where that did, and no node is
 // ever called so again, unless the numbers have ended. Past their end it comes first,
 // since that did.
-func successor(name string, o order) (string, order) {
+func remainderName(name string, o sortKey) (string, sortKey) {
 	if o.part > 0 {
 		name = strings.TrimSuffix(name, fmt.Sprintf("-%d", o.part))
 	}

@@ -15,9 +15,9 @@ import (
 
 const someGUID = "06d3d850-e8ca-46ae-af18-15b6add28be8"
 
-func mustScheme(t testing.TB, l Layout) scheme {
+func mustScheme(t testing.TB, l Layout) layoutSpec {
 	t.Helper()
-	s, ok := schemeOf(l, "")
+	s, ok := specOf(l, "")
 	if !ok {
 		t.Fatalf("there is no %v", l)
 	}
@@ -30,25 +30,25 @@ var allLayouts = []Layout{Native, Curator, CuratorPriority, CuratorDelay, Curato
 func TestNames(t *testing.T) {
 	for _, tt := range []struct {
 		layout Layout
-		order  order
+		order  sortKey
 		seq    string
 		want   string
 	}{
-		{Native, order{}, "0000000000", "80000000-00000000000-" + someGUID + "-0000000000"},
-		{Native, order{rank: -1, due: 1767225600000, seq: 7}, "0000000007", "7fffffff-19b76daa800-" + someGUID + "-0000000007"},
-		{Native, order{rank: math.MaxInt32, due: latestDue, seq: -1}, "-000000001", "ffffffff-fffffffffff-" + someGUID + "--000000001"},
-		{Curator, order{seq: math.MinInt32}, "-2147483648", "queue--2147483648"},
-		{CuratorPriority, order{}, "0000000000", "queue-1000000000000000000"},
-		{CuratorPriority, order{rank: 1, seq: 1}, "0000000001", "queue-1000000010000000001"},
-		{CuratorPriority, order{rank: -1}, "0000000000", "queue-0FFFFFFFF0000000000"},
-		{CuratorPriority, order{rank: math.MinInt32}, "0000000000", "queue-0800000000000000000"},
-		{CuratorPriority, order{rank: math.MaxInt32}, "0000000000", "queue-17FFFFFFF0000000000"},
-		{CuratorPriority, order{rank: 255}, "0000000000", "queue-1000000FF0000000000"},
-		{CuratorDelay, order{rank: 1767225600000, due: 1767225600000}, "0000000000", "queue-|19B76DAA800|0000000000"},
-		{CuratorDelay, order{rank: 5, due: 5, seq: 2}, "0000000002", "queue-|00000005|0000000002"},
-		{CuratorSimple, order{seq: 3}, "0000000003", "qn-0000000003"},
-		{Kazoo, order{rank: 100}, "0000000000", "entry-100-0000000000"},
-		{KazooLocking, order{rank: 7, seq: 1234567890}, "1234567890", "entry-007-1234567890"},
+		{Native, sortKey{}, "0000000000", "80000000-00000000000-" + someGUID + "-0000000000"},
+		{Native, sortKey{rank: -1, due: 1767225600000, seq: 7}, "0000000007", "7fffffff-19b76daa800-" + someGUID + "-0000000007"},
+		{Native, sortKey{rank: math.MaxInt32, due: latestDue, seq: -1}, "-000000001", "ffffffff-fffffffffff-" + someGUID + "--000000001"},
+		{Curator, sortKey{seq: math.MinInt32}, "-2147483648", "queue--2147483648"},
+		{CuratorPriority, sortKey{}, "0000000000", "queue-1000000000000000000"},
+		{CuratorPriority, sortKey{rank: 1, seq: 1}, "0000000001", "queue-1000000010000000001"},
+		{CuratorPriority, sortKey{rank: -1}, "0000000000", "queue-0FFFFFFFF0000000000"},
+		{CuratorPriority, sortKey{rank: math.MinInt32}, "0000000000", "queue-0800000000000000000"},
+		{CuratorPriority, sortKey{rank: math.MaxInt32}, "0000000000", "queue-17FFFFFFF0000000000"},
+		{CuratorPriority, sortKey{rank: 255}, "0000000000", "queue-1000000FF0000000000"},
+		{CuratorDelay, sortKey{rank: 1767225600000, due: 1767225600000}, "0000000000", "queue-|19B76DAA800|0000000000"},
+		{CuratorDelay, sortKey{rank: 5, due: 5, seq: 2}, "0000000002", "queue-|00000005|0000000002"},
+		{CuratorSimple, sortKey{seq: 3}, "0000000003", "qn-0000000003"},
+		{Kazoo, sortKey{rank: 100}, "0000000000", "entry-100-0000000000"},
+		{KazooLocking, sortKey{rank: 7, seq: 1234567890}, "1234567890", "entry-007-1234567890"},
 	} {
 		s := mustScheme(t, tt.layout)
 		name := s.prefix(tt.order, someGUID) + tt.seq
@@ -90,12 +90,12 @@ func TestForeignNames(t *testing.T) {
 func TestSuccessors(t *testing.T) {
 	for _, l := range []Layout{Curator, CuratorPriority, CuratorDelay} {
 		s := mustScheme(t, l)
-		prefix := s.prefix(order{}, "")
+		prefix := s.prefix(sortKey{}, "")
 		name, next := prefix+"0000000005", prefix+"0000000006"
 		o, _ := s.parse(name)
 		for i := 1; i <= 12; i++ {
 			before := name
-			name, o = successor(name, o)
+			name, o = remainderName(name, o)
 			if got, ok := s.parse(name); !ok || got != o || o.part != i || o.seq != 5 {
 				t.Fatalf("%v: behind %s comes %s, which was read as %+v, %v", l, before, name, got, ok)
 			}
@@ -107,7 +107,7 @@ func TestSuccessors(t *testing.T) {
 }
 
 func TestUnknownLayout(t *testing.T) {
-	if _, ok := schemeOf(99, ""); ok {
+	if _, ok := specOf(99, ""); ok {
 		t.Error("there is layout 99")
 	}
 	if s := Layout(99).String(); s != "layout 99" {
@@ -162,7 +162,7 @@ func TestFraming(t *testing.T) {
 func FuzzNames(f *testing.F) {
 	for _, l := range allLayouts {
 		s := mustScheme(f, l)
-		f.Add(s.prefix(order{}, session.GUID())+"0000000001", int64(3), int32(4))
+		f.Add(s.prefix(sortKey{}, session.GUID())+"0000000001", int64(3), int32(4))
 	}
 	f.Fuzz(func(t *testing.T, name string, n int64, seq int32) {
 		for _, l := range allLayouts {
@@ -177,7 +177,7 @@ func FuzzNames(f *testing.F) {
 					t.Errorf("%v: %q has no id", l, name)
 				}
 			}
-			want := order{seq: seq}
+			want := sortKey{seq: seq}
 			switch l {
 			case Native:
 				want.rank, want.due = int64(int32(n)), n&latestDue

@@ -76,7 +76,7 @@ func newOptions(opts []Option) options {
 
 // check refuses options that make no queue.
 func (o *options) check() error {
-	s, ok := schemeOf(o.layout, o.prefix)
+	s, ok := specOf(o.layout, o.prefix)
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: there is no %v", session.ErrInvalid, o.layout)
@@ -121,8 +121,8 @@ func Priority(n int) PushOption { return func(o *pushOptions) { o.priority = &n 
 // without NotBefore is due when it is pushed, by the clock of its producer.
 func NotBefore(t time.Time) PushOption { return func(o *pushOptions) { o.notBefore = t } }
 
-// order is what items that are pushed like this are named after.
-func (s *scheme) order(opts []PushOption) (o order, err error) {
+// pushKey is what items that are pushed like this are named after.
+func (s *layoutSpec) pushKey(opts []PushOption) (o sortKey, err error) {
 	var p pushOptions
 	for _, opt := range opts {
 		opt(&p)

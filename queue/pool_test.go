@@ -21,18 +21,18 @@ func taken(t *testing.T) (*Queue[string], entry) {
 	if _, err := q.Push(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.list(t.Context(), q.folders()...); err != nil {
+	if err := q.store.list(t.Context(), q.store.parents()...); err != nil {
 		t.Fatal(err)
 	}
-	return q, q.pool.take(1)[0]
+	return q, q.store.cache.take(1)[0]
 }
 
 // What is learned of an item may be out of date by the time it is learned, and the
 // event that said so gone by. Whoever waits finds the item all the same.
 func TestItemIsNotMissed(t *testing.T) {
-	for name, learn := range map[string]func(*pool, entry){
-		"claimed by somebody whose claim has ended meanwhile": (*pool).hold,
-		"gone, and put back meanwhile":                        (*pool).lose,
+	for name, learn := range map[string]func(*itemCache, entry){
+		"claimed by somebody whose claim has ended meanwhile": (*itemCache).claimedByOther,
+		"gone, and put back meanwhile":                        (*itemCache).notFound,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestItemIsNotMissed(t *testing.T) {
 				}()
 				time.Sleep(time.Minute) // it follows the folders, and has listed the item
 				start := time.Now()
-				learn(&q.pool, e)
+				learn(&q.store.cache, e)
 				if err := <-popped; err != nil || time.Since(start) > time.Second {
 					t.Errorf("%v after %v", err, time.Since(start))
 				}
@@ -71,7 +71,7 @@ func TestNotEmptyYet(t *testing.T) {
 			t.Fatalf("TryPop: %v", err)
 		default:
 		}
-		q.pool.give(e)
+		q.store.cache.putBack(e)
 		if err := <-popped; err != nil {
 			t.Errorf("TryPop: %v", err)
 		}
@@ -92,7 +92,7 @@ func TestFlights(t *testing.T) {
 		}
 		for n := 0; n < len(items); {
 			got, err := q.TryPopN(t.Context(), 100)
-			if err != nil || len(got) == 0 || len(got) > q.txnBytes()/len(item) {
+			if err != nil || len(got) == 0 || len(got) > q.store.txnBytes()/len(item) {
 				t.Fatalf("PopN: %d items, %v", len(got), err)
 			}
 			n += len(got)

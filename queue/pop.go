@@ -43,13 +43,13 @@ func first[T any](vs []T, err error) (v T, _ error) {
 }
 
 func (q *Queue[T]) pop(ctx context.Context, n int, wait bool) ([]T, error) {
-	if err := q.usable("pop", false); err != nil {
+	if err := q.store.usable("pop", false); err != nil {
 		return nil, err
 	}
 	if n <= 0 {
-		return nil, q.fail("pop", fmt.Errorf("%w: %d items", session.ErrInvalid, n))
+		return nil, q.store.fail("pop", fmt.Errorf("%w: %d items", session.ErrInvalid, n))
 	}
-	items, err := inEpochs(ctx, &q.store, "pop", func(ep *session.Epoch) ([]found[T], error) {
+	items, err := inEpochs(ctx, &q.store, "pop", func(ep *session.Epoch) ([]readItem[T], error) {
 		return q.popIn(ctx, ep, n, wait)
 	})
 	if err != nil {
@@ -62,21 +62,21 @@ func (q *Queue[T]) pop(ctx context.Context, n int, wait bool) ([]T, error) {
 	return vs, nil
 }
 
-func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]found[T], error) {
+func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]readItem[T], error) {
 	for {
-		items, err := q.look(ctx, ep, min(n, txnWrites), q.txnBytes(), wait)
+		items, err := q.readNext(ctx, ep, min(n, txnWrites), q.store.txnBytes(), wait)
 		if err != nil {
 			return nil, err
 		}
-		q.pool.reserve(heirs(items)...)
-		removed, _, err := q.undertake(ctx, ep, items, trade[T]{
-			plan: q.removal,
-			lost: q.outrun,
-			late: func(fs []found[T], _ []session.Result) { q.putBack(ep, fs) },
+		q.store.cache.hide(remainders(items)...)
+		removed, _, err := q.txnItems(ctx, ep, items, txnHooks[T]{
+			build:        q.removal,
+			onConflict:   q.noteConflict,
+			onLateCommit: func(fs []readItem[T], _ []session.Result) { q.putBack(ep, fs) },
 		})
-		q.pool.drop(entries(removed)...)
-		q.pool.inherit(heirs(removed)...)
-		q.pool.drop(heirs(items)...)
+		q.store.cache.removed(entries(removed)...)
+		q.store.cache.addRemainders(remainders(removed)...)
+		q.store.cache.removed(remainders(items)...)
 		if err != nil || len(removed) > 0 {
 			return removed, err
 		}
@@ -96,7 +96,7 @@ func inEpochs[R any](ctx context.Context, st *store, op string, f func(*session.
 		switch {
 		case err == nil, err == ErrEmpty, err == ErrFull:
 			return r, err
-		case over(err) && ctx.Err() == nil:
+		case epochEnded(err) && ctx.Err() == nil:
 			continue
 		}
 		var oe *session.OpError
@@ -109,7 +109,7 @@ func inEpochs[R any](ctx context.Context, st *store, op string, f func(*session.
 
 // removal takes an item out of the queue, if it is as it was read and nobody
 // claims it.
-func (q *Queue[T]) removal(f found[T]) (w write) {
+func (q *Queue[T]) removal(f readItem[T]) (w write) {
 	q.exclude(&w, f)
 	q.remove(&w, f, f.version)
 	return w
@@ -118,51 +118,51 @@ func (q *Queue[T]) removal(f found[T]) (w write) {
 // exclude makes a transaction fail if the item is claimed, by making and removing
 // a claim in it. Where every claim raises the version, an item of version 0 is not
 // claimed, which the removal sees to.
-func (q *Queue[T]) exclude(w *write, f found[T]) {
-	if q.claims != "" && !(q.scheme.counted() && f.version == 0) {
-		w.create(q.claimPath(f.name), nil, session.Ephemeral())
-		w.delete(q.claimPath(f.name), session.AnyVersion)
+func (q *Queue[T]) exclude(w *write, f readItem[T]) {
+	if q.store.claims != "" && !(q.store.spec.counted() && f.version == 0) {
+		w.create(q.store.claimPath(f.entry.name), nil, session.Ephemeral())
+		w.delete(q.store.claimPath(f.entry.name), session.AnyVersion)
 	}
 }
 
 // remove deletes an item's node, which is to be of the given version. If there are
 // other items in it, a node that holds these takes its place: under another name,
 // so that others who have read the old one do not delete them with it.
-func (q *Queue[T]) remove(w *write, f found[T], version int32) {
-	w.delete(q.itemPath(f.name), version)
-	for _, heir := range heirs([]found[T]{f}) {
-		w.create(q.itemPath(heir.name), q.scheme.pack(f.rest...))
+func (q *Queue[T]) remove(w *write, f readItem[T], version int32) {
+	w.delete(q.store.itemPath(f.entry.name), version)
+	for _, heir := range remainders([]readItem[T]{f}) {
+		w.create(q.store.itemPath(heir.name), q.store.spec.pack(f.rest...))
 	}
 }
 
-// heirs are the nodes that take the place of those of items, where there are
+// remainders are the nodes that take the place of those of items, where there are
 // others in them.
-func heirs[T any](fs []found[T]) (es []entry) {
+func remainders[T any](fs []readItem[T]) (es []entry) {
 	for _, f := range fs {
 		if len(f.rest) > 0 {
-			name, o := successor(f.name, f.order)
+			name, o := remainderName(f.entry.name, f.entry.key)
 			es = append(es, entry{name, o})
 		}
 	}
 	return es
 }
 
-// outrun is told that others have been faster.
-func (q *Queue[T]) outrun(f found[T], c conflict) {
+// noteConflict is told that others have been faster.
+func (q *Queue[T]) noteConflict(f readItem[T], c conflict) {
 	switch {
-	case q.claims != "" && c.path == q.claimPath(f.name) && c.reason == session.ErrNodeExists:
-		q.pool.hold(f.entry)
-	case c.path == q.itemPath(f.name) && c.reason == session.ErrNoNode:
-		q.pool.lose(f.entry)
-	case c.path == q.itemPath(f.name) && c.reason == session.ErrBadVersion:
-		q.pool.give(f.entry) // it has been claimed or changed since it was read
+	case q.store.claims != "" && c.path == q.store.claimPath(f.entry.name) && c.reason == session.ErrNodeExists:
+		q.store.cache.claimedByOther(f.entry)
+	case c.path == q.store.itemPath(f.entry.name) && c.reason == session.ErrNoNode:
+		q.store.cache.notFound(f.entry)
+	case c.path == q.store.itemPath(f.entry.name) && c.reason == session.ErrBadVersion:
+		q.store.cache.putBack(f.entry) // it has been claimed or changed since it was read
 	default:
 		// Somebody has put nodes where none belong, under an item for instance. The
 		// item stays out of the pool, and in nobody's way.
-		q.pool.keep(f.entry)
+		q.store.cache.retain(f.entry)
 		return
 	}
-	q.pool.contended()
+	q.store.cache.widenWindow()
 }
 
 // putBack undoes a removal. Each item gets its old name, and so its old place; with
@@ -171,30 +171,30 @@ func (q *Queue[T]) outrun(f found[T], c conflict) {
 // Past the end of the numbers an old name does not say where the item stood, and may
 // be another item's by now. If one of the items is there, they get the greatest free
 // numbers before the end, and so stand before all others past the end.
-func (q *Queue[T]) putBack(ep *session.Epoch, fs []found[T]) {
-	renumber := q.pool.ended() && slices.ContainsFunc(fs, func(f found[T]) bool { return f.pastEnd() })
+func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
+	renumber := q.store.cache.ended() && slices.ContainsFunc(fs, func(f readItem[T]) bool { return f.entry.key.pastEnd() })
 	back := fs
 	for number := int32(sequence.Last); len(back) > 0; {
 		number -= int32(len(back))
 		ws := make([]write, len(back))
 		for i, f := range back {
-			data, name := f.data, f.name
+			data, name := f.data, f.entry.name
 			if len(f.rest) > 0 {
-				data = q.scheme.pack(f.payload)
+				data = q.store.spec.pack(f.payload)
 			}
-			if renumber && f.part == 0 {
-				name = renumbered(name, f.seq, number+int32(i))
+			if renumber && f.entry.key.part == 0 {
+				name = withNumber(name, f.entry.key.seq, number+int32(i))
 			}
-			ws[i].create(q.itemPath(name), data)
+			ws[i].create(q.store.itemPath(name), data)
 		}
-		var taken []found[T]
-		for i, err := range q.apply(ep, ws...) {
-			if renumber && back[i].part == 0 && errors.Is(err, session.ErrNodeExists) {
+		var taken []readItem[T]
+		for i, err := range q.store.apply(ep, ws...) {
+			if renumber && back[i].entry.key.part == 0 && errors.Is(err, session.ErrNodeExists) {
 				taken = append(taken, back[i])
 			}
 		}
 		back = taken
 	}
-	q.pool.drop(entries(fs)...)
-	q.pool.returned()
+	q.store.cache.removed(entries(fs)...)
+	q.store.cache.itemsPutBack()
 }

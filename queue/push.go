@@ -13,7 +13,7 @@ import (
 
 // MaxSize is how many bytes an item may have, encoded. It is the session's
 // MaxPayload, which follows session.WithMaxBuffer.
-func (q *Queue[T]) MaxSize() int { return q.session.MaxPayload() }
+func (q *Queue[T]) MaxSize() int { return q.store.session.MaxPayload() }
 
 // Push appends v to the queue, behind all items of its priority, and returns its
 // id: that of Item, All and DeadLetters. It happens once: a lost reply neither
@@ -39,36 +39,36 @@ func (q *Queue[T]) Push(ctx context.Context, v T, opts ...PushOption) (id string
 // those that were pushed, all unless there is an error; session.ErrUnknown
 // concerns the transaction behind them.
 func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids []string, err error) {
-	if err := q.usable("push", false); err != nil {
+	if err := q.store.usable("push", false); err != nil {
 		return nil, err
 	}
-	o, err := q.scheme.order(opts)
+	o, err := q.store.spec.pushKey(opts)
 	if err != nil {
-		return nil, q.fail("push", err)
+		return nil, q.store.fail("push", err)
 	}
 	ws := make([]write, len(vs))
 	names := make([]string, len(vs))
 	for i, v := range vs {
 		data, err := q.encode(v)
 		if err != nil {
-			return nil, q.fail("push", err)
+			return nil, q.store.fail("push", err)
 		}
-		names[i] = q.scheme.prefix(o, session.GUID())
+		names[i] = q.store.spec.prefix(o, session.GUID())
 		create := []session.CreateOption{session.Sequential()}
-		if q.scheme.layout == Native {
+		if q.store.spec.layout == Native {
 			create = append(create, session.Unique())
 		}
-		ws[i].create(q.itemPath(names[i]), data, create...)
+		ws[i].create(q.store.itemPath(names[i]), data, create...)
 	}
 	for len(ws) > 0 {
 		some, err := inEpochs(ctx, &q.store, "push", func(ep *session.Epoch) ([]session.Result, error) {
-			return q.pushIn(ctx, ep, ws[:q.fitting(ws)])
+			return q.store.pushIn(ctx, ep, ws[:q.store.fitting(ws)])
 		})
 		if err != nil {
 			return ids, err
 		}
 		for i, r := range some {
-			ids = append(ids, q.pushedID(names[i], r))
+			ids = append(ids, q.store.pushedID(names[i], r))
 		}
 		ws, names = ws[len(some):], names[len(some):]
 	}
@@ -80,7 +80,7 @@ func (q *Queue[T]) encode(v T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data = q.scheme.pack(data); len(data) > q.MaxSize() {
+	if data = q.store.spec.pack(data); len(data) > q.MaxSize() {
 		return nil, fmt.Errorf("%w: an item of %d bytes, and at most %d fit", session.ErrInvalid, len(data), q.MaxSize())
 	}
 	return data, nil
@@ -89,10 +89,10 @@ func (q *Queue[T]) encode(v T) ([]byte, error) {
 // pushedID is the id of an item whose node was to be called name, but for its
 // number.
 func (st *store) pushedID(name string, r session.Result) string {
-	if st.scheme.layout != Native { // otherwise the name tells it without the number
+	if st.spec.layout != Native { // otherwise the name tells it without the number
 		_, name = session.Split(r.Path)
 	}
-	return st.scheme.id(name)
+	return st.spec.id(name)
 }
 
 // pushIn carries out a transaction of creates; if the queue is bounded, of as many
@@ -110,8 +110,8 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 			}
 			part, ops = ws[:min(n, len(ws))], []session.Op{guard}
 		}
-		results, err := ep.Undertake(ctx, nil, append(opsOf(part), ops...)...)
-		c, k := culprit(part, err)
+		results, err := ep.TxnDetached(ctx, nil, append(opsOf(part), ops...)...)
+		c, k := conflictingWrite(part, err)
 		switch {
 		case err == nil:
 			st.noteNumbers(results[:len(part)])
@@ -137,7 +137,7 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 func (st *store) noteNumbers(results []session.Result) {
 	for _, r := range results {
 		_, name := session.Split(r.Path)
-		if o, ok := st.scheme.parse(name); ok && o.pastEnd() && st.scheme.layout != Native {
+		if o, ok := st.spec.parse(name); ok && o.pastEnd() && st.spec.layout != Native {
 			st.pastEnd.Store(true)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // that it holds is what it knows of the items' names, so that there is nothing to
 // close.
 type Queue[T any] struct {
-	store
+	store store
 	codec codec.Codec[T]
 }
 
@@ -23,7 +23,7 @@ type Queue[T any] struct {
 // and a bad path are errors of every call.
 func New[T any](s *session.Session, path string, c codec.Codec[T], opts ...Option) *Queue[T] {
 	q := &Queue[T]{codec: c}
-	q.store.init(s, path, newOptions(opts))
+	q.store.open(s, path, newOptions(opts))
 	return q
 }
 
@@ -32,40 +32,40 @@ type store struct {
 	session *session.Session
 	path    string
 	opts    options
-	scheme  scheme
+	spec    layoutSpec
 	// The folders; claims is empty if items cannot be claimed.
 	items, claims, dead string
 	label               string // the data of claims
-	broken              error  // what is wrong with path or opts
+	argErr              error  // what is wrong with path or opts
 
-	pool    pool
+	cache   itemCache
 	pastEnd atomic.Bool // see noteNumbers
-	settled batcher
+	acks    ackBatcher
 }
 
-func (st *store) init(s *session.Session, path string, o options) {
+func (st *store) open(s *session.Session, path string, o options) {
 	st.session, st.path, st.opts = s, path, o
-	if st.broken = session.CheckPath(path); st.broken == nil {
-		st.broken = o.check()
+	if st.argErr = session.CheckPath(path); st.argErr == nil {
+		st.argErr = o.check()
 	}
-	if st.broken != nil {
+	if st.argErr != nil {
 		return
 	}
-	st.scheme, _ = schemeOf(o.layout, o.prefix)
+	st.spec, _ = specOf(o.layout, o.prefix)
 	within := func(name string) string {
 		if name == "" {
 			return path
 		}
 		return session.Join(path, name)
 	}
-	st.items, st.claims, st.dead = within(st.scheme.items), o.lockPath, o.dead
-	if st.scheme.claims != "" {
-		st.claims = within(st.scheme.claims)
+	st.items, st.claims, st.dead = within(st.spec.items), o.lockPath, o.dead
+	if st.spec.claims != "" {
+		st.claims = within(st.spec.claims)
 	}
 	switch {
 	case st.dead != "":
-	case st.scheme.dead != "":
-		st.dead = within(st.scheme.dead)
+	case st.spec.dead != "":
+		st.dead = within(st.spec.dead)
 	default:
 		st.dead = path + "-dead"
 	}
@@ -73,16 +73,16 @@ func (st *store) init(s *session.Session, path string, o options) {
 	if o.layout == KazooLocking { // where an owner knows itself by this
 		st.label = strings.ReplaceAll(session.GUID(), "-", "")
 	}
-	st.pool.init(&st.scheme)
+	st.cache.open(&st.spec)
 }
 
 // usable refuses an operation that cannot be, before anything is sent.
 func (st *store) usable(op string, claims bool) error {
 	switch {
-	case st.broken != nil:
-		return st.fail(op, st.broken)
+	case st.argErr != nil:
+		return st.fail(op, st.argErr)
 	case claims && st.claims == "":
-		return st.fail(op, fmt.Errorf("%w: a claim with layout %v", ErrUnsupported, st.scheme.layout))
+		return st.fail(op, fmt.Errorf("%w: a claim with layout %v", ErrUnsupported, st.spec.layout))
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (st *store) deadPath(name string) string  { return session.Join(st.dead, na
 // count on theirs to stay.
 func (st *store) ensure(ctx context.Context, ep *session.Epoch, dir string) error {
 	opts := []session.CreateOption{session.Parents()}
-	if !st.scheme.durable {
+	if !st.spec.durable {
 		opts = append(opts, session.Container())
 	}
 	_, _, err := ep.Create(ctx, dir, nil, opts...)
@@ -115,9 +115,9 @@ func (st *store) ensure(ctx context.Context, ep *session.Epoch, dir string) erro
 // Len is the number of nodes among the items, in one round trip, however many they
 // are. Those that are claimed or not yet due count, and so do strangers' nodes.
 func (q *Queue[T]) Len(ctx context.Context) (int, error) {
-	if err := q.usable("count", false); err != nil {
+	if err := q.store.usable("count", false); err != nil {
 		return 0, err
 	}
-	st, _, err := q.session.Exists(ctx, q.items)
+	st, _, err := q.store.session.Exists(ctx, q.store.items)
 	return st.NumChildren, err
 }

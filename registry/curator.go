@@ -86,8 +86,8 @@ func (f curatorFormat) envelope(in Instance, payload json.RawMessage) object {
 }
 
 func (f curatorFormat) finish(o object, in Instance, old object) object {
-	o.keep(old, curatorKeys...)
-	o.lay(in.Extra)
+	o.copyOthers(old, curatorKeys...)
+	o.setAll(in.Extra)
 	return o
 }
 

@@ -91,8 +91,8 @@ func (kratosFormat) encode(in Instance, old object) object {
 		{"metadata", quoteAll(entries)},
 		{"endpoints", array(endpoints)},
 	}
-	o.keep(old)
-	o.lay(in.Extra)
+	o.copyOthers(old)
+	o.setAll(in.Extra)
 	return o
 }
 

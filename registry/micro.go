@@ -46,7 +46,7 @@ func (microFormat) encode(in Instance, old object) object {
 		{"metadata", quoteAll(entries)},
 	}
 	if before, err := microNodes(old); err == nil && len(before) > 0 {
-		node.keep(before[0], "id", "address", "port", "metadata")
+		node.copyOthers(before[0], "id", "address", "port", "metadata")
 	}
 	o := object{
 		{"name", quote(in.Service)},
@@ -65,11 +65,11 @@ func (microFormat) encode(in Instance, old object) object {
 			o.set(key, extra)
 		}
 	}
-	o.keep(old)
+	o.copyOthers(old)
 	extra := in.clone().Extra
 	delete(extra, "metadata")
 	delete(extra, "endpoints")
-	o.lay(extra)
+	o.setAll(extra)
 	return o
 }
 

@@ -165,8 +165,8 @@ func (o object) others(known ...string) map[string]json.RawMessage {
 	return m
 }
 
-// keep adds what is in old under keys that are neither in o nor among known.
-func (o *object) keep(old object, known ...string) {
+// copyOthers adds what is in old under keys that are neither in o nor among known.
+func (o *object) copyOthers(old object, known ...string) {
 	for _, m := range *o {
 		known = append(known, m.key)
 	}
@@ -177,8 +177,8 @@ func (o *object) keep(old object, known ...string) {
 	}
 }
 
-// lay puts extra over o; nil removes a key.
-func (o *object) lay(extra map[string]json.RawMessage) {
+// setAll puts extra over o; nil removes a key.
+func (o *object) setAll(extra map[string]json.RawMessage) {
 	laid := make(map[string]bool)
 	for i, m := range *o {
 		if v, ok := extra[m.key]; ok {

@@ -13,7 +13,7 @@ import (
 // session is closed. It is safe for concurrent use.
 type Registration struct {
 	registry *Registry
-	presence *presence.Presence
+	presence *presence.Announcement
 	turn     chan struct{} // held by the Update that is under way
 
 	mu  sync.Mutex
@@ -51,8 +51,8 @@ func (r *Registry) Register(ctx context.Context, in Instance) (*Registration, er
 			return nil, err
 		}
 		p, err := presence.Announce(ctx, r.session, presence.Node{
-			Path: path, Data: r.format.encode(next, nil).encode(), Others: others,
-			Errors: presence.Errors{Twice: ErrRegistered, Occupied: ErrTaken, Withdrawn: ErrDeregistered},
+			Path: path, Data: r.format.encode(next, nil).encode(), IfExists: others,
+			Errors: presence.Errors{Duplicate: ErrRegistered, Occupied: ErrTaken, Withdrawn: ErrDeregistered},
 		})
 		if madeUp && attempts > 1 && (errors.Is(err, ErrTaken) || errors.Is(err, ErrRegistered)) {
 			continue

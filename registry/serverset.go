@@ -111,8 +111,8 @@ func (serverSetFormat) encode(in Instance, old object) object {
 	if len(entries) > 0 {
 		o.set("metadata", quoteAll(entries))
 	}
-	o.keep(old, serverSetKeys...)
-	o.lay(in.Extra)
+	o.copyOthers(old, serverSetKeys...)
+	o.setAll(in.Extra)
 	return o
 }
 

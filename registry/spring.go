@@ -53,7 +53,7 @@ func (f springFormat) encode(in Instance, old object) object {
 		{"metadata", quoteAll(entries)},
 	}
 	if before, err := parseObject(old.get("payload")); err == nil {
-		p.keep(before, springPayloadKeys...)
+		p.copyOthers(before, springPayloadKeys...)
 	}
 	return f.finish(f.envelope(in, p.encode()), in, old)
 }

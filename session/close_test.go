@@ -169,7 +169,7 @@ func TestCloseWakesWaiters(t *testing.T) {
 			"create":       func() error { _, _, err := z.Create(ctx, "/n", nil); return err },
 			"ephemeral":    func() error { _, _, err := z.Create(ctx, "/n", nil, session.Ephemeral()); return err },
 			"second":       func() error { _, _, err := z.Create(ctx, "/n", nil, session.Ephemeral()); return err },
-			"hold":         func() error { _, err := e.Hold(ctx); return err },
+			"hold":         func() error { _, err := e.KeepProving(ctx); return err },
 			"watch":        func() error { _, _, _, err := e.WatchExists(ctx, "/"); return err },
 			"set of epoch": func() error { _, err := e.Txn(ctx, session.OpDelete("/", 0)); return err },
 		}

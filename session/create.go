@@ -63,7 +63,7 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 		case delivered <- o:
 		case <-ctx.Done():
 			if o.err == nil {
-				e.Discard(o.Path, o.Stat.Czxid, nil)
+				e.DeleteEventually(o.Path, o.Stat.Czxid, nil)
 			}
 		}
 	})
@@ -136,7 +136,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 	tries := make([]attempts, len(missing))
 	for {
 		kind, flags, reply := wire.OpCreateContainer, wire.FlagContainer, func() wire.Record { return &wire.CreateResponse{} }
-		if e.link.abilities.lacks(kind) {
+		if e.link.capabilities.lacks(kind) {
 			kind, flags, reply = wire.OpCreate, wire.FlagPersistent, func() wire.Record { return &wire.Path{} }
 		}
 		var calls []*call
@@ -159,15 +159,15 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 			}
 		}
 		for _, c := range calls {
-			e.link.abilities.learn(c)
+			e.link.capabilities.learn(c)
 		}
-		if kind == wire.OpCreateContainer && e.link.abilities.lacks(kind) {
+		if kind == wire.OpCreateContainer && e.link.capabilities.lacks(kind) {
 			clear(tries)
 			continue
 		}
 		switch last := calls[len(calls)-1]; {
 		case slices.ContainsFunc(calls, (*call).retryable):
-			e.breathe(ctx, calls...)
+			e.throttle(ctx, calls...)
 		case last.result() == nil, errors.Is(last.result(), ErrNodeExists):
 			return nil
 		case errors.Is(first, ErrNoNode): // an ancestor was there, or was just created, and has been removed
@@ -192,7 +192,7 @@ func (e *Epoch) siblings(ctx context.Context, op Op, list *call, made Result) er
 	case err == nil:
 		*op.create.siblings = names
 	case op.create.ephemeral && ctx == e.ctx:
-		e.Discard(made.Path, made.Stat.Czxid, nil)
+		e.DeleteEventually(made.Path, made.Stat.Czxid, nil)
 	default:
 		err = unknown(err)
 	}

@@ -10,29 +10,29 @@ import "time"
 func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
-	if e.moved == nil {
-		e.moved = make(chan struct{})
+	if e.deadlineMoved == nil {
+		e.deadlineMoved = make(chan struct{})
 	}
-	e.shown = e.held()
-	return e.shown, e.moved
+	e.shownDeadline = e.ownedUntil()
+	return e.shownDeadline, e.deadlineMoved
 }
 
-// held is the deadline of what is held. link.mu is held.
-func (e *Epoch) held() time.Time {
+// ownedUntil is the deadline of what is held. link.mu is held.
+func (e *Epoch) ownedUntil() time.Time {
 	switch {
 	case e.finished:
-		return e.over
-	case e.holds == 0:
+		return e.endedAt
+	case e.provers == 0:
 		return time.Time{}
 	default:
 		return e.link.proofs.deadline()
 	}
 }
 
-// deadlineMoves is called when the deadline may have moved. link.mu is held.
-func (e *Epoch) deadlineMoves() {
-	if e.moved != nil && !e.held().Equal(e.shown) {
-		close(e.moved)
-		e.moved = nil
+// notifyDeadline is called when the deadline may have moved. link.mu is held.
+func (e *Epoch) notifyDeadline() {
+	if e.deadlineMoved != nil && !e.ownedUntil().Equal(e.shownDeadline) {
+		close(e.deadlineMoved)
+		e.deadlineMoved = nil
 	}
 }

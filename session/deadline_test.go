@@ -16,7 +16,7 @@ import (
 // hold takes a hold that lasts until the test ends.
 func hold(t testing.TB, e *session.Epoch) {
 	t.Helper()
-	release, err := e.Hold(t.Context())
+	release, err := e.KeepProving(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestHoldWaits(t *testing.T) {
 		time.Sleep(10 * timeout)
 		heal := s.Isolate(e.ID())
 		began := time.Now()
-		_, err := e.Hold(within(t, time.Second))
+		_, err := e.KeepProving(within(t, time.Second))
 		wantError(t, err, context.DeadlineExceeded)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("took %v", took)
@@ -159,7 +159,7 @@ func TestHoldWaits(t *testing.T) {
 		hold(t, e)
 		s.Expire(e.ID())
 		faulttable.Ends(t, e.Context())
-		_, err = e.Hold(t.Context())
+		_, err = e.KeepProving(t.Context())
 		wantError(t, err, session.ErrExpired)
 	})
 }
@@ -180,11 +180,11 @@ func TestProofsAreSentOnlyWhileHeld(t *testing.T) {
 		if n := proofs(100 * timeout); n != 0 {
 			t.Errorf("%d proofs without a hold", n)
 		}
-		one, err := e.Hold(t.Context())
+		one, err := e.KeepProving(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, err := e.Hold(t.Context())
+		two, err := e.KeepProving(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,15 +374,15 @@ func TestOperationsAcrossEpochs(t *testing.T) {
 	})
 }
 
-// Discard removes a node through any outage, and only the one that is meant.
-func TestDiscard(t *testing.T) {
+// DeleteEventually removes a node through any outage, and only the one that is meant.
+func TestDeleteEventually(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z, other := open(t, s), open(t, s)
 		e := epoch(t, z)
 		gone := func(path string, czxid session.Zxid) chan struct{} {
 			done := make(chan struct{})
-			e.Discard(path, czxid, func(error) { close(done) })
+			e.DeleteEventually(path, czxid, func(error) { close(done) })
 			return done
 		}
 		_, st, err := e.Create(t.Context(), "/n", nil, session.Ephemeral())
@@ -441,7 +441,7 @@ func TestDeadline(t *testing.T) {
 		if !none.IsZero() {
 			t.Errorf("%v without a hold", none)
 		}
-		release, err := e.Hold(t.Context())
+		release, err := e.KeepProving(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

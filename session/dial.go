@@ -10,34 +10,34 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// hosts is the link as go-zookeeper's HostProvider. It chooses no server; dial
+// hostProvider is the link as go-zookeeper's HostProvider. It chooses no server; dial
 // does.
-type hosts link
+type hostProvider link
 
 // Init has nothing to do: the link has its servers.
-func (h *hosts) Init([]string) error { return nil }
+func (h *hostProvider) Init([]string) error { return nil }
 
 // Len is the number of servers.
-func (h *hosts) Len() int { return len(h.servers) }
+func (h *hostProvider) Len() int { return len(h.servers) }
 
 // Next returns a name that nobody uses. It never says that a round is over, upon
 // which go-zookeeper would wait for a second; dial does the waiting.
-func (h *hosts) Next() (string, bool) { return h.servers[0], false }
+func (h *hostProvider) Next() (string, bool) { return h.servers[0], false }
 
 // Connected has nothing to do: attach counts.
-func (h *hosts) Connected() {}
+func (h *hostProvider) Connected() {}
 
 // dial is go-zookeeper's dialer. It dials the next server of the round, and
 // blocks for as long as backing off asks between rounds.
 func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
-	if l.failures > 0 && l.round.over() {
+	if l.failures > 0 && l.cycle.over() {
 		l.sleep(nextPause(l.pause))
 	}
-	if l.quitting() {
+	if l.isClosed() {
 		return l.sayFarewell(), nil
 	}
-	if l.failures == 0 || l.round.over() {
-		l.round.begin()
+	if l.failures == 0 || l.cycle.over() {
+		l.cycle.begin()
 	}
 	l.failures++
 	to, conn, err := l.dialNext()
@@ -49,13 +49,13 @@ func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	l.mu.Lock()
 	l.latest = t
 	l.mu.Unlock()
-	if l.quitting() { // perhaps too late for shutdown to have seen it
+	if l.isClosed() { // perhaps too late for shutdown to have seen it
 		t.Close()
 	}
 	return t, nil
 }
 
-func (l *link) quitting() bool {
+func (l *link) isClosed() bool {
 	select {
 	case <-l.quit:
 		return true
@@ -90,7 +90,7 @@ func (l *link) dialNext() (target, net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.opts.connectTimeout)
 	defer cancel()
 	defer context.AfterFunc(l.epoch.ctx, cancel)()
-	to, err := l.round.next(ctx)
+	to, err := l.cycle.next(ctx)
 	if err != nil {
 		return to, nil, err
 	}
@@ -131,7 +131,7 @@ func (l *link) failed(to target, err error) {
 	l.mu.Unlock()
 	// Refused credentials end the connection, which must not hide why.
 	hopeless := unresolved || errors.Is(err, ErrAuthFailed)
-	if l.quitting() {
+	if l.isClosed() {
 		return
 	}
 	l.opts.log.Info("zookeeper: cannot connect", "server", to.label, "err", err)

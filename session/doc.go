@@ -11,7 +11,7 @@
 // Loss is declared by the session's own clock. A server that has lost its leader
 // goes on answering pings, so a session that owns something has the ensemble
 // confirm it by an empty transaction every quarter of its timeout, and gives up
-// before anybody else can be given what it owns: see Epoch.Hold and
+// before anybody else can be given what it owns: see Epoch.KeepProving and
 // docs/guarantees.md.
 //
 // A write whose reply is lost is looked up, not repeated blindly. It ends as

@@ -25,15 +25,15 @@ type Epoch struct {
 	receipts receipts
 
 	// under link.mu
-	holds    int
-	stops    map[time.Duration]int // the holds with a stop time
-	linger   time.Time             // until when to go on proving without a hold
-	probed   time.Time             // when keep last sent a proof
-	over     time.Time             // what held returns once the epoch has ended
-	shown    time.Time             // the deadline that Deadline has returned last
-	moved    chan struct{}         // closed when it is not that any more; nil if nobody waits
-	abandon  bool                  // ended locally: a server may still hold the session
-	finished bool
+	provers       int
+	stopTimes     map[time.Duration]int // the holds with a stop time
+	proveUntil    time.Time             // until when to go on proving without a hold
+	provedAt      time.Time             // when keep last sent a proof
+	endedAt       time.Time             // what held returns once the epoch has ended
+	shownDeadline time.Time             // the deadline that Deadline has returned last
+	deadlineMoved chan struct{}         // closed when it is not that any more; nil if nobody waits
+	abandoned     bool                  // ended locally: a server may still hold the session
+	finished      bool
 }
 
 // Number rises with every epoch of the Session; 1 is the first.
@@ -55,7 +55,7 @@ func (e *Epoch) Context() context.Context { return e.ctx }
 // whose timers are late.
 func (e *Epoch) Err() error {
 	if e.ctx.Err() == nil {
-		e.agenda(true)
+		e.nextProof(true)
 	}
 	return context.Cause(e.ctx)
 }
@@ -87,35 +87,35 @@ func (e *Epoch) end(cause error, abandon bool) {
 		e.link.mu.Unlock()
 		return
 	}
-	if now, held := time.Now(), e.held(); now.Before(held) {
-		e.over = now
+	if now, held := time.Now(), e.ownedUntil(); now.Before(held) {
+		e.endedAt = now
 	} else {
-		e.over = held
+		e.endedAt = held
 	}
-	e.finished, e.abandon = true, abandon && e.link.id != 0
+	e.finished, e.abandoned = true, abandon && e.link.id != 0
 	e.cancel(cause) // before the deadline moves, so that nobody takes that for the cause
-	e.deadlineMoves()
+	e.notifyDeadline()
 	e.link.mu.Unlock()
 	e.link.close()
 }
 
-// Hold has the session prove to the leader that it is alive, every quarter of
+// KeepProving has the session prove to the leader that it is alive, every quarter of
 // its timeout, until release is called; the epoch ends when that has failed for
 // too long (see Status.Deadline). Whoever owns something holds; whoever waits to
-// own holds too, so that ownership can begin without a round trip. Hold itself
+// own holds too, so that ownership can begin without a round trip. KeepProving itself
 // waits only if the session has no valid proof.
-func (e *Epoch) Hold(ctx context.Context) (release func(), err error) {
+func (e *Epoch) KeepProving(ctx context.Context) (release func(), err error) {
 	for {
-		granted, wait, probe := e.tryHold()
+		granted, wait, probe := e.tryKeepProving()
 		if granted {
-			return sync.OnceFunc(e.release), nil
+			return sync.OnceFunc(e.stopProving), nil
 		}
 		if probe {
-			c := e.probe()
+			c := e.proofRequest()
 			if _, err := e.exchange(ctx, c); err != nil {
 				return nil, err
 			}
-			if c.err != nil && !c.retryable() && !(c.op == wire.OpMulti && e.link.abilities.lacks(c.op)) {
+			if c.err != nil && !c.retryable() && !(c.op == wire.OpMulti && e.link.capabilities.lacks(c.op)) {
 				return nil, c.err
 			}
 			continue
@@ -130,9 +130,9 @@ func (e *Epoch) Hold(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// tryHold grants a hold if there is a proof to start from. If not, it says
+// tryKeepProving grants a hold if there is a proof to start from. If not, it says
 // whether to send one, or to wait for those that keep sends.
-func (e *Epoch) tryHold() (granted bool, wait <-chan struct{}, probe bool) {
+func (e *Epoch) tryKeepProving() (granted bool, wait <-chan struct{}, probe bool) {
 	l := e.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,7 +140,7 @@ func (e *Epoch) tryHold() (granted bool, wait <-chan struct{}, probe bool) {
 	if e.finished {
 		return false, e.ctx.Done(), false
 	}
-	if !e.proving(now) {
+	if !e.needsProofs(now) {
 		sent, ok := l.proofs.last()
 		if !ok || now.Sub(sent) > l.timeout/8 {
 			return false, nil, true
@@ -148,30 +148,30 @@ func (e *Epoch) tryHold() (granted bool, wait <-chan struct{}, probe bool) {
 		l.proofs.begin(sent)
 	} else if !l.proofs.deadline().After(now) {
 		// Proofs were asked for and did not come, so nothing may be presumed.
-		if l.onProof == nil {
-			l.onProof = make(chan struct{})
+		if l.proofArrived == nil {
+			l.proofArrived = make(chan struct{})
 		}
-		return false, l.onProof, false
+		return false, l.proofArrived, false
 	}
-	e.holds++
-	e.deadlineMoves()
+	e.provers++
+	e.notifyDeadline()
 	e.wake()
 	return true, nil, false
 }
 
-func (e *Epoch) release() {
+func (e *Epoch) stopProving() {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
-	if e.holds--; e.holds == 0 {
-		e.linger = time.Now().Add(4 * e.link.timeout)
+	if e.provers--; e.provers == 0 {
+		e.proveUntil = time.Now().Add(4 * e.link.timeout)
 	}
-	e.deadlineMoves()
+	e.notifyDeadline()
 	e.wake()
 }
 
-// proving tells whether keep sends proofs. link.mu is held.
-func (e *Epoch) proving(now time.Time) bool {
-	return e.holds > 0 || e.session.opts.steady || now.Before(e.linger)
+// needsProofs tells whether keep sends proofs. link.mu is held.
+func (e *Epoch) needsProofs(now time.Time) bool {
+	return e.provers > 0 || e.session.opts.steady || now.Before(e.proveUntil)
 }
 
 func (e *Epoch) wake() {
@@ -181,25 +181,25 @@ func (e *Epoch) wake() {
 	}
 }
 
-// probe is the cheapest write: it changes nothing and needs no rights, for a refusal
+// proofRequest is the cheapest write: it changes nothing and needs no rights, for a refusal
 // has passed through the quorum as well. It is a transaction or, where the servers
 // refuse those, the create of a node that cannot be created.
-func (e *Epoch) probe() *call {
-	c := e.harmless(wire.OpMulti)
+func (e *Epoch) proofRequest() *call {
+	c := e.harmlessRequest(wire.OpMulti)
 	c.onReply = func(c *call) {
-		if e.link.abilities.learn(c); e.link.abilities.lacks(c.op) {
+		if e.link.capabilities.learn(c); e.link.capabilities.lacks(c.op) {
 			*c.attempts = attempts{} // the next probe is another request
 		}
 	}
-	if e.link.abilities.lacks(wire.OpMulti) {
-		c = e.harmless(wire.OpCreate)
+	if e.link.capabilities.lacks(wire.OpMulti) {
+		c = e.harmlessRequest(wire.OpCreate)
 	}
 	c.attempts = &e.link.probeAttempts
 	return c
 }
 
-// keep sends the proofs and ends the epoch at the deadline.
-func (e *Epoch) keep() {
+// proveLoop sends the proofs and ends the epoch at the deadline.
+func (e *Epoch) proveLoop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var outstanding *call
@@ -208,9 +208,9 @@ func (e *Epoch) keep() {
 		if outstanding != nil {
 			answered = outstanding.done
 		}
-		next, probe := e.agenda(outstanding != nil)
+		next, probe := e.nextProof(outstanding != nil)
 		if probe {
-			c := e.probe()
+			c := e.proofRequest()
 			if t, _ := e.link.gate(); t != nil && t.sendFirst(c) {
 				outstanding = c
 			}
@@ -228,9 +228,9 @@ func (e *Epoch) keep() {
 	}
 }
 
-// agenda says how long to sleep, or that it is time for a probe. At the deadline
+// nextProof says how long to sleep, or that it is time for a probe. At the deadline
 // it ends the epoch.
-func (e *Epoch) agenda(outstanding bool) (sleep time.Duration, probe bool) {
+func (e *Epoch) nextProof(outstanding bool) (sleep time.Duration, probe bool) {
 	l := e.link
 	l.mu.Lock()
 	now := time.Now()
@@ -245,13 +245,13 @@ func (e *Epoch) agenda(outstanding bool) (sleep time.Duration, probe bool) {
 	if ok {
 		next = deadline
 	}
-	if l.current != nil && e.proving(now) && !outstanding {
+	if l.current != nil && e.needsProofs(now) && !outstanding {
 		due, ok := l.proofs.due()
-		if !ok || l.proofs.latest.Before(e.probed) {
-			due = later(due, e.probed.Add(l.proofs.interval/4)) // an answer may be one that proves nothing
+		if !ok || l.proofs.latest.Before(e.provedAt) {
+			due = later(due, e.provedAt.Add(l.proofs.interval/4)) // an answer may be one that proves nothing
 		}
 		if !now.Before(due) {
-			e.probed = now
+			e.provedAt = now
 			return 0, true
 		}
 		if due.Before(next) {
@@ -276,7 +276,7 @@ func (e *Epoch) deadline() (time.Time, bool) {
 	switch {
 	case l.id == 0:
 		return time.Time{}, false
-	case e.holds > 0:
+	case e.provers > 0:
 		return l.proofs.deadline(), true
 	default:
 		return l.heardAt.Add(l.timeout), true

@@ -16,9 +16,9 @@ func TestErrAfterTheProcessWasStopped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &Session{opts: o, servers: []string{"none"}, history: newHistory(Status{})}
+		s := &Session{opts: o, servers: []string{"none"}, statuses: newStatusHistory(Status{})}
 		e := s.renew(1)
-		e.holds, e.link.id = 1, 1
+		e.provers, e.link.id = 1, 1
 		e.link.proofs.start(o.timeout, time.Now())
 		if err := e.Err(); err != nil {
 			t.Fatal(err)

@@ -15,15 +15,15 @@ type failures map[string]error
 func (f failures) Error() string {
 	var texts []string
 	for _, server := range slices.Sorted(maps.Keys(f)) {
-		texts = append(texts, server+": "+strings.TrimPrefix(plain(f[server]), "session: "))
+		texts = append(texts, server+": "+strings.TrimPrefix(dialErrorText(f[server]), "session: "))
 	}
 	return strings.Join(texts, "; ")
 }
 
 func (f failures) Unwrap() []error { return slices.Collect(maps.Values(f)) }
 
-// plain is an error's text; that of a failed dial without the address.
-func plain(err error) string {
+// dialErrorText is an error's text; that of a failed dial without the address.
+func dialErrorText(err error) string {
 	var dial *net.OpError
 	var errno syscall.Errno
 	if errors.As(err, &dial) && dial.Op == "dial" && errors.As(dial, &errno) {

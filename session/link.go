@@ -19,13 +19,13 @@ import (
 // when, and with what patience is said here, and requests are sent here, over
 // its connection.
 type link struct {
-	opts    *options
-	servers []string
-	epoch   *Epoch
-	tasks   *sync.WaitGroup
-	watches *watches
+	opts       *options
+	servers    []string
+	epoch      *Epoch
+	goroutines *sync.WaitGroup
+	watches    *watches
 
-	abilities *abilities // of the session
+	capabilities *capabilities // of the session
 	// Histories of requests that are sent again by more than one caller.
 	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
 
@@ -38,31 +38,31 @@ type link struct {
 	farewell     chan struct{} // closed when go-zookeeper has its last connection
 	farewellOnce sync.Once
 
-	round    *round // servers to try; go-zookeeper's goroutine only, as are the two below
-	failures int    // attempts since the last good attachment
+	cycle    *serverCycle // servers to try; go-zookeeper's goroutine only, as are the two below
+	failures int          // attempts since the last good attachment
 	pause    backoff.BackOff
 
-	mu         sync.Mutex
-	id         int64
-	passwd     []byte
-	timeout    time.Duration // negotiated
-	proofs     proofs
-	onProof    chan struct{} // if somebody waits for it: closed at the next proof
-	heardAt    time.Time     // when the server last answered anything
-	latest     *transport    // that was made; perhaps broken, perhaps not attached yet
-	current    *transport    // attached, nil while not
-	attached   chan struct{} // closed while attached; replaced at a detachment
-	attachedAt time.Time
-	generation int             // how often the session has been attached
-	unresolved map[string]bool // servers whose name did not exist when they were tried last
+	mu           sync.Mutex
+	id           int64
+	passwd       []byte
+	timeout      time.Duration // negotiated
+	proofs       proofs
+	proofArrived chan struct{} // if somebody waits for it: closed at the next proof
+	heardAt      time.Time     // when the server last answered anything
+	latest       *transport    // that was made; perhaps broken, perhaps not attached yet
+	current      *transport    // attached, nil while not
+	attached     chan struct{} // closed while attached; replaced at a detachment
+	attachedAt   time.Time
+	generation   int             // how often the session has been attached
+	unresolved   map[string]bool // servers whose name did not exist when they were tried last
 }
 
 func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
 	l := &link{
-		opts: e.session.opts, servers: e.session.servers, epoch: e, tasks: tasks, abilities: &e.session.abilities,
+		opts: e.session.opts, servers: e.session.servers, epoch: e, goroutines: tasks, capabilities: &e.session.capabilities,
 		quit:       make(chan struct{}),
 		farewell:   make(chan struct{}),
-		round:      newRound(e.session.opts, e.session.servers),
+		cycle:      newServerCycle(e.session.opts, e.session.servers),
 		unresolved: make(map[string]bool),
 		pause:      e.session.opts.backoff(),
 		timeout:    e.session.opts.timeout,
@@ -77,8 +77,8 @@ func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
 func (l *link) open() error {
 	const buffer = 4 << 10
 	conn, events, err := zk.Connect(l.servers, l.opts.timeout,
-		zk.WithDialer(l.dial), zk.WithHostProvider((*hosts)(l)),
-		zk.WithLogger(chatter{l.opts.log}), zk.WithLogInfo(false),
+		zk.WithDialer(l.dial), zk.WithHostProvider((*hostProvider)(l)),
+		zk.WithLogger(debugLogger{l.opts.log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(buffer), zk.WithMaxConnBufferSize(buffer))
 	l.conn, l.events = conn, events
 	return err
@@ -86,7 +86,7 @@ func (l *link) open() error {
 
 // attach is called on the answer to a handshake.
 func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
-	if l.quitting() {
+	if l.isClosed() {
 		return net.ErrClosed
 	}
 	refused := resp.Timeout <= 0 || resp.SessionID == 0
@@ -116,7 +116,7 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	} else {
 		l.proofs.reattached(sent)
 	}
-	l.epoch.deadlineMoves()
+	l.epoch.notifyDeadline()
 	now := time.Now()
 	l.heardAt, l.attachedAt = now, now
 	t.Conn.SetDeadline(time.Time{})
@@ -124,14 +124,14 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	l.generation++
 	l.mu.Unlock()
 
-	l.welcome(t)
+	l.restore(t)
 	return nil
 }
 
-// welcome sends what must come first on a new connection: who we are, and which
+// restore sends what must come first on a new connection: who we are, and which
 // watches the server shall go on holding. Requests flow once the server has
 // accepted the former.
-func (l *link) welcome(t *transport) {
+func (l *link) restore(t *transport) {
 	left := len(l.opts.auth)
 	for _, a := range l.opts.auth {
 		c := newCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.scheme, Auth: a.data}, &wire.Empty{})
@@ -211,10 +211,10 @@ func (l *link) finish(c *call, received int) {
 	if c.err == nil && provesLeader(c) {
 		l.mu.Lock()
 		l.proofs.add(c.sent)
-		l.epoch.deadlineMoves()
-		if l.onProof != nil {
-			close(l.onProof)
-			l.onProof = nil
+		l.epoch.notifyDeadline()
+		if l.proofArrived != nil {
+			close(l.proofArrived)
+			l.proofArrived = nil
 		}
 		l.mu.Unlock()
 	}
@@ -287,11 +287,11 @@ func (l *link) close() {
 	l.quitOnce.Do(func() { close(l.quit) })
 }
 
-// chatter is go-zookeeper's log.
-type chatter struct{ log loggerDebug }
+// debugLogger is go-zookeeper's log.
+type debugLogger struct{ log loggerDebug }
 
 type loggerDebug interface{ Debug(string, ...any) }
 
-func (c chatter) Printf(format string, args ...any) {
+func (c debugLogger) Printf(format string, args ...any) {
 	c.log.Debug("zookeeper: client: " + fmt.Sprintf(format, args...))
 }

@@ -28,7 +28,7 @@ func TestRequestTooLongForRealServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, err := e.Hold(ctx)
+	release, err := e.KeepProving(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func TestServersWithoutTransactions(t *testing.T) {
 		z := open(t, s)
 		e := epoch(t, z)
 		ctx := within(t, time.Minute)
-		release, err := e.Hold(ctx)
+		release, err := e.KeepProving(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,19 +15,19 @@ import "time"
 // lives for a whole timeout from the moment it was sent. docs/guarantees.md has
 // the argument at length, and what it leaves open.
 type proofs struct {
-	timeout    time.Duration
-	interval   time.Duration // between two proofs, at most
-	confirmed  time.Time     // the leader knows that the session was alive here
-	unverified []time.Time   // sending times of later proofs, ascending
-	latest     time.Time     // when the latest proof was sent
-	told       time.Time     // a reattachment that no transaction has followed yet
-	grant      time.Time     // see begin
+	timeout      time.Duration
+	interval     time.Duration // between two proofs, at most
+	confirmed    time.Time     // the leader knows that the session was alive here
+	unconfirmed  []time.Time   // sending times of later proofs, ascending
+	latest       time.Time     // when the latest proof was sent
+	reattachedAt time.Time     // a reattachment that no transaction has followed yet
+	provisional  time.Time     // see begin
 }
 
 // start is for the transaction that created the session: the leader counts the
 // session's life from it, so it needs no confirmation.
 func (p *proofs) start(timeout time.Duration, sent time.Time) {
-	*p = proofs{timeout: timeout, interval: timeout / 4, confirmed: sent, unverified: []time.Time{sent}}
+	*p = proofs{timeout: timeout, interval: timeout / 4, confirmed: sent, unconfirmed: []time.Time{sent}}
 }
 
 // reattached is for a handshake, sent at sent, that resumed the session. The
@@ -36,29 +36,29 @@ func (p *proofs) start(timeout time.Duration, sent time.Time) {
 // this leader had not been replaced. What was proved over another server's
 // connection is forgotten, since only the same follower can confirm it.
 func (p *proofs) reattached(sent time.Time) {
-	p.unverified = p.unverified[:0]
-	p.told = sent
+	p.unconfirmed = p.unconfirmed[:0]
+	p.reattachedAt = sent
 }
 
 // add counts a transaction sent at sent that has been answered.
 func (p *proofs) add(sent time.Time) {
 	p.latest = later(p.latest, sent)
-	if p.told.After(p.confirmed) {
-		p.confirmed = p.told
+	if p.reattachedAt.After(p.confirmed) {
+		p.confirmed = p.reattachedAt
 	}
 	n := 0
-	for n < len(p.unverified) && sent.Sub(p.unverified[n]) >= p.timeout/4 {
+	for n < len(p.unconfirmed) && sent.Sub(p.unconfirmed[n]) >= p.timeout/4 {
 		n++
 	}
 	if n > 0 {
-		if c := p.unverified[n-1]; c.After(p.confirmed) {
+		if c := p.unconfirmed[n-1]; c.After(p.confirmed) {
 			p.confirmed = c
 		}
-		p.unverified = append(p.unverified[:0], p.unverified[n:]...)
+		p.unconfirmed = append(p.unconfirmed[:0], p.unconfirmed[n:]...)
 	}
 	// Close ones are thinned out, which errs on the safe side and bounds the list.
-	if k := len(p.unverified); k == 0 || sent.Sub(p.unverified[k-1]) >= p.timeout/32 {
-		p.unverified = append(p.unverified, sent)
+	if k := len(p.unconfirmed); k == 0 || sent.Sub(p.unconfirmed[k-1]) >= p.timeout/32 {
+		p.unconfirmed = append(p.unconfirmed, sent)
 	}
 }
 
@@ -69,13 +69,13 @@ func (p *proofs) add(sent time.Time) {
 // report (a quarter), so the session lives for 5/12 of its timeout from sent.
 // 2/5 of it is granted, in which the next proof must be confirmed.
 func (p *proofs) begin(sent time.Time) {
-	if g := sent.Add(p.timeout * 2 / 5); g.After(p.grant) {
-		p.grant = g
+	if g := sent.Add(p.timeout * 2 / 5); g.After(p.provisional) {
+		p.provisional = g
 	}
 }
 
 // deadline is the end of ownership, unless another proof comes.
-func (p *proofs) deadline() time.Time { return later(p.certain(), p.grant) }
+func (p *proofs) deadline() time.Time { return later(p.certain(), p.provisional) }
 
 // certain is the deadline without what begin has granted.
 func (p *proofs) certain() time.Time { return p.confirmed.Add(p.timeout * 9 / 10) }
@@ -90,7 +90,7 @@ func (p *proofs) due() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	due := last.Add(p.interval)
-	soonest := later(p.unverified[0].Add(p.timeout/4), p.confirmed.Add(p.timeout/4+p.interval))
+	soonest := later(p.unconfirmed[0].Add(p.timeout/4), p.confirmed.Add(p.timeout/4+p.interval))
 	if soonest.Before(due) {
 		return soonest, true
 	}
@@ -99,8 +99,8 @@ func (p *proofs) due() (time.Time, bool) {
 
 // last is the sending time of the latest proof on this connection.
 func (p *proofs) last() (time.Time, bool) {
-	if n := len(p.unverified); n > 0 {
-		return p.unverified[n-1], true
+	if n := len(p.unconfirmed); n > 0 {
+		return p.unconfirmed[n-1], true
 	}
 	return time.Time{}, false
 }

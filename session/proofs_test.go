@@ -86,8 +86,8 @@ func TestProofsAreThinnedOut(t *testing.T) {
 	p.start(4*time.Second, at(0))
 	for d := time.Duration(0); d < 20*time.Second; d += time.Millisecond {
 		p.add(at(d))
-		if len(p.unverified) > 33 {
-			t.Fatalf("%d remembered", len(p.unverified))
+		if len(p.unconfirmed) > 33 {
+			t.Fatalf("%d remembered", len(p.unconfirmed))
 		}
 	}
 	if got, want := p.deadline(), at(20*time.Second-time.Second-4*time.Second/32); got.Sub(want) < 4*time.Second*9/10-time.Second {

@@ -224,7 +224,7 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 	abs := e.session.root.abs(path)
 	var tries attempts
 	for {
-		if e.link.abilities.lacks(wire.OpSetWatches) {
+		if e.link.capabilities.lacks(wire.OpSetWatches) {
 			return e.listChildrenSince(ctx, path, since)
 		}
 		c := newCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
@@ -241,10 +241,10 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 		if err != nil {
 			return nil, opError(op, path, err)
 		}
-		if e.link.abilities.learn(c); !c.retryable() && !e.link.abilities.lacks(c.op) {
+		if e.link.capabilities.learn(c); !c.retryable() && !e.link.capabilities.lacks(c.op) {
 			return nil, opError(op, path, c.result())
 		}
-		e.breathe(ctx, c)
+		e.throttle(ctx, c)
 	}
 }
 
@@ -293,7 +293,7 @@ func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply w
 			return nil, opError(op, path, err)
 		}
 		if c.retryable() {
-			e.breathe(ctx, c)
+			e.throttle(ctx, c)
 			continue
 		}
 		return c, opError(op, path, c.result())
@@ -352,7 +352,7 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 		if err != nil {
 			return nil, nil, opError(op, paths[0], err)
 		}
-		e.breathe(ctx, calls...)
+		e.throttle(ctx, calls...)
 	}
 }
 
@@ -369,10 +369,10 @@ func (c *call) retryable() bool {
 	return false
 }
 
-// breathe waits a little before a request is repeated that a server did answer,
+// throttle waits a little before a request is repeated that a server did answer,
 // so that no state of a server makes a client spin. After a broken connection
 // there is no need, since reconnecting backs off.
-func (e *Epoch) breathe(ctx context.Context, calls ...*call) {
+func (e *Epoch) throttle(ctx context.Context, calls ...*call) {
 	if !slices.ContainsFunc(calls, func(c *call) bool { return c.err == nil && c.retryable() }) {
 		return
 	}

@@ -14,7 +14,7 @@ func TestBrokenBeforeReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Session{opts: o, servers: []string{"zk1:2181"}, history: newHistory(Status{State: Connecting, Epoch: 1})}
+	s := &Session{opts: o, servers: []string{"zk1:2181"}, statuses: newStatusHistory(Status{State: Connecting, Epoch: 1})}
 	l := s.renew(1).link
 	open := func() *transport {
 		c, _ := net.Pipe()
@@ -38,5 +38,5 @@ func TestBrokenBeforeReady(t *testing.T) {
 	if t2, _ := l.gate(); t2 != nil {
 		t.Error("a connection is used after it has broken")
 	}
-	s.tasks.Wait()
+	s.goroutines.Wait()
 }

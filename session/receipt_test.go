@@ -276,12 +276,12 @@ func TestReceiptFindsNameInNextEpoch(t *testing.T) {
 		"TxnWithReceipt": func(ctx context.Context, z *session.Session) ([]session.Result, error) {
 			return z.TxnWithReceipt(ctx, ops...)
 		},
-		"Undertake": func(ctx context.Context, z *session.Session) ([]session.Result, error) {
+		"TxnDetached": func(ctx context.Context, z *session.Session) ([]session.Result, error) {
 			e, err := z.Epoch(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return e.Undertake(ctx, nil, ops...)
+			return e.TxnDetached(ctx, nil, ops...)
 		},
 	}
 	for name, call := range calls {

@@ -467,7 +467,7 @@ func TestServerThrottles(t *testing.T) {
 				z := openAt(t, "zk", session.WithDialer(f.DialContext))
 				ctx := within(t, time.Second)
 				hold := func() {
-					if release, err := epoch(t, z).Hold(t.Context()); err == nil {
+					if release, err := epoch(t, z).KeepProving(t.Context()); err == nil {
 						release()
 					}
 				}

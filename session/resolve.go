@@ -44,20 +44,20 @@ func (e *Epoch) resolve(ctx context.Context, ops []Op, before int64) (results []
 	return results, true, nil
 }
 
-type verdict uint8
+type outcome uint8
 
 const (
-	silent verdict = iota
+	inconclusive outcome = iota
 	committed
 	notCommitted
 	absent // an ephemeral node is not there: never created, or removed by somebody
 )
 
 // evidence reads what the tree tells of one op.
-func (e *Epoch) evidence(ctx context.Context, op *Op, before Zxid, r *Result) (verdict, error) {
+func (e *Epoch) evidence(ctx context.Context, op *Op, before Zxid, r *Result) (outcome, error) {
 	switch {
 	case op.kind == wire.OpCheck:
-		return silent, nil
+		return inconclusive, nil
 	case op.kind == wire.OpSetData:
 		return e.evidenceOfSet(ctx, op, before)
 	case op.kind == wire.OpDelete:
@@ -65,7 +65,7 @@ func (e *Epoch) evidence(ctx context.Context, op *Op, before Zxid, r *Result) (v
 		if err == nil && n.Stat.Czxid <= before {
 			return notCommitted, nil
 		}
-		return silent, ignoreNoNode(err)
+		return inconclusive, ignoreNoNode(err)
 	case op.create.unique:
 		return e.evidenceOfUnique(ctx, op, before, r)
 	default:
@@ -77,10 +77,10 @@ func (e *Epoch) evidence(ctx context.Context, op *Op, before Zxid, r *Result) (v
 // not happen, and so does one that holds other bytes in the version that this
 // write would have made, if it has not been created anew in between. The same
 // bytes in that version may be a twin's.
-func (e *Epoch) evidenceOfSet(ctx context.Context, op *Op, before Zxid) (verdict, error) {
+func (e *Epoch) evidenceOfSet(ctx context.Context, op *Op, before Zxid) (outcome, error) {
 	n, err := e.node(ctx, "get", op.path)
 	if err != nil {
-		return silent, ignoreNoNode(err)
+		return inconclusive, ignoreNoNode(err)
 	}
 	if n.Stat.Mzxid <= before {
 		return notCommitted, nil
@@ -89,20 +89,20 @@ func (e *Epoch) evidenceOfSet(ctx context.Context, op *Op, before Zxid) (verdict
 	if same && op.version != AnyVersion && n.Stat.Version == op.version+1 && string(n.Data) != string(op.data) {
 		return notCommitted, nil
 	}
-	return silent, nil
+	return inconclusive, nil
 }
 
 // evidenceOfUnique: the node is there or it is not. If it is not, an ephemeral
 // one may be created again, unless other writes hang on it: should somebody have
 // removed it, it has been lost before it was owned.
-func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Result) (verdict, error) {
+func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Result) (outcome, error) {
 	parent, prefix := Split(op.path)
 	c, err := e.read(ctx, "list", parent, wire.OpGetChildren2, &wire.ChildrenResponse{})
 	if errors.Is(err, ErrNoNode) && op.create.ephemeral {
 		return absent, nil
 	}
 	if err != nil {
-		return silent, ignoreNoNode(err)
+		return inconclusive, ignoreNoNode(err)
 	}
 	list := c.reply.(*wire.ChildrenResponse)
 	name, ok := find(list.Children, prefix)
@@ -113,11 +113,11 @@ func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Re
 	case op.create.ephemeral:
 		return absent, nil
 	default:
-		return silent, nil
+		return inconclusive, nil
 	}
 	n, err := e.node(ctx, "get", Join(parent, name))
 	if err != nil {
-		return silent, ignoreNoNode(err)
+		return inconclusive, ignoreNoNode(err)
 	}
 	if op.create.siblings != nil {
 		*op.create.siblings = list.Children
@@ -129,7 +129,7 @@ func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Re
 // evidenceOfCreate: an ephemeral node is told by its owner, since a session
 // creates it only once at a time. Of any other, only a parent that has not
 // changed tells anything.
-func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Result) (verdict, error) {
+func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Result) (outcome, error) {
 	parent, name := Split(op.path)
 	if op.create.ephemeral && !op.create.sequential {
 		return e.evidenceOfOwner(ctx, []string{op.path}, before, r)
@@ -139,14 +139,14 @@ func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Re
 		return absent, nil
 	}
 	if err != nil {
-		return silent, ignoreNoNode(err)
+		return inconclusive, ignoreNoNode(err)
 	}
 	list := c.reply.(*wire.ChildrenResponse)
 	if Zxid(list.Stat.Pzxid) <= before && !uncounted(list.Stat.Cversion, list.Stat.NumChildren) {
 		return notCommitted, nil
 	}
 	if !op.create.ephemeral {
-		return silent, nil
+		return inconclusive, nil
 	}
 	var candidates []string
 	for _, n := range list.Children {
@@ -168,15 +168,15 @@ func isSequence(s string) bool {
 }
 
 // evidenceOfOwner looks for a node that this epoch has created since.
-func (e *Epoch) evidenceOfOwner(ctx context.Context, paths []string, before Zxid, r *Result) (verdict, error) {
+func (e *Epoch) evidenceOfOwner(ctx context.Context, paths []string, before Zxid, r *Result) (outcome, error) {
 	nodes, err := e.Nodes(ctx, paths...)
 	if err != nil {
-		return silent, err
+		return inconclusive, err
 	}
 	for _, n := range nodes {
 		switch {
 		case n.Err != nil && !errors.Is(n.Err, ErrNoNode):
-			return silent, n.Err
+			return inconclusive, n.Err
 		case n.Err == nil && n.Stat.EphemeralOwner == e.ID() && n.Stat.Czxid > before:
 			*r = Result{n.Path, n.Stat}
 			return committed, nil

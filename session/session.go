@@ -15,17 +15,17 @@ import (
 // after an expiry opens a new one, under a higher epoch. It is safe for
 // concurrent use; share one per process and ensemble.
 type Session struct {
-	opts      *options
-	servers   []string
-	root      chroot
-	history   *history
-	ctx       context.Context // ends when Close has done what it could
-	cancel    context.CancelFunc
-	tasks     sync.WaitGroup // every goroutine of the session
-	creates   keyedLock      // see Epoch.Create
-	abilities abilities
+	opts         *options
+	servers      []string
+	root         chroot
+	statuses     *statusHistory
+	ctx          context.Context // ends when Close has done what it could
+	cancel       context.CancelFunc
+	goroutines   sync.WaitGroup // every goroutine of the session
+	creates      keyedLock      // see Epoch.Create
+	capabilities capabilities
 
-	ownerless sync.Map // the czxids of nodes that Epoch.Blocked has reported, by path
+	reportedOwnerless sync.Map // the czxids of nodes that Epoch.Blocked has reported, by path
 
 	observer sync.WaitGroup // the goroutine of Hooks.State, which sees the very end
 
@@ -59,21 +59,21 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 	}
 	s := &Session{
 		opts: o, servers: servers, root: root + chroot(o.root),
-		history:   newHistory(Status{State: Connecting, Epoch: 1}),
-		creates:   keyedLock{held: make(map[string]chan struct{})},
-		abilities: abilities{asking: keyedLock{held: make(map[string]chan struct{})}},
-		closed:    make(chan struct{}),
+		statuses:     newStatusHistory(Status{State: Connecting, Epoch: 1}),
+		creates:      keyedLock{held: make(map[string]chan struct{})},
+		capabilities: capabilities{probing: keyedLock{held: make(map[string]chan struct{})}},
+		closed:       make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.renew(1)
 	if f := o.hooks.State; f != nil {
 		s.observer.Go(func() {
-			for st := range s.history.watch(context.Background()) {
+			for st := range s.statuses.watch(context.Background()) {
 				f(st)
 			}
 		})
 	}
-	s.tasks.Go(s.run)
+	s.goroutines.Go(s.run)
 	if err := s.Ready(ctx); err != nil {
 		s.Close(ctx)
 		return nil, opError("connect", connect, err)
@@ -84,14 +84,14 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 // run lets one epoch follow the other.
 func (s *Session) run() {
 	for e := s.current(); e != nil; e = s.renew(e.number + 1) {
-		s.tasks.Go(e.keep)                    // before anybody can know the epoch
+		s.goroutines.Go(e.proveLoop)          // before anybody can know the epoch
 		if err := e.link.open(); err != nil { // cannot be: the arguments are our own
 			e.end(err, false)
 		}
 		<-e.ctx.Done()
 		s.opts.log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "cause", context.Cause(e.ctx))
 		s.publish(e, "", context.Cause(e.ctx), false)
-		s.tasks.Go(e.retire)
+		s.goroutines.Go(e.closeRetired)
 	}
 }
 
@@ -104,11 +104,11 @@ func (s *Session) renew(number uint64) *Epoch {
 	}
 	e := &Epoch{session: s, number: number, changed: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	e.link = newLink(e, &s.tasks)
+	e.link = newLink(e, &s.goroutines)
 	s.epoch = e
 	if s.renewed != nil {
 		close(s.renewed)
-		s.history.add(Status{State: Connecting, Epoch: number})
+		s.statuses.add(Status{State: Connecting, Epoch: number})
 	}
 	s.renewed = make(chan struct{})
 	return e
@@ -125,7 +125,7 @@ func (s *Session) current() *Epoch {
 func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last := s.history.current().Status
+	last := s.statuses.current().Status
 	if s.epoch != e || last.State == Closed || last.State == Lost && last.Epoch == e.number {
 		return
 	}
@@ -153,7 +153,7 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 			return
 		}
 	}
-	s.history.add(st)
+	s.statuses.add(st)
 }
 
 // describe gives the state of e as it is.
@@ -178,7 +178,7 @@ func (s *Session) describe(e *Epoch) Status {
 
 // Status says how the session is now.
 func (s *Session) Status() Status {
-	st := s.history.current().Status
+	st := s.statuses.current().Status
 	if e := s.current(); e.number == st.Epoch && st.State != Lost && st.State != Closed {
 		st.Deadline = s.describe(e).Deadline
 	}
@@ -188,16 +188,16 @@ func (s *Session) Status() Status {
 // Watch yields the current status and then every later one, in order and
 // without a gap, until ctx ends or the session is closed. A slow reader delays
 // nobody.
-func (s *Session) Watch(ctx context.Context) iter.Seq[Status] { return s.history.watch(ctx) }
+func (s *Session) Watch(ctx context.Context) iter.Seq[Status] { return s.statuses.watch(ctx) }
 
 // Changed returns a channel that is closed at the next change of the status, for
 // select loops: take it before Status, and no change is missed.
-func (s *Session) Changed() <-chan struct{} { return s.history.current().passed }
+func (s *Session) Changed() <-chan struct{} { return s.statuses.current().passed }
 
 // Ready waits until the session is connected. It fails when ctx ends, when the
 // session is closed, and when trying on is pointless.
 func (s *Session) Ready(ctx context.Context) error {
-	for st := range s.history.watch(ctx) {
+	for st := range s.statuses.watch(ctx) {
 		switch {
 		case st.State == Connected:
 			return nil
@@ -282,7 +282,7 @@ func (s *Session) spawn(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closing {
-		s.tasks.Go(f)
+		s.goroutines.Go(f)
 	}
 	return !s.closing
 }
@@ -337,11 +337,11 @@ func (s *Session) close(ctx context.Context, e *Epoch) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, s.cancel)
 	e.end(ErrClosed, true)
-	s.tasks.Wait()
+	s.goroutines.Wait()
 	stop()
 	s.cancel()
 	s.mu.Lock()
-	s.history.add(Status{State: Closed, Epoch: e.number, ID: e.ID(), Err: ErrClosed})
+	s.statuses.add(Status{State: Closed, Epoch: e.number, ID: e.ID(), Err: ErrClosed})
 	s.mu.Unlock()
 	s.observer.Wait()
 	close(s.closed)

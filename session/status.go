@@ -44,33 +44,33 @@ type Status struct {
 	hopeless bool // no retry can help: Connect need not go on
 }
 
-// history hands every status to every observer, in order. Each observer walks
+// statusHistory hands every status to every observer, in order. Each observer walks
 // the chain at its own pace; what all have passed is garbage.
-type history struct {
+type statusHistory struct {
 	mu  sync.Mutex
-	now *moment
+	now *statusNode
 }
 
-type moment struct {
+type statusNode struct {
 	Status
 	passed chan struct{} // closed when next is set
-	next   *moment
+	next   *statusNode
 }
 
-func newHistory(s Status) *history {
-	return &history{now: &moment{Status: s, passed: make(chan struct{})}}
+func newStatusHistory(s Status) *statusHistory {
+	return &statusHistory{now: &statusNode{Status: s, passed: make(chan struct{})}}
 }
 
-func (h *history) current() *moment {
+func (h *statusHistory) current() *statusNode {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.now
 }
 
-func (h *history) add(s Status) {
+func (h *statusHistory) add(s Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next := &moment{Status: s, passed: make(chan struct{})}
+	next := &statusNode{Status: s, passed: make(chan struct{})}
 	h.now.next = next
 	close(h.now.passed)
 	h.now = next
@@ -78,7 +78,7 @@ func (h *history) add(s Status) {
 
 // watch yields the current status and every later one, until ctx ends or the
 // session is closed; Closed is yielded.
-func (h *history) watch(ctx context.Context) iter.Seq[Status] {
+func (h *statusHistory) watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		m := h.current()
 		for yield(m.Status) && m.State != Closed {

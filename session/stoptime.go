@@ -109,11 +109,11 @@ func (e *Epoch) CheckStopTime(path string, stop time.Duration) error {
 	return nil
 }
 
-// HoldFor is Hold for an owner with a stop time, which CheckStopTime must allow.
+// KeepProvingFor is Hold for an owner with a stop time, which CheckStopTime must allow.
 // Until release is called, the session proves itself as often as the stop time
 // needs. Ownership may begin once AwaitStopTime has returned.
-func (e *Epoch) HoldFor(ctx context.Context, stop time.Duration) (release func(), err error) {
-	give, err := e.Hold(ctx)
+func (e *Epoch) KeepProvingFor(ctx context.Context, stop time.Duration) (release func(), err error) {
+	give, err := e.KeepProving(ctx)
 	if err != nil || stop == 0 {
 		return give, err
 	}
@@ -126,7 +126,7 @@ func (e *Epoch) HoldFor(ctx context.Context, stop time.Duration) (release func()
 
 // AwaitStopTime waits until an owner with a stop time would survive an outage that
 // begins now. While the session has proved itself often enough, it does not wait.
-// The caller must hold what HoldFor returned.
+// The caller must hold what KeepProvingFor returned.
 func (e *Epoch) AwaitStopTime(ctx context.Context, stop time.Duration) error {
 	for stop > 0 {
 		_, changed := e.Deadline()
@@ -156,11 +156,11 @@ func (e *Epoch) allows(stop time.Duration) bool {
 func (e *Epoch) owe(stop time.Duration, n int) {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
-	if e.stops == nil {
-		e.stops = make(map[time.Duration]int)
+	if e.stopTimes == nil {
+		e.stopTimes = make(map[time.Duration]int)
 	}
-	if e.stops[stop] += n; e.stops[stop] == 0 {
-		delete(e.stops, stop)
+	if e.stopTimes[stop] += n; e.stopTimes[stop] == 0 {
+		delete(e.stopTimes, stop)
 	}
 	e.pace()
 	e.wake()
@@ -170,7 +170,7 @@ func (e *Epoch) owe(stop time.Duration, n int) {
 func (e *Epoch) pace() {
 	l := e.link
 	longest := l.opts.steadyStop
-	for stop := range e.stops {
+	for stop := range e.stopTimes {
 		longest = max(longest, stop)
 	}
 	l.proofs.interval = proofInterval(l.timeout, longest, l.opts.outageOf(l.timeout))

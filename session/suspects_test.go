@@ -46,7 +46,7 @@ func TestRequestTooLongForServer(t *testing.T) {
 				create(t, z, "/small", "")
 				create(t, z, "/other", "")
 				e := epoch(t, z)
-				release, err := e.Hold(t.Context())
+				release, err := e.KeepProving(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -160,8 +160,8 @@ func TestServerRejectsSetWatches(t *testing.T) {
 			case <-time.After(timeout):
 				t.Fatal("the watch neither is set again nor fires")
 			}
-			if w.Unbroken() || w.Deleted() {
-				t.Errorf("unbroken %v, deleted %v", w.Unbroken(), w.Deleted())
+			if w.SameConnection() || w.Deleted() {
+				t.Errorf("unbroken %v, deleted %v", w.SameConnection(), w.Deleted())
 			}
 		}
 		if n := count(s, "setWatches"); n > 3 {

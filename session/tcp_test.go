@@ -21,7 +21,7 @@ func TestReconnectUnderTraffic(t *testing.T) {
 	z := openAt(t, s.Addr(), session.WithAuth("digest", []byte("user:password")), session.WithTimeout(time.Minute),
 		session.WithBackoff(func() backoff.BackOff { return backoff.NewConstantBackOff(10 * time.Millisecond) }))
 	e := epoch(t, z)
-	release, err := e.Hold(t.Context())
+	release, err := e.KeepProving(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

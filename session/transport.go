@@ -96,7 +96,7 @@ func newTransport(l *link, to target, c net.Conn) *transport {
 		nextXid: math.MinInt32,
 	}
 	c.SetDeadline(time.Now().Add(l.opts.connectTimeout))
-	l.tasks.Go(t.write)
+	l.goroutines.Go(t.write)
 	return t
 }
 

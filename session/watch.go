@@ -17,11 +17,11 @@ type Watch struct {
 	existing bool // not of a node that does not exist
 
 	// under all.mu
-	generation int // of the attachment that set it
-	event      int32
-	unbroken   bool
-	closed     bool
-	bell       chan<- struct{}
+	generation     int // of the attachment that set it
+	event          int32
+	sameConnection bool
+	closed         bool
+	wakeup         chan<- struct{}
 }
 
 // Fired is closed at the change. It is also closed when the change happened
@@ -36,32 +36,32 @@ func (w *Watch) Fired() <-chan struct{} { return w.fired }
 func (w *Watch) Notify(bell chan<- struct{}) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
-	w.bell = bell
+	w.wakeup = bell
 	select {
 	case <-w.fired:
-		w.ring()
+		w.wake()
 	default:
 	}
 }
 
-// ring rings the bell. w.all.mu is held.
-func (w *Watch) ring() {
+// wake rings the bell. w.all.mu is held.
+func (w *Watch) wake() {
 	if w.closed {
 		return
 	}
 	select {
-	case w.bell <- struct{}{}:
+	case w.wakeup <- struct{}{}:
 	default: // there is none, or it rings already
 	}
 }
 
-// Unbroken tells of a watch that has fired whether the connection had stayed the
+// SameConnection tells of a watch that has fired whether the connection had stayed the
 // same since it was set. Then its event came in its place in the order of all
 // changes: whatever happened before it has been told before it.
-func (w *Watch) Unbroken() bool {
+func (w *Watch) SameConnection() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
-	return w.unbroken
+	return w.sameConnection
 }
 
 // Deleted tells of a watch that has fired whether the node is gone, and has not
@@ -205,14 +205,14 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 		return
 	}
 	delete(ws.byID, key)
-	if t := ws.link.line(); t != nil && s.held && !ws.link.abilities.lacks(wire.OpRemoveWatches) {
+	if t := ws.link.line(); t != nil && s.held && !ws.link.capabilities.lacks(wire.OpRemoveWatches) {
 		kind := wire.WatcherData
 		if key.children {
 			kind = wire.WatcherChildren
 		}
 		c := newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
 		c.attempts = &ws.link.removeAttempts
-		c.onReply = ws.link.abilities.learn
+		c.onReply = ws.link.capabilities.learn
 		t.send(c)
 	}
 }
@@ -236,9 +236,9 @@ func (ws *watches) fireKey(key watchKey, event int32) {
 	}
 	generation := ws.link.attachments()
 	for w := range s.interested {
-		w.event, w.unbroken = event, w.generation == generation
+		w.event, w.sameConnection = event, w.generation == generation
 		close(w.fired)
-		w.ring()
+		w.wake()
 	}
 	clear(s.interested)
 	s.held = false
@@ -252,7 +252,7 @@ func uncounted(cversion, children int32) bool { return cversion+children == -2 }
 
 // rearmLimit keeps one setWatches so short that a server that rejects it does not know
 // the operation.
-const rearmLimit = surelyTaken - 4<<10
+const rearmLimit = safeRequestSize - 4<<10
 
 // rearm has a new connection hold the watches of the old one. The server tells at
 // once of those that fired since zxid. If the servers do not know setWatches, all
@@ -260,7 +260,7 @@ const rearmLimit = surelyTaken - 4<<10
 func (ws *watches) rearm(t *transport, zxid int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.link.abilities.lacks(wire.OpSetWatches) {
+	if ws.link.capabilities.lacks(wire.OpSetWatches) {
 		ws.fireAll()
 		return
 	}
@@ -300,9 +300,9 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 func (ws *watches) rearmed(c *call) {
 	switch {
 	case c.err != nil: // rearm is called for the next connection
-		ws.link.abilities.learn(c)
+		ws.link.capabilities.learn(c)
 	case c.code != wire.OK && !c.retryable():
-		ws.link.abilities.learn(c)
+		ws.link.capabilities.learn(c)
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		ws.fireAll()
@@ -335,7 +335,7 @@ func (ws *watches) fireNow(w *Watch) {
 		delete(s.interested, w)
 		w.event = wire.EventChildrenChanged
 		close(w.fired)
-		w.ring()
+		w.wake()
 		ws.sweep(w.key, s)
 	}
 }

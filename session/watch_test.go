@@ -93,8 +93,8 @@ func TestWatchFires(t *testing.T) {
 				if got := hasFired(w); got != tt.fires {
 					t.Fatalf("fired: %v", got)
 				}
-				if tt.fires && (w.Deleted() != tt.delete || !w.Unbroken()) {
-					t.Errorf("deleted %v, unbroken %v", w.Deleted(), w.Unbroken())
+				if tt.fires && (w.Deleted() != tt.delete || !w.SameConnection()) {
+					t.Errorf("deleted %v, unbroken %v", w.Deleted(), w.SameConnection())
 				}
 				w.Close()
 				w.Close()
@@ -207,7 +207,7 @@ func TestWatchesSurviveReconnect(t *testing.T) {
 		for i, w := range missed {
 			if !hasFired(w) {
 				t.Errorf("watch %d was not told of what it missed", i)
-			} else if w.Unbroken() {
+			} else if w.SameConnection() {
 				t.Errorf("watch %d says that its connection has stayed the same", i)
 			}
 		}

@@ -85,7 +85,7 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 			case c.err != nil && c.written:
 				return Stat{}, unknown(c.err)
 			case c.retryable():
-				e.breathe(ctx, c)
+				e.throttle(ctx, c)
 			default:
 				return fromWire(c.reply.(*wire.Stat)), c.result()
 			}
@@ -94,16 +94,16 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 	return st, opError("set ACL of", path, err)
 }
 
-// Discard deletes a node of the caller's own, in the background, and retries until
+// DeleteEventually deletes a node of the caller's own, in the background, and retries until
 // the node is gone or the epoch has ended, and the node with it. Then it calls
-// done, which may be nil, with nil. If the server refuses the delete, Discard logs
+// done, which may be nil, with nil. If the server refuses the delete, DeleteEventually logs
 // that, calls done with the refusal, and goes on after pauses of a second to a
 // minute, since the right to delete may come back. It calls done once.
 //
 // czxid is that of the node: if its name may be used by others, only the one
 // created by that transaction is deleted, at the cost of a round trip; 0 deletes
 // any.
-func (e *Epoch) Discard(path string, czxid Zxid, done func(error)) {
+func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 	if done == nil {
 		done = func(error) {}
 	}
@@ -173,7 +173,7 @@ type resolver func(ctx context.Context, ops []Op, before int64) (results []Resul
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
 	var tries, listTries attempts
 	for {
-		if err := e.link.abilities.unsupported(ops); err != nil {
+		if err := e.link.capabilities.unsupported(ops); err != nil {
 			return nil, err
 		}
 		before := e.link.lastZxid.Load()
@@ -200,7 +200,7 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		case err != nil:
 			return nil, unknown(err)
 		case c.err == nil && !c.retryable():
-			switch learned, err := e.learnOf(settle, ops, c); {
+			switch learned, err := e.learnFrom(settle, ops, c); {
 			case err != nil:
 				return nil, err
 			case learned:
@@ -215,7 +215,7 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		case errors.Is(c.err, errAuthRequired): // in answer to what was sent before
 			return nil, c.err
 		case c.err == nil: // the server answered that it did not look
-			e.breathe(ctx, c)
+			e.throttle(ctx, c)
 		case c.written:
 			stop := func() bool { return true }
 			if doubt != nil {
@@ -224,7 +224,7 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			results, done, err := resolve(settle, ops, before)
 			learned, asking := false, error(nil)
 			if !done && (err != nil || !c.retryable()) {
-				learned, asking = e.learnOf(settle, ops, c)
+				learned, asking = e.learnFrom(settle, ops, c)
 			}
 			stop()
 			switch {
@@ -264,7 +264,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	if len(ops) > 1 {
 		req := &wire.MultiRequest{}
 		for i := range ops {
-			kind := e.link.abilities.form(&ops[i])
+			kind := e.link.capabilities.createKind(&ops[i])
 			req.Ops = append(req.Ops, wire.MultiOp{Op: kind, Body: ops[i].recordAs(kind, e.session)})
 		}
 		return newCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
@@ -280,7 +280,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
 		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
 	}
-	kind := e.link.abilities.form(op)
+	kind := e.link.capabilities.createKind(op)
 	c = newCall(kind, abs, op.recordAs(kind, e.session), &wire.CreateResponse{})
 	if kind == wire.OpCreate {
 		c.reply = &wire.Path{}

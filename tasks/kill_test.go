@@ -167,7 +167,7 @@ func (m *massacre) run(t *testing.T, servers bool) {
 	m.wantEmpty(t, "/assign", "/workers")
 	m.dismiss(t, "master")
 	m.wantEmpty(t, "-running", "-overlap")
-	if err := lease.AwaitAbsence(soon(t), m.epoch(t), path+"/master"); err != nil { // one may have been killed just now
+	if err := lease.AwaitDeletion(soon(t), m.epoch(t), path+"/master"); err != nil { // one may have been killed just now
 		t.Error(err)
 	}
 	if m.kills["worker"] < 5 || m.kills["master"] < 1 || m.kills["client"] < 2 {

@@ -47,23 +47,23 @@ type Info struct {
 //
 // It takes a list and up to six reads for each task, hundreds in one flight.
 func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
-	if err := p.usable("list"); err != nil {
+	if err := p.pool.usable("list"); err != nil {
 		return nil, err
 	}
 	for {
-		e, err := p.session.Epoch(ctx)
+		e, err := p.pool.session.Epoch(ctx)
 		if err != nil {
-			return nil, &session.OpError{Op: "list", Path: p.path, Err: err}
+			return nil, &session.OpError{Op: "list", Path: p.pool.paths.path, Err: err}
 		}
-		infos, err := p.list(ctx, e)
+		infos, err := p.pool.list(ctx, e)
 		if !errors.Is(err, session.ErrExpired) {
 			return infos, err
 		}
 	}
 }
 
-func (c *core) list(ctx context.Context, e *session.Epoch) ([]Info, error) {
-	names, err := e.Children(ctx, c.tasks())
+func (c *pool) list(ctx context.Context, e *session.Epoch) ([]Info, error) {
+	names, err := e.Children(ctx, c.paths.tasks())
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
 	}
@@ -76,31 +76,31 @@ func (c *core) list(ctx context.Context, e *session.Epoch) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]described, 0, len(names))
-	for part := range slices.Chunk(names, inOneFlight) {
+	all := make([]taskInfo, 0, len(names))
+	for part := range slices.Chunk(names, maxPipelined) {
 		some, err := c.describe(ctx, e, part, inbox)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, some...)
 	}
-	slices.SortStableFunc(all, func(a, b described) int { return cmp.Compare(a.created, b.created) })
+	slices.SortStableFunc(all, func(a, b taskInfo) int { return cmp.Compare(a.created, b.created) })
 	infos := make([]Info, len(all))
 	for i, d := range all {
-		infos[i] = d.Info
+		infos[i] = d.info
 	}
 	return infos, nil
 }
 
 // assigned tells in whose inbox each task is.
-func (c *core) assigned(ctx context.Context, e *session.Epoch) (map[string]string, error) {
+func (c *pool) assigned(ctx context.Context, e *session.Epoch) (map[string]string, error) {
 	inbox := make(map[string]string)
-	ids, err := e.Children(ctx, c.inboxes())
+	ids, err := e.Children(ctx, c.paths.inboxes())
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
 		return nil, err
 	}
 	for _, id := range ids {
-		names, err := e.Children(ctx, c.inbox(id))
+		names, err := e.Children(ctx, c.paths.inbox(id))
 		if err != nil && !errors.Is(err, session.ErrNoNode) {
 			return nil, err
 		}
@@ -111,23 +111,23 @@ func (c *core) assigned(ctx context.Context, e *session.Epoch) (map[string]strin
 	return inbox, nil
 }
 
-// described is a task as List sees it.
-type described struct {
-	Info
+// taskInfo is a task as List sees it.
+type taskInfo struct {
+	info    Info
 	created session.Zxid
 }
 
 // describe reads what there is of some tasks. Those that have just been removed are
 // left out.
-func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, inbox map[string]string) ([]described, error) {
+func (c *pool) describe(ctx context.Context, e *session.Epoch, names []string, inbox map[string]string) ([]taskInfo, error) {
 	var statuses, attempts, tasks, assignments, claims []string
 	for _, name := range names {
 		id := inbox[name]
 		if id == "" {
 			id = "-" // which is in nobody's inbox
 		}
-		statuses, attempts, tasks = append(statuses, c.status(name)), append(attempts, c.attempts(name)), append(tasks, c.task(name))
-		assignments, claims = append(assignments, c.assignment(id, name)), append(claims, c.claim(id, name))
+		statuses, attempts, tasks = append(statuses, c.paths.status(name)), append(attempts, c.paths.attempts(name)), append(tasks, c.paths.task(name))
+		assignments, claims = append(assignments, c.paths.assignment(id, name)), append(claims, c.paths.claim(id, name))
 	}
 	there, err := e.Stats(ctx, slices.Concat(tasks, assignments, claims)...)
 	if err != nil {
@@ -143,7 +143,7 @@ func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, i
 		return nil, err
 	}
 	n := len(names)
-	var infos []described
+	var infos []taskInfo
 	for i, name := range names {
 		task, assignment, claim := there[i], there[n+i], there[2*n+i]
 		attempts, status := said[i], said[n+i]
@@ -167,7 +167,7 @@ func (c *core) describe(ctx context.Context, e *session.Epoch, names []string, i
 				info.State = Running
 			}
 		}
-		infos = append(infos, described{info, task.Stat.Czxid})
+		infos = append(infos, taskInfo{info, task.Stat.Czxid})
 	}
 	return infos, nil
 }

@@ -28,29 +28,29 @@ var (
 // share in a transaction that assigns, one list of its worker's inbox when it is
 // assigned and one when it is settled, and a read of its status.
 func (p *Pool[In, Out]) Master(ctx context.Context) error {
-	if err := p.usable("lead"); err != nil {
+	if err := p.pool.usable("lead"); err != nil {
 		return err
 	}
-	return p.lead(ctx)
+	return p.pool.lead(ctx)
 }
 
 // lead campaigns and leads until ctx ends.
-func (c *core) lead(ctx context.Context) error {
-	seat := lease.Seat{Session: c.session, Path: c.master()}
+func (c *pool) lead(ctx context.Context) error {
+	seat := lease.FixedNode{Session: c.session, Path: c.paths.master()}
 	var p pause
 	for {
-		claim, err := seat.Take(ctx, []byte(c.address))
+		claim, err := seat.Acquire(ctx, []byte(c.opts.address))
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		l := lease.Begin(ctx, claim, lease.Terms{Lost: errDeposed, Released: errResigned})
+		l := lease.Begin(ctx, claim, lease.Behavior{Lost: errDeposed, Released: errResigned})
 		err = c.term(ctx, l)
 		l.Release(context.WithoutCancel(ctx))
 		switch {
 		case ctx.Err() != nil:
-			return &session.OpError{Op: "lead", Path: c.path, Err: context.Cause(ctx)}
-		case permanentError(err):
+			return &session.OpError{Op: "lead", Path: c.paths.path, Err: context.Cause(ctx)}
+		case isPermanent(err):
 			return err
 		}
 		p.after(ctx, began)
@@ -59,23 +59,23 @@ func (c *core) lead(ctx context.Context) error {
 
 // term leads until the lease or ctx ends, or something is not as it should be. What
 // the master knows ends with it.
-func (c *core) term(ctx context.Context, l *lease.Lease) error {
+func (c *pool) term(ctx context.Context, l *lease.Lease) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.Context(), func() { cancel(l.Err()) })()
-	m := &master{core: c, epoch: l.Epoch(), bell: make(chan struct{}, 1), board: newBoard()}
+	m := &master{pool: c, epoch: l.Epoch(), wakeup: make(chan struct{}, 1), state: newMasterState()}
 	defer m.close()
-	if err := m.enthrone(ctx, l.Guard()); err != nil {
+	if err := m.fenceEarlierMasters(ctx, l.Guard()); err != nil {
 		return err
 	}
 	for {
-		if err := m.look(ctx); err != nil {
+		if err := m.observe(ctx); err != nil {
 			return err
 		}
-		if err := m.act(ctx); err != nil {
+		if err := m.reconcile(ctx); err != nil {
 			return err
 		}
-		if err := m.rest(ctx); err != nil {
+		if err := m.wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -83,12 +83,12 @@ func (c *core) term(ctx context.Context, l *lease.Lease) error {
 
 // master is one term.
 type master struct {
-	*core
+	pool           *pool
 	epoch          *session.Epoch
 	fence          []session.Op  // without which no transaction of this term succeeds
 	inboxesVersion int32         // on which they depend
-	bell           chan struct{} // rings when a watch has fired
-	board
+	wakeup         chan struct{} // rings when a watch has fired
+	state          masterState
 
 	clock        serverClock
 	tasksWatch   *session.Watch // for a task that comes or goes
@@ -96,18 +96,18 @@ type master struct {
 	next         int32          // the number of the next task
 }
 
-// enthrone makes transactions of masters before this one fail from now on: each has
+// fenceEarlierMasters makes transactions of masters before this one fail from now on: each has
 // to ask for the version that the inboxes' parent had in its own term.
-func (m *master) enthrone(ctx context.Context, guard session.Op) error {
-	if err := m.found(ctx); err != nil {
+func (m *master) fenceEarlierMasters(ctx context.Context, guard session.Op) error {
+	if err := m.pool.createNodes(ctx); err != nil {
 		return err
 	}
-	r, err := m.epoch.TxnWithReceipt(ctx, guard, session.OpSet(m.inboxes(), nil, session.AnyVersion))
+	r, err := m.epoch.TxnWithReceipt(ctx, guard, session.OpSet(m.pool.paths.inboxes(), nil, session.AnyVersion))
 	if err != nil {
 		return err
 	}
 	m.clock = serverClock{}
-	m.clock.read(r[1].Stat.Mtime)
+	m.clock.set(r[1].Stat.Mtime)
 	m.fenceAt(guard, r[1].Stat.Version)
 	return nil
 }
@@ -115,7 +115,7 @@ func (m *master) enthrone(ctx context.Context, guard session.Op) error {
 // fenceAt makes transactions depend on a version of the inboxes' parent.
 func (m *master) fenceAt(guard session.Op, version int32) {
 	m.inboxesVersion = version
-	m.fence = []session.Op{guard, session.OpCheck(m.inboxes(), version)}
+	m.fence = []session.Op{guard, session.OpCheck(m.pool.paths.inboxes(), version)}
 }
 
 // txn carries out a transaction of the master's.
@@ -123,14 +123,14 @@ func (m *master) txn(ctx context.Context, ops ...session.Op) error {
 	all := append(append(make([]session.Op, 0, len(m.fence)+len(ops)), m.fence...), ops...)
 	_, err := m.epoch.TxnWithReceipt(ctx, all...)
 	var oe *session.OpError
-	if errors.As(err, &oe) && (oe.Path == m.inboxes() || oe.Path == m.core.master()) {
+	if errors.As(err, &oe) && (oe.Path == m.pool.paths.inboxes() || oe.Path == m.pool.paths.master()) {
 		return errDeposed
 	}
 	return err
 }
 
-// rest waits until there is something to do.
-func (m *master) rest(ctx context.Context) error {
+// wait waits until there is something to do.
+func (m *master) wait(ctx context.Context) error {
 	var due <-chan time.Time
 	if at := m.due(); !at.IsZero() {
 		t := time.NewTimer(time.Until(at))
@@ -138,7 +138,7 @@ func (m *master) rest(ctx context.Context) error {
 		due = t.C
 	}
 	select {
-	case <-m.bell:
+	case <-m.wakeup:
 	case <-due:
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -153,10 +153,10 @@ func (m *master) close() {
 	for _, w := range []*session.Watch{m.tasksWatch, m.workersWatch} {
 		closeWatch(w)
 	}
-	for _, d := range m.desks {
+	for _, d := range m.state.workers {
 		d.close()
 	}
-	for _, t := range m.tasks {
+	for _, t := range m.state.tasks {
 		closeWatch(t.watch)
 	}
 }
@@ -167,8 +167,8 @@ func closeWatch(w *session.Watch) {
 	}
 }
 
-// stale tells whether what a watch was set with has to be read again.
-func stale(w *session.Watch) bool {
+// needsRead tells whether what a watch was set with has to be read again.
+func needsRead(w *session.Watch) bool {
 	if w == nil {
 		return true
 	}

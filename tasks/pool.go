@@ -12,27 +12,27 @@ import (
 // Pool names a pool of tasks at a path. It holds no state, so one value may be used
 // by many goroutines, for all three parts.
 type Pool[In, Out any] struct {
-	core
-	in  codec.Codec[In]
-	out codec.Codec[Out]
+	pool pool
+	in   codec.Codec[In]
+	out  codec.Codec[Out]
 }
 
-// core is what there is of a pool without the types of its tasks.
-type core struct {
-	tree
-	options
+// pool is what there is of a pool without the types of its tasks.
+type pool struct {
+	paths   paths
+	opts    options
 	session *session.Session
 }
 
 // New names the pool at path, whose tasks are encoded by in, and their results by
 // out. Nothing is sent.
 func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out codec.Codec[Out], opts ...Option) *Pool[In, Out] {
-	return &Pool[In, Out]{core{tree{path}, newOptions(opts), s}, in, out}
+	return &Pool[In, Out]{pool{paths{path}, newOptions(opts), s}, in, out}
 }
 
 // MaxSize is how many bytes a task, and a result, may have when encoded. It is the
 // session's MaxPayload, which follows session.WithMaxBuffer.
-func (p *Pool[In, Out]) MaxSize() int { return p.session.MaxPayload() }
+func (p *Pool[In, Out]) MaxSize() int { return p.pool.session.MaxPayload() }
 
 // Submit adds a task, exactly once per call, and returns when it is there. Whether
 // there is a master or a worker does not matter.
@@ -47,33 +47,33 @@ func (p *Pool[In, Out]) MaxSize() int { return p.session.MaxPayload() }
 //
 // It takes one round trip; the first in a pool makes the pool's nodes.
 func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error) {
-	if err := p.usable("submit"); err != nil {
+	if err := p.pool.usable("submit"); err != nil {
 		return nil, err
 	}
 	data, err := p.in.Encode(in)
 	if err != nil {
-		return nil, &session.OpError{Op: "submit to", Path: p.path, Err: err}
+		return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: err}
 	}
 	if len(data) > p.MaxSize() {
-		return nil, &session.OpError{Op: "submit to", Path: p.path,
+		return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path,
 			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), p.MaxSize())}
 	}
 	for {
-		e, err := p.session.Epoch(ctx)
+		e, err := p.pool.session.Epoch(ctx)
 		if err != nil {
-			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: err}
+			return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: err}
 		}
-		r, err := e.Undertake(ctx, nil, session.OpCreate(p.task(taskPrefix), data, session.Sequential()))
+		r, err := e.TxnDetached(ctx, nil, session.OpCreate(p.pool.paths.task(taskPrefix), data, session.Sequential()))
 		switch {
 		case err == nil && r[0].Path == "": // the reply was lost, and the task is not there any more
-			return nil, &session.OpError{Op: "submit to", Path: p.path, Err: ErrNoTask}
+			return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: ErrNoTask}
 		case err == nil:
 			_, id := session.Split(r[0].Path)
-			return &Ticket[Out]{&p.core, p.out, id, r[0].Stat.Czxid}, nil
+			return &Ticket[Out]{&p.pool, p.out, id, r[0].Stat.Czxid}, nil
 		case errors.Is(err, session.ErrUnknown):
 			return nil, err
 		case errors.Is(err, session.ErrNoNode):
-			if err := p.found(ctx); err != nil {
+			if err := p.pool.createNodes(ctx); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, session.ErrExpired):
@@ -85,34 +85,34 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 // Ticket is that of a task that was submitted before, in another process perhaps.
 // Nothing is sent, not even to see whether there is such a task.
 func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
-	return &Ticket[Out]{&p.core, p.out, id, 0}
+	return &Ticket[Out]{&p.pool, p.out, id, 0}
 }
 
 // usable refuses a pool that was made in a wrong way.
-func (c *core) usable(op string) error {
-	err := session.CheckPath(c.path)
+func (c *pool) usable(op string) error {
+	err := session.CheckPath(c.paths.path)
 	if err == nil {
-		err = c.check()
+		err = c.opts.check()
 	}
 	if err != nil {
-		return &session.OpError{Op: op, Path: c.path, Err: err}
+		return &session.OpError{Op: op, Path: c.paths.path, Err: err}
 	}
 	return nil
 }
 
-// found makes the pool's nodes. They are not containers, of which a server removes
+// createNodes makes the pool's nodes. They are not containers, of which a server removes
 // the empty ones, since the numbers of tasks would begin anew.
-func (c *core) found(ctx context.Context) error {
-	for _, path := range []string{c.tasks(), c.workers(), c.inboxes()} {
-		if err := c.furnish(ctx, path, nil); err != nil {
+func (c *pool) createNodes(ctx context.Context) error {
+	for _, path := range []string{c.paths.tasks(), c.paths.workers(), c.paths.inboxes()} {
+		if err := c.ensureNode(ctx, path, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// furnish makes a persistent node unless it is there.
-func (c *core) furnish(ctx context.Context, path string, data []byte) error {
+// ensureNode makes a persistent node unless it is there.
+func (c *pool) ensureNode(ctx context.Context, path string, data []byte) error {
 	for {
 		_, _, err := c.session.Create(ctx, path, data, session.Parents())
 		switch {

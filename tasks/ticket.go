@@ -11,7 +11,7 @@ import (
 // Ticket stands for a task that was submitted. It holds no state, and may be used by
 // many goroutines.
 type Ticket[Out any] struct {
-	core *core
+	core *pool
 	out  codec.Codec[Out]
 	id   string
 	// created tells the task from others of the same name; 0 if that is not known.
@@ -38,14 +38,14 @@ func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 	}
 	out, err := t.out.Decode(result)
 	if err != nil {
-		return zero, &session.OpError{Op: "decode", Path: t.core.result(t.id), Err: err}
+		return zero, &session.OpError{Op: "decode", Path: t.core.paths.result(t.id), Err: err}
 	}
 	return out, nil
 }
 
 // await returns the status of a finished task, and its result, nil if it has none.
-func (c *core) await(ctx context.Context, id string, created session.Zxid) (status, result []byte, err error) {
-	path := c.task(id)
+func (c *pool) await(ctx context.Context, id string, created session.Zxid) (status, result []byte, err error) {
+	path := c.paths.task(id)
 	fail := func(err error) ([]byte, []byte, error) {
 		return nil, nil, &session.OpError{Op: "wait for", Path: path, Err: err}
 	}

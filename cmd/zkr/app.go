@@ -16,7 +16,7 @@ import (
 
 // app is what all commands share: the global flags, and where to write.
 type app struct {
-	stdout *answers
+	stdout *output
 	stderr io.Writer
 
 	server         string
@@ -29,11 +29,11 @@ type app struct {
 	quiet          bool
 	verbose        bool
 
-	answered atomic.Int64 // requests that a server has answered
+	replies atomic.Int64 // requests that a server has answered
 }
 
-// answer prints a line on stdout: v as JSON if that is wanted, else text.
-func (a *app) answer(text string, v any) error {
+// print prints a line on stdout: v as JSON if that is wanted, else text.
+func (a *app) print(text string, v any) error {
 	line := []byte(text)
 	if a.json {
 		var err error
@@ -52,8 +52,8 @@ func (a *app) notice(format string, args ...any) {
 	}
 }
 
-// complain says why the command fails.
-func (a *app) complain(err error) { fmt.Fprintf(a.stderr, "zkr: %v\n", err) }
+// printError says why the command fails.
+func (a *app) printError(err error) { fmt.Fprintf(a.stderr, "zkr: %v\n", err) }
 
 // connect makes the session, within the time for it.
 func (a *app) connect(ctx context.Context) (*session.Session, error) {
@@ -66,12 +66,12 @@ func (a *app) connect(ctx context.Context) (*session.Session, error) {
 	return session.Connect(ctx, a.server, opts...)
 }
 
-// goodbye is how long to wait for servers when nothing else is left to do.
-const goodbye = 800 * time.Millisecond
+// closeGrace is how long to wait for servers when nothing else is left to do.
+const closeGrace = 800 * time.Millisecond
 
-// leave ends the session.
-func (a *app) leave(ctx context.Context, s *session.Session) {
-	ctx, cancel := context.WithTimeout(ctx, goodbye)
+// closeSession ends the session.
+func (a *app) closeSession(ctx context.Context, s *session.Session) {
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
 		a.notice("%v; the servers end the session within %v", err, s.Timeout())
@@ -83,7 +83,7 @@ func (a *app) sessionOptions() ([]session.Option, error) {
 		Blocked: func(err error) { a.notice("the wait cannot end: %v; zkr lock break removes it", err) },
 		Request: func(r session.RequestInfo) {
 			if r.Received > 0 {
-				a.answered.Add(1)
+				a.replies.Add(1)
 			}
 		},
 	})}

@@ -43,7 +43,7 @@ func newBarrierVerb(a *app, verb, short, long string, raised bool, do func(*barr
 			if err := do(barrier.New(c.Session, args[0]), ctx); err != nil || !a.json {
 				return err
 			}
-			return a.answer("", struct {
+			return a.print("", struct {
 				Path   string `json:"path"`
 				Raised bool   `json:"raised"`
 			}{args[0], raised})

@@ -47,8 +47,8 @@ is not found.`,
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
-		o := &owner{app: a, path: path, command: command, grace: grace, passing: true}
-		err = o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+		o := &holdRunner{app: a, path: path, command: command, grace: grace, once: true}
+		err = o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 			e, err := barrier.NewDouble(s, path, n, barrier.WithStopTime(o.grace)).Enter(ctx)
 			switch {
 			case errors.Is(err, barrier.ErrFull):

@@ -20,7 +20,7 @@ type child struct {
 	failure  error // always nil: there is no guard
 }
 
-func startChild(c *command, t task) (*child, error) {
+func startChild(c *command, t childSpec) (*child, error) {
 	cmd := &exec.Cmd{Path: c.file, Args: c.argv, Env: t.env, Stdin: t.stdin, Stdout: cmp.Or(t.stdout, os.Stdout), Stderr: cmp.Or(t.stderr, os.Stderr)}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -39,10 +39,10 @@ func startChild(c *command, t task) (*child, error) {
 	return p, nil
 }
 
-// guardMode is the first argument of a guard process, of which there is none here.
-const guardMode = "__guard"
+// watchdogMode is the first argument of a guard process, of which there is none here.
+const watchdogMode = "__guard"
 
-func guardMain([]string) int { return exitFailed }
+func watchdogMain([]string) int { return exitFailed }
 
 // killAtDeadline kills the child when the deadline passes. It can do so only as long
 // as zkr runs.

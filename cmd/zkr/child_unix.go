@@ -18,8 +18,8 @@ import (
 type child struct {
 	name     string
 	pid      int
-	task     task
-	guard    *os.Process
+	spec     childSpec
+	watchdog *os.Process
 	conn     *os.File      // to the guard
 	done     chan struct{} // closed when it has ended
 	code     int           // once it has ended
@@ -31,16 +31,16 @@ type child struct {
 }
 
 // startChild runs c.
-func startChild(c *command, t task) (*child, error) {
-	p := &child{name: c.argv[0], task: t, done: make(chan struct{})}
+func startChild(c *command, t childSpec) (*child, error) {
+	p := &child{name: c.argv[0], spec: t, done: make(chan struct{})}
 	front := t.interactive && controlling.free()
-	m, err := p.startGuard(c, front)
+	m, err := p.startWatchdog(c, front)
 	if err != nil {
 		return nil, exit(exitFailed, err)
 	}
-	if m.kind != saysStarted {
+	if m.kind != msgStarted {
 		p.conn.Close()
-		p.guard.Wait()
+		p.watchdog.Wait()
 		if front {
 			controlling.reclaim()
 		}
@@ -57,8 +57,8 @@ func startChild(c *command, t task) (*child, error) {
 	return p, nil
 }
 
-// startGuard starts the guard, which starts c, and returns its first message.
-func (p *child) startGuard(c *command, front bool) (message, error) {
+// startWatchdog starts the guard, which starts c, and returns its first message.
+func (p *child) startWatchdog(c *command, front bool) (message, error) {
 	self, err := executable()
 	if err != nil {
 		return message{}, err
@@ -68,16 +68,16 @@ func (p *child) startGuard(c *command, front bool) (message, error) {
 		return message{}, err
 	}
 	defer theirs.Close()
-	files := []*os.File{p.task.stdin, cmp.Or(p.task.stdout, os.Stdout), cmp.Or(p.task.stderr, os.Stderr)}
+	files := []*os.File{p.spec.stdin, cmp.Or(p.spec.stdout, os.Stdout), cmp.Or(p.spec.stderr, os.Stderr)}
 	for fd := uintptr(len(files)); inherited(fd); fd++ {
 		files = append(files, os.NewFile(fd, "inherited"))
 	}
-	argv := append([]string{os.Args[0], guardMode, strconv.Itoa(len(files)), strconv.FormatInt(p.deadline(), 10), "0", c.file}, c.argv...)
+	argv := append([]string{os.Args[0], watchdogMode, strconv.Itoa(len(files)), strconv.FormatInt(p.deadline(), 10), "0", c.file}, c.argv...)
 	if front {
 		argv[4] = "1"
 	}
-	p.guard, err = os.StartProcess(self, argv, &os.ProcAttr{
-		Env: p.task.env, Files: append(files, theirs), Sys: &syscall.SysProcAttr{Setpgid: true},
+	p.watchdog, err = os.StartProcess(self, argv, &os.ProcAttr{
+		Env: p.spec.env, Files: append(files, theirs), Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
 		ours.Close()
@@ -86,8 +86,8 @@ func (p *child) startGuard(c *command, front bool) (message, error) {
 	p.conn = ours
 	theirs.Close()
 	// The guard hears of later deadlines only when the command has been started.
-	if p.task.deadline != nil {
-		if at, _ := p.task.deadline(); !at.IsZero() {
+	if p.spec.deadline != nil {
+		if at, _ := p.spec.deadline(); !at.IsZero() {
 			ours.SetReadDeadline(at)
 		}
 	}
@@ -95,8 +95,8 @@ func (p *child) startGuard(c *command, front bool) (message, error) {
 	ours.SetReadDeadline(time.Time{})
 	if err != nil {
 		ours.Close()
-		p.guard.Kill()
-		p.guard.Wait()
+		p.watchdog.Kill()
+		p.watchdog.Wait()
 	}
 	return m, err
 }
@@ -129,15 +129,15 @@ func inherited(fd uintptr) bool {
 
 // deadline is the present one, by the clock of the guard; 0 if there is none.
 func (p *child) deadline() int64 {
-	if p.task.deadline == nil {
+	if p.spec.deadline == nil {
 		return 0
 	}
-	at, _ := p.task.deadline()
-	return onGuardsClock(at)
+	at, _ := p.spec.deadline()
+	return onWatchdogClock(at)
 }
 
-// onGuardsClock never returns a moment after at, even if zkr is stopped meanwhile.
-func onGuardsClock(at time.Time) int64 {
+// onWatchdogClock never returns a moment after at, even if zkr is stopped meanwhile.
+func onWatchdogClock(at time.Time) int64 {
 	if at.IsZero() {
 		return 0
 	}
@@ -148,9 +148,9 @@ func onGuardsClock(at time.Time) int64 {
 // passDeadlines tells the guard of each new deadline.
 func (p *child) passDeadlines() {
 	for {
-		at, changed := p.task.deadline()
+		at, changed := p.spec.deadline()
 		if time.Until(at) > 0 { // else ownership has ended, and the guard has the last
-			p.tell(toldDeadline, onGuardsClock(at))
+			p.send(msgDeadline, onWatchdogClock(at))
 		}
 		if changed == nil {
 			return
@@ -163,7 +163,7 @@ func (p *child) passDeadlines() {
 	}
 }
 
-func (p *child) tell(kind byte, value int64) { writeMessage(p.conn, message{kind, value}) }
+func (p *child) send(kind byte, value int64) { writeMessage(p.conn, message{kind, value}) }
 
 // listen hears from the guard until the child has ended.
 func (p *child) listen() {
@@ -174,16 +174,16 @@ func (p *child) listen() {
 		m, err := readMessage(p.conn)
 		switch {
 		case err != nil:
-			p.guard.Wait()
-			p.unguarded()
+			p.watchdog.Wait()
+			p.watchdogDied()
 			return
-		case m.kind == saysStopped:
+		case m.kind == msgStopped:
 			p.setStopped(true)
 			p.onStop(syscall.Signal(m.value))
-		case m.kind == saysContinued:
+		case m.kind == msgContinued:
 			p.setStopped(false)
-		case m.kind == saysEnded:
-			p.guard.Wait()
+		case m.kind == msgEnded:
+			p.watchdog.Wait()
 			st := syscall.WaitStatus(m.value)
 			if st.Signaled() {
 				p.killedBy = st.Signal()
@@ -200,12 +200,12 @@ func (p *child) listen() {
 // system call tells.
 const groupPoll = 20 * time.Millisecond
 
-// unguarded is called when the guard has been killed. The child must not go on
+// watchdogDied is called when the guard has been killed. The child must not go on
 // without one.
-func (p *child) unguarded() {
+func (p *child) watchdogDied() {
 	p.killedBy = syscall.SIGKILL
 	p.code = exitFailed
-	p.failure = errGuardKilled
+	p.failure = errWatchdogKilled
 	gone := time.Now().Add(time.Second) // whoever adopted them may not reap them
 	for syscall.Kill(-p.pid, syscall.SIGKILL) == nil && time.Now().Before(gone) {
 		time.Sleep(groupPoll)
@@ -230,21 +230,21 @@ func (p *child) onStop(sig syscall.Signal) {
 	case sig == syscall.SIGTTIN || sig == syscall.SIGTTOU:
 		// It wants the terminal.
 		if controlling.take(p) {
-			p.tell(toldSignal, int64(syscall.SIGCONT))
+			p.send(msgSignal, int64(syscall.SIGCONT))
 			return
 		}
-		p.task.say("%s waits for the terminal; bring zkr to the foreground (fg)", p.name)
+		p.spec.notice("%s waits for the terminal; bring zkr to the foreground (fg)", p.name)
 		go p.awaitTerminal()
 	case sig == syscall.SIGTSTP && controlling.has(p):
 		// Ctrl-Z. Whoever owns something must not be suspended: it would hold up
 		// everybody else, and the shell does not know of this group. Members of
 		// the group that suspend themselves later are continued as well.
-		p.task.say("%s is not suspended while it owns something", p.name)
+		p.spec.notice("%s is not suspended while it owns something", p.name)
 		for _, d := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
 			time.AfterFunc(d, func() { p.signal(syscall.SIGCONT) })
 		}
 	default:
-		p.task.say("%s is stopped (%v)", p.name, sig)
+		p.spec.notice("%s is stopped (%v)", p.name, sig)
 		if controlling.has(p) {
 			controlling.release(p) // so that Ctrl-C reaches zkr
 			go p.awaitTerminal()
@@ -267,7 +267,7 @@ func (p *child) awaitTerminal() {
 			return
 		}
 		if p.isStopped() && controlling.take(p) {
-			p.tell(toldSignal, int64(syscall.SIGCONT))
+			p.send(msgSignal, int64(syscall.SIGCONT))
 			return
 		}
 	}
@@ -278,14 +278,14 @@ func (p *child) signal(sig syscall.Signal) {
 	select {
 	case <-p.done:
 	default:
-		p.tell(toldSignal, int64(sig))
+		p.send(msgSignal, int64(sig))
 	}
 }
 
 // end stops the child with its whole group, by force after the grace. It returns
 // when the child has ended with all that the guard knows of.
 func (p *child) end(grace time.Duration) {
-	p.tell(toldEnd, int64(grace))
+	p.send(msgEnd, int64(grace))
 	select {
 	case <-p.done:
 		return
@@ -297,7 +297,7 @@ func (p *child) end(grace time.Duration) {
 	select {
 	case <-p.done:
 	case <-time.After(2 * time.Second):
-		p.guard.Kill()
+		p.watchdog.Kill()
 		<-p.done
 	}
 }

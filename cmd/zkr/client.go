@@ -21,14 +21,14 @@ type client struct {
 func (a *app) use(f func(context.Context, *client) error) error {
 	sig := a.watchSignals()
 	defer sig.stop()
-	s, err := a.connect(sig.waiting)
+	s, err := a.connect(sig.waitCtx)
 	if err != nil {
 		return sig.failure(exitOfSession(err))
 	}
-	defer a.leave(sig.patience, s)
-	err = f(sig.waiting, &client{a, s, sig})
+	defer a.closeSession(sig.closeCtx, s)
+	err = f(sig.waitCtx, &client{a, s, sig})
 	if err != nil && sig.received() != 0 && errors.Is(err, session.ErrUnknown) {
-		a.complain(err) // the signal is not all that there is to say
+		a.printError(err) // the signal is not all that there is to say
 	}
 	if err != nil {
 		return sig.failure(exitOfSession(err))
@@ -36,9 +36,9 @@ func (a *app) use(f func(context.Context, *client) error) error {
 	return nil
 }
 
-// look is use for a command that reads. The session may have begun at a server that
+// read is use for a command that reads. The session may have begun at a server that
 // lags behind, which has to catch up with everything that came before the command.
-func (a *app) look(f func(context.Context, *client) error) error {
+func (a *app) read(f func(context.Context, *client) error) error {
 	return a.use(func(ctx context.Context, c *client) error {
 		if err := c.Sync(ctx, "/"); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (a *app) follow(f func(context.Context, *client) error) error {
 		if ctx.Err() == nil || errors.As(err, &with) {
 			return err
 		}
-		return c.sig.verdict()
+		return c.sig.exit()
 	})
 }
 

@@ -18,8 +18,8 @@ type command struct {
 	argv []string
 }
 
-// task is what a command is run with.
-type task struct {
+// childSpec is what a command is run with.
+type childSpec struct {
 	env    []string
 	stdin  *os.File
 	stdout *os.File // nil for zkr's own
@@ -30,11 +30,11 @@ type task struct {
 	// deadline is by when the child must have ended, as sessions tell it; nil for never.
 	deadline func() (time.Time, <-chan struct{})
 	// say tells people about the child.
-	say func(format string, args ...any)
+	notice func(format string, args ...any)
 }
 
-// errGuardKilled says why the command is dead.
-var errGuardKilled = errors.New("the guard process was killed, and the command with it")
+// errWatchdogKilled says why the command is dead.
+var errWatchdogKilled = errors.New("the guard process was killed, and the command with it")
 
 // pathAndCommand takes apart PATH [-- CMD ARG…]. The command is looked for at
 // once, so that nothing is acquired in vain; it is nil if there is none.

@@ -52,12 +52,12 @@ if not authorised, 5 if the output cannot be written.`,
 		Args: onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.look(func(ctx context.Context, c *client) error {
+		return a.read(func(ctx context.Context, c *client) error {
 			v, err := config.Get(ctx, c.Session, args[0], codec.Bytes())
 			if err != nil {
 				return err
 			}
-			return a.whole(v.Value, newValueJSON(v))
+			return a.printData(v.Value, newValueJSON(v))
 		})
 	}
 	return cmd
@@ -135,5 +135,5 @@ func (c *client) put(ctx context.Context, path string, value []byte, version int
 	if err != nil {
 		return err
 	}
-	return c.answer(strconv.Itoa(int(v.Version)), newVersionJSON(v))
+	return c.print(strconv.Itoa(int(v.Version)), newVersionJSON(v))
 }

@@ -91,7 +91,7 @@ func temporary(data []byte) (name string, err error) {
 func (c *client) runEditor(editor *command, file string) error {
 	run := &command{file: editor.file, argv: append(editor.argv[:len(editor.argv):len(editor.argv)], file)}
 	p, err := c.sig.start(func() (*child, error) {
-		return startChild(run, task{env: os.Environ(), stdin: os.Stdin, interactive: true})
+		return startChild(run, childSpec{env: os.Environ(), stdin: os.Stdin, interactive: true})
 	})
 	var with *exitError
 	switch {

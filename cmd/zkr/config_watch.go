@@ -48,7 +48,7 @@ is not found.`,
 				if run != nil {
 					return c.apply(args[0], run, v)
 				}
-				return a.whole(v.Value, newValueJSON(v))
+				return a.printData(v.Value, newValueJSON(v))
 			})
 		})
 	}
@@ -70,7 +70,7 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 			return ctx.Err()
 		case errors.Is(err, session.ErrNoNode):
 			if !gone && shown.Zxid != 0 {
-				if err := c.tellGone(path); err != nil {
+				if err := c.printGone(path); err != nil {
 					return err
 				}
 			}
@@ -88,12 +88,12 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 	return ctx.Err()
 }
 
-func (c *client) tellGone(path string) error {
+func (c *client) printGone(path string) error {
 	if !c.json {
 		c.notice("%s is deleted", path)
 		return nil
 	}
-	return c.answer("", struct {
+	return c.print("", struct {
 		Deleted bool `json:"deleted"`
 	}{true})
 }
@@ -104,9 +104,9 @@ func (c *client) apply(path string, run *command, v valueVersion) error {
 		"ZKR_PATH="+path,
 		"ZKR_VERSION="+strconv.Itoa(int(v.Version)),
 		"ZKR_ZXID="+strconv.FormatInt(int64(v.Zxid), 10))
-	p, err := c.sig.startFed(run, task{env: env, say: c.notice}, v.Value)
+	p, err := c.sig.startFed(run, childSpec{env: env, notice: c.notice}, v.Value)
 	switch {
-	case err != nil && c.sig.waiting.Err() != nil:
+	case err != nil && c.sig.waitCtx.Err() != nil:
 		return nil // the end of the watch says why
 	case err != nil:
 		return cannotRun(run.argv[0], err)
@@ -114,7 +114,7 @@ func (c *client) apply(path string, run *command, v valueVersion) error {
 	<-p.done
 	p.finish()
 	switch killed := c.sig.detach(p.child); {
-	case killed && !asks(p.killedBy):
+	case killed && !isEndRequest(p.killedBy):
 		return exit(p.code, nil)
 	case p.code != 0:
 		c.notice("%s: %s has ended with %d for version %d", path, run.argv[0], p.code, v.Version)

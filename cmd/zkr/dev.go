@@ -64,7 +64,7 @@ cannot be written.`,
 			return err
 		}
 		defer s.Close()
-		err = a.answer("listening on "+s.Addr(), struct {
+		err = a.print("listening on "+s.Addr(), struct {
 			Listening string `json:"listening"`
 		}{s.Addr()})
 		if err != nil {

@@ -70,11 +70,11 @@ authorised, 5 if the output cannot be written.`,
 		if f.observe {
 			return a.observe(&f, path)
 		}
-		o := &owner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
+		o := &holdRunner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
 		f.begin(a)
-		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 			e := f.election(s, path, election.WithStopTime(o.grace))
-			return f.acquire(ctx, o, s, leading(e.Campaign), leading(e.TryCampaign))
+			return f.acquire(ctx, o, s, acquireTerm(e.Campaign), acquireTerm(e.TryCampaign))
 		})
 	}
 	return cmd
@@ -112,8 +112,8 @@ func (f *electFlags) election(s *session.Session, path string, opts ...election.
 	return election.New(s, path, opts...)
 }
 
-func leading(campaign func(context.Context) (*election.Term, error)) func(context.Context) (grip, error) {
-	return func(ctx context.Context) (grip, error) {
+func acquireTerm(campaign func(context.Context) (*election.Term, error)) func(context.Context) (holding, error) {
+	return func(ctx context.Context) (holding, error) {
 		t, err := campaign(ctx)
 		if err != nil {
 			return nil, err

@@ -108,13 +108,13 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 	}
 	sig := newSignals(nil, nil) // the servers have to be stopped in any case
 	defer sig.stop()
-	c, err := zktest.StartEnsemble(sig.waiting, f.servers, f.options()...)
+	c, err := zktest.StartEnsemble(sig.waitCtx, f.servers, f.options()...)
 	if err != nil {
 		return sig.failure(err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	ends := watchServers(sig.waiting, c)
-	if err := a.introduce(sig.waiting, c, ends); err != nil {
+	ends := watchServers(sig.waitCtx, c)
+	if err := a.introduce(sig.waitCtx, c, ends); err != nil {
 		return sig.failure(err)
 	}
 	return a.attend(sig, f.servers, ends)
@@ -148,7 +148,7 @@ func (a *app) introduce(ctx context.Context, c *zktest.Cluster, ends <-chan erro
 		case n == leader:
 			role = "leader"
 		}
-		err := a.answer(fmt.Sprintf("server %d %s %s", n.ID(), n.Addr(), role), struct {
+		err := a.print(fmt.Sprintf("server %d %s %s", n.ID(), n.Addr(), role), struct {
 			Server  int    `json:"server"`
 			Address string `json:"address"`
 			Role    string `json:"role"`
@@ -157,7 +157,7 @@ func (a *app) introduce(ctx context.Context, c *zktest.Cluster, ends <-chan erro
 			return err
 		}
 	}
-	return a.answer("ready "+c.Connect(), struct {
+	return a.print("ready "+c.Connect(), struct {
 		Ready string `json:"ready"`
 	}{c.Connect()})
 }
@@ -192,8 +192,8 @@ func (a *app) attend(sig *signals, servers int, ends <-chan error) error {
 			} else {
 				a.notice("%v; %d of %d are left, which is no majority", end, left, servers)
 			}
-		case <-sig.waiting.Done():
-			return sig.verdict()
+		case <-sig.waitCtx.Done():
+			return sig.exit()
 		}
 	}
 	return errors.New("no server is left")

@@ -56,12 +56,12 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 // wraps marks the commands that run another, in their annotations.
 const wraps = "wraps"
 
-// conclude says what went wrong and gives the exit code.
-func (a *app) conclude(cmd *cobra.Command, err error) int {
+// exitCode says what went wrong and gives the exit code.
+func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	var unwritten outputError
 	if failed := a.stdout.failure(); failed != nil {
 		if err != nil && !errors.As(err, &unwritten) {
-			a.complain(err)
+			a.printError(err)
 		}
 		return a.exitOfOutput(failed)
 	}
@@ -72,7 +72,7 @@ func (a *app) conclude(cmd *cobra.Command, err error) int {
 	bad := usageError{}
 	coded, misused := errors.As(err, &with), errors.As(err, &bad)
 	if !coded || with.err != nil {
-		a.complain(err)
+		a.printError(err)
 	}
 	if misused {
 		fmt.Fprintf(a.stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())

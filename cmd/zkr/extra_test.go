@@ -24,24 +24,24 @@ import (
 type extra struct {
 	cmd      *exec.Cmd
 	in       io.Closer
-	out, err output
+	out, err capture
 	done     chan struct{}
 	left     bool // once done: it has ended, but not all that it had started
 }
 
-// output is what a process has written so far.
-type output struct {
+// capture is what a process has written so far.
+type capture struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *capture) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.Write(p)
 }
 
-func (o *output) String() string {
+func (o *capture) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.String()

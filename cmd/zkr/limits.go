@@ -56,8 +56,8 @@ var errNotInTime = errors.New("not acquired in time")
 // acquire calls try if there is to be no waiting, and otherwise own. That somebody
 // else owns what is wanted is said only if a server has answered the attempt, and
 // still answers when the wait is over.
-func (l *limits) acquire(ctx context.Context, o *owner, s *session.Session, own, try func(context.Context) (grip, error)) (grip, error) {
-	asked := o.answered.Load()
+func (l *limits) acquire(ctx context.Context, o *holdRunner, s *session.Session, own, try func(context.Context) (holding, error)) (holding, error) {
+	asked := o.replies.Load()
 	within, cancel := ctx, context.CancelFunc(func() {})
 	switch {
 	case l.now || l.limited && l.wait == 0:
@@ -69,7 +69,7 @@ func (l *limits) acquire(ctx context.Context, o *owner, s *session.Session, own,
 	defer cancel()
 	g, err := own(within)
 	late := errors.Is(err, errNotInTime)
-	if late && (o.answered.Load() == asked || !reachable(ctx, s)) {
+	if late && (o.replies.Load() == asked || !reachable(ctx, s)) {
 		if ctx.Err() == nil {
 			o.sig.hurry() // there is no point in waiting for the same servers again
 		}
@@ -84,7 +84,7 @@ func (l *limits) acquire(ctx context.Context, o *owner, s *session.Session, own,
 
 // reachable reports whether a server answers a request.
 func reachable(ctx context.Context, s *session.Session) bool {
-	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
 	_, _, err := s.Exists(ctx, "/")
 	return err == nil || errors.Is(err, session.ErrNoAuth)

@@ -99,9 +99,9 @@ cannot be executed, 127 if it is not found.`,
 		if err != nil {
 			return err
 		}
-		o := &owner{app: a, path: path, command: command, grace: f.grace}
+		o := &holdRunner{app: a, path: path, command: command, grace: f.grace}
 		f.begin(a)
-		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 			own, try := f.kind(s, path, naming, o.grace)
 			return f.acquire(ctx, o, s, own, try)
 		})
@@ -133,22 +133,22 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Naming, error) {
 }
 
 // kind is how to acquire what is wanted, and how to without waiting.
-func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming, stop time.Duration) (own, try func(context.Context) (grip, error)) {
+func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming, stop time.Duration) (own, try func(context.Context) (holding, error)) {
 	opts := []lock.Option{lock.WithNaming(naming), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)
-		return leasing(m.RLock), leasing(m.TryRLock)
+		return acquireLock(m.RLock), acquireLock(m.TryRLock)
 	}
 	if f.permits > 0 {
 		m := lock.NewSemaphore(s, path, f.permits, opts...)
-		return leasing(m.Acquire), leasing(m.TryAcquire)
+		return acquireLock(m.Acquire), acquireLock(m.TryAcquire)
 	}
 	m := lock.New(s, path, opts...)
-	return leasing(m.Lock), leasing(m.TryLock)
+	return acquireLock(m.Lock), acquireLock(m.TryLock)
 }
 
-func leasing(acquire func(context.Context) (*lock.Lease, error)) func(context.Context) (grip, error) {
-	return func(ctx context.Context) (grip, error) {
+func acquireLock(acquire func(context.Context) (*lock.Lease, error)) func(context.Context) (holding, error) {
+	return func(ctx context.Context) (holding, error) {
 		l, err := acquire(ctx)
 		if err != nil {
 			return nil, err

@@ -13,8 +13,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == guardMode {
-		os.Exit(guardMain(os.Args[2:]))
+	if len(os.Args) > 1 && os.Args[1] == watchdogMode {
+		os.Exit(watchdogMain(os.Args[2:]))
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -23,13 +23,13 @@ func main() {
 // deferred happens before that.
 func run(args []string, stdout, stderr io.Writer) int {
 	handlePipes()
-	a := &app{stdout: &answers{w: stdout}, stderr: stderr}
+	a := &app{stdout: &output{w: stdout}, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteC()
-	return a.conclude(cmd, err)
+	return a.exitCode(cmd, err)
 }
 
 // catchBrokenPipes has a write to a pipe that nobody reads fail instead of

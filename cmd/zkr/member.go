@@ -28,8 +28,8 @@ func newMemberJSON(m membership.Member) memberJSON {
 	return memberJSON{m.ID, hex(m.Session), int64(m.Token), newPayload(m.Data)}
 }
 
-// inWords is a member's id and, if it has any, its data.
-func inWords(m membership.Member) string {
+// memberText is a member's id and, if it has any, its data.
+func memberText(m membership.Member) string {
 	if len(m.Data) == 0 {
 		return label(m.ID)
 	}
@@ -49,13 +49,13 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	}
 	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return at.look(a, args[0], []recipe{aParty}, func(ctx context.Context, c *client) error {
+		return at.read(a, args[0], []recipe{aParty}, func(ctx context.Context, c *client) error {
 			view, err := membership.New(c.Session, args[0]).Members(ctx)
 			if err != nil {
 				return err
 			}
 			for _, m := range view.Members {
-				if err := a.answer(inWords(m), newMemberJSON(m)); err != nil {
+				if err := a.print(memberText(m), newMemberJSON(m)); err != nil {
 					return err
 				}
 			}
@@ -86,7 +86,7 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 				if err != nil {
 					return err
 				}
-				if err := a.tellChanges(view, last); err != nil {
+				if err := a.printChanges(view, last); err != nil {
 					return err
 				}
 				last = view
@@ -97,18 +97,18 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	return cmd
 }
 
-func (a *app) tellChanges(view, last membership.View) error {
+func (a *app) printChanges(view, last membership.View) error {
 	joined, left, changed := view.Diff(last)
 	for _, change := range []struct {
 		event   string
 		members []membership.Member
 	}{{"left", left}, {"joined", joined}, {"changed", changed}} {
 		for _, m := range change.members {
-			words := fmt.Sprint(change.event, " ", inWords(m))
+			words := fmt.Sprint(change.event, " ", memberText(m))
 			if change.event == "left" {
 				words = fmt.Sprint(change.event, " ", label(m.ID)) // what it had is of no use any more
 			}
-			err := a.answer(words, struct {
+			err := a.print(words, struct {
 				Event string `json:"event"`
 				memberJSON
 			}{change.event, newMemberJSON(m)})

@@ -38,13 +38,13 @@ executed, 127 if it is not found.`,
 		case id == "":
 			return usage("--id is missing")
 		}
-		o := &owner{app: a, path: path, command: command, grace: defaultGrace}
-		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+		o := &holdRunner{app: a, path: path, command: command, grace: defaultGrace}
+		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 			m, err := membership.New(s, path).Join(ctx, id, []byte(data))
 			if err != nil {
 				return nil, err
 			}
-			p := &present{announced: m, name: m.ID(), as: "a member", withdraw: m.Leave, over: membership.ErrLeft}
+			p := &announcement{announcer: m, name: m.ID(), as: "a member", withdraw: m.Leave, over: membership.ErrLeft}
 			return p.begin(a, s), nil
 		})
 	}

@@ -93,7 +93,7 @@ func newNameLookup(a *app, root *string) *cobra.Command {
 		Args:  onlyPath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.look(func(ctx context.Context, c *client) error {
+		return a.read(func(ctx context.Context, c *client) error {
 			d, name, err := c.directory(*root, args[0])
 			if err != nil {
 				return err
@@ -102,7 +102,7 @@ func newNameLookup(a *app, root *string) *cobra.Command {
 			if err != nil {
 				return exitOfNaming(err)
 			}
-			return a.whole(value, newPayload(value))
+			return a.printData(value, newPayload(value))
 		})
 	}
 	return cmd
@@ -140,7 +140,7 @@ in a slash.
 	}
 	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.look(func(ctx context.Context, c *client) error {
+		return a.read(func(ctx context.Context, c *client) error {
 			d, name, err := c.directory(*root, args[0])
 			if err != nil {
 				return err
@@ -157,7 +157,7 @@ in a slash.
 				return exitOfNaming(err)
 			}
 			for _, e := range entries {
-				if err := a.tellName(e); err != nil {
+				if err := a.printName(e); err != nil {
 					return err
 				}
 			}
@@ -167,7 +167,7 @@ in a slash.
 	return cmd
 }
 
-func (a *app) tellName(e naming.Entry) error {
+func (a *app) printName(e naming.Entry) error {
 	if e.Err != nil {
 		a.notice("%s: %v", e.Name, e.Err)
 		return nil
@@ -182,7 +182,7 @@ func (a *app) tellName(e naming.Entry) error {
 	default:
 		text += "/"
 	}
-	return a.answer(text, struct {
+	return a.print(text, struct {
 		Name      string `json:"name"`
 		Bound     bool   `json:"bound"`
 		Link      string `json:"link,omitempty"`

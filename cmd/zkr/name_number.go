@@ -37,7 +37,7 @@ first is 1.
 				return exitOfNaming(err)
 			}
 			for n := first; n < first+int64(count); n++ {
-				err := a.answer(strconv.FormatInt(n, 10), struct {
+				err := a.print(strconv.FormatInt(n, 10), struct {
 					Number int64 `json:"number"`
 				}{n})
 				if err != nil {
@@ -84,8 +84,8 @@ executed, 127 if it is not found.`,
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
-		o := &owner{app: a, path: path, command: command, grace: grace}
-		return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+		o := &holdRunner{app: a, path: path, command: command, grace: grace}
+		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 			got, err := naming.NewSlots(s, path, n, naming.WithStopTime(o.grace)).Acquire(ctx)
 			if err != nil {
 				return nil, err

@@ -18,7 +18,7 @@ func (a *app) observe(f *electFlags, path string) error {
 		}
 		for l, err := range f.election(c.Session, path).Observe(ctx) {
 			if err == nil {
-				err = a.tellLeader(l)
+				err = a.printLeader(l)
 			}
 			if err != nil {
 				return err
@@ -50,13 +50,13 @@ func (f *electFlags) checkSubject(ctx context.Context, c *client, path string) e
 	return f.at.check(ctx, c, path)
 }
 
-func (a *app) tellLeader(l election.Leader) error {
+func (a *app) printLeader(l election.Leader) error {
 	if l.Token == 0 {
-		return a.answer("vacant", struct {
+		return a.print("vacant", struct {
 			Vacant bool `json:"vacant"`
 		}{true})
 	}
-	return a.answer(fmt.Sprintf("%s %d", label(l.ID), int64(l.Token)), struct {
+	return a.print(fmt.Sprintf("%s %d", label(l.ID), int64(l.Token)), struct {
 		Vacant bool   `json:"vacant"`
 		ID     string `json:"id"`
 		Token  int64  `json:"token"`

@@ -31,11 +31,11 @@ func inLine(data []byte) string {
 	return strconv.Quote(s)
 }
 
-// whole prints data for the next program: as it is, and with a newline at its end
+// printData prints data for the next program: as it is, and with a newline at its end
 // unless it has one. With --json, v is printed.
-func (a *app) whole(data []byte, v any) error {
+func (a *app) printData(data []byte, v any) error {
 	if a.json {
-		return a.answer("", v)
+		return a.print("", v)
 	}
 	if !bytes.HasSuffix(data, []byte("\n")) {
 		data = append(bytes.Clone(data), '\n')

@@ -77,12 +77,12 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		if err != nil {
 			return err
 		}
-		return at.look(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
+		return at.read(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
 			n, err := c.queue(args[0], l).Len(ctx)
 			if err != nil {
 				return err
 			}
-			return a.answer(fmt.Sprint(n), struct {
+			return a.print(fmt.Sprint(n), struct {
 				Len int `json:"len"`
 			}{n})
 		})
@@ -110,7 +110,7 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		if err != nil {
 			return err
 		}
-		return at.look(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
+		return at.read(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
 			for e, err := range c.queue(args[0], l).All(ctx) {
 				switch {
 				case errors.Is(err, queue.ErrCorrupt):
@@ -118,7 +118,7 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 				case err != nil:
 					return err
 				default:
-					if err := a.tellItem(e); err != nil {
+					if err := a.printItem(e); err != nil {
 						return err
 					}
 				}
@@ -129,7 +129,7 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	return cmd
 }
 
-func (a *app) tellItem(e queue.Entry[[]byte]) error {
+func (a *app) printItem(e queue.Entry[[]byte]) error {
 	state, due := "waiting", ""
 	if e.NotBefore.After(time.Now()) {
 		state = "delayed"
@@ -140,7 +140,7 @@ func (a *app) tellItem(e queue.Entry[[]byte]) error {
 	if e.Claimed {
 		state = "claimed"
 	}
-	return a.answer(fmt.Sprintf("%s %s %s", e.ID, state, inLine(e.Value)), struct {
+	return a.print(fmt.Sprintf("%s %s %s", e.ID, state, inLine(e.Value)), struct {
 		ID        string `json:"id"`
 		State     string `json:"state"`
 		Priority  int    `json:"priority"`

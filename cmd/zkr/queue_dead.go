@@ -39,10 +39,10 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	}
 	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return at.look(a, args[0], []recipe{aQueue}, func(ctx context.Context, c *client) error {
+		return at.read(a, args[0], []recipe{aQueue}, func(ctx context.Context, c *client) error {
 			for l, err := range c.queue(args[0], queue.Native).DeadLetters(ctx) {
 				if err == nil {
-					err = a.tellDeadLetter(l)
+					err = a.printDeadLetter(l)
 				}
 				if err != nil {
 					return err
@@ -54,9 +54,9 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	return cmd
 }
 
-func (a *app) tellDeadLetter(l queue.DeadLetter) error {
+func (a *app) printDeadLetter(l queue.DeadLetter) error {
 	since := l.Since.Format(time.RFC3339)
-	return a.answer(fmt.Sprintf("%s %d %s %s %s", l.ID, l.Attempts, since, inLine(l.Data), inLine([]byte(l.Reason))), struct {
+	return a.print(fmt.Sprintf("%s %d %s %s %s", l.ID, l.Attempts, since, inLine(l.Data), inLine([]byte(l.Reason))), struct {
 		ID       string `json:"id"`
 		Attempts int    `json:"attempts"`
 		Since    string `json:"since"`
@@ -79,7 +79,7 @@ written.`,
 		Args: func(cmd *cobra.Command, args []string) error { return onlyPath(cmd, args[:min(1, len(args))]) },
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.look(func(ctx context.Context, c *client) error {
+		return a.read(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], queue.Native)
 			ids := args[1:]
 			if len(ids) == 0 {
@@ -94,7 +94,7 @@ written.`,
 			for _, id := range ids {
 				err := do(q, ctx, id)
 				if err == nil {
-					err = a.answer(id, struct {
+					err = a.print(id, struct {
 						ID string `json:"id"`
 					}{id})
 				}

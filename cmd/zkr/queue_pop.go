@@ -58,7 +58,7 @@ reached or the session is lost, 4 if not authorised, 5 if the output cannot be w
 // pop takes items out and prints them.
 func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) error {
 	// What is being taken out when a signal comes is taken out and printed.
-	taking, cancel := linger(ctx, c.sig.patience)
+	taking, cancel := withGrace(ctx, c.sig.closeCtx)
 	defer cancel()
 	for left := count; left > 0; {
 		vs, err := q.TryPopN(taking, left)
@@ -72,7 +72,7 @@ func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], c
 			return exitOfQueue(err)
 		}
 		for _, v := range vs {
-			if err := c.whole(v, newPayload(v)); err != nil {
+			if err := c.printData(v, newPayload(v)); err != nil {
 				return err
 			}
 		}
@@ -87,7 +87,7 @@ func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], c
 // claim whose owner has gone ends with the session, and its item stays.
 func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) (err error) {
 	// What has been printed when a signal comes is taken out.
-	taking, cancel := linger(ctx, c.sig.patience)
+	taking, cancel := withGrace(ctx, c.sig.closeCtx)
 	defer cancel()
 	claim := q.Claim
 	if now {
@@ -109,7 +109,7 @@ func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]b
 		if err != nil {
 			return err
 		}
-		if err := c.whole(item.Value, newPayload(item.Value)); err != nil {
+		if err := c.printData(item.Value, newPayload(item.Value)); err != nil {
 			return errors.Join(err, item.Nack(taking))
 		}
 		unacknowledged++
@@ -127,10 +127,10 @@ func (c *client) empty(path string, some bool) error {
 	return exit(exitNo, nil)
 }
 
-// linger outlives ctx, for as long as it takes to hear of what has been sent, but
+// withGrace outlives ctx, for as long as it takes to hear of what has been sent, but
 // not patience.
-func linger(ctx, patience context.Context) (context.Context, context.CancelFunc) {
+func withGrace(ctx, patience context.Context) (context.Context, context.CancelFunc) {
 	lingering, cancel := context.WithCancel(patience)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(goodbye, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(closeGrace, cancel) })
 	return lingering, func() { stop(); cancel() }
 }

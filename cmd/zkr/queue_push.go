@@ -47,7 +47,7 @@ or the session is lost, 4 if not authorised, 5 if the output cannot be written.`
 			q := c.queue(args[0], l)
 			push := func(vs [][]byte) error {
 				ids, err := q.PushAll(ctx, vs, opts...)
-				return errors.Join(exitOfQueue(err), a.tellIDs(ids))
+				return errors.Join(exitOfQueue(err), a.printIDs(ids))
 			}
 			if len(args) == 1 {
 				return pushLines(ctx, os.Stdin, q.MaxSize(), push)
@@ -62,9 +62,9 @@ or the session is lost, 4 if not authorised, 5 if the output cannot be written.`
 	return cmd
 }
 
-func (a *app) tellIDs(ids []string) error {
+func (a *app) printIDs(ids []string) error {
 	for _, id := range ids {
-		err := a.answer(id, struct {
+		err := a.print(id, struct {
 			ID string `json:"id"`
 		}{id})
 		if err != nil {

@@ -59,14 +59,14 @@ rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
-		w := &worker{app: a, path: path, command: command, grace: grace, concurrency: concurrency, attempts: attempts}
+		w := &queueWorker{app: a, path: path, command: command, grace: grace, concurrency: concurrency, attempts: attempts}
 		return w.run(once)
 	}
 	return cmd
 }
 
-// worker runs a command for each item of a queue.
-type worker struct {
+// queueWorker runs a command for each item of a queue.
+type queueWorker struct {
 	*app
 	sig         *signals
 	path        string
@@ -79,14 +79,14 @@ type worker struct {
 	killed int // the exit code of a command that was killed by a signal to zkr
 }
 
-func (w *worker) run(once bool) error {
+func (w *queueWorker) run(once bool) error {
 	w.sig = w.watchSignals()
 	defer w.sig.stop()
-	s, err := w.connect(w.sig.waiting)
+	s, err := w.connect(w.sig.waitCtx)
 	if err != nil {
 		return w.sig.failure(err)
 	}
-	defer w.leave(w.sig.patience, s)
+	defer w.closeSession(w.sig.closeCtx, s)
 	if w.grace, err = stopTime(s, w.grace); err != nil {
 		return err
 	}
@@ -98,18 +98,18 @@ func (w *worker) run(once bool) error {
 }
 
 // one works on one item.
-func (w *worker) one(q *queue.Queue[[]byte]) error {
-	item, err := q.Claim(w.sig.waiting)
+func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
+	item, err := q.Claim(w.sig.waitCtx)
 	if err != nil {
 		return w.sig.failure(err)
 	}
 	code, err := w.work(item)
-	ctx, cancel := context.WithTimeout(w.sig.patience, goodbye)
+	ctx, cancel := context.WithTimeout(w.sig.closeCtx, closeGrace)
 	defer cancel()
 	settle := item.Ack
 	switch {
 	case err == nil && code != 0 && w.last(item):
-		settle = func(ctx context.Context) error { return item.Bury(ctx, exitCode(code)) }
+		settle = func(ctx context.Context) error { return item.Bury(ctx, exitWith(code)) }
 	case err != nil || code != 0:
 		settle = item.Nack
 	}
@@ -128,8 +128,8 @@ func (w *worker) one(q *queue.Queue[[]byte]) error {
 }
 
 // all works on items until a signal comes.
-func (w *worker) all(q *queue.Queue[[]byte]) error {
-	ctx, stop := context.WithCancelCause(w.sig.waiting)
+func (w *queueWorker) all(q *queue.Queue[[]byte]) error {
+	ctx, stop := context.WithCancelCause(w.sig.waitCtx)
 	defer stop(nil)
 	options := []queue.ConsumeOption{queue.Concurrency(w.concurrency)}
 	if w.attempts > 0 {
@@ -141,7 +141,7 @@ func (w *worker) all(q *queue.Queue[[]byte]) error {
 		case err != nil:
 			stop(err) // no other item would fare better
 		case code != 0:
-			err = exitCode(code)
+			err = exitWith(code)
 			outcome := "is put back"
 			if w.last(item) {
 				outcome = "becomes a dead letter"
@@ -151,25 +151,25 @@ func (w *worker) all(q *queue.Queue[[]byte]) error {
 		return err
 	}, options...)
 	switch {
-	case w.sig.waiting.Err() == nil:
+	case w.sig.waitCtx.Err() == nil:
 		return err
 	case w.killed != 0:
 		return exit(w.killed, nil)
 	}
-	return w.sig.verdict()
+	return w.sig.exit()
 }
 
 // last reports whether a failed attempt at an item is its last.
-func (w *worker) last(item *queue.Item[[]byte]) bool {
+func (w *queueWorker) last(item *queue.Item[[]byte]) bool {
 	return w.attempts > 0 && item.Attempt >= w.attempts
 }
 
-func exitCode(code int) error { return fmt.Errorf("exit code %d", code) }
+func exitWith(code int) error { return fmt.Errorf("exit code %d", code) }
 
 // work runs the command for an item, and gives its exit code. An error says that it
 // could not be run.
-func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
-	c, err := w.sig.startFed(w.command, task{env: w.environment(item), deadline: item.Deadline, say: w.notice}, item.Value)
+func (w *queueWorker) work(item *queue.Item[[]byte]) (code int, err error) {
+	c, err := w.sig.startFed(w.command, childSpec{env: w.environment(item), deadline: item.Deadline, notice: w.notice}, item.Value)
 	if err != nil {
 		return 0, w.notStarted(err)
 	}
@@ -180,7 +180,7 @@ func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
 		c.end(w.grace)
 	}
 	c.finish()
-	if w.sig.detach(c.child) && !asks(c.killedBy) {
+	if w.sig.detach(c.child) && !isEndRequest(c.killedBy) {
 		w.mu.Lock()
 		w.killed = c.code
 		w.mu.Unlock()
@@ -191,16 +191,16 @@ func (w *worker) work(item *queue.Item[[]byte]) (code int, err error) {
 	return c.code, nil
 }
 
-func (w *worker) notStarted(err error) error {
+func (w *queueWorker) notStarted(err error) error {
 	var with *exitError
-	if errors.As(err, &with) || w.sig.waiting.Err() != nil {
+	if errors.As(err, &with) || w.sig.waitCtx.Err() != nil {
 		return err
 	}
 	return cannotRun(w.command.argv[0], err)
 }
 
 // environment tells the child what it works on.
-func (w *worker) environment(item *queue.Item[[]byte]) []string {
+func (w *queueWorker) environment(item *queue.Item[[]byte]) []string {
 	return append(os.Environ(),
 		"ZKR_STOP_TIME="+w.grace.String(),
 		"ZKR_PATH="+w.path,

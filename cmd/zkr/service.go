@@ -100,12 +100,12 @@ func newInstanceJSON(in registry.Instance) instanceJSON {
 	return j
 }
 
-// whereabouts is an instance's id and address.
-func whereabouts(in registry.Instance) string { return label(in.ID) + " " + label(in.Addr) }
+// instanceText is an instance's id and address.
+func instanceText(in registry.Instance) string { return label(in.ID) + " " + label(in.Addr) }
 
-// describe is whereabouts and what callers may want to know besides.
-func describe(in registry.Instance) string {
-	words := []string{whereabouts(in)}
+// instanceDetails is whereabouts and what callers may want to know besides.
+func instanceDetails(in registry.Instance) string {
+	words := []string{instanceText(in)}
 	if in.Disabled {
 		words = append(words, "disabled")
 	}
@@ -137,7 +137,7 @@ output cannot be written.`,
 		if err != nil {
 			return err
 		}
-		return on.look(a, f.path(), nil, func(ctx context.Context, c *client) error {
+		return on.read(a, f.path(), nil, func(ctx context.Context, c *client) error {
 			if service == "" {
 				return c.listServices(ctx, at(c.Session))
 			}
@@ -153,7 +153,7 @@ func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
 		return err
 	}
 	for _, name := range names {
-		err := c.answer(label(name), struct {
+		err := c.print(label(name), struct {
 			Service string `json:"service"`
 		}{name})
 		if err != nil {
@@ -172,7 +172,7 @@ func (c *client) listInstances(ctx context.Context, r *registry.Registry, servic
 		return exit(exitNo, fmt.Errorf("%s: %w", label(service), registry.ErrNoInstances))
 	}
 	for _, in := range list {
-		if err := c.answer(describe(in), newInstanceJSON(in)); err != nil {
+		if err := c.print(instanceDetails(in), newInstanceJSON(in)); err != nil {
 			return err
 		}
 	}

@@ -87,8 +87,8 @@ func parseMeta(pairs []string) (map[string]string, error) {
 }
 
 func (a *app) register(at func(*session.Session) *registry.Registry, in registry.Instance, run *command) error {
-	o := &owner{app: a, command: run, grace: defaultGrace}
-	return o.run(func(ctx context.Context, s *session.Session) (grip, error) {
+	o := &holdRunner{app: a, command: run, grace: defaultGrace}
+	return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 		g, err := at(s).Register(ctx, in)
 		if err != nil {
 			return nil, err
@@ -96,13 +96,13 @@ func (a *app) register(at func(*session.Session) *registry.Registry, in registry
 		is := g.Instance()
 		o.path, _ = session.Split(g.Path())
 		o.extra = []string{"ZKR_SERVICE=" + is.Service, "ZKR_ID=" + is.ID, "ZKR_ADDR=" + is.Addr}
-		o.shows = func(own owned) (string, any) {
+		o.format = func(own owned) (string, any) {
 			return label(is.ID), struct {
 				instanceJSON
 				owned
 			}{newInstanceJSON(is), own}
 		}
-		p := &present{announced: g, name: is.Service + " " + is.ID, as: "registered", withdraw: g.Deregister, over: registry.ErrDeregistered}
+		p := &announcement{announcer: g, name: is.Service + " " + is.ID, as: "registered", withdraw: g.Deregister, over: registry.ErrDeregistered}
 		return p.begin(a, s), nil
 	})
 }

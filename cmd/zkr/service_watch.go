@@ -40,16 +40,16 @@ no server can be reached, 4 if not authorised, 5 if the output cannot be written
 		}
 		return on.follow(a, f.path(), nil, func(ctx context.Context, c *client) error {
 			r := at(c.Session)
-			views := everything(r.WatchAll(ctx))
+			views := ofAll(r.WatchAll(ctx))
 			if service != "" {
-				views = only(service, r.Watch(ctx, service))
+				views = ofService(service, r.Watch(ctx, service))
 			}
 			var last instances
 			for now, err := range views {
 				if err != nil {
 					return err
 				}
-				if err := c.tellInstances(now, last, service == ""); err != nil {
+				if err := c.printInstances(now, last, service == ""); err != nil {
 					return err
 				}
 				last = now
@@ -72,8 +72,8 @@ func (v instances) add(service string, list []registry.Instance) {
 	}
 }
 
-// only are the instances of one service.
-func only(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
+// ofService are the instances of one service.
+func ofService(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
 	return func(yield func(instances, error) bool) {
 		for list, err := range lists {
 			v := make(instances)
@@ -84,8 +84,8 @@ func only(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2
 	}
 }
 
-// everything are those of all services.
-func everything(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
+// ofAll are those of all services.
+func ofAll(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
 	return func(yield func(instances, error) bool) {
 		for lists, err := range all {
 			v := make(instances)
@@ -99,8 +99,8 @@ func everything(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[
 	}
 }
 
-// except are those that others lacks.
-func (v instances) except(others instances) []registry.Instance {
+// missingIn are those that others lacks.
+func (v instances) missingIn(others instances) []registry.Instance {
 	var list []registry.Instance
 	for k, in := range v {
 		if _, ok := others[k]; !ok {
@@ -110,8 +110,8 @@ func (v instances) except(others instances) []registry.Instance {
 	return list
 }
 
-// unlike are those that are different in others.
-func (v instances) unlike(others instances) []registry.Instance {
+// changedIn are those that are different in others.
+func (v instances) changedIn(others instances) []registry.Instance {
 	var list []registry.Instance
 	for k, in := range v {
 		if other, ok := others[k]; ok && !reflect.DeepEqual(in, other) {
@@ -121,15 +121,15 @@ func (v instances) unlike(others instances) []registry.Instance {
 	return list
 }
 
-func (c *client) tellInstances(now, last instances, named bool) error {
+func (c *client) printInstances(now, last instances, named bool) error {
 	for _, change := range []struct {
 		event string
 		list  []registry.Instance
 		words func(registry.Instance) string
 	}{
-		{"left", last.except(now), whereabouts},
-		{"joined", now.except(last), describe},
-		{"changed", now.unlike(last), describe},
+		{"left", last.missingIn(now), instanceText},
+		{"joined", now.missingIn(last), instanceDetails},
+		{"changed", now.changedIn(last), instanceDetails},
 	} {
 		slices.SortFunc(change.list, func(a, b registry.Instance) int {
 			return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID))
@@ -139,7 +139,7 @@ func (c *client) tellInstances(now, last instances, named bool) error {
 			if named {
 				words = label(in.Service) + " " + words
 			}
-			err := c.answer(fmt.Sprint(change.event, " ", words), struct {
+			err := c.print(fmt.Sprint(change.event, " ", words), struct {
 				Event string `json:"event"`
 				instanceJSON
 			}{change.event, newInstanceJSON(in)})

@@ -14,11 +14,11 @@ import (
 // else for zkr, which then stops waiting. A child is started only if no signal
 // that ends zkr has come before.
 type signals struct {
-	waiting  context.Context // ends with the first signal that is for zkr, or asks to end
-	patience context.Context // ends with the second: no more waiting for goodbyes
+	waitCtx  context.Context // ends with the first signal that is for zkr, or asks to end
+	closeCtx context.Context // ends with the second: no more waiting for goodbyes
 
-	tell func()         // tells people of the second, after the first
-	exit func(code int) // ends the process after the second; nil for never
+	hint    func()         // tells people of the second, after the first
+	exitNow func(code int) // ends the process after the second; nil for never
 
 	cancel context.CancelFunc
 	hurry  context.CancelFunc
@@ -34,11 +34,11 @@ type signals struct {
 	forwarded map[syscall.Signal]bool
 }
 
-// atOnce is how long a second signal leaves to end in good order, and hint how long
+// secondSignalGrace is how long a second signal leaves to end in good order, and hint how long
 // a first one, before people are told of the second.
 const (
-	atOnce = 100 * time.Millisecond
-	hint   = time.Second
+	secondSignalGrace = 100 * time.Millisecond
+	hintAfter         = time.Second
 )
 
 // watchSignals has a second INT or TERM end the process, also if it waits for a
@@ -47,7 +47,7 @@ func (a *app) watchSignals() *signals {
 	return newSignals(
 		func() { a.notice("waiting for the servers; a second signal ends zkr at once") },
 		func(code int) {
-			a.complain(errors.New("ended by a second signal; what was under way may have happened or not"))
+			a.printError(errors.New("ended by a second signal; what was under way may have happened or not"))
 			os.Exit(code)
 		})
 }
@@ -55,15 +55,15 @@ func (a *app) watchSignals() *signals {
 // newSignals does not end the process if exit is nil.
 func newSignals(tell func(), exit func(code int)) *signals {
 	s := &signals{
-		tell: tell, exit: exit,
+		hint: tell, exitNow: exit,
 		in:        make(chan os.Signal, 16),
 		starts:    make(chan func()),
 		quit:      make(chan struct{}),
 		children:  make(map[*child]bool),
 		forwarded: make(map[syscall.Signal]bool),
 	}
-	s.waiting, s.cancel = context.WithCancel(context.Background())
-	s.patience, s.hurry = context.WithCancel(context.Background())
+	s.waitCtx, s.cancel = context.WithCancel(context.Background())
+	s.closeCtx, s.hurry = context.WithCancel(context.Background())
 	for _, sig := range relayed {
 		if !signal.Ignored(sig) { // as nohup(1) wants it
 			signal.Notify(s.in, sig)
@@ -108,19 +108,19 @@ func (s *signals) deliver(sig os.Signal) {
 		for c := range s.children {
 			c.signal(n)
 		}
-		if asks(n) {
+		if isEndRequest(n) {
 			s.cancel()
 		}
 	case s.own == 0:
 		s.own = n
 		s.cancel()
-		if s.exit != nil {
-			s.timers = append(s.timers, time.AfterFunc(hint, s.tell))
+		if s.exitNow != nil {
+			s.timers = append(s.timers, time.AfterFunc(hintAfter, s.hint))
 		}
 	default:
 		s.hurry()
-		if first := s.own; len(s.timers) == 1 && asks(n) {
-			s.timers = append(s.timers, time.AfterFunc(atOnce, func() { s.exit(exitSignalled + int(first)) }))
+		if first := s.own; len(s.timers) == 1 && isEndRequest(n) {
+			s.timers = append(s.timers, time.AfterFunc(secondSignalGrace, func() { s.exitNow(exitSignalled + int(first)) }))
 		}
 	}
 }
@@ -153,8 +153,8 @@ func (s *signals) startNow(f func() (*child, error)) (*child, error) {
 	switch {
 	case s.own != 0:
 		return nil, exitSignal(s.own)
-	case s.waiting.Err() != nil: // others have been told to end
-		return nil, s.waiting.Err()
+	case s.waitCtx.Err() != nil: // others have been told to end
+		return nil, s.waitCtx.Err()
 	}
 	c, err := f()
 	if err == nil {
@@ -191,19 +191,19 @@ func (s *signals) failure(err error) error {
 	return err
 }
 
-// asks tells whether a signal is a plain request to end.
-func asks(sig syscall.Signal) bool { return sig == syscall.SIGINT || sig == syscall.SIGTERM }
+// isEndRequest tells whether a signal is a plain request to end.
+func isEndRequest(sig syscall.Signal) bool { return sig == syscall.SIGINT || sig == syscall.SIGTERM }
 
 // await waits for a signal to zkr.
 func (s *signals) await() error {
-	<-s.waiting.Done()
-	return s.verdict()
+	<-s.waitCtx.Done()
+	return s.exit()
 }
 
-// verdict is the exit of a command that has been at work until a signal came, to
+// exit is the exit of a command that has been at work until a signal came, to
 // itself or to its children.
-func (s *signals) verdict() error {
-	if sig := s.received(); sig != 0 && !asks(sig) {
+func (s *signals) exit() error {
+	if sig := s.received(); sig != 0 && !isEndRequest(sig) {
 		return exitSignal(sig)
 	}
 	return nil

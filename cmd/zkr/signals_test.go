@@ -24,10 +24,10 @@ func TestSignalBeforeStart(t *testing.T) {
 	if !errors.As(err, &with) || with.code != exitSignalled+int(syscall.SIGHUP) {
 		t.Errorf("start: %v", err)
 	}
-	if s.waiting.Err() == nil {
+	if s.waitCtx.Err() == nil {
 		t.Error("zkr goes on waiting")
 	}
-	if s.patience.Err() != nil {
+	if s.closeCtx.Err() != nil {
 		t.Error("one signal has ended all patience")
 	}
 }
@@ -38,7 +38,7 @@ func TestSecondSignal(t *testing.T) {
 	defer s.stop()
 	s.in <- syscall.SIGINT
 	s.in <- syscall.SIGINT
-	<-s.patience.Done()
+	<-s.closeCtx.Done()
 	if got := s.received(); got != syscall.SIGINT {
 		t.Errorf("received %v", got)
 	}

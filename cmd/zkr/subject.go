@@ -51,9 +51,9 @@ func (s *subject) absent(c *client, path string) error {
 	return nil
 }
 
-// look is app.look for a command about path.
-func (s *subject) look(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
-	return a.look(func(ctx context.Context, c *client) error {
+// read is app.look for a command about path.
+func (s *subject) read(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
+	return a.read(func(ctx context.Context, c *client) error {
 		if err := s.check(ctx, c, path, own...); err != nil {
 			return err
 		}

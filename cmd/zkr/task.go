@@ -123,13 +123,13 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		if err := checkPool(args[0]); err != nil {
 			return err
 		}
-		return at.look(a, args[0], []recipe{aTaskPool}, func(ctx context.Context, c *client) error {
+		return at.read(a, args[0], []recipe{aTaskPool}, func(ctx context.Context, c *client) error {
 			list, err := c.pool(args[0]).List(ctx)
 			if err != nil {
 				return err
 			}
 			for _, in := range list {
-				if err := a.tellTask(in); err != nil {
+				if err := a.printTask(in); err != nil {
 					return err
 				}
 			}
@@ -139,13 +139,13 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	return cmd
 }
 
-func (a *app) tellTask(in tasks.Info) error {
+func (a *app) printTask(in tasks.Info) error {
 	worker := in.Worker
 	if worker == "" {
 		worker = "-"
 	}
 	line := fmt.Sprintf("%s %s %s %s", in.ID, in.State, inLine([]byte(worker)), inLine([]byte(in.Message)))
-	return a.answer(strings.TrimSuffix(line, " "), struct {
+	return a.print(strings.TrimSuffix(line, " "), struct {
 		ID       string `json:"id"`
 		State    string `json:"state"`
 		Worker   string `json:"worker,omitempty"`

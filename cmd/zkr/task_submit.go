@@ -61,7 +61,7 @@ written, 128+N if signal N came first.`,
 				c.notice("%s is submitted", k.ID())
 				return c.await(ctx, k)
 			}
-			return c.answer(k.ID(), struct {
+			return c.print(k.ID(), struct {
 				ID string `json:"id"`
 			}{k.ID()})
 		})
@@ -93,13 +93,13 @@ if signal N came first.`,
 		if err := checkPool(args[0]); err != nil {
 			return err
 		}
-		return a.look(func(ctx context.Context, c *client) error { return c.await(ctx, c.pool(args[0]).Ticket(args[1])) })
+		return a.read(func(ctx context.Context, c *client) error { return c.await(ctx, c.pool(args[0]).Ticket(args[1])) })
 	}
 	return cmd
 }
 
-// taskEnd is what has become of a task, as JSON.
-type taskEnd struct {
+// taskResult is what has become of a task, as JSON.
+type taskResult struct {
 	ID    string `json:"id"`
 	State string `json:"state"`
 	payload
@@ -113,7 +113,7 @@ func (c *client) await(ctx context.Context, k *tasks.Ticket[[]byte]) error {
 	switch {
 	case errors.As(err, &failed):
 		if c.json {
-			if err := c.answer("", taskEnd{ID: k.ID(), State: tasks.Failed.String(), Message: failed.Message}); err != nil {
+			if err := c.print("", taskResult{ID: k.ID(), State: tasks.Failed.String(), Message: failed.Message}); err != nil {
 				return err
 			}
 		}
@@ -123,5 +123,5 @@ func (c *client) await(ctx context.Context, k *tasks.Ticket[[]byte]) error {
 	case err != nil:
 		return err
 	}
-	return c.whole(result, taskEnd{ID: k.ID(), State: tasks.Done.String(), payload: newPayload(result)})
+	return c.printData(result, taskResult{ID: k.ID(), State: tasks.Done.String(), payload: newPayload(result)})
 }

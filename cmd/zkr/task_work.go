@@ -81,15 +81,15 @@ is not found.`,
 			w.opts = append(w.opts, tasks.WithAddress(address))
 		}
 		if fs.Changed("retry-after") {
-			w.opts = append(w.opts, tasks.RetryAfter(doubling(retryAfter)))
+			w.opts = append(w.opts, tasks.RetryAfter(doublingDelay(retryAfter)))
 		}
 		return w.run()
 	}
 	return cmd
 }
 
-// doubling are pauses that grow from the first to a minute.
-func doubling(first time.Duration) func(attempt int) time.Duration {
+// doublingDelay are pauses that grow from the first to a minute.
+func doublingDelay(first time.Duration) func(attempt int) time.Duration {
 	return func(attempt int) time.Duration {
 		d := first
 		for range attempt - 1 {
@@ -123,32 +123,32 @@ func (w *taskWorker) run() error {
 	w.sig = w.watchSignals()
 	defer w.sig.stop()
 	var err error
-	if w.session, err = w.connect(w.sig.waiting); err != nil {
+	if w.session, err = w.connect(w.sig.waitCtx); err != nil {
 		return w.sig.failure(err)
 	}
-	defer w.leave(w.sig.patience, w.session)
+	defer w.closeSession(w.sig.closeCtx, w.session)
 	if w.grace, err = stopTime(w.session, w.grace); err != nil {
 		return err
 	}
 	var ctx context.Context
-	ctx, w.stop = context.WithCancelCause(w.sig.waiting)
+	ctx, w.stop = context.WithCancelCause(w.sig.waitCtx)
 	defer w.stop(nil)
 	err = (&client{w.app, w.session, w.sig}).pool(w.path, append(w.opts, tasks.WithStopTime(w.grace))...).Work(ctx, w.id, w.attempt)
 	var with *exitError
 	switch {
 	case errors.As(err, &with): // it cannot be run
 		return with
-	case w.sig.waiting.Err() == nil:
+	case w.sig.waitCtx.Err() == nil:
 		return err
 	case w.killed != 0:
 		return exit(w.killed, nil)
 	}
-	return w.sig.verdict()
+	return w.sig.exit()
 }
 
 // attempt runs the command for a task.
 func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte, error) {
-	c, err := w.sig.startHeard(w.command, task{env: w.environment(t), deadline: t.Deadline, say: w.notice}, t.Input, w.session.MaxPayload(), w.stderr)
+	c, err := w.sig.startHeard(w.command, childSpec{env: w.environment(t), deadline: t.Deadline, notice: w.notice}, t.Input, w.session.MaxPayload(), w.stderr)
 	if err != nil {
 		err = w.notStarted(err)
 		w.stop(err) // no other task would fare better
@@ -159,7 +159,7 @@ func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte,
 	case <-ctx.Done():
 		w.end(ctx, t, c)
 	}
-	if w.sig.detach(c.child) && !asks(c.killedBy) {
+	if w.sig.detach(c.child) && !isEndRequest(c.killedBy) {
 		w.mu.Lock()
 		w.killed = c.code
 		w.mu.Unlock()
@@ -183,11 +183,11 @@ func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte,
 }
 
 // end ends a command whose attempt is over.
-func (w *taskWorker) end(ctx context.Context, t tasks.Task[[]byte], c *heard) {
+func (w *taskWorker) end(ctx context.Context, t tasks.Task[[]byte], c *capturedChild) {
 	switch {
 	case errors.Is(context.Cause(ctx), tasks.ErrLost):
 		w.notice("%s: the claim is lost, stopping %s", t.ID, w.command.argv[0])
-	case w.sig.waiting.Err() != nil: // it has had the signal
+	case w.sig.waitCtx.Err() != nil: // it has had the signal
 		select {
 		case <-c.done:
 		case <-time.After(w.grace):
@@ -199,7 +199,7 @@ func (w *taskWorker) end(ctx context.Context, t tasks.Task[[]byte], c *heard) {
 }
 
 // failure is the message of a command that has failed.
-func (h *heard) failure() error {
+func (h *capturedChild) failure() error {
 	how := fmt.Sprintf("exit status %d", h.code)
 	if h.killedBy != 0 {
 		how = "signal: " + h.killedBy.String()
@@ -212,7 +212,7 @@ func (h *heard) failure() error {
 
 func (w *taskWorker) notStarted(err error) error {
 	var with *exitError
-	if errors.As(err, &with) || w.sig.waiting.Err() != nil {
+	if errors.As(err, &with) || w.sig.waitCtx.Err() != nil {
 		return err
 	}
 	return cannotRun(w.command.argv[0], err)

@@ -13,10 +13,10 @@ type Blockers struct {
 	known map[string]error // what Epoch.Blocked says, by path
 }
 
-// Look forgets all but the nodes at paths, and reads the stats of those that it does
+// Check forgets all but the nodes at paths, and reads the stats of those that it does
 // not know, in one flight. blocked is what Epoch.Blocked says of the first that no
 // session owns, nil if there is none.
-func (b *Blockers) Look(ctx context.Context, e *session.Epoch, paths ...string) (blocked, err error) {
+func (b *Blockers) Check(ctx context.Context, e *session.Epoch, paths ...string) (blocked, err error) {
 	known := make(map[string]error, len(paths))
 	var unknown []string
 	for _, path := range paths {

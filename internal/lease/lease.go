@@ -14,73 +14,73 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Claim is what a lease is made of: a node that an epoch of ours has just made
+// Acquired is what a lease is made of: a node that an epoch of ours has just made
 // the owner.
-type Claim struct {
-	Epoch   *session.Epoch
-	Path    string
-	More    []string       // nodes that own together with it, of names never used again
-	Token   session.Zxid   // the node's czxid, or of a node that it has taken the place of
-	Version int32          // that Guard asks for; AnyVersion for a node whose name is never used again
-	Own     *session.Watch // of the node at Path; nil if it is not watched yet
-	Data    []byte         // of that node when Own was set
-	Hold    func()         // gives back the epoch's Hold
+type Acquired struct {
+	Epoch       *session.Epoch
+	Path        string
+	MorePaths   []string       // nodes that own together with it, of names never used again
+	Token       session.Zxid   // the node's czxid, or of a node that it has taken the place of
+	Version     int32          // that Guard asks for; AnyVersion for a node whose name is never used again
+	Watch       *session.Watch // of the node at Path; nil if it is not watched yet
+	Data        []byte         // of that node when Own was set
+	StopProving func()         // gives back the epoch's Hold
 }
 
-// Terms are the errors and habits of the recipe that a lease belongs to.
-type Terms struct {
+// Behavior are the errors and habits of the recipe that a lease belongs to.
+type Behavior struct {
 	Lost, Released error
 	LoseOnSuspend  bool
 	StopTime       time.Duration // how long before the deadline the lease ends
-	Request        []byte        // the data by which others ask an owner to let go; nil if they cannot
+	RevokeData     []byte        // the data by which others ask an owner to let go; nil if they cannot
 }
 
 // Lease is ownership until Context is done.
 type Lease struct {
-	claim   Claim
-	terms   Terms
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	version atomic.Int32
-	publish sync.Mutex // one Publish at a time
+	acquired   Acquired
+	behavior   Behavior
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
+	version    atomic.Int32
+	publishing sync.Mutex // one Publish at a time
 
-	ask   sync.Once
-	asked chan struct{} // closed when somebody has asked the owner to let go
+	revokeOnce sync.Once
+	revoked    chan struct{} // closed when somebody has asked the owner to let go
 
-	settling chan struct{} // has room for one Settle at a time
+	releasing chan struct{} // has room for one Settle at a time
 
-	mu       sync.Mutex    // one end
-	over     time.Time     // when ownership ended; see Deadline
-	gone     chan struct{} // closed when the lease has ended, and its nodes have gone or may not be removed
-	refused  error         // set before gone is closed: why the nodes may not be removed
-	stopping bool          // the lease is lost, and its nodes stay until over
-	let      chan struct{} // closed when the nodes of a lost lease need not stay any longer
-	letOnce  sync.Once
+	mu          sync.Mutex    // one end
+	endedAt     time.Time     // when ownership ended; see Deadline
+	gone        chan struct{} // closed when the lease has ended, and its nodes have gone or may not be removed
+	refused     error         // set before gone is closed: why the nodes may not be removed
+	stopping    bool          // the lease is lost, and its nodes stay until over
+	cutStay     chan struct{} // closed when the nodes of a lost lease need not stay any longer
+	cutStayOnce sync.Once
 }
 
 // Begin makes a lease of a claim. Values of ctx are those of the lease's
 // context; its end is not, since it bounds the acquisition and not the
 // ownership.
-func Begin(ctx context.Context, c Claim, t Terms) *Lease {
-	l := &Lease{claim: c, terms: t, asked: make(chan struct{}), settling: make(chan struct{}, 1), gone: make(chan struct{}), let: make(chan struct{})}
+func Begin(ctx context.Context, c Acquired, t Behavior) *Lease {
+	l := &Lease{acquired: c, behavior: t, revoked: make(chan struct{}), releasing: make(chan struct{}, 1), gone: make(chan struct{}), cutStay: make(chan struct{})}
 	l.version.Store(c.Version)
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	if c.Own != nil {
-		l.read(c.Data)
+	if c.Watch != nil {
+		l.noteData(c.Data)
 	}
-	if !c.Epoch.Go(func() { defer c.Hold(); l.watch(c.Path, c.Own) }) {
+	if !c.Epoch.Go(func() { defer c.StopProving(); l.watch(c.Path, c.Watch) }) {
 		l.lose(session.ErrClosed)
-		c.Hold()
+		c.StopProving()
 	}
-	for _, path := range c.More {
+	for _, path := range c.MorePaths {
 		c.Epoch.Go(func() { l.watch(path, nil) })
 	}
 	if t.LoseOnSuspend {
 		suspended := c.Epoch.Suspended()
-		c.Epoch.Go(func() { l.loseAt(suspended) })
+		c.Epoch.Go(func() { l.loseWhenSuspended(suspended) })
 	}
 	if t.StopTime > 0 {
-		c.Epoch.Go(l.loseInTime)
+		c.Epoch.Go(l.loseBeforeDeadline)
 	}
 	return l
 }
@@ -92,9 +92,9 @@ func (l *Lease) Context() context.Context { return l.ctx }
 // Err is nil while the lease is held, and the cause of Context after that.
 func (l *Lease) Err() error {
 	if l.ctx.Err() == nil {
-		if err := l.claim.Epoch.Err(); err != nil {
+		if err := l.acquired.Epoch.Err(); err != nil {
 			l.lose(err)
-		} else if l.terms.StopTime > 0 && l.left() <= 0 {
+		} else if l.behavior.StopTime > 0 && l.left() <= 0 {
 			l.abandon(errDeadline)
 		}
 	}
@@ -106,38 +106,38 @@ func (l *Lease) Err() error {
 // the session may end on the servers at the earliest. Once the lease has ended, the
 // deadline is the moment until which its nodes stay at least, and the channel is nil.
 func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) {
-	deadline, changed = l.claim.Epoch.Deadline()
+	deadline, changed = l.acquired.Epoch.Deadline()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
-		return l.over, nil
+		return l.endedAt, nil
 	}
 	return deadline, changed
 }
 
 // Token is the zxid of the transaction that made the owner's node.
-func (l *Lease) Token() session.Zxid { return l.claim.Token }
+func (l *Lease) Token() session.Zxid { return l.acquired.Token }
 
 // Path is the owner's node.
-func (l *Lease) Path() string { return l.claim.Path }
+func (l *Lease) Path() string { return l.acquired.Path }
 
 // Epoch is that of the owner's node.
-func (l *Lease) Epoch() *session.Epoch { return l.claim.Epoch }
+func (l *Lease) Epoch() *session.Epoch { return l.acquired.Epoch }
 
 // Session is the id of the ZooKeeper session that owns.
-func (l *Lease) Session() int64 { return l.claim.Epoch.ID() }
+func (l *Lease) Session() int64 { return l.acquired.Epoch.ID() }
 
-// Asked is closed when somebody has asked the owner to let go.
-func (l *Lease) Asked() <-chan struct{} { return l.asked }
+// Revoked is closed when somebody has asked the owner to let go.
+func (l *Lease) Revoked() <-chan struct{} { return l.revoked }
 
 // Guard makes a transaction fail unless its lease is still held. Of a lease of
 // several nodes it looks at the first, and Guards at all.
-func (l *Lease) Guard() session.Op { return session.OpCheck(l.claim.Path, l.version.Load()) }
+func (l *Lease) Guard() session.Op { return session.OpCheck(l.acquired.Path, l.version.Load()) }
 
 // Guards is Guard for each of the lease's nodes.
 func (l *Lease) Guards() []session.Op {
 	ops := []session.Op{l.Guard()}
-	for _, path := range l.claim.More {
+	for _, path := range l.acquired.MorePaths {
 		ops = append(ops, session.OpCheck(path, session.AnyVersion))
 	}
 	return ops
@@ -148,41 +148,41 @@ func (l *Lease) Verify(ctx context.Context) error {
 	if err := l.Err(); err != nil {
 		return err
 	}
-	_, err := l.claim.Epoch.Txn(ctx, l.Guards()...)
-	return l.blame(err)
+	_, err := l.acquired.Epoch.Txn(ctx, l.Guards()...)
+	return l.asLoss(err)
 }
 
 // Publish replaces the data of the owner's node.
 func (l *Lease) Publish(ctx context.Context, data []byte) error {
-	l.publish.Lock()
-	defer l.publish.Unlock()
+	l.publishing.Lock()
+	defer l.publishing.Unlock()
 	for {
 		if err := l.Err(); err != nil {
 			return err
 		}
 		v := l.version.Load()
-		r, err := l.claim.Epoch.Txn(ctx, session.OpSet(l.claim.Path, data, v))
+		r, err := l.acquired.Epoch.Txn(ctx, session.OpSet(l.acquired.Path, data, v))
 		if err == nil && v != session.AnyVersion {
 			l.version.Store(r[0].Stat.Version)
 		}
 		if !errors.Is(err, session.ErrUnknown) || ctx.Err() != nil {
-			return l.blame(err)
+			return l.asLoss(err)
 		}
 		// The node has changed, and nobody else writes to it: see what is there,
 		// and write again.
 		if err := l.reread(ctx); err != nil {
-			return l.blame(err)
+			return l.asLoss(err)
 		}
 	}
 }
 
 // reread takes over the version of the owner's node.
 func (l *Lease) reread(ctx context.Context) error {
-	nodes, err := l.claim.Epoch.Nodes(ctx, l.claim.Path)
+	nodes, err := l.acquired.Epoch.Nodes(ctx, l.acquired.Path)
 	if err == nil {
 		err = nodes[0].Err
 	}
-	if err == nil && !l.mine(nodes[0].Stat) {
+	if err == nil && !l.isOwn(nodes[0].Stat) {
 		err = session.ErrNoNode
 	}
 	if err == nil && l.version.Load() != session.AnyVersion {
@@ -191,9 +191,9 @@ func (l *Lease) reread(ctx context.Context) error {
 	return err
 }
 
-// blame says of a failed operation on the owner's node whether it tells that
+// asLoss says of a failed operation on the owner's node whether it tells that
 // ownership has ended.
-func (l *Lease) blame(err error) error {
+func (l *Lease) asLoss(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -211,8 +211,8 @@ func (l *Lease) blame(err error) error {
 // second call, and one after a loss, returns the cause of Context.
 func (l *Lease) Release(ctx context.Context) error {
 	l.Err() // if the clock says that it is lost, that is the cause
-	if !l.end(l.terms.Released) {
-		l.letGo(ctx)
+	if !l.end(l.behavior.Released) {
+		l.removeEarly(ctx)
 		return context.Cause(l.ctx)
 	}
 	l.remove()
@@ -225,7 +225,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	case <-l.gone:
 		return l.refused
 	case <-ctx.Done():
-		return &session.OpError{Op: "release", Path: l.claim.Path,
+		return &session.OpError{Op: "release", Path: l.acquired.Path,
 			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
 	}
 }
@@ -235,15 +235,15 @@ func (l *Lease) end(cause error) bool { return l.endBy(cause, 0) }
 
 // endBy is end for a holder who has a time left to stop in.
 func (l *Lease) endBy(cause error, stop time.Duration) bool {
-	deadline, _ := l.claim.Epoch.Deadline()
+	deadline, _ := l.acquired.Epoch.Deadline()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
 		return false
 	}
-	l.over = time.Now().Add(stop)
-	if deadline.Before(l.over) {
-		l.over = deadline // told late
+	l.endedAt = time.Now().Add(stop)
+	if deadline.Before(l.endedAt) {
+		l.endedAt = deadline // told late
 	}
 	l.stopping = stop > 0
 	l.cancel(cause)
@@ -253,40 +253,40 @@ func (l *Lease) endBy(cause error, stop time.Duration) bool {
 // lose ends ownership. Nodes of an epoch that is over go with it; of several in
 // one that is not, one may have gone and the others not.
 func (l *Lease) lose(reason error) {
-	if l.claim.More != nil && l.claim.Epoch.Context().Err() == nil {
+	if l.acquired.MorePaths != nil && l.acquired.Epoch.Context().Err() == nil {
 		l.abandon(reason)
-	} else if l.end(l.lost(reason)) {
+	} else if l.end(l.lostErr(reason)) {
 		close(l.gone)
 	}
 }
 
-func (l *Lease) lost(reason error) error { return fmt.Errorf("%w: %w", l.terms.Lost, reason) }
+func (l *Lease) lostErr(reason error) error { return fmt.Errorf("%w: %w", l.behavior.Lost, reason) }
 
 // remove removes the owner's nodes, and no other of the same name.
 func (l *Lease) remove() {
-	czxid := l.claim.Token
-	if l.claim.Version == session.AnyVersion {
+	czxid := l.acquired.Token
+	if l.acquired.Version == session.AnyVersion {
 		czxid = 0 // nobody else ever has this name
 	}
-	left := 1 + len(l.claim.More)
+	left := 1 + len(l.acquired.MorePaths)
 	var refusals []error
 	done := func(err error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		refusals = append(refusals, NotRemoved(l.claim.Path, err))
+		refusals = append(refusals, NotRemoved(l.acquired.Path, err))
 		if left--; left == 0 {
 			l.refused = errors.Join(refusals...)
 			close(l.gone)
 		}
 	}
-	l.claim.Epoch.Discard(l.claim.Path, czxid, done)
-	for _, path := range l.claim.More {
-		l.claim.Epoch.Discard(path, 0, done)
+	l.acquired.Epoch.DeleteEventually(l.acquired.Path, czxid, done)
+	for _, path := range l.acquired.MorePaths {
+		l.acquired.Epoch.DeleteEventually(path, 0, done)
 	}
 }
 
 // NotRemoved is the error of a release at path that the server has refused with
-// err, which Epoch.Discard retries; nil if err is.
+// err, which Epoch.DeleteEventually retries; nil if err is.
 func NotRemoved(path string, err error) error {
 	if err == nil {
 		return nil

@@ -29,72 +29,72 @@ import (
 type Line struct {
 	Session *session.Session
 	Path    string
-	Naming  Naming
+	Layout  Layout
 	Data    []byte // of the nodes that it makes
 	// StopTime is that of the lease that is wanted.
 	StopTime time.Duration
 }
 
-// Enter stands in line and waits to be first. When the epoch ends while it
+// Acquire stands in line and waits to be first. When the epoch ends while it
 // waits, or somebody removes its node, it stands in line again, at the end. When
 // ctx ends, its node is removed, if need be in the background.
-func (l *Line) Enter(ctx context.Context) (lease.Claim, error) {
+func (l *Line) Acquire(ctx context.Context) (lease.Acquired, error) {
 	for {
-		p, err := l.Stand(ctx)
+		p, err := l.Join(ctx)
 		if err != nil {
-			return lease.Claim{}, err
+			return lease.Acquired{}, err
 		}
 		c, err := p.Wait(ctx)
 		if err == nil {
 			return c, nil
 		}
 		p.Leave()
-		if !Gone(err) {
-			return lease.Claim{}, err
+		if !IsGone(err) {
+			return lease.Acquired{}, err
 		}
 	}
 }
 
-// TryEnter stands in line and leaves again if it is not first. Then ok is false, and
+// TryAcquire stands in line and leaves again if it is not first. Then ok is false, and
 // blocked is what Epoch.Blocked says of the nearest two ahead, which are read while the
 // own node is removed.
-func (l *Line) TryEnter(ctx context.Context) (c lease.Claim, ok bool, blocked, err error) {
+func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, blocked, err error) {
 	for {
-		p, err := l.Stand(ctx)
+		p, err := l.Join(ctx)
 		if err != nil {
-			return lease.Claim{}, false, nil, err
+			return lease.Acquired{}, false, nil, err
 		}
 		if p.Free() {
-			if err = p.begin(ctx); err == nil {
-				return p.first(), true, nil, nil
+			if err = p.awaitProof(ctx); err == nil {
+				return p.toAcquired(), true, nil, nil
 			}
 			p.Leave()
-			if Gone(err) {
+			if IsGone(err) {
 				continue
 			}
-			return lease.Claim{}, false, nil, err
+			return lease.Acquired{}, false, nil, err
 		}
 		left := p.Leave()
 		var blockers lease.Blockers
-		blocked, _ = blockers.Look(ctx, p.claim.Epoch, p.ahead...) // the answer does not depend on it
+		blocked, _ = blockers.Check(ctx, p.acquired.Epoch, p.ahead...) // the answer does not depend on it
 		select {
 		case err = <-left:
 		case <-ctx.Done():
 		}
-		return lease.Claim{}, false, blocked, err
+		return lease.Acquired{}, false, blocked, err
 	}
 }
 
 // Check returns session.ErrInvalid if there can be no such line.
 func (l *Line) Check() error {
-	if l.Naming.Prefix == nil {
+	if l.Layout.Prefix == nil {
 		return &session.OpError{Op: "enter", Path: l.Path, Err: fmt.Errorf("%w: unknown naming of the nodes", session.ErrInvalid)}
 	}
 	return session.CheckPath(l.Path)
 }
 
-// Stand makes a node in the current epoch and looks who is ahead of it.
-func (l *Line) Stand(ctx context.Context) (*Place, error) {
+// Join makes a node in the current epoch and looks who is ahead of it.
+func (l *Line) Join(ctx context.Context) (*Waiter, error) {
 	if err := l.Check(); err != nil {
 		return nil, err
 	}
@@ -103,46 +103,46 @@ func (l *Line) Stand(ctx context.Context) (*Place, error) {
 		if err != nil {
 			return nil, &session.OpError{Op: "create", Path: l.Path, Err: err}
 		}
-		p, err := l.standIn(ctx, e)
-		if err == nil || !Gone(err) {
+		p, err := l.joinIn(ctx, e)
+		if err == nil || !IsGone(err) {
 			return p, err
 		}
 	}
 }
 
-func (l *Line) standIn(ctx context.Context, e *session.Epoch) (*Place, error) {
+func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 	if err := e.CheckStopTime(l.Path, l.StopTime); err != nil {
 		return nil, err
 	}
-	crowd, others := l.join(e)
-	p := &Place{line: l, crowd: crowd, watched: make(map[string]*session.Watch), unowned: make(map[string]error)}
+	crowd, others := l.joinLocal(e)
+	p := &Waiter{line: l, local: crowd, watched: make(map[string]*session.Watch), unowned: make(map[string]error)}
 	var names []string
 	opts := []session.CreateOption{session.Ephemeral(), session.Sequential(), session.Unique(), session.Parents()}
 	if !others {
 		opts = append(opts, session.Siblings(&names))
 	}
-	path, st, err := e.Create(ctx, session.Join(l.Path, l.Naming.Prefix(session.GUID())), l.Data, opts...)
+	path, st, err := e.Create(ctx, session.Join(l.Path, l.Layout.Prefix(session.GUID())), l.Data, opts...)
 	if err != nil {
-		crowd.quit()
+		crowd.leave()
 		return nil, err
 	}
-	p.claim = lease.Claim{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
-	if own := p.own(); sequence.PastEnd(own.number) {
+	p.acquired = lease.Acquired{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
+	if own := p.contender(); sequence.PastEnd(own.number) {
 		crowd.created.Note(own.name, own.created)
 	}
-	if p.claim.Hold, err = e.HoldFor(ctx, l.StopTime); err != nil {
+	if p.acquired.StopProving, err = e.KeepProvingFor(ctx, l.StopTime); err != nil {
 		err = &session.OpError{Op: "hold", Path: path, Err: err}
 	}
-	r := new(roster)
+	r := new(listing)
 	switch {
 	case err != nil:
 	case others:
 		r, err = crowd.list(ctx)
 	default:
-		r.standing, err = l.contenders(ctx, e, names, &crowd.created)
+		r.contenders, err = l.contenders(ctx, e, names, &crowd.created)
 	}
 	if err == nil {
-		err = p.look(r)
+		err = p.noteAhead(r)
 	}
 	if err != nil {
 		p.Leave()
@@ -253,9 +253,9 @@ func (l *Line) Has(path string) bool {
 	return ok && parent == l.Path
 }
 
-// Gone tells of an error of a Place whether its node has gone, or goes with its
+// IsGone tells of an error of a Place whether its node has gone, or goes with its
 // epoch, so that one may stand in line again.
-func Gone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, session.ErrExpired) }
+func IsGone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, session.ErrExpired) }
 
 // errGone says that somebody has removed the node of a place.
 var errGone = errors.New("line: own node removed")

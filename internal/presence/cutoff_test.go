@@ -82,7 +82,7 @@ func TestPlaceIsTakenLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, o := srv.Session(t), srv.Session(t)
-		p := announce(t, s, presence.Node{Data: []byte("one"), Others: presence.Replace})
+		p := announce(t, s, presence.Node{Data: []byte("one"), IfExists: presence.Replace})
 		remove := srv.Fault(func(r zktest.Request) zktest.Fault {
 			if r.Op == "connect" {
 				return zktest.Refuse // it does not come back yet
@@ -99,7 +99,7 @@ func TestPlaceIsTakenLater(t *testing.T) {
 		if _, st, err := o.Get(t.Context(), path); err != nil || st.Czxid != taken.Czxid {
 			t.Errorf("it was replaced: %+v (%v)", st, err)
 		}
-		if _, err := presence.Announce(context.Background(), s, presence.Node{Path: path}); !errors.Is(err, presence.ErrTwice) {
+		if _, err := presence.Announce(context.Background(), s, presence.Node{Path: path}); !errors.Is(err, presence.ErrDuplicate) {
 			t.Errorf("a second announcement: %v", err)
 		}
 		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
@@ -133,7 +133,7 @@ func TestWithdrawWhileDisconnected(t *testing.T) {
 			t.Errorf("Announce while it is being withdrawn: %v", err)
 		}
 		wants(t, o, s, "one")
-		again := make(chan *presence.Presence)
+		again := make(chan *presence.Announcement)
 		go func() { again <- announce(t, s, presence.Node{Data: []byte("two")}) }()
 		heal()
 		next := <-again
@@ -280,7 +280,7 @@ func TestCancelledAtEveryRequest(t *testing.T) {
 					}
 					return err
 				}
-				var p *presence.Presence
+				var p *presence.Announcement
 				err := during(func(ctx context.Context) (err error) {
 					p, err = presence.Announce(ctx, s, presence.Node{Path: path, Data: []byte("one")})
 					return err

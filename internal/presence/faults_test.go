@@ -14,7 +14,7 @@ import (
 
 // stands checks that the node is there, the subject's, and holds data. If the
 // subject's session is over, it need not be yet, but soon.
-func stands(s *faulttable.Scene, p *presence.Presence, data string) {
+func stands(s *faulttable.Scene, p *presence.Announcement, data string) {
 	s.Helper()
 	for {
 		token, owner := p.Token()

@@ -14,7 +14,7 @@ const path = "/app/present"
 // patience bounds what a test waits for.
 const patience = 5 * time.Minute
 
-func announce(t testing.TB, s *session.Session, n presence.Node) *presence.Presence {
+func announce(t testing.TB, s *session.Session, n presence.Node) *presence.Announcement {
 	t.Helper()
 	if n.Path == "" {
 		n.Path = path
@@ -29,14 +29,14 @@ func announce(t testing.TB, s *session.Session, n presence.Node) *presence.Prese
 	return p
 }
 
-func update(t testing.TB, p *presence.Presence, data string) {
+func update(t testing.TB, p *presence.Announcement, data string) {
 	t.Helper()
 	if err := p.Update(t.Context(), []byte(data)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func withdraw(t testing.TB, p *presence.Presence) {
+func withdraw(t testing.TB, p *presence.Announcement) {
 	t.Helper()
 	if err := p.Withdraw(t.Context()); err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func withdraw(t testing.TB, p *presence.Presence) {
 }
 
 // until waits until p is in the state that ok describes.
-func until(t testing.TB, p *presence.Presence, ok func(error) bool) {
+func until(t testing.TB, p *presence.Announcement, ok func(error) bool) {
 	t.Helper()
 	for {
 		changed := p.Changed()

@@ -8,21 +8,21 @@ import (
 
 // Node is what is announced.
 type Node struct {
-	Path   string // missing ancestors are created, as containers
-	Data   []byte
-	ACL    []session.ACL // nil: the session's
-	Others Others
-	Errors Errors
+	Path     string // missing ancestors are created, as containers
+	Data     []byte
+	ACL      []session.ACL // nil: the session's
+	IfExists IfExists
+	Errors   Errors
 }
 
-// Others says what Announce does if the node is there already and is not this
+// IfExists says what Announce does if the node is there already and is not this
 // session's. A later announcement, of the next epoch, awaits that it goes.
-type Others uint8
+type IfExists uint8
 
 const (
 	// Await waits while another session owns the node. A node that no session
 	// owns is refused.
-	Await Others = iota
+	Await IfExists = iota
 	// Refuse fails with Errors.Occupied.
 	Refuse
 	// Replace deletes the node, whoever's it is, in the transaction that creates
@@ -33,14 +33,14 @@ const (
 // Errors are a recipe's own for what can be wrong. Those that are nil are the
 // package's.
 type Errors struct {
-	Twice     error // this session announces the node already
+	Duplicate error // this session announces the node already
 	Occupied  error // the node is another session's, or nobody's
 	Withdrawn error // after Withdraw
 }
 
 // The errors of recipes that have none of their own.
 var (
-	ErrTwice     = errors.New("presence: announced already by this session")
+	ErrDuplicate = errors.New("presence: announced already by this session")
 	ErrOccupied  = errors.New("presence: the node is taken")
 	ErrWithdrawn = errors.New("presence: withdrawn")
 )
@@ -52,7 +52,7 @@ func (e *Errors) setDefaults() {
 	for _, d := range []struct {
 		err      *error
 		standard error
-	}{{&e.Twice, ErrTwice}, {&e.Occupied, ErrOccupied}, {&e.Withdrawn, ErrWithdrawn}} {
+	}{{&e.Duplicate, ErrDuplicate}, {&e.Occupied, ErrOccupied}, {&e.Withdrawn, ErrWithdrawn}} {
 		if *d.err == nil {
 			*d.err = d.standard
 		}

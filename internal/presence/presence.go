@@ -21,32 +21,32 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Presence is a node that is announced until Withdraw, or until its session is
+// Announcement is a node that is announced until Withdraw, or until its session is
 // closed.
-type Presence struct {
-	session *session.Session
-	node    Node
-	live    context.Context // ends when the node is to go
-	end     context.CancelFunc
-	wake    chan struct{} // capacity 1: there is other data to show
-	gone    chan struct{} // closed when the node is, and no longer seen to
-	left    error         // why the node could not be removed; to be read once gone is closed
+type Announcement struct {
+	session   *session.Session
+	node      Node
+	live      context.Context // ends when the node is to go
+	end       context.CancelFunc
+	wake      chan struct{} // capacity 1: there is other data to show
+	gone      chan struct{} // closed when the node is, and no longer seen to
+	removeErr error         // why the node could not be removed; to be read once gone is closed
 
 	mu      sync.Mutex
-	now     state
+	current state
 	changed chan struct{} // closed and replaced when now changes
 }
 
 // state is what is wanted and what has come of it. The data of Announce is the
 // first, that of each Update one more.
 type state struct {
-	data    []byte
-	wanted  int   // the number of data
-	shown   int   // of what the node has held last
-	refused int   // of what was tried in vain last
-	why     error // why it was in vain
-	err     error // why the node is not there, or does not hold what it should
-	over    error // set when nothing will be announced any more
+	data        []byte
+	wantedData  int   // the number of data
+	shownData   int   // of what the node has held last
+	refusedData int   // of what was tried in vain last
+	refusal     error // why it was in vain
+	err         error // why the node is not there, or does not hold what it should
+	ended       error // set when nothing will be announced any more
 
 	token session.Zxid // of the node
 	owner int64
@@ -62,12 +62,12 @@ type state struct {
 // for.
 //
 // Where the parent exists and the node does not, it takes one round trip.
-func Announce(ctx context.Context, s *session.Session, n Node) (*Presence, error) {
+func Announce(ctx context.Context, s *session.Session, n Node) (*Announcement, error) {
 	n.Errors.setDefaults()
-	p := &Presence{
+	p := &Announcement{
 		session: s, node: n,
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), changed: make(chan struct{}),
-		now: state{data: bytes.Clone(n.Data), wanted: 1},
+		current: state{data: bytes.Clone(n.Data), wantedData: 1},
 	}
 	p.live, p.end = context.WithCancel(context.Background())
 	if err := p.check(n.Data); err != nil {
@@ -86,7 +86,7 @@ func Announce(ctx context.Context, s *session.Session, n Node) (*Presence, error
 
 // check refuses what the session would, before anything is sent, for the largest
 // request that there may be: a replacement.
-func (p *Presence) check(data []byte) error {
+func (p *Announcement) check(data []byte) error {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err := p.session.Txn(ended, p.create(data), session.OpDelete(p.node.Path, 0))
@@ -96,11 +96,11 @@ func (p *Presence) check(data []byte) error {
 	return nil
 }
 
-func (p *Presence) create(data []byte) session.Op {
+func (p *Announcement) create(data []byte) session.Op {
 	return session.OpCreate(p.node.Path, data, p.options()...)
 }
 
-func (p *Presence) options() []session.CreateOption {
+func (p *Announcement) options() []session.CreateOption {
 	opts := []session.CreateOption{session.Ephemeral(), session.Parents()}
 	if p.node.ACL != nil {
 		opts = append(opts, session.ACLs(p.node.ACL...))
@@ -108,11 +108,11 @@ func (p *Presence) options() []session.CreateOption {
 	return opts
 }
 
-func (p *Presence) start(ctx context.Context) error {
+func (p *Announcement) start(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := p.enlist(ctx); err != nil {
+	if err := p.register(ctx); err != nil {
 		return err
 	}
 	e, err := p.session.Epoch(ctx)
@@ -120,7 +120,7 @@ func (p *Presence) start(ctx context.Context) error {
 		err = session.ErrClosed
 	}
 	if err != nil {
-		p.delist()
+		p.unregister()
 		close(p.gone)
 	}
 	return err
@@ -133,14 +133,14 @@ func (p *Presence) start(ctx context.Context) error {
 // returned at once; it is tried again all the same, now and then, as Err tells.
 //
 // It takes one round trip.
-func (p *Presence) Update(ctx context.Context, data []byte) error {
+func (p *Announcement) Update(ctx context.Context, data []byte) error {
 	if err := p.check(data); err != nil {
 		return err
 	}
 	p.mu.Lock()
-	p.now.wanted++
-	p.now.data = bytes.Clone(data)
-	n := p.now.wanted
+	p.current.wantedData++
+	p.current.data = bytes.Clone(data)
+	n := p.current.wantedData
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -150,18 +150,18 @@ func (p *Presence) Update(ctx context.Context, data []byte) error {
 }
 
 // await returns once the n-th data has been shown, or something later.
-func (p *Presence) await(ctx context.Context, op string, n int) error {
+func (p *Announcement) await(ctx context.Context, op string, n int) error {
 	for {
 		p.mu.Lock()
-		now, changed := p.now, p.changed
+		now, changed := p.current, p.changed
 		p.mu.Unlock()
 		switch {
-		case now.shown >= n:
+		case now.shownData >= n:
 			return nil
-		case now.refused >= n:
-			return now.why
-		case now.over != nil:
-			return &session.OpError{Op: op, Path: p.node.Path, Err: now.over}
+		case now.refusedData >= n:
+			return now.refusal
+		case now.ended != nil:
+			return &session.OpError{Op: op, Path: p.node.Path, Err: now.ended}
 		}
 		select {
 		case <-changed:
@@ -172,7 +172,7 @@ func (p *Presence) await(ctx context.Context, op string, n int) error {
 }
 
 // interrupted says why a wait had not ended when ctx did.
-func (p *Presence) interrupted(ctx context.Context) error {
+func (p *Announcement) interrupted(ctx context.Context) error {
 	_, err := p.session.Epoch(ctx) // says so if there is no connection
 	if err == nil {
 		err = context.Cause(ctx)
@@ -190,16 +190,16 @@ func (p *Presence) interrupted(ctx context.Context) error {
 // the removal is retried in the background until the session ends.
 //
 // It takes one round trip.
-func (p *Presence) Withdraw(ctx context.Context) error {
+func (p *Announcement) Withdraw(ctx context.Context) error {
 	p.stop()
 	select {
 	case <-p.gone:
-		return p.left
+		return p.removeErr
 	default:
 	}
 	select {
 	case <-p.gone:
-		return p.left
+		return p.removeErr
 	case <-ctx.Done():
 		return &session.OpError{Op: "withdraw", Path: p.node.Path,
 			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
@@ -207,10 +207,10 @@ func (p *Presence) Withdraw(ctx context.Context) error {
 }
 
 // stop has the node removed in the background.
-func (p *Presence) stop() {
+func (p *Announcement) stop() {
 	p.set(func(s *state) {
-		if s.over == nil {
-			s.over = p.node.Errors.Withdrawn
+		if s.ended == nil {
+			s.ended = p.node.Errors.Withdrawn
 		}
 	})
 	p.end()
@@ -219,38 +219,38 @@ func (p *Presence) stop() {
 // Err is nil while the node is there and holds the data that it was last given,
 // as far as is known here, and otherwise says why not. It stays nil while the
 // connection is interrupted and the ZooKeeper session may live on.
-func (p *Presence) Err() error {
+func (p *Announcement) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.now.over != nil {
-		return p.now.over
+	if p.current.ended != nil {
+		return p.current.ended
 	}
-	return p.now.err
+	return p.current.err
 }
 
 // Changed returns a channel that is closed at the next change of Err or of the
 // node: take it before asking for these, and no change is missed.
-func (p *Presence) Changed() <-chan struct{} {
+func (p *Announcement) Changed() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.changed
 }
 
 // Path is the node's.
-func (p *Presence) Path() string { return p.node.Path }
+func (p *Announcement) Path() string { return p.node.Path }
 
 // Token is the zxid of the transaction that created the node which is there now
 // or was last, and owner the ZooKeeper session that did.
-func (p *Presence) Token() (token session.Zxid, owner int64) {
+func (p *Announcement) Token() (token session.Zxid, owner int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.now.token, p.now.owner
+	return p.current.token, p.current.owner
 }
 
-func (p *Presence) set(change func(*state)) {
+func (p *Announcement) set(change func(*state)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	change(&p.now)
+	change(&p.current)
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

@@ -52,7 +52,7 @@ func TestAnnouncedTwice(t *testing.T) {
 	s := target.Session(t)
 	mine := errors.New("mine")
 	p := announce(t, s, presence.Node{})
-	if _, err := presence.Announce(t.Context(), s, presence.Node{Path: path, Errors: presence.Errors{Twice: mine}}); !errors.Is(err, mine) {
+	if _, err := presence.Announce(t.Context(), s, presence.Node{Path: path, Errors: presence.Errors{Duplicate: mine}}); !errors.Is(err, mine) {
 		t.Errorf("a second announcement: %v", err)
 	}
 	wants(t, s, s, "")
@@ -63,7 +63,7 @@ func TestAnnouncedTwice(t *testing.T) {
 	if _, _, err := s.Create(t.Context(), path, []byte("x"), session.Ephemeral()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := presence.Announce(t.Context(), s, presence.Node{Path: path, Others: presence.Replace}); !errors.Is(err, presence.ErrTwice) {
+	if _, err := presence.Announce(t.Context(), s, presence.Node{Path: path, IfExists: presence.Replace}); !errors.Is(err, presence.ErrDuplicate) {
 		t.Errorf("announcement of a node of this session: %v", err)
 	}
 	wants(t, s, s, "x")
@@ -92,7 +92,7 @@ func TestAwait(t *testing.T) {
 	}
 	wants(t, b, a, "a")
 
-	ended := make(chan *presence.Presence)
+	ended := make(chan *presence.Announcement)
 	go func() { ended <- announce(t, b, presence.Node{Data: []byte("b")}) }()
 	update(t, other, "a again")
 	withdraw(t, other)
@@ -106,7 +106,7 @@ func TestRefuse(t *testing.T) {
 	a, b := target.Session(t), target.Session(t)
 	mine := errors.New("mine")
 	other := announce(t, a, presence.Node{Data: []byte("a")})
-	n := presence.Node{Path: path, Data: []byte("b"), Others: presence.Refuse, Errors: presence.Errors{Occupied: mine}}
+	n := presence.Node{Path: path, Data: []byte("b"), IfExists: presence.Refuse, Errors: presence.Errors{Occupied: mine}}
 	if _, err := presence.Announce(context.Background(), b, n); !errors.Is(err, mine) {
 		t.Errorf("Announce of a node that is another's: %v", err)
 	}
@@ -122,7 +122,7 @@ func TestReplace(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	other := announce(t, a, presence.Node{Data: []byte("a")})
-	p := announce(t, b, presence.Node{Data: []byte("b"), Others: presence.Replace})
+	p := announce(t, b, presence.Node{Data: []byte("b"), IfExists: presence.Replace})
 	st := wants(t, a, b, "b")
 	if token, _ := p.Token(); token != st.Czxid {
 		t.Errorf("the token is %v of a node made by %v", token, st.Czxid)
@@ -137,7 +137,7 @@ func TestReplace(t *testing.T) {
 	if _, _, err := a.Create(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
 	}
-	p = announce(t, b, presence.Node{Data: []byte("b"), Others: presence.Replace})
+	p = announce(t, b, presence.Node{Data: []byte("b"), IfExists: presence.Replace})
 	wants(t, a, b, "b")
 	withdraw(t, p)
 }
@@ -165,7 +165,7 @@ func TestPersistentNodeInTheWay(t *testing.T) {
 	if _, _, err := s.Create(t.Context(), path+"/child", nil); err != nil {
 		t.Fatal(err)
 	}
-	n := presence.Node{Path: path, Others: presence.Replace}
+	n := presence.Node{Path: path, IfExists: presence.Replace}
 	if _, err := presence.Announce(context.Background(), s, n); !errors.Is(err, session.ErrNotEmpty) {
 		t.Errorf("Announce in the place of a node with children: %v", err)
 	}

@@ -104,7 +104,7 @@ func TestDeletedAllTheTime(t *testing.T) {
 				break
 			}
 			if exists {
-				e.Discard(path, 0, nil)
+				e.DeleteEventually(path, 0, nil)
 			}
 			select {
 			case <-w.Fired():
@@ -135,7 +135,7 @@ func TestWrittenToAllTheTime(t *testing.T) {
 		srv := zktest.New(t)
 		a, b, o := srv.Session(t), srv.Session(t), srv.Session(t)
 		p := announce(t, a, presence.Node{Data: []byte("one")})
-		waiting := make(chan *presence.Presence)
+		waiting := make(chan *presence.Announcement)
 		go func() { waiting <- announce(t, b, presence.Node{Data: []byte("two")}) }()
 		synctest.Wait()
 		srv.ResetRequests()
@@ -188,7 +188,7 @@ func TestNodeFlickers(t *testing.T) {
 		if _, _, err := o.Create(t.Context(), path, nil, session.Ephemeral(), session.Parents()); err != nil {
 			t.Fatal(err)
 		}
-		ended := make(chan *presence.Presence)
+		ended := make(chan *presence.Announcement)
 		began := time.Now()
 		go func() { ended <- announce(t, s, presence.Node{}) }()
 		for flicker.Load() > 0 {

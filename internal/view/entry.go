@@ -11,51 +11,53 @@ import (
 type entry struct {
 	path  string // relative to the root
 	depth int
-	node  Node     // as last read
-	gone  bool     // there is no such node: of the root only
-	names []string // of the children that are followed, sorted
-	data  leg      // the node's own data
-	list  leg      // its children
+	node  Node        // as last read
+	gone  bool        // there is no such node: of the root only
+	names []string    // of the children that are followed, sorted
+	data  watchedPart // the node's own data
+	list  watchedPart // its children
 }
 
-// leg is one of the two things that can be followed of a node.
-type leg struct {
-	wanted  bool
-	watch   *session.Watch // nil once it has fired
-	late    bool           // it is out of date although its watch has not fired
-	refused error          // a server does not let it be read
+// watchedPart is one of the two things that can be followed of a node.
+type watchedPart struct {
+	follow   bool
+	watch    *session.Watch // nil once it has fired
+	outdated bool           // it is out of date although its watch has not fired
+	refused  error          // a server does not let it be read
 }
 
 // due tells whether a leg is to be read.
-func (l *leg) due() bool { return l.wanted && (l.watch == nil || l.late) && l.refused == nil }
+func (l *watchedPart) due() bool {
+	return l.follow && (l.watch == nil || l.outdated) && l.refused == nil
+}
 
-// look notes whether the leg is out of date, and tells whether that is because the
+// consume notes whether the leg is out of date, and tells whether that is because the
 // node has gone.
-func (l *leg) look() (deleted bool) {
+func (l *watchedPart) consume() (deleted bool) {
 	if l.watch == nil {
 		return false
 	}
 	select {
 	case <-l.watch.Fired():
 		deleted = l.watch.Deleted()
-		l.watch, l.late = nil, false
+		l.watch, l.outdated = nil, false
 	default:
 	}
 	return deleted
 }
 
-// keep follows the leg by w from now on. What it was followed by is closed only
+// setWatch follows the leg by w from now on. What it was followed by is closed only
 // now, so that the server does not forget in between what it is to watch again.
-func (l *leg) keep(w *session.Watch) {
-	l.drop()
+func (l *watchedPart) setWatch(w *session.Watch) {
+	l.reset()
 	l.watch = w
 }
 
-func (l *leg) drop() {
+func (l *watchedPart) reset() {
 	if l.watch != nil {
 		l.watch.Close()
 	}
-	l.watch, l.late = nil, false
+	l.watch, l.outdated = nil, false
 }
 
 // abs is the path of an entry in the session.
@@ -77,8 +79,8 @@ func below(parent, name string) string {
 func (f *follower) add(path string, depth int) {
 	limit := f.view.opts.Depth
 	e := &entry{path: path, depth: depth, node: f.known(path)}
-	e.data.wanted = depth > 0 || limit == 0
-	e.list.wanted = limit < 0 || depth < limit
+	e.data.follow = depth > 0 || limit == 0
+	e.list.follow = limit < 0 || depth < limit
 	f.entries[path] = e
 }
 
@@ -105,8 +107,8 @@ func (f *follower) remove(path string) {
 	for _, name := range e.names {
 		f.remove(below(path, name))
 	}
-	e.data.drop()
-	e.list.drop()
+	e.data.reset()
+	e.list.reset()
 	delete(f.entries, path)
 }
 
@@ -141,8 +143,8 @@ func (f *follower) refused() bool {
 	return false
 }
 
-// ask has everything be read again that a server has refused.
-func (f *follower) ask() {
+// watchAgain has everything be read again that a server has refused.
+func (f *follower) watchAgain() {
 	for _, e := range f.entries {
 		e.data.refused, e.list.refused = nil, nil
 	}
@@ -152,9 +154,9 @@ func (f *follower) ask() {
 // to be read.
 func (f *follower) stale() bool {
 	for _, e := range f.entries {
-		e.list.look()
-		if e.data.look() && e.path != "" {
-			f.vanished(e) // there is nothing to read any more
+		e.list.consume()
+		if e.data.consume() && e.path != "" {
+			f.noteDeleted(e) // there is nothing to read any more
 		}
 	}
 	any := false
@@ -167,25 +169,25 @@ func (f *follower) stale() bool {
 // drop ends all watches.
 func (f *follower) drop() {
 	for _, e := range f.entries {
-		e.data.drop()
-		e.list.drop()
+		e.data.reset()
+		e.list.reset()
 	}
 }
 
 // snapshot collects what has been read.
 func (f *follower) snapshot(settled bool) *Snapshot {
-	s := &Snapshot{Settled: settled, Exists: !f.entries[""].gone, Root: f.entries[""].shown(), absences: f.absences}
+	s := &Snapshot{Settled: settled, Exists: !f.entries[""].gone, Root: f.entries[""].visible(), absences: f.absences}
 	s.epoch.Store(f.epoch.Number())
 	for path, e := range f.entries {
 		if path != "" {
-			s.Nodes = append(s.Nodes, e.shown())
+			s.Nodes = append(s.Nodes, e.visible())
 		}
 	}
 	slices.SortFunc(s.Nodes, func(a, b Node) int { return strings.Compare(a.Path, b.Path) })
 	return s
 }
 
-func (e *entry) shown() Node {
+func (e *entry) visible() Node {
 	n := e.node
 	n.Err = e.data.refused
 	if n.Err == nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// most is how many nodes are read in one flight.
-const most = 256
+// maxPipelined is how many nodes are read in one flight.
+const maxPipelined = 256
 
 // read reads all that is due, level by level, and then the data of all nodes. It
 // returns how many nodes it has read and names it has listed. Every entry has been
@@ -18,13 +18,13 @@ func (f *follower) read() (n int, err error) {
 		if len(due) == 0 {
 			break
 		}
-		listed, err := inFlights(due, f.readLists)
+		listed, err := inBatches(due, f.readLists)
 		n += listed
 		if err != nil {
 			return n, err
 		}
 	}
-	read, err := inFlights(f.due((*entry).dataDue), f.readData)
+	read, err := inBatches(f.due((*entry).dataDue), f.readData)
 	return n + read, err
 }
 
@@ -41,13 +41,13 @@ func (f *follower) due(of func(*entry) bool) []string {
 	return paths
 }
 
-// inFlights makes flights of at most so many paths.
-func inFlights(paths []string, read func([]string) (int, error)) (total int, err error) {
+// inBatches makes flights of at most so many paths.
+func inBatches(paths []string, read func([]string) (int, error)) (total int, err error) {
 	for len(paths) > 0 && err == nil {
 		n := 0
-		n, err = read(paths[:min(len(paths), most)])
+		n, err = read(paths[:min(len(paths), maxPipelined)])
 		total += n
-		paths = paths[min(len(paths), most):]
+		paths = paths[min(len(paths), maxPipelined):]
 	}
 	return total, err
 }
@@ -91,7 +91,7 @@ func (f *follower) listed(path string, l session.Listing) error {
 		}
 		return nil
 	}
-	f.keep(&e.list, l.Watch)
+	f.setWatch(&e.list, l.Watch)
 	if path == "" {
 		e.node.Stat, e.gone = l.Stat, false
 	}
@@ -124,31 +124,31 @@ func (f *follower) readNode(path string, n session.Node) error {
 		e.data.refused = n.Err
 		return nil
 	}
-	f.keep(&e.data, n.Watch)
+	f.setWatch(&e.data, n.Watch)
 	e.node, e.gone = Node{Path: path, Data: n.Data, Stat: n.Stat}, false
 	return nil
 }
 
-// keep has the bell ring for what a leg is followed by from now on.
-func (f *follower) keep(l *leg, w *session.Watch) {
-	l.keep(w)
-	w.Notify(f.bell)
+// setWatch has the bell ring for what a leg is followed by from now on.
+func (f *follower) setWatch(l *watchedPart, w *session.Watch) {
+	l.setWatch(w)
+	w.Notify(f.wakeup)
 }
 
-// vanished takes note that a node below the root does not exist. The list of its
+// noteDeleted takes note that a node below the root does not exist. The list of its
 // parent is out of date, whether that has been told already or not.
-func (f *follower) vanished(e *entry) {
+func (f *follower) noteDeleted(e *entry) {
 	f.remove(e.path)
 	above, _ := parent(e.path)
 	if p := f.entries[above]; p != nil {
-		p.list.late = true
+		p.list.outdated = true
 	}
 }
 
 // gone takes note that a node does not exist. The root is waited for.
-func (f *follower) gone(e *entry, l *leg) error {
+func (f *follower) gone(e *entry, l *watchedPart) error {
 	if e.path != "" {
-		f.vanished(e)
+		f.noteDeleted(e)
 		return nil
 	}
 	f.children(e, nil)
@@ -157,8 +157,8 @@ func (f *follower) gone(e *entry, l *leg) error {
 	_, exists, w, err := f.epoch.WatchExists(f.ctx, f.view.path)
 	switch {
 	case w != nil:
-		f.keep(l, w)
-		l.late = exists // just now
+		f.setWatch(l, w)
+		l.outdated = exists // just now
 	case err != nil && f.ctx.Err() == nil && f.epoch.Context().Err() == nil:
 		l.refused = err
 	default:

@@ -84,7 +84,7 @@ func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
 	if old == nil {
 		old = &Snapshot{}
 	}
-	for was, is := range pairs(old.Nodes, s.Nodes) {
+	for was, is := range merge(old.Nodes, s.Nodes) {
 		switch {
 		case was == nil:
 			added = append(added, *is)
@@ -97,9 +97,9 @@ func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
 	return added, removed, changed
 }
 
-// pairs yields the nodes of two sorted lists side by side; nil where one has none
+// merge yields the nodes of two sorted lists side by side; nil where one has none
 // of that path.
-func pairs(a, b []Node) iter.Seq2[*Node, *Node] {
+func merge(a, b []Node) iter.Seq2[*Node, *Node] {
 	return func(yield func(*Node, *Node) bool) {
 		for len(a) > 0 || len(b) > 0 {
 			var was, is *Node

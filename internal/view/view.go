@@ -50,7 +50,7 @@ type View struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when nothing of the view is left
-	again   chan struct{} // see Refresh; capacity 1
+	refresh chan struct{} // see Refresh; capacity 1
 	state   atomic.Pointer[state]
 }
 
@@ -79,7 +79,7 @@ func Open(ctx context.Context, s *session.Session, path string, opts Options) (*
 	if ctx.Err() != nil {
 		return nil, &session.OpError{Op: "follow", Path: path, Err: context.Cause(ctx)}
 	}
-	v := &View{session: s, path: path, opts: opts, done: make(chan struct{}), again: make(chan struct{}, 1)}
+	v := &View{session: s, path: path, opts: opts, done: make(chan struct{}), refresh: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.state.Store(&state{changed: make(chan struct{})})
 	go v.run()
@@ -170,7 +170,7 @@ func (v *View) disconnected() error {
 // off, no watch tells.
 func (v *View) Refresh() {
 	select {
-	case v.again <- struct{}{}:
+	case v.refresh <- struct{}{}:
 	default: // somebody has asked already
 	}
 }

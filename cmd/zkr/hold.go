@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/lock"
+	"github.com/zkrecipes/zkrecipes/naming"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// holding is what one has while the command runs: a lock's lease, a leader's term.
+type holding interface {
+	Context() context.Context
+	Err() error
+	Token() session.Zxid
+	Path() string
+	SessionID() int64
+	Deadline() (time.Time, <-chan struct{})
+	release(ctx context.Context) error
+}
+
+type lease struct{ *lock.Lease }
+
+func (l lease) release(ctx context.Context) error { return l.Unlock(ctx) }
+
+type term struct{ *election.Term }
+
+func (t term) release(ctx context.Context) error { return t.Resign(ctx) }
+
+func isLost(err error) bool {
+	for _, lost := range []error{lock.ErrLost, election.ErrLost, barrier.ErrLost, naming.ErrLost} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
+}
+
+// repeatPause lies between the beginnings of two runs at the least, so that a
+// command that fails at once does not keep the servers busy.
+const repeatPause = time.Second
+
+// holdRunner runs a command, or just waits, while it owns something.
+type holdRunner struct {
+	*app
+	sig     *signals
+	path    string   // of what is owned
+	command *command // nil to wait for a signal
+	extra   []string // what else the command finds in its environment
+	grace   time.Duration
+	repeat  bool // own and run again and again
+	once    bool // do not stay if there is no command
+	// shows is what wait prints; nil for the token.
+	format func(owned) (text string, v any)
+}
+
+// run acquires and holds. Connecting and acquiring end with the first signal.
+func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holding, error)) error {
+	o.sig = o.watchSignals()
+	defer o.sig.stop()
+	s, err := o.connect(o.sig.waitCtx)
+	if err != nil {
+		return o.sig.failure(err)
+	}
+	defer o.closeSession(o.sig.closeCtx, s)
+	if o.grace, err = stopTime(s, o.grace); err != nil {
+		return err
+	}
+	for {
+		next := time.After(repeatPause)
+		g, err := acquire(o.sig.waitCtx, s)
+		if err != nil {
+			return o.sig.failure(err)
+		}
+		again, err := o.hold(g)
+		if !o.repeat || !again || o.sig.waitCtx.Err() != nil {
+			return err
+		}
+		if o.command == nil && isLost(err) {
+			o.notice("%v", err)
+		}
+		select {
+		case <-next:
+		case <-o.sig.waitCtx.Done():
+		}
+		if o.sig.waitCtx.Err() != nil {
+			return o.sig.failure(err)
+		}
+	}
+}
+
+// hold does what is to be done while g is owned, and releases it. Again tells
+// whether it makes sense to begin anew.
+func (o *holdRunner) hold(g holding) (again bool, err error) {
+	defer func() {
+		ctx, cancel := context.WithTimeout(o.sig.closeCtx, closeGrace)
+		defer cancel()
+		// As long as it is not released, it may turn out to have been lost before
+		// the end of the command.
+		switch rerr := g.release(ctx); {
+		case isLost(rerr):
+			err = exit(exitLost, rerr)
+		case rerr != nil:
+			o.notice("%v", rerr)
+			o.sig.hurry() // there is no point in waiting for the same servers again
+		}
+	}()
+	if o.command == nil {
+		return true, o.wait(g)
+	}
+	c, err := o.sig.start(func() (*child, error) {
+		if err := g.Err(); err != nil {
+			return nil, err
+		}
+		return startChild(o.command, childSpec{
+			env: o.environment(g), stdin: os.Stdin, interactive: !o.repeat, deadline: g.Deadline, notice: o.notice,
+		})
+	})
+	if err != nil {
+		return isLost(err), o.notStarted(err)
+	}
+	select {
+	case <-c.done:
+	case <-g.Context().Done():
+		o.notice("%s is lost, stopping %s", o.path, o.command.argv[0])
+		c.end(o.grace)
+	}
+	o.sig.detach(c)
+	if c.failure != nil {
+		return false, exit(c.code, fmt.Errorf("%s: %w", o.command.argv[0], c.failure))
+	}
+	if c.code == 0 {
+		return true, nil
+	}
+	return true, exit(c.code, nil)
+}
+
+func (o *holdRunner) notStarted(err error) error {
+	var with *exitError
+	if errors.As(err, &with) || isLost(err) {
+		return err
+	}
+	return cannotRun(o.command.argv[0], err)
+}
+
+// owned is what is owned, as JSON.
+type owned struct {
+	Path    string `json:"path"`
+	Token   int64  `json:"token"`
+	Session string `json:"session"`
+	Node    string `json:"node"`
+}
+
+// wait prints what is owned and, unless it is passing, waits for a signal.
+func (o *holdRunner) wait(g holding) error {
+	own := owned{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()}
+	text, v := strconv.FormatInt(own.Token, 10), any(own)
+	if o.format != nil {
+		text, v = o.format(own)
+	}
+	err := o.print(text, v)
+	if err != nil || o.once {
+		return err
+	}
+	select {
+	case <-g.Context().Done():
+		return nil // the release says why
+	case <-o.sig.waitCtx.Done():
+		return o.sig.exit()
+	}
+}
+
+// environment tells the child what it owns.
+func (o *holdRunner) environment(g holding) []string {
+	return append(append(os.Environ(), o.extra...),
+		"ZKR_STOP_TIME="+o.grace.String(),
+		"ZKR_PATH="+o.path,
+		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
+		"ZKR_SESSION="+hex(g.SessionID()))
+}
+
+func hex(id int64) string { return fmt.Sprintf("0x%x", uint64(id)) }

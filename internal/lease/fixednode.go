@@ -1,0 +1,144 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// FixedNode is a place for one: an ephemeral node of a fixed name, which whoever creates
+// it holds. All who wait try again when it goes, so it suits few of them, and there
+// is no order among these.
+type FixedNode struct {
+	Session  *session.Session
+	Path     string
+	StopTime time.Duration // of the lease that the claim is for
+}
+
+// Acquire waits until the seat is free, and takes it with a node that holds data. A
+// wait survives reconnects and the end of a ZooKeeper session. When ctx ends, no
+// node is left.
+//
+// If the seat is free, it takes one round trip.
+func (s FixedNode) Acquire(ctx context.Context, data []byte) (Acquired, error) {
+	return s.acquire(ctx, data, true)
+}
+
+// TryAcquire takes the seat if it is free. If it is not, ok is false, and blocked is what
+// Epoch.Blocked says of the node that has it.
+//
+// It takes one round trip, and a second one if the seat is not free.
+func (s FixedNode) TryAcquire(ctx context.Context, data []byte) (c Acquired, ok bool, blocked, err error) {
+	c, err = s.acquire(ctx, data, false)
+	if !errors.Is(err, session.ErrNodeExists) {
+		return c, err == nil, nil, err
+	}
+	if e, err := s.Session.Epoch(ctx); err == nil {
+		var b Blockers
+		blocked, _ = b.Check(ctx, e, s.Path) // the answer does not depend on it
+	}
+	return Acquired{}, false, blocked, nil
+}
+
+func (s FixedNode) acquire(ctx context.Context, data []byte, wait bool) (Acquired, error) {
+	for {
+		e, err := s.Session.Epoch(ctx)
+		if err != nil {
+			return Acquired{}, &session.OpError{Op: "create", Path: s.Path, Err: err}
+		}
+		c, err := s.acquireIn(ctx, e, data, wait)
+		if !errors.Is(err, session.ErrExpired) {
+			return c, err
+		}
+	}
+}
+
+// acquireIn returns session.ErrNodeExists if the seat is not free and it may not wait.
+func (s FixedNode) acquireIn(ctx context.Context, e *session.Epoch, data []byte, wait bool) (Acquired, error) {
+	if err := e.CheckStopTime(s.Path, s.StopTime); err != nil {
+		return Acquired{}, err
+	}
+	for {
+		_, st, err := e.Create(ctx, s.Path, data, session.Ephemeral(), session.Parents())
+		if err == nil {
+			return s.acquired(ctx, e, st)
+		}
+		if !wait || !errors.Is(err, session.ErrNodeExists) {
+			return Acquired{}, err
+		}
+		if err := AwaitDeletion(ctx, e, s.Path); err != nil {
+			return Acquired{}, err
+		}
+	}
+}
+
+func (s FixedNode) acquired(ctx context.Context, e *session.Epoch, st session.Stat) (Acquired, error) {
+	return AwaitProof(ctx, Acquired{Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version}, s.StopTime)
+}
+
+// AwaitProof completes the claim of a node that has just been created, so that its
+// lease can begin: with a stop time it waits until the session is proved well
+// enough. If it fails, the node is removed.
+func AwaitProof(ctx context.Context, c Acquired, stop time.Duration) (Acquired, error) {
+	hold, err := c.Epoch.KeepProvingFor(ctx, stop)
+	if err == nil {
+		if err = c.Epoch.AwaitStopTime(ctx, stop); err != nil {
+			hold()
+		}
+	}
+	if err != nil {
+		c.Epoch.DeleteEventually(c.Path, c.Token, nil)
+		return Acquired{}, &session.OpError{Op: "hold", Path: c.Path, Err: err}
+	}
+	c.StopProving = hold
+	return c, nil
+}
+
+// WithReason is the cause of ctx, which has ended, with the reason for the wait that it
+// ended, if there is one; see Epoch.Blocked.
+func WithReason(ctx context.Context, blocked error) error {
+	if blocked == nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), blocked)
+}
+
+// AwaitDeletion waits until there is no node at path. If ctx ends first and no
+// session owns the node, the error wraps session.ErrNoOwner as well.
+func AwaitDeletion(ctx context.Context, e *session.Epoch, path string) error {
+	for {
+		st, w, err := e.WatchNode(ctx, path)
+		if errors.Is(err, session.ErrNoNode) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		blocked := e.Blocked(path, st)
+		if err := AwaitWatch(ctx, e, w, path); err != nil {
+			if blocked != nil && ctx.Err() != nil {
+				err = &session.OpError{Op: "wait for", Path: path, Err: WithReason(ctx, blocked)}
+			}
+			return err
+		}
+		if w.Deleted() {
+			return nil
+		}
+	}
+}
+
+// AwaitWatch waits for a watch of path to fire.
+func AwaitWatch(ctx context.Context, e *session.Epoch, w *session.Watch, path string) error {
+	defer w.Close()
+	select {
+	case <-w.Fired():
+		return nil
+	case <-ctx.Done():
+		return &session.OpError{Op: "wait for", Path: path, Err: context.Cause(ctx)}
+	case <-e.Context().Done():
+		return context.Cause(e.Context())
+	}
+}

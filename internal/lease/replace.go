@@ -1,0 +1,123 @@
+package lease
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Replacement is a node that takes the place of a lease's. Its name has a GUID.
+type Replacement struct {
+	Path       string
+	Data       []byte
+	Sequential bool
+}
+
+func (s Replacement) op() session.Op {
+	opts := []session.CreateOption{session.Ephemeral(), session.Unique()}
+	if s.Sequential {
+		opts = append(opts, session.Sequential())
+	}
+	return session.OpCreate(s.Path, s.Data, opts...)
+}
+
+// Replace ends a lease of one node, and in the transaction that deletes the node
+// creates others, which are the claim that it returns. The lease's context ends
+// first.
+//
+// When Replace fails, the lease has ended all the same, and none of the nodes
+// stays; if need be they go in the background. session.ErrNoNode says that the
+// lease's node had gone, or a parent of the others; session.ErrUnknown that
+// somebody has removed so much that there is no telling what happened.
+func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, error) {
+	l.Err() // if the clock says that it is lost, that is the cause
+	if !l.end(l.behavior.Released) {
+		l.removeEarly(ctx)
+		return Acquired{}, context.Cause(l.ctx)
+	}
+	type outcome struct {
+		Acquired
+		err error
+	}
+	delivered := make(chan outcome)
+	started := l.acquired.Epoch.Go(func() {
+		c, err := l.replace(ctx, nodes)
+		select {
+		case delivered <- outcome{c, err}:
+		case <-ctx.Done():
+			c.discard()
+		}
+	})
+	if !started {
+		close(l.gone)
+		return Acquired{}, session.ErrClosed
+	}
+	select {
+	case o := <-delivered:
+		return o.Acquired, o.err
+	case <-ctx.Done():
+		return Acquired{}, &session.OpError{Op: "exchange", Path: l.acquired.Path, Err: context.Cause(ctx)}
+	}
+}
+
+// replace waits for the outcome as long as the epoch lasts, since nobody else
+// would clean up after it.
+func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, err error) {
+	e := l.acquired.Epoch
+	if ctx.Err() != nil {
+		l.remove()
+		return c, context.Cause(ctx)
+	}
+	c = Acquired{Epoch: e, Version: session.AnyVersion}
+	if c.StopProving, err = e.KeepProvingFor(ctx, l.behavior.StopTime); err != nil {
+		l.remove()
+		return c, &session.OpError{Op: "hold", Path: l.acquired.Path, Err: err}
+	}
+	ops := []session.Op{session.OpDelete(l.acquired.Path, session.AnyVersion)}
+	for _, n := range nodes {
+		ops = append(ops, n.op())
+	}
+	results, err := e.Txn(e.Context(), ops...)
+	if err != nil {
+		l.remove()
+		for _, n := range nodes {
+			if !n.Sequential { // in case the outcome is unknown
+				c.MorePaths = append(c.MorePaths, n.Path)
+			}
+		}
+		c.discard()
+		return Acquired{}, err
+	}
+	close(l.gone)
+	for _, r := range results[1:] {
+		switch {
+		case r.Path == "":
+			// The reply was lost, and one of the nodes is not there any more.
+			err = fmt.Errorf("%w: %w", l.behavior.Lost, session.ErrNoNode)
+			continue
+		case c.Path == "":
+			c.Path, c.Token = r.Path, r.Stat.Czxid
+		default:
+			c.MorePaths = append(c.MorePaths, r.Path)
+		}
+	}
+	if err != nil {
+		c.discard()
+		return Acquired{}, &session.OpError{Op: "create", Path: nodes[0].Path, Err: err}
+	}
+	return c, nil
+}
+
+// discard gives up what has not become a lease.
+func (c *Acquired) discard() {
+	if c.StopProving == nil {
+		return
+	}
+	c.StopProving()
+	for _, path := range append(c.MorePaths, c.Path) {
+		if path != "" {
+			c.Epoch.DeleteEventually(path, 0, nil)
+		}
+	}
+}

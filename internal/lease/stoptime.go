@@ -1,0 +1,96 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	errSuspended = errors.New("connection suspended")
+	errDeadline  = errors.New("no server has confirmed it for too long")
+)
+
+// loseWhenSuspended ends the lease when the connection breaks. The session may live on, so
+// the node has to be removed.
+func (l *Lease) loseWhenSuspended(suspended <-chan struct{}) {
+	select {
+	case <-suspended:
+		l.abandon(errSuspended)
+	case <-l.ctx.Done():
+	}
+}
+
+// loseBeforeDeadline ends the lease its stop time before the deadline.
+func (l *Lease) loseBeforeDeadline() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		_, changed := l.acquired.Epoch.Deadline()
+		timer.Reset(l.left())
+		select {
+		case <-changed:
+		case <-timer.C:
+			l.Err()
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// left is how long the lease lasts unless the deadline moves.
+func (l *Lease) left() time.Duration {
+	deadline, _ := l.acquired.Epoch.Deadline()
+	return time.Until(deadline) - l.behavior.StopTime
+}
+
+// Abandon ends the lease with a loss. Its nodes stay for the stop time, if there is
+// one, or until Release.
+func (l *Lease) Abandon(reason error) { l.abandon(reason) }
+
+// abandon ends ownership while the nodes are still there. They stay for the stop
+// time, even if the connection recovers, so that nobody else owns while the holder
+// stops.
+func (l *Lease) abandon(reason error) {
+	if !l.endBy(l.lostErr(reason), l.behavior.StopTime) {
+		return
+	}
+	if l.behavior.StopTime == 0 {
+		l.remove()
+		return
+	}
+	e := l.acquired.Epoch
+	started := e.Go(func() {
+		timer := time.NewTimer(time.Until(l.endedAt))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-l.cutStay:
+		case <-e.Context().Done():
+		}
+		l.remove()
+	})
+	if !started {
+		close(l.gone) // closing the session removes them
+	}
+}
+
+// removeEarly has the nodes of a lease that is lost not stay for the rest of the stop
+// time, and waits for them to go.
+func (l *Lease) removeEarly(ctx context.Context) {
+	l.cutStayOnce.Do(func() { close(l.cutStay) })
+	l.mu.Lock()
+	stopping := l.stopping
+	l.mu.Unlock()
+	if !stopping {
+		return
+	}
+	select {
+	case <-l.gone:
+	case <-ctx.Done():
+	}
+}
+
+// Gone is closed when the lease has ended, and its nodes have gone or may not be
+// removed.
+func (l *Lease) Gone() <-chan struct{} { return l.gone }

@@ -1,0 +1,187 @@
+package presence
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// run looks after the node until it is withdrawn or the session is closed. It
+// alone writes to the node, so that no two writes of a Presence race.
+func (p *Announcement) run() {
+	k := &announcer{presence: p, firstTime: true, pause: shortestPause}
+	var s *epochState
+	for p.live.Err() == nil {
+		e, err := p.session.Epoch(p.live)
+		if err != nil {
+			break
+		}
+		if s == nil || s.epoch != e {
+			if s != nil {
+				s.unwatch()
+			}
+			s = k.inEpoch(e)
+		}
+		s.step()
+	}
+	if s != nil {
+		p.removeErr = s.removeNode()
+	}
+	p.set(func(st *state) {
+		if st.ended == nil {
+			st.ended = session.ErrClosed
+		}
+	})
+	p.end()
+	p.unregister()
+	close(p.gone)
+}
+
+// announcer is what a Presence remembers from one epoch to the next.
+type announcer struct {
+	presence  *Announcement
+	formerIDs []int64   // the ids of its ZooKeeper sessions
+	firstTime bool      // nothing has been announced yet
+	since     time.Time // when it was announced last, or has recovered
+	pause     time.Duration
+}
+
+// rememberedSessions bounds keeper.former. Of a session that is long over there
+// is no node left.
+const rememberedSessions = 8
+
+func (k *announcer) inEpoch(e *session.Epoch) *epochState {
+	if len(k.formerIDs) == rememberedSessions {
+		k.formerIDs = slices.Delete(k.formerIDs, 0, 1)
+	}
+	k.formerIDs = append(k.formerIDs, e.ID())
+	return &epochState{announcer: k, epoch: e}
+}
+
+// How often an announcement that does not last, or does not succeed, is repeated.
+const (
+	shortestPause = 100 * time.Millisecond
+	longestPause  = 10 * time.Second
+	stableTime    = time.Minute // one that has lasted so long is repeated at once
+)
+
+// nextPause is how long to wait before the node is announced again.
+func (k *announcer) nextPause() time.Duration {
+	if !k.since.IsZero() && time.Since(k.since) >= stableTime {
+		k.since, k.pause = time.Time{}, shortestPause
+		return 0
+	}
+	pause := k.pause/2 + rand.N(k.pause)
+	k.pause = min(2*k.pause, longestPause)
+	return pause
+}
+
+// step brings the node about and waits until there is something to do.
+func (s *epochState) step() {
+	s.announcer.presence.mu.Lock()
+	data, n := s.announcer.presence.current.data, s.announcer.presence.current.wantedData
+	s.announcer.presence.mu.Unlock()
+	err := s.ensure(data, n)
+	if err == nil {
+		s.noteShown(n)
+		if s.watch == nil || fired(s.watch) {
+			err = s.readNode()
+		}
+	}
+	pause := noLimit
+	var o *occupied
+	switch {
+	case err == nil:
+	case s.epoch.Err() != nil, errors.Is(err, session.ErrClosed):
+		pause = 0
+	case errors.Is(err, errRemoved), isConflict(err):
+		s.noteFailed(err)
+		if pause = s.announcer.nextPause(); pause > 0 { // whatever happens to it meanwhile
+			s.unwatch()
+			s.outdated = true
+		}
+	case errors.As(err, &o) && o.ephemeral && !(s.announcer.firstTime && s.announcer.presence.node.IfExists == Refuse):
+		s.noteFailed(err)
+	default:
+		s.noteRefused(n, err) // which ends it if it is the first
+		pause = s.announcer.nextPause()
+	}
+	s.wait(pause)
+	if err := s.epoch.Err(); err != nil {
+		s.noteFailed(err)
+	}
+}
+
+func (s *epochState) noteShown(n int) {
+	s.announcer.presence.mu.Lock()
+	now := s.announcer.presence.current
+	s.announcer.presence.mu.Unlock()
+	if now.token != s.czxid || now.err != nil {
+		s.announcer.since = time.Now()
+	} else if now.shownData == n {
+		return
+	}
+	s.announcer.firstTime = false
+	s.announcer.presence.set(func(st *state) { st.shownData, st.err, st.token, st.owner = n, nil, s.czxid, s.epoch.ID() })
+}
+
+func (s *epochState) noteFailed(err error) {
+	s.announcer.presence.set(func(st *state) { st.err = s.failed(err) })
+}
+
+func (s *epochState) noteRefused(n int, err error) {
+	err = s.failed(err)
+	s.announcer.presence.set(func(st *state) { st.err, st.refusedData, st.refusal = err, n, err })
+}
+
+func (s *epochState) failed(err error) error {
+	var oe *session.OpError
+	if errors.As(err, &oe) {
+		return err
+	}
+	return &session.OpError{Op: "announce", Path: s.announcer.presence.node.Path, Err: err}
+}
+
+// noLimit is longer than any pause.
+const noLimit = time.Duration(-1)
+
+// conflictPause is how long a node is left to itself that somebody else writes to,
+// however often they do.
+const conflictPause = 100 * time.Millisecond
+
+// wait waits until there may be something to do, but not longer than pause.
+func (s *epochState) wait(pause time.Duration) {
+	var change <-chan struct{}
+	if s.watch != nil {
+		change = s.watch.Fired()
+	}
+	var over <-chan time.Time
+	if pause != noLimit {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-change:
+		if !s.watch.Deleted() {
+			s.sleep(conflictPause)
+		}
+	case <-over:
+	case <-s.announcer.presence.wake:
+	case <-s.announcer.presence.live.Done():
+	case <-s.epoch.Context().Done():
+	}
+}
+
+func (s *epochState) sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.announcer.presence.live.Done():
+	case <-s.epoch.Context().Done():
+	}
+}

@@ -1,0 +1,50 @@
+package naming
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// nextByNode takes the number of a sequential node. The node is ephemeral, so that
+// none is left by those who die between the two steps.
+func (q *Sequence) nextByNode(ctx context.Context) (int64, error) {
+	prefix := session.Join(q.path, "_c_"+session.GUID()+"-id-")
+	for {
+		e, err := q.session.Epoch(ctx)
+		if err != nil {
+			return 0, err
+		}
+		path, st, err := e.Create(ctx, prefix, nil, session.Ephemeral(), session.Sequential(), session.Unique())
+		switch {
+		case errors.Is(err, session.ErrNoNode):
+			if err := q.createPersistent(ctx); err != nil {
+				return 0, err
+			}
+		case err == nil:
+			e.DeleteEventually(path, st.Czxid, nil)
+			n, err := strconv.ParseInt(path[len(prefix):], 10, 32)
+			if err == nil && (n < 0 || n == math.MaxInt32) {
+				// Servers stop here, or begin again with negative numbers.
+				err = fmt.Errorf("%w: the server has counted to its end", ErrExhausted)
+			}
+			return n, err
+		case !errors.Is(err, session.ErrExpired):
+			return 0, err
+		}
+	}
+}
+
+// createPersistent creates the sequence's node: not as a container, which would
+// take the count with it once nobody counts.
+func (q *Sequence) createPersistent(ctx context.Context) error {
+	_, _, err := q.session.Create(ctx, q.path, nil, session.Parents())
+	if errors.Is(err, session.ErrNodeExists) || errors.Is(err, session.ErrUnknown) {
+		return nil // if it was not created after all, the next try finds out
+	}
+	return err
+}

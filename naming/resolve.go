@@ -1,0 +1,111 @@
+package naming
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// resolution is how a name is come to once all links on it have been followed.
+type resolution struct {
+	name   string
+	path   string       // of the node
+	broken bool         // nodes that lead to it are missing
+	node   session.Node // as it was read; Err is session.ErrNoNode if it is missing
+}
+
+// resolve reads all nodes on the way to a name in one flight, and again for each link
+// among them. The node at the end is followed too if it is a link and last is
+// true.
+func (d *Directory) resolve(ctx context.Context, name string, last bool) (resolution, error) {
+	if err := session.CheckPath(d.root); err != nil {
+		return resolution{}, err
+	}
+	if err := checkName(name); err != nil {
+		return resolution{}, err
+	}
+	for links := 0; ; links++ {
+		nodes, err := d.readAll(ctx, prefixes(name))
+		if err != nil {
+			return resolution{}, err
+		}
+		w, to, err := d.resolveLinks(name, nodes, last)
+		if err != nil || to == "" {
+			return w, err
+		}
+		if links == d.options.links {
+			return resolution{}, ErrLinks
+		}
+		name = to
+	}
+}
+
+// resolveLinks goes along the nodes, and stops at the first link; to is the name then with
+// the link followed.
+func (d *Directory) resolveLinks(name string, nodes []session.Node, last bool) (w resolution, to string, err error) {
+	w = resolution{name: name, path: d.path(name)}
+	for i, n := range nodes {
+		end := i == len(nodes)-1
+		switch t, link := target(n.Data); {
+		case errors.Is(n.Err, session.ErrNoNode):
+			w.broken = w.broken || !end
+		case n.Err != nil:
+			return w, "", n.Err
+		case link && (!end || last):
+			return w, follow(name, i+1, t), nil
+		}
+		if end {
+			w.node = n
+		}
+	}
+	return w, "", nil
+}
+
+func (d *Directory) readAll(ctx context.Context, names []string) ([]session.Node, error) {
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = d.path(name)
+	}
+	for {
+		e, err := d.session.Epoch(ctx)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := e.Nodes(ctx, paths...)
+		if !errors.Is(err, session.ErrExpired) {
+			return nodes, err
+		}
+	}
+}
+
+// createMissing creates the nodes that lead to a name: not as containers, since they may be
+// bound later, and would go with the last name below them all the same.
+func (d *Directory) createMissing(ctx context.Context, w resolution) error {
+	if err := d.session.CreateAncestors(ctx, d.path("any")); err != nil {
+		return err
+	}
+	all := prefixes(w.name)
+	for _, name := range all[:len(all)-1] {
+		_, _, err := d.session.Create(ctx, d.path(name), nil)
+		if errors.Is(err, session.ErrNoNode) {
+			return nil // somebody prunes: the way is looked at again
+		}
+		if err != nil && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrUnknown) {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteEmptyParents removes the nodes that have led to a name and serve no other, from the
+// bottom up. What it cannot remove stays: it does no harm.
+func (d *Directory) deleteEmptyParents(ctx context.Context, w resolution) {
+	all := prefixes(w.name)
+	for i := len(all) - 2; i >= 0; i-- {
+		n, err := d.read(ctx, d.path(all[i]))
+		if err != nil || bound(n) || n.Stat.NumChildren > 0 || d.session.Delete(ctx, n.Path, n.Stat.Version) != nil {
+			return
+		}
+	}
+}

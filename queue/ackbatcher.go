@@ -1,0 +1,62 @@
+package queue
+
+import (
+	"sync"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// ackBatcher puts writes that are asked for at the same time into one transaction:
+// those that come while one is under way go together with the next.
+type ackBatcher struct {
+	mu      sync.Mutex
+	waiting map[*session.Epoch][]*pendingWrite // an entry for each epoch that one is under way in
+}
+
+type pendingWrite struct {
+	write write
+	done  chan struct{}
+	err   error
+}
+
+// applyBatched carries out a write, as long as the epoch lasts.
+func (st *store) applyBatched(ep *session.Epoch, w write) error {
+	b := &st.acks
+	j := &pendingWrite{write: w, done: make(chan struct{})}
+	b.mu.Lock()
+	if b.waiting == nil {
+		b.waiting = make(map[*session.Epoch][]*pendingWrite)
+	}
+	_, busy := b.waiting[ep]
+	b.waiting[ep] = append(b.waiting[ep], j)
+	b.mu.Unlock()
+	if !busy && !ep.Go(func() { st.applyWaiting(ep) }) {
+		st.applyWaiting(ep) // the session is being closed, and each hears so
+	}
+	<-j.done
+	return j.err
+}
+
+// applyWaiting carries out writes until none waits.
+func (st *store) applyWaiting(ep *session.Epoch) {
+	b := &st.acks
+	for {
+		b.mu.Lock()
+		jobs := b.waiting[ep]
+		if len(jobs) == 0 {
+			delete(b.waiting, ep)
+			b.mu.Unlock()
+			return
+		}
+		b.waiting[ep] = nil
+		b.mu.Unlock()
+		ws := make([]write, len(jobs))
+		for i, j := range jobs {
+			ws[i] = j.write
+		}
+		for i, err := range st.apply(ep, ws...) {
+			jobs[i].err = err
+			close(jobs[i].done)
+		}
+	}
+}

@@ -1,0 +1,289 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// parent is one of the folders that a pool knows the children of.
+type parent struct {
+	path   string
+	due    func() time.Time // when it may be listed again
+	relist <-chan struct{}
+	merge  func(ctx context.Context, names []string, st session.Stat) error
+	check  func(ctx context.Context, ep *session.Epoch) error // once in a while; may be nil
+}
+
+// parents are the claims, if there are any, and the items.
+func (st *store) parents() []parent {
+	p := &st.cache
+	items := parent{st.items, p.itemsDue, p.items.relist, st.mergeItems, nil}
+	if st.claims == "" {
+		return []parent{items}
+	}
+	claims := parent{st.claims, p.claimsDue, p.claims.relist, func(_ context.Context, names []string, _ session.Stat) error {
+		p.listClaims(names)
+		return nil
+	}, st.checkClaims()}
+	return []parent{claims, items}
+}
+
+// list lists folders. Whoever lists does it alone, so that no old list takes the
+// place of a newer one.
+func (st *store) list(ctx context.Context, fs ...parent) error {
+	select {
+	case st.cache.listing <- struct{}{}:
+	case <-ctx.Done():
+		return st.fail("list", context.Cause(ctx))
+	}
+	defer func() { <-st.cache.listing }()
+	for _, f := range fs {
+		names, stat, err := st.session.Children(ctx, f.path)
+		if err != nil && !errors.Is(err, session.ErrNoNode) {
+			return err
+		}
+		if err := f.merge(ctx, names, stat); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follower keeps the pool up to date in one epoch for those who wait. However
+// many they are, each folder has one watch and is listed once for each change.
+type follower struct {
+	epoch  *session.Epoch
+	cancel context.CancelFunc
+	users  int
+	wg     sync.WaitGroup
+	ended  chan struct{} // closed when it has failed
+	err    error         // why
+}
+
+// follow has the pool followed until leave is called.
+func (st *store) follow(ep *session.Epoch) (f *follower, leave func(), err error) {
+	p := &st.cache
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f = p.follower; f == nil || f.epoch != ep || f.failed() {
+		f = &follower{epoch: ep, ended: make(chan struct{})}
+		var ctx context.Context
+		ctx, f.cancel = context.WithCancel(ep.Context())
+		for _, dir := range st.parents() {
+			f.wg.Add(1)
+			if !ep.Go(func() { defer f.wg.Done(); f.fail(&st.cache, st.followParent(ctx, ep, dir)) }) {
+				f.wg.Done()
+				f.cancel()
+				return nil, nil, st.fail("watch", session.ErrClosed)
+			}
+		}
+		p.follower = f
+	}
+	f.users++
+	return f, func() { st.unfollow(f) }, nil
+}
+
+// unfollow returns when the watches are gone, if nobody else needs them.
+func (st *store) unfollow(f *follower) {
+	st.cache.mu.Lock()
+	f.users--
+	last := f.users == 0
+	if last && st.cache.follower == f {
+		st.cache.follower = nil
+	}
+	st.cache.mu.Unlock()
+	if last {
+		f.cancel()
+		f.wg.Wait()
+	}
+}
+
+func (f *follower) failed() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// fail ends the follower for all who use it.
+func (f *follower) fail(p *itemCache, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.failed() {
+		return
+	}
+	f.err = err
+	close(f.ended)
+	f.cancel()
+}
+
+// followParent lists a folder and then again after each change, but not more
+// often than its length allows.
+func (st *store) followParent(ctx context.Context, ep *session.Epoch, f parent) error {
+	var tick <-chan time.Time
+	if f.check != nil {
+		t := time.NewTicker(checkPause)
+		defer t.Stop()
+		tick = t.C
+	}
+	for {
+		if err := sleepUntil(ctx, f.due()); err != nil {
+			return err
+		}
+		w, err := st.watch(ctx, ep, f)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-w.Fired():
+			continue
+		case <-ctx.Done():
+			w.Close()
+			return context.Cause(ctx)
+		case <-f.relist:
+		case <-tick:
+			w.Close()
+			if err := f.check(ctx, ep); err != nil {
+				return err
+			}
+			continue
+		}
+		// There is no hurry in looking for what has most likely not happened.
+		timer := time.NewTimer(claimsPause)
+		select {
+		case <-w.Fired():
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		w.Close()
+	}
+}
+
+// checkPause is how often a consumer that waits looks whether sessions own the claims
+// of others.
+const checkPause = 10 * time.Second
+
+// checkClaims returns a function that has claims reported that no session owns. It
+// reads the stat of each claim that lasts so long once.
+func (st *store) checkClaims() func(context.Context, *session.Epoch) error {
+	var blockers lease.Blockers
+	return func(ctx context.Context, ep *session.Epoch) error {
+		var paths []string
+		st.cache.mu.Lock()
+		for name := range st.cache.claimed {
+			paths = append(paths, st.claimPath(name))
+		}
+		st.cache.mu.Unlock()
+		blocked, err := blockers.Check(ctx, ep, paths...)
+		st.cache.mu.Lock()
+		st.cache.blocked = blocked
+		st.cache.mu.Unlock()
+		return err
+	}
+}
+
+// blockedOn returns the node without an owner that the wait for a claimed item cannot outlast, as far as it is known.
+func (p *itemCache) blockedOn() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.claimed) == 0 {
+		return nil
+	}
+	return p.blocked
+}
+
+// watch lists a folder, and watches it or for its coming.
+func (st *store) watch(ctx context.Context, ep *session.Epoch, f parent) (*session.Watch, error) {
+	select {
+	case st.cache.listing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-st.cache.listing }()
+	select { // what is in doubt is about to be seen
+	case <-f.relist:
+	default:
+	}
+	for {
+		names, stat, w, err := ep.WatchChildren(ctx, f.path)
+		if err == nil {
+			if err := f.merge(ctx, names, stat); err != nil {
+				w.Close()
+				return nil, err
+			}
+			return w, nil
+		}
+		if !errors.Is(err, session.ErrNoNode) {
+			return nil, err
+		}
+		_, exists, w, err := ep.WatchExists(ctx, f.path)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			return w, f.merge(ctx, nil, session.Stat{})
+		}
+		w.Close()
+	}
+}
+
+// await waits until the pool has items to hand out.
+func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, error) {
+	f, leave, err := st.follow(ep)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for {
+		changed, due, _ := st.cache.state()
+		if es := st.cache.take(n); len(es) > 0 {
+			return es, nil
+		}
+		var timer *time.Timer
+		var ripe <-chan time.Time
+		if !due.IsZero() {
+			timer = time.NewTimer(time.Until(due))
+			ripe = timer.C
+		}
+		select {
+		case <-changed:
+		case <-ripe:
+		case <-f.ended:
+			err = f.err
+			if ep.Context().Err() != nil {
+				err = context.Cause(ep.Context())
+			}
+		case <-ctx.Done():
+			err = lease.WithReason(ctx, st.cache.blockedOn())
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func sleepUntil(ctx context.Context, at time.Time) error {
+	d := time.Until(at)
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

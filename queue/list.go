@@ -1,0 +1,183 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Entry is an item as All sees it.
+type Entry[T any] struct {
+	ID        string // as Push returned it
+	Value     T
+	Priority  int
+	NotBefore time.Time // zero if it was due at once
+	Pushed    time.Time // by the servers' clocks
+	Attempts  int       // how often it has been claimed
+	Claimed   bool
+	Claimant  string // what claims it: the id that WithID gave it
+}
+
+// Peek returns the item that comes next without taking it, ErrEmpty if there is
+// none. It has asked a server that knows of every push that was complete before the
+// call. Corrupt items are passed over. It costs what All does up to that item.
+func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
+	var none T
+	if err := q.store.usable("peek", false); err != nil {
+		return none, err
+	}
+	// A name taken from the pool is one that nobody else in this process can take
+	// meanwhile, so Peek looks by itself.
+	if err := q.store.session.Sync(ctx, q.store.items); err != nil {
+		return none, err
+	}
+	for {
+		es, err := q.store.listNames(ctx)
+		if err != nil {
+			return none, err
+		}
+		left := len(es) // those that have not been read
+		for e, err := range q.yieldListed(ctx, es) {
+			left--
+			switch {
+			case errors.Is(err, ErrCorrupt):
+			case err != nil:
+				return none, err
+			case !e.Claimed && !e.NotBefore.After(time.Now()):
+				return e.Value, nil
+			}
+		}
+		if left == 0 {
+			return none, ErrEmpty
+		}
+		// Items have gone since the list, and others may have come before that.
+	}
+}
+
+// All yields the items in the order of the queue, those that are claimed and those
+// that are not yet due among them. Items that are taken meanwhile are left out. An
+// error that is ErrCorrupt concerns one item, and the loop goes on; any other ends
+// it.
+//
+// It takes a list of all items, and a round trip for a number of items each.
+func (q *Queue[T]) All(ctx context.Context) iter.Seq2[Entry[T], error] {
+	return func(yield func(Entry[T], error) bool) {
+		es, err := q.store.listNames(ctx)
+		if err != nil {
+			yield(Entry[T]{}, err)
+			return
+		}
+		q.yieldListed(ctx, es)(yield)
+	}
+}
+
+// yieldListed yields those of es that are still there.
+func (q *Queue[T]) yieldListed(ctx context.Context, es []entry) iter.Seq2[Entry[T], error] {
+	return func(yield func(Entry[T], error) bool) {
+		for part := range slices.Chunk(es, firstBatch) {
+			entries, err := inEpochs(ctx, &q.store, "read", func(ep *session.Epoch) ([]listedItem[T], error) {
+				return q.readListed(ctx, ep, part)
+			})
+			if err != nil {
+				yield(Entry[T]{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e.entry, e.err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// listNames lists the items in order.
+func (st *store) listNames(ctx context.Context) ([]entry, error) {
+	if err := st.usable("list", false); err != nil {
+		return nil, err
+	}
+	names, stat, err := st.session.Children(ctx, st.items)
+	if err != nil {
+		if errors.Is(err, session.ErrNoNode) {
+			err = nil
+		}
+		return nil, err
+	}
+	past, err := st.readCreated(ctx, names, stat)
+	if err != nil {
+		return nil, err
+	}
+	var es []entry
+	for _, name := range names {
+		o, ok := st.spec.parse(name)
+		if !ok {
+			continue
+		}
+		if past[name] {
+			if o.created, ok = st.cache.created.Of(name); !ok {
+				continue
+			}
+		}
+		es = append(es, entry{name, o})
+	}
+	base := sequence.Created(stat)
+	slices.SortFunc(es, func(a, b entry) int { return compare(a, b, base) })
+	return es, nil
+}
+
+// listedItem is an entry, or what is wrong with it.
+type listedItem[T any] struct {
+	entry Entry[T]
+	err   error
+}
+
+// readListed reads items and their claims in one flight.
+func (q *Queue[T]) readListed(ctx context.Context, ep *session.Epoch, es []entry) (all []listedItem[T], err error) {
+	var paths []string
+	for _, e := range es {
+		paths = append(paths, q.store.itemPath(e.name))
+	}
+	if q.store.claims != "" {
+		for _, e := range es {
+			paths = append(paths, q.store.claimPath(e.name))
+		}
+	}
+	nodes, err := ep.Nodes(ctx, paths...)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range es {
+		n := nodes[i]
+		if n.Err != nil {
+			if errors.Is(n.Err, session.ErrNoNode) {
+				continue
+			}
+			return nil, n.Err
+		}
+		f := q.decode(e, n)
+		entry := Entry[T]{ID: q.store.spec.id(e.name), Value: f.value, Pushed: f.pushed}
+		if q.store.spec.prioritised {
+			entry.Priority = int(e.key.rank)
+		}
+		if e.key.due > 0 {
+			entry.NotBefore = time.UnixMilli(e.key.due)
+		}
+		if q.store.claims != "" {
+			entry.Attempts = int(f.version)
+			if c := nodes[len(es)+i]; c.Err == nil {
+				entry.Claimed, entry.Claimant = true, string(c.Data)
+			}
+		}
+		all = append(all, listedItem[T]{entry, f.err})
+		for _, payload := range f.rest {
+			entry.Value, err = q.decodePayload(payload)
+			all = append(all, listedItem[T]{entry, err})
+		}
+	}
+	return all, nil
+}

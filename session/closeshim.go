@@ -1,0 +1,73 @@
+package session
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+
+	"github.com/zkrecipes/zkrecipes/internal/wire"
+)
+
+// go-zookeeper's Close waits a second for an answer to its goodbye when it has
+// no connection, and longer when it is in a handshake. So at the end it is
+// given one connection that always answers, and leaves at once.
+
+// sayFarewell returns the client end of such a connection.
+func (l *link) sayFarewell() net.Conn {
+	client, server := net.Pipe()
+	l.goroutines.Go(func() {
+		defer server.Close()
+		if frame, err := readFrame(server); err == nil {
+			var req wire.ConnectRequest
+			if wire.Unmarshal(frame, &req) != nil {
+				return
+			}
+			server.Write(wire.Frame(&wire.ConnectResponse{Timeout: req.Timeout, SessionID: 1, Passwd: make([]byte, 16)}))
+		}
+		l.farewellOnce.Do(func() { close(l.farewell) })
+		for {
+			frame, err := readFrame(server)
+			if err != nil {
+				return
+			}
+			var h wire.RequestHeader
+			if wire.Unmarshal(frame, &h) == nil && h.Op == wire.OpClose {
+				server.Write(wire.Frame(&wire.ReplyHeader{Xid: h.Xid}))
+			}
+		}
+	})
+	return client
+}
+
+// shutdown ends go-zookeeper and waits until its goroutines are gone. The
+// current transport must be broken or about to break.
+func (l *link) shutdown() {
+	l.close()
+	if l.conn == nil {
+		return
+	}
+	l.mu.Lock()
+	t := l.latest
+	l.mu.Unlock()
+	if t != nil {
+		t.fail(net.ErrClosed)
+	}
+	<-l.farewell
+	l.conn.Close()
+	for range l.events { // closed when its loop has ended
+	}
+}
+
+func readFrame(r io.Reader) ([]byte, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint32(head)
+	if n > defaultMaxBuffer { // a handshake is far shorter
+		return nil, io.ErrUnexpectedEOF
+	}
+	frame := make([]byte, n)
+	_, err := io.ReadFull(r, frame)
+	return frame, err
+}

@@ -1,0 +1,391 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// observe reads what has changed since it was read last. Each part may raise doubts
+// about tasks, which the last one settles.
+func (m *master) observe(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{
+		m.observeWorkers, m.observeNewTasks, m.observeInboxes, m.observeAssignments, m.recheckOutcomes,
+	} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wakeOn has a watch ring the bell.
+func (m *master) wakeOn(w *session.Watch) *session.Watch {
+	if w != nil {
+		w.Notify(m.wakeup)
+	}
+	return w
+}
+
+// wake has the master look again soon.
+func (m *master) wake() {
+	select {
+	case m.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// observeWorkers learns who lives, and at first, who has left something behind.
+func (m *master) observeWorkers(ctx context.Context) error {
+	if !needsRead(m.workersWatch) {
+		return nil
+	}
+	if m.workersWatch == nil {
+		left, err := m.epoch.Children(ctx, m.pool.paths.inboxes())
+		if err != nil {
+			return err
+		}
+		for _, id := range left {
+			m.workerState(id)
+		}
+	}
+	ids, _, w, err := m.epoch.WatchChildren(ctx, m.pool.paths.workers())
+	if err != nil {
+		return err
+	}
+	m.workersWatch = m.wakeOn(w)
+	for _, d := range m.state.workers {
+		d.live = false
+	}
+	for _, id := range ids {
+		d := m.workerState(id)
+		d.live, d.retryAt, d.retryPause = true, time.Time{}, 0
+	}
+	return nil
+}
+
+func (m *master) workerState(id string) *workerState {
+	d := m.state.workers[id]
+	if d == nil {
+		d = &workerState{id: id, tasks: make(map[string]*task), extras: make(map[string]struct{})}
+		m.state.workers[id] = d
+	}
+	return d
+}
+
+// maxProbes is how many new tasks are asked for by their names. If there are more,
+// a list of all tasks is not much longer.
+const maxProbes = 1000
+
+// observeNewTasks learns of new tasks. Their names follow from how many children have
+// been created so far, of which the Stat of their parent tells, and so the list of
+// all children, of which most are finished as a rule, is read but once.
+func (m *master) observeNewTasks(ctx context.Context) error {
+	if !needsRead(m.tasksWatch) {
+		return nil
+	}
+	if m.tasksWatch == nil {
+		return m.listTasks(ctx)
+	}
+	nodes, err := m.epoch.Stats(ctx, m.pool.paths.tasks())
+	if err == nil {
+		err = nodes[0].Err
+	}
+	if err != nil {
+		return err
+	}
+	st := nodes[0].Stat
+	// Half of it, since the sum counts everything twice; and it may have wrapped.
+	created := (sequence.DoubleCount(st) - 2*uint32(m.next)) / 2
+	if created > maxProbes || m.next+int32(created) == sequence.Last {
+		return m.listTasks(ctx)
+	}
+	var names, paths []string
+	for i := range int32(created) {
+		names = append(names, taskName(m.next+i))
+		paths = append(paths, m.pool.paths.task(names[i]))
+	}
+	probes, err := m.epoch.Stats(ctx, paths...)
+	if err != nil {
+		return err
+	}
+	found := 0
+	for i, p := range probes {
+		if p.Err == nil {
+			found++
+			m.addSubmitted(names[i], p.Stat.Czxid)
+		}
+	}
+	if created > 0 && found == 0 {
+		return m.listTasks(ctx) // these were others' nodes; or the numbers have jumped by 2^31
+	}
+	m.next += int32(created)
+	w, err := m.epoch.WatchChildrenSince(ctx, m.pool.paths.tasks(), st.Pzxid)
+	m.tasksWatch = m.wakeOn(w)
+	return err
+}
+
+// addSubmitted adds a task that has just been submitted.
+func (m *master) addSubmitted(name string, created session.Zxid) {
+	if _, over := m.state.finishedNames[name]; over || m.state.tasks[name] != nil {
+		return
+	}
+	t := m.state.taskNamed(name)
+	t.created = created
+	m.state.enqueue(t, time.Now())
+}
+
+// listTasks learns of all tasks.
+func (m *master) listTasks(ctx context.Context) error {
+	names, st, w, err := m.epoch.WatchChildren(ctx, m.pool.paths.tasks())
+	if err != nil {
+		return err
+	}
+	m.tasksWatch = m.wakeOn(w)
+	m.next = sequence.Created(st) // but for the uppermost bit
+	names = slices.DeleteFunc(names, func(name string) bool { _, ok := taskNumber(name); return !ok })
+	slices.SortFunc(names, byNumber)
+	if len(names) > 0 {
+		last, _ := taskNumber(names[len(names)-1])
+		ended := m.next == sequence.Last && sequence.PastEnd(last) // where the count stays
+		if other := m.next ^ -1<<31; !ended && uint32(other-last) < uint32(m.next-last) {
+			m.next = other
+		}
+	}
+	for _, name := range names {
+		if _, over := m.state.finishedNames[name]; (!over || isLastNumber(name)) && m.state.tasks[name] == nil {
+			m.state.markForRecheck(m.state.taskNamed(name))
+		}
+	}
+	return nil
+}
+
+// observeInboxes learns whether workers have inboxes, and how much fits in.
+func (m *master) observeInboxes(ctx context.Context) error {
+	for range 2 {
+		var desks []*workerState
+		var paths []string
+		for _, d := range m.state.workers {
+			if !d.hasInbox || needsRead(d.dataWatch) {
+				desks = append(desks, d)
+				paths = append(paths, m.pool.paths.inbox(d.id))
+			}
+		}
+		nodes, err := m.epoch.WatchNodes(ctx, paths...)
+		if err != nil {
+			return err
+		}
+		for i, n := range nodes {
+			desks[i].dataWatch = m.wakeOn(n.Watch)
+		}
+		var missing [][]session.Op
+		for i, n := range nodes {
+			d := desks[i]
+			if n.Err != nil && !errors.Is(n.Err, session.ErrNoNode) {
+				return n.Err
+			}
+			d.hasInbox = n.Err == nil
+			d.capacity, d.native = capacity(n.Data)
+			if errors.Is(n.Err, session.ErrNoNode) {
+				m.inboxGone(d)
+				if d.live {
+					missing = append(missing, []session.Op{session.OpCreate(n.Path, nil)})
+				} else {
+					delete(m.state.workers, d.id)
+				}
+			}
+		}
+		if missing == nil {
+			return nil
+		}
+		if _, err := m.apply(ctx, missing); err != nil { // the worker makes its own, too
+			return err
+		}
+	}
+	return nil
+}
+
+// inboxGone takes note that an inbox, and all that was in it, has gone.
+func (m *master) inboxGone(d *workerState) {
+	d.close()
+	for _, t := range d.tasks {
+		t.worker = nil
+		m.state.markForRecheck(t)
+	}
+	clear(d.tasks)
+	clear(d.extras)
+}
+
+// observeAssignments learns which tasks have been settled, and of those that were
+// assigned by somebody else.
+func (m *master) observeAssignments(ctx context.Context) error {
+	var desks []*workerState
+	var paths []string
+	for _, d := range m.state.workers {
+		if d.hasInbox && needsRead(d.listWatch) {
+			desks = append(desks, d)
+			paths = append(paths, m.pool.paths.inbox(d.id))
+		}
+	}
+	listings, err := m.epoch.WatchListings(ctx, paths...)
+	if err != nil {
+		return err
+	}
+	for i, l := range listings {
+		desks[i].listWatch = m.wakeOn(l.Watch)
+	}
+	for i, l := range listings { // what has gone first, since it may be in another now
+		d := desks[i]
+		switch {
+		case errors.Is(l.Err, session.ErrNoNode):
+			d.hasInbox = false
+			m.inboxGone(d)
+			continue
+		case l.Err != nil:
+			return l.Err // there may be tasks in it, which must not be assigned again
+		}
+		for name, t := range d.tasks {
+			if !slices.Contains(l.Names, name) {
+				delete(d.tasks, name)
+				t.worker = nil
+				m.state.markForRecheck(t)
+			}
+		}
+		clear(d.extras)
+	}
+	for i, l := range listings {
+		for _, name := range l.Names {
+			if _, ok := taskNumber(name); ok && l.Err == nil {
+				m.noteAssignment(desks[i], name)
+			}
+		}
+	}
+	return m.watchStatuses(ctx)
+}
+
+// noteAssignment takes note of an assignment.
+func (m *master) noteAssignment(d *workerState, name string) {
+	t := m.state.tasks[name]
+	switch {
+	case t == nil:
+		t = m.state.taskNamed(name)
+		m.state.markForRecheck(t) // it may be one that is finished
+	case t.worker == d:
+		return
+	case t.worker != nil: // somebody has assigned it twice
+		d.extras[name] = struct{}{}
+		return
+	}
+	m.state.dequeue(t)
+	t.worker = d
+	d.tasks[name] = t
+}
+
+// watchStatuses watches for those that are written by hand: they do not clear
+// their inbox.
+func (m *master) watchStatuses(ctx context.Context) error {
+	for _, d := range m.state.workers {
+		for _, t := range d.tasks {
+			if d.native || !needsRead(t.watch) {
+				continue
+			}
+			_, exists, w, err := m.epoch.WatchExists(ctx, m.pool.paths.status(t.name))
+			if err != nil {
+				return err
+			}
+			if exists {
+				w.Close()
+				w = nil
+				m.state.markForRecheck(t)
+			}
+			t.watch = m.wakeOn(w)
+		}
+	}
+	return nil
+}
+
+// maxPipelined is how many nodes are read at once.
+const maxPipelined = 500
+
+// recheckOutcomes learns which of the doubtful tasks are finished. The others wait,
+// unless they are assigned.
+func (m *master) recheckOutcomes(ctx context.Context) error {
+	doubtful := m.state.toRecheck
+	m.state.toRecheck = nil
+	for part := range slices.Chunk(doubtful, maxPipelined) {
+		statuses, err := m.epoch.Stats(ctx, pathsOf(part, m.pool.paths.status)...)
+		if err != nil {
+			return err
+		}
+		var open []*task
+		for i, t := range part {
+			t.marked = false
+			switch err := statuses[i].Err; {
+			case err == nil:
+				m.drop(t)
+				m.state.finish(t.name, statuses[i].Stat.Ctime)
+			case errors.Is(err, session.ErrNoNode):
+				open = append(open, t)
+			default:
+				return err
+			}
+		}
+		if err := m.readHistories(ctx, open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readHistories learns what has been tried of tasks that are not finished, and
+// whether there are such tasks at all.
+func (m *master) readHistories(ctx context.Context, ts []*task) error {
+	nodes, err := m.epoch.Stats(ctx, pathsOf(ts, m.pool.paths.task)...)
+	if err != nil {
+		return err
+	}
+	attempts, err := m.epoch.Nodes(ctx, pathsOf(ts, m.pool.paths.attempts)...)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for i, t := range ts {
+		switch err := nodes[i].Err; {
+		case errors.Is(err, session.ErrNoNode):
+			m.drop(t)
+			continue
+		case err != nil:
+			return err
+		}
+		t.created = nodes[i].Stat.Czxid
+		h := readHistory(attempts[i])
+		if h.version != t.history.version {
+			t.due = now.Add(h.Pause)
+		}
+		t.history = h
+		if t.worker == nil {
+			m.state.enqueue(t, now)
+		}
+	}
+	return nil
+}
+
+// drop forgets a task, and has an assignment removed that is still there.
+func (m *master) drop(t *task) {
+	if t.worker != nil {
+		t.worker.extras[t.name] = struct{}{}
+	}
+	m.state.remove(t)
+}
+
+func pathsOf(ts []*task, path func(string) string) []string {
+	ps := make([]string, len(ts))
+	for i, t := range ts {
+		ps[i] = path(t.name)
+	}
+	return ps
+}

@@ -1,0 +1,117 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// removeBatch is how many finished tasks are removed before the master does something
+// else.
+const removeBatch = 50
+
+// removeFinished removes the oldest of the finished tasks that are too many or too
+// old. A task that cannot be removed is left where it is.
+func (m *master) removeFinished(ctx context.Context) error {
+	if len(m.state.finished) > 0 {
+		if err := m.readClock(ctx); err != nil {
+			return err
+		}
+	}
+	now := m.clock.now()
+	var names []string
+	for len(m.state.finished) > 0 && len(names) < removeBatch && (len(m.state.finished) > m.pool.opts.keep || !m.state.finished[0].at.Add(m.pool.opts.keepFor).After(now)) {
+		names = append(names, m.state.finished[0].name)
+		delete(m.state.finishedNames, m.state.finished[0].name)
+		m.state.finished = m.state.finished[1:]
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	m.wake() // there may be more
+	children, err := m.listAll(ctx, names)
+	if err != nil {
+		return err
+	}
+	var writes [][]session.Op
+	for i, name := range names {
+		if isLastNumber(name) && !slices.Contains(children[i], "status") {
+			continue // somebody has removed it, and this is another task
+		}
+		var removal []session.Op
+		for _, child := range children[i] {
+			removal = append(removal, session.OpDelete(session.Join(m.pool.paths.task(name), child), session.AnyVersion))
+		}
+		writes = append(writes, append(removal, session.OpDelete(m.pool.paths.task(name), session.AnyVersion)))
+	}
+	_, err = m.apply(ctx, writes)
+	return err
+}
+
+// serverClock is the time of the servers, which date the statuses of tasks. The
+// machine's own time may be another.
+type serverClock struct {
+	server time.Time // of a write of the master's own; zero if that is not known
+	own    time.Time // when that was answered
+}
+
+// set notes the time of a write that has just been answered.
+func (c *serverClock) set(server time.Time) {
+	if !server.IsZero() {
+		c.server, c.own = server, time.Now()
+	}
+}
+
+// now is the servers' time. It may be early by the time that an answer takes.
+func (c *serverClock) now() time.Time { return c.server.Add(time.Since(c.own)) }
+
+// local is the machine's own time at a time of the servers.
+func (c *serverClock) local(server time.Time) time.Time { return c.own.Add(server.Sub(c.server)) }
+
+// clockMaxAge is for how long at most the servers' time is counted on from one write.
+const clockMaxAge = time.Minute
+
+// readClock learns the servers' time before a task is removed for its age, unless it
+// has been learned a moment ago. The write is that with which the term began.
+func (m *master) readClock(ctx context.Context) error {
+	known := !m.clock.server.IsZero()
+	if known && m.state.finished[0].at.Add(m.pool.opts.keepFor).After(m.clock.now()) || known && time.Since(m.clock.own) < min(clockMaxAge, m.pool.opts.keepFor/4) {
+		return nil
+	}
+	guard := m.fence[0]
+	r, err := m.epoch.TxnWithReceipt(ctx, guard, session.OpSet(m.pool.paths.inboxes(), nil, m.inboxesVersion))
+	if err != nil {
+		return err
+	}
+	m.fenceAt(guard, r[1].Stat.Version)
+	if m.clock.set(r[1].Stat.Mtime); !r[1].Stat.Mtime.IsZero() {
+		return nil
+	}
+	stats, err := m.epoch.Stats(ctx, m.pool.paths.inboxes()) // the reply was lost
+	if err == nil {
+		m.clock.set(stats[0].Stat.Mtime)
+		err = stats[0].Err
+	}
+	return err
+}
+
+// listAll lists the children of several tasks, at the same time.
+func (m *master) listAll(ctx context.Context, names []string) ([][]string, error) {
+	children := make([][]string, len(names))
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { children[i], errs[i] = m.epoch.Children(ctx, m.pool.paths.task(name)) })
+	}
+	all.Wait()
+	for i, err := range errs {
+		if errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrNoAuth) {
+			errs[i] = nil
+		}
+	}
+	return children, errors.Join(errs...)
+}

@@ -1,0 +1,293 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Task is one attempt at a task.
+type Task[In any] struct {
+	ID      string
+	Attempt int          // 1 for the first
+	Token   session.Zxid // of the claim: it grows from attempt to attempt; store it with what the handler writes
+	Input   In
+
+	lease *lease.Lease
+}
+
+// Deadline returns the moment by which everything that works under the claim must
+// have stopped: the session certainly lives on the servers until then. changed is
+// closed when a later proof has moved it. Once it has ended, the deadline is
+// the moment of its end, and changed is nil.
+func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	if t.lease == nil { // made by hand
+		return time.Time{}, nil
+	}
+	return t.lease.Deadline()
+}
+
+// Work is the worker id of the pool, which carries out the tasks that are assigned to
+// it, Concurrency at a time, until ctx ends. For each it calls fn. If that returns
+// nil, the task is done, and what it returns is the result. If it returns an error
+// or panics, that was a failed attempt: the task is assigned again after a pause
+// (see RetryAfter), or has failed with the error's message if that was the last
+// attempt (see MaxAttempts) or the error is Permanent. A task whose data cannot be
+// decoded, and one whose result is of more than MaxSize bytes, has failed.
+//
+// The context that fn is given ends when ctx does, and when the claim is lost, with
+// the ZooKeeper session for example. What fn returns counts as long as the claim
+// lasts, even after the end of ctx; but an error is then no failed attempt.
+//
+// The worker's node is announced again in each ZooKeeper session. If another session
+// has a worker of this id, Work waits until it has gone: a process that starts
+// again waits for the session of the one before. ErrWorking if it is this session,
+// and ErrTaken if there is a node of the id that is no session's.
+//
+// Work returns when ctx has ended, or for an error that waiting does not mend, such
+// as session.ErrNoAuth; in any case after all calls of fn have returned and their
+// tasks are settled, for which no context but the session's end is a bound. The
+// error is never nil. Tasks that were assigned and not begun are left to the master.
+//
+// For each task there is one flight of reads, one transaction that claims it and
+// one that settles it.
+func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Context, Task[In]) (Out, error)) error {
+	const op = "work for"
+	err := p.pool.usable(op)
+	if err != nil {
+		return err
+	}
+	if err = checkID(id); err == nil && fn == nil {
+		err = fmt.Errorf("%w: no function", session.ErrInvalid)
+	}
+	if err != nil {
+		return &session.OpError{Op: op, Path: p.pool.paths.path, Err: err}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	w := &worker{
+		pool: &p.pool, id: id, stop: stop,
+		handle: func(ctx context.Context, t Task[[]byte]) ([]byte, error) { return p.handle(ctx, t, fn) },
+		work:   make(map[string]*job),
+		ended:  make(chan *job, p.pool.opts.concurrency),
+		gone:   make(chan struct{}),
+	}
+	if err := w.run(ctx); err != nil {
+		return err
+	}
+	return &session.OpError{Op: op, Path: p.pool.paths.path, Err: context.Cause(ctx)}
+}
+
+// handle calls fn for a task.
+func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(context.Context, Task[In]) (Out, error)) (result []byte, err error) {
+	in, err := p.in.Decode(t.Input)
+	if err != nil {
+		return nil, Permanent(fmt.Errorf("decoding the task: %w", err))
+	}
+	out, err := callIsolated(func() (Out, error) { return fn(ctx, Task[In]{t.ID, t.Attempt, t.Token, in, t.lease}) })
+	if err != nil {
+		return nil, err
+	}
+	result, err = p.out.Encode(out)
+	switch {
+	case err != nil:
+		err = Permanent(fmt.Errorf("encoding the result: %w", err))
+	case len(result) > p.MaxSize():
+		err = Permanent(fmt.Errorf("the result has %d bytes, which is over the limit of %d", len(result), p.MaxSize()))
+	}
+	return result, err
+}
+
+// callIsolated calls f in a goroutine of its own, so that no way in which f ends takes
+// the worker along.
+func callIsolated[Out any](f func() (Out, error)) (out Out, err error) {
+	err = errors.New("the handler has ended its goroutine")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic: %v", r)
+			}
+		}()
+		out, err = f()
+	}()
+	<-done
+	return out, err
+}
+
+// worker is one call of Work.
+type worker struct {
+	pool   *pool
+	id     string
+	handle func(context.Context, Task[[]byte]) ([]byte, error)
+	stop   context.CancelCauseFunc
+	gone   chan struct{} // closed when nothing more is assigned to the worker
+
+	work  map[string]*job // by the tasks' names
+	busy  int             // how many of them are under way
+	ended chan *job       // has room for all of them
+	all   sync.WaitGroup
+}
+
+// job is what the worker does about an assignment.
+type job struct {
+	task    string
+	czxid   session.Zxid // the assignment's czxid
+	busy    bool
+	settled bool // the assignment has gone, or is about to
+}
+
+// run announces the worker and works until ctx ends.
+func (w *worker) run(ctx context.Context) error {
+	e, err := w.pool.session.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.CheckStopTime(w.pool.paths.path, w.pool.opts.stopTime); err != nil {
+		return err
+	}
+	if err := w.pool.createNodes(ctx); err != nil {
+		return err
+	}
+	here, err := presence.Announce(ctx, w.pool.session, presence.Node{
+		Path: w.pool.paths.worker(w.id), Data: []byte(w.pool.opts.address),
+		Errors: presence.Errors{Duplicate: ErrWorking, Occupied: ErrTaken, Withdrawn: ErrStopped},
+	})
+	if err != nil {
+		return err
+	}
+	err = w.serve(ctx, here)
+	if err != nil {
+		w.stop(&permanentError{err})
+	}
+	// The worker goes first, so that what its handlers leave undone is not assigned to
+	// it again.
+	settle := context.WithoutCancel(ctx)
+	here.Withdraw(settle)
+	close(w.gone)
+	w.all.Wait()
+	w.removeInbox(settle)
+	return err
+}
+
+// removeInbox removes the inbox if it is empty. If it is not, or if that does not succeed
+// now, it is the master's to remove.
+func (w *worker) removeInbox(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.pool.session.Timeout())
+	defer cancel()
+	w.pool.session.Delete(ctx, w.pool.paths.inbox(w.id), session.AnyVersion)
+}
+
+// serve follows the inbox.
+func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
+	if err := w.createInbox(ctx); err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	v, err := view.Open(ctx, w.pool.session, w.pool.paths.inbox(w.id), view.Options{
+		Depth: 1, Prompt: true, Accept: func(name string) bool { _, ok := taskNumber(name); return ok },
+	})
+	if err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	defer v.Close()
+	for {
+		changed, announced := v.Changed(), here.Changed()
+		s := v.Snapshot()
+		switch err := v.Err(); {
+		case !s.Exists && err == nil:
+			if err := w.createInbox(ctx); err != nil {
+				return ignoreEnd(ctx, err)
+			}
+			v.Refresh()
+		case isPermanent(err):
+			return err
+		}
+		if here.Err() == nil {
+			w.startTasks(ctx, s)
+		}
+		select {
+		case <-changed:
+		case <-announced:
+		case j := <-w.ended:
+			j.busy = false
+			w.busy--
+			if !j.settled {
+				delete(w.work, j.task)
+			}
+		case <-ctx.Done():
+			return w.refusal(ctx)
+		}
+	}
+}
+
+// refusal is why Work ends, if it is not the end of its context.
+func (w *worker) refusal(ctx context.Context) error {
+	var r *permanentError
+	if errors.As(context.Cause(ctx), &r) {
+		return r.reason
+	}
+	return nil
+}
+
+// ignoreEnd leaves it to the end of ctx to be the error.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// createInbox makes the worker's inbox, and says in it how many tasks fit.
+func (w *worker) createInbox(ctx context.Context) error {
+	path := w.pool.paths.inbox(w.id)
+	for {
+		if err := w.pool.ensureNode(ctx, path, w.capacityData()); err != nil {
+			return err
+		}
+		_, err := w.pool.session.Set(ctx, path, w.capacityData(), session.AnyVersion)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrUnknown) && ctx.Err() == nil: // again
+		default:
+			return err
+		}
+	}
+}
+
+func (w *worker) capacityData() []byte { return []byte(strconv.Itoa(w.pool.opts.concurrency)) }
+
+// startTasks begins with the first of the assigned tasks, as many as there is room for.
+func (w *worker) startTasks(ctx context.Context, s *view.Snapshot) {
+	for name, j := range w.work {
+		if _, assigned := s.Find(name); !assigned && !j.busy {
+			delete(w.work, name)
+		}
+	}
+	nodes := slices.SortedFunc(slices.Values(s.Nodes), func(a, b view.Node) int { return byNumber(a.Path, b.Path) })
+	for _, n := range nodes {
+		if w.busy == w.pool.opts.concurrency || ctx.Err() != nil {
+			return
+		}
+		if j := w.work[n.Path]; j != nil && (j.busy || j.czxid == n.Stat.Czxid) {
+			continue
+		}
+		j := &job{task: n.Path, czxid: n.Stat.Czxid, busy: true}
+		w.work[n.Path] = j
+		w.busy++
+		w.all.Go(func() {
+			j.settled = w.process(ctx, j.task)
+			w.ended <- j
+		})
+	}
+}
