@@ -104,9 +104,9 @@ func TestImportsOfOthers(t *testing.T) {
 // A recipe is read by itself: what two of them need is internal. Nor does what
 // serves tests get into programs.
 func TestImportsOfEachOther(t *testing.T) {
-	forTests := []string{"testing", "testing/synctest", module + "/zktest", module + "/internal/faulttable"}
+	forTests := []string{"testing", "testing/synctest", module + "/zktest", module + "/internal/test/faulttable"}
 	for _, p := range libraryPackages(t) {
-		if p.rel() == "zktest" || p.rel() == "internal/faulttable" {
+		if p.rel() == "zktest" || p.rel() == "internal/test/faulttable" {
 			continue
 		}
 		for _, path := range p.Deps {

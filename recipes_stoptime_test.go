@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/queue"

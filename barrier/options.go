@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 )
 
 // Errors to decide by, with errors.Is.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
-	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

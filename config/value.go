@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/codec"
-	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/identity"
-	"github.com/zkrecipes/zkrecipes/internal/lease"
-	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

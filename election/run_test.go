@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -3,8 +3,8 @@ package lock
 import (
 	"context"
 
-	"github.com/zkrecipes/zkrecipes/internal/lease"
-	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

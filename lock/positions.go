@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

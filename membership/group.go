@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -92,8 +92,8 @@ func (g *Group) check() error {
 // Membership is being a member, until Leave or until the session is closed.
 type Membership struct {
 	announcement *presence.Announcement
-	id       string
-	layout   Layout
+	id           string
+	layout       Layout
 }
 
 // ID is the member's.

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -7,7 +7,7 @@ import (
 	"math"
 	"sync"
 
-	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

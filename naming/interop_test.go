@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/zkrecipes/zkrecipes/internal/foreign"
+	"github.com/zkrecipes/zkrecipes/internal/test/foreign"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 )

@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/zkrecipes/zkrecipes/internal/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 )
 
 // itemCache is what is known of the names of a queue's items, so that they need not be

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

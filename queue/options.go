@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/identity"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

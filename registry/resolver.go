@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
-	"github.com/zkrecipes/zkrecipes/internal/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )

@@ -5,7 +5,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // closeRetired puts an ended epoch to rest: go-zookeeper's goroutines go, and if a

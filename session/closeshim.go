@@ -5,7 +5,7 @@ import (
 	"io"
 	"net"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // go-zookeeper's Close waits a second for an answer to its goodbye when it has

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // Epoch is the life of one ZooKeeper session under a Session. Whatever is owned

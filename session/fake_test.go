@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // fake is a server that does what no real one would, one function per

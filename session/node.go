@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // Zxid is a transaction id. It grows with every change in the ensemble, across

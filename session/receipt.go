@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // DefaultReceipts is the node under which sessions keep their receipts.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
-	"github.com/zkrecipes/zkrecipes/internal/faulttable"
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // maxReply is how many bytes a reply may have, unless WithMaxBuffer allows more.

@@ -3,7 +3,7 @@ package session
 import (
 	"sync"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // Watch is interest in the next change of one node or of its children. A server

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/lease"
-	"github.com/zkrecipes/zkrecipes/internal/presence"
-	"github.com/zkrecipes/zkrecipes/internal/view"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

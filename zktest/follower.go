@@ -11,7 +11,7 @@ import (
 
 	client "github.com/zkrecipes/zkrecipes/session"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // A Follower is another server of an in-process ensemble, which lags behind the

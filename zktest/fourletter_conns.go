@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // A lastRequest is the request that a connection has answered last, as cons shows it.

@@ -1,6 +1,6 @@
 package zktest
 
-import "github.com/zkrecipes/zkrecipes/internal/wire"
+import "github.com/zkrecipes/zkrecipes/internal/client/wire"
 
 // multi applies all operations or none. The reply's header is in order either
 // way; a failure is told for each operation.

@@ -8,7 +8,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // A rawClient is one connection with one session, and no more than the

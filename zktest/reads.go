@@ -3,7 +3,7 @@ package zktest
 import (
 	"strings"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // readOp answers an operation that changes nothing but watches.

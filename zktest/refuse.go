@@ -3,7 +3,7 @@ package zktest
 import (
 	"fmt"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // A Refusal is how a server refuses an operation that it does not know.

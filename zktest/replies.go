@@ -3,7 +3,7 @@ package zktest
 import (
 	"strings"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // stringList is a reply of one vector of strings.

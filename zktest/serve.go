@@ -3,7 +3,7 @@ package zktest
 import (
 	"slices"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // serve answers a request. It returns false when the connection has to go

@@ -3,7 +3,7 @@ package zktest
 import (
 	"math"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // The owners in a Stat that stand for no session.

@@ -3,7 +3,7 @@ package zktest
 import (
 	"fmt"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // A txn is one transaction on a tree. Each of its methods either does what it

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/zkrecipes/zkrecipes/internal/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // heading is what names a line of an answer.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/faulttable"
-	"github.com/zkrecipes/zkrecipes/internal/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 )
 
 // stands checks that the node is there, the subject's, and holds data. If the

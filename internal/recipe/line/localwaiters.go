@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/foreign"
+	"github.com/zkrecipes/zkrecipes/internal/test/foreign"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/zkrecipes/zkrecipes/internal/lease"
-	"github.com/zkrecipes/zkrecipes/internal/sequence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
