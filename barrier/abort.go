@@ -170,5 +170,5 @@ func (m *member) resolve(e *session.Epoch) outcome {
 // was written to it, and so before a round had begun with this member.
 func (m *member) pathUnwritten(e *session.Epoch) bool {
 	w := m.base.Watch
-	return e == m.epoch && w != nil && fired(w) && w.Deleted() && w.SameConnection()
+	return e == m.epoch && w.HasFired() && w.Deleted() && w.SameConnection()
 }

@@ -61,16 +61,10 @@ func (b *Barrier) Lower(ctx context.Context) error {
 // commit makes a write whose outcome is known even if its reply is lost: should it
 // have been made, and undone by somebody else since, it must not be made again.
 func (b *Barrier) commit(ctx context.Context, verb string, op session.Op) error {
-	for {
-		e, err := b.session.Epoch(ctx)
-		if err != nil {
-			return &session.OpError{Op: verb, Path: b.path, Err: err}
-		}
-		_, err = e.TxnDetached(ctx, nil, op)
-		if !errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrUnknown) {
-			return err
-		}
-	}
+	_, err := session.InEpoch(ctx, b.session, verb, b.path, func(e *session.Epoch) ([]session.Result, error) {
+		return e.TxnDetached(ctx, nil, op)
+	})
+	return err
 }
 
 // unless returns err, the outcome of a write, unless it is unknown and the barrier
@@ -102,15 +96,10 @@ func (b *Barrier) Raised(ctx context.Context) (bool, error) {
 // It takes two round trips, a sync and a read that sets a watch.
 func (b *Barrier) Wait(ctx context.Context) error {
 	w := waiter{Barrier: b}
-	for {
-		e, err := b.session.Epoch(ctx)
-		if err != nil {
-			return &session.OpError{Op: "wait at", Path: b.path, Err: err}
-		}
-		if err := w.wait(ctx, e); !errors.Is(err, session.ErrExpired) {
-			return err
-		}
-	}
+	_, err := session.InEpoch(ctx, b.session, "wait at", b.path, func(e *session.Epoch) (struct{}, error) {
+		return struct{}{}, w.wait(ctx, e)
+	})
+	return err
 }
 
 type waiter struct {
@@ -138,25 +127,12 @@ func (w *waiter) wait(ctx context.Context, e *session.Epoch) error {
 			return nil
 		default:
 			w.czxid = n.Stat.Czxid
-			if err := await(ctx, e, n.Watch, "wait at", w.path); err != nil {
+			if err := n.Watch.Wait(ctx); err != nil {
 				return err
 			}
 			if n.Watch.Deleted() {
 				return nil
 			}
 		}
-	}
-}
-
-// await waits for w to fire.
-func await(ctx context.Context, e *session.Epoch, w *session.Watch, op, path string) error {
-	defer w.Close()
-	select {
-	case <-w.Fired():
-		return nil
-	case <-ctx.Done():
-		return &session.OpError{Op: op, Path: path, Err: context.Cause(ctx)}
-	case <-e.Context().Done():
-		return context.Cause(e.Context())
 	}
 }

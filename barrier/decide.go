@@ -113,7 +113,7 @@ func (m *member) decideReady(ctx context.Context, here, inside []string) (decisi
 	switch {
 	case err != nil:
 		return waiting, err
-	case errors.Is(nodes[0].Err, session.ErrNoNode), fired(m.base.Watch):
+	case errors.Is(nodes[0].Err, session.ErrNoNode), m.base.Watch.HasFired():
 		return outdated, nil
 	case nodes[0].Err != nil:
 		return waiting, nodes[0].Err

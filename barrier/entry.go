@@ -63,15 +63,10 @@ func (e *Entry) Leave(ctx context.Context) error {
 	if err := e.l.Release(ctx); err != nil {
 		return err
 	}
-	for {
-		ep, err := e.double.session.Epoch(ctx)
-		if err != nil {
-			return e.failed(err)
-		}
-		if err := e.awaitOthers(ctx, ep); !errors.Is(err, session.ErrExpired) {
-			return err
-		}
-	}
+	_, err := session.InEpoch(ctx, e.double.session, "leave", e.double.path, func(ep *session.Epoch) (struct{}, error) {
+		return struct{}{}, e.awaitOthers(ctx, ep)
+	})
+	return err
 }
 
 func (e *Entry) failed(err error) error {
@@ -112,8 +107,8 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 			others = slices.DeleteFunc(others, func(name string) bool { return name == other })
 		default:
 			blocked := ep.Blocked(n.Path, n.Stat)
-			if err := await(ctx, ep, n.Watch, "leave", e.double.path); err != nil {
-				if blocked != nil && ctx.Err() != nil {
+			if err := n.Watch.Wait(ctx); err != nil {
+				if ctx.Err() != nil {
 					err = e.failed(lease.WithReason(ctx, blocked))
 				}
 				return err
@@ -128,8 +123,8 @@ func (e *Entry) end(ctx context.Context, ep *session.Epoch, children []string) (
 		return true, nil
 	}
 	_, err = ep.Txn(ctx, e.double.cleanUpOps(e.round.version)...)
-	if errors.Is(err, session.ErrUnknown) && ctx.Err() == nil && ep.Err() == nil {
-		return false, nil
+	if errors.Is(err, session.ErrUnknown) && ctx.Err() == nil {
+		return false, ep.Err() // list again, in the next epoch if this one has ended
 	}
 	if errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrBadVersion) {
 		err = nil

@@ -100,7 +100,7 @@ func (m *member) join(ctx context.Context) error {
 }
 
 func (m *member) readBase(ctx context.Context) error {
-	unwatch(m.base.Watch)
+	m.base.Watch.Close()
 	nodes, err := m.epoch.WatchNodes(ctx, m.path)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (m *member) wait(ctx context.Context) error {
 // members of the one before have gone.
 func (m *member) refresh(ctx context.Context) error {
 	came := false
-	if m.readyWatch != nil && fired(m.readyWatch) {
+	if m.readyWatch.HasFired() {
 		came, m.readyWatch = !m.readySeen, nil
 	}
 	nodes, err := m.epoch.WatchNodes(ctx, m.path, m.own)
@@ -158,17 +158,17 @@ func (m *member) refresh(ctx context.Context) error {
 		return err
 	}
 	base, own := nodes[0], nodes[1]
-	unwatch(m.ownWatch)
+	m.ownWatch.Close()
 	m.ownWatch = own.Watch
 	if own.Err != nil || base.Err != nil {
-		unwatch(base.Watch)
+		base.Watch.Close()
 		if errors.Is(own.Err, session.ErrNoNode) {
 			return errGone
 		}
 		return cmp.Or(own.Err, base.Err)
 	}
 	m.readyAppeared = (came || m.readyAppeared) && base.Stat.Version == m.base.Stat.Version
-	unwatch(m.base.Watch)
+	m.base.Watch.Close()
 	m.base = base
 	if m.round = m.roundIn(base); m.round != nil {
 		return nil
@@ -188,9 +188,9 @@ func (m *member) roundIn(path session.Node) *round {
 
 // stopWatching gives up what the member holds, but for its node.
 func (m *member) stopWatching() {
-	unwatch(m.base.Watch)
-	unwatch(m.ownWatch)
-	unwatch(m.readyWatch)
+	m.base.Watch.Close()
+	m.ownWatch.Close()
+	m.readyWatch.Close()
 	if m.stopProving != nil {
 		m.stopProving()
 	}
@@ -203,20 +203,4 @@ func (m *member) entry(ctx context.Context) *Entry {
 	m.ownWatch, m.stopProving = nil, nil
 	m.stopWatching()
 	return &Entry{double: m.Double, l: l, round: *m.round}
-}
-
-func fired(w *session.Watch) bool {
-	select {
-	case <-w.Fired():
-		return true
-	default:
-		return false
-	}
-}
-
-// unwatch closes a watch, if it is one.
-func unwatch(w *session.Watch) {
-	if w != nil {
-		w.Close()
-	}
 }

@@ -137,19 +137,15 @@ func (c node[T]) write(ctx context.Context, data []byte, version int32) (session
 
 // commit carries out op, in whatever epoch, and returns which it was.
 func (c node[T]) commit(ctx context.Context, what string, op session.Op) (session.Stat, uint64, error) {
-	for {
-		e, err := c.session.Epoch(ctx)
-		if err != nil {
-			return session.Stat{}, 0, &session.OpError{Op: what, Path: c.path, Err: err}
-		}
-		results, err := e.TxnDetached(ctx, nil, op)
-		switch {
-		case err == nil:
-			return results[0].Stat, e.Number(), nil
-		case errors.Is(err, session.ErrUnknown) || !errors.Is(err, session.ErrExpired):
-			return session.Stat{}, 0, err
-		}
+	var epoch uint64
+	results, err := session.InEpoch(ctx, c.session, what, c.path, func(e *session.Epoch) ([]session.Result, error) {
+		epoch = e.Number()
+		return e.TxnDetached(ctx, nil, op)
+	})
+	if err != nil {
+		return session.Stat{}, 0, err
 	}
+	return results[0].Stat, epoch, nil
 }
 
 // update is Update, with what fn is given where there is no node.

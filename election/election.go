@@ -185,16 +185,9 @@ func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) erro
 // Leader returns who leads, or ErrNoLeader. It takes a list and a read; what it
 // returns may be over by the time it is looked at.
 func (e *Election) Leader(ctx context.Context) (Leader, error) {
-	for {
-		ep, err := e.session.Epoch(ctx)
-		if err != nil {
-			return Leader{}, &session.OpError{Op: "find the leader of", Path: e.path, Err: err}
-		}
-		l, err := e.leaderIn(ctx, ep)
-		if !errors.Is(err, session.ErrExpired) {
-			return l, err
-		}
-	}
+	return session.InEpoch(ctx, e.session, "find the leader of", e.path, func(ep *session.Epoch) (Leader, error) {
+		return e.leaderIn(ctx, ep)
+	})
 }
 
 func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, error) {

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -20,19 +19,11 @@ import (
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 	return func(yield func(Leader, error) bool) {
 		o := observer{election: e, yield: yield}
-		for !o.stopped {
-			ep, err := e.session.Epoch(ctx)
-			if err == nil {
-				err = o.observe(ctx, ep)
-			} else {
-				err = &session.OpError{Op: "observe", Path: e.path, Err: err}
-			}
-			if err != nil && !errors.Is(err, session.ErrExpired) {
-				if !o.stopped {
-					yield(Leader{}, err)
-				}
-				return
-			}
+		_, err := session.InEpoch(ctx, e.session, "observe", e.path, func(ep *session.Epoch) (struct{}, error) {
+			return struct{}{}, o.observe(ctx, ep)
+		})
+		if !o.stopped {
+			yield(Leader{}, err)
 		}
 	}
 }
@@ -57,7 +48,7 @@ func (o *observer) yieldChange(l Leader) {
 // observe yields changes while the epoch lasts.
 func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 	for !o.stopped {
-		l, w, path, err := o.look(ctx, ep)
+		l, w, err := o.look(ctx, ep)
 		if err != nil {
 			return err
 		}
@@ -68,7 +59,7 @@ func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 			w.Close()
 			return nil
 		}
-		if err := lease.AwaitWatch(ctx, ep, w, path); err != nil {
+		if err := w.Wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -77,20 +68,20 @@ func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 
 // look reads who leads and watches for the next change. The watch is nil if what
 // it found is out of date already.
-func (o *observer) look(ctx context.Context, ep *session.Epoch) (Leader, *session.Watch, string, error) {
+func (o *observer) look(ctx context.Context, ep *session.Epoch) (Leader, *session.Watch, error) {
 	path, err := o.election.contest.holder(ctx, ep)
 	if err != nil {
-		return Leader{}, nil, "", err
+		return Leader{}, nil, err
 	}
 	if path != "" {
 		nodes, err := ep.WatchNodes(ctx, path)
 		if err != nil {
-			return Leader{}, nil, "", err
+			return Leader{}, nil, err
 		}
 		if n := nodes[0]; !errors.Is(n.Err, session.ErrNoNode) {
-			return decode(n), n.Watch, path, n.Err
+			return decode(n), n.Watch, n.Err
 		}
 	}
 	w, err := o.election.contest.watchVacant(ctx, ep)
-	return Leader{}, w, o.election.path, err
+	return Leader{}, w, err
 }

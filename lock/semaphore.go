@@ -86,7 +86,7 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 	if err := m.usable(); err != nil {
 		return 0, err
 	}
-	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
+	return session.InEpoch(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
 		taken, err := m.listTaken(ctx, e)
 		return max(m.n-len(taken), 0), err
 	})
@@ -98,7 +98,7 @@ func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
 	}
-	return within(ctx, m.session, "list", m.path, func(e *session.Epoch) ([]Contender, error) {
+	return session.InEpoch(ctx, m.session, "list", m.path, func(e *session.Epoch) ([]Contender, error) {
 		names, err := m.layout.permitsIn(e.Children(ctx, m.layout.leases))
 		if err != nil {
 			return nil, err
@@ -121,20 +121,6 @@ func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 		})
 		return cs, nil
 	})
-}
-
-// within runs f in the current epoch, and again in the next if it ends meanwhile.
-func within[T any](ctx context.Context, s *session.Session, op, path string, f func(*session.Epoch) (T, error)) (T, error) {
-	for {
-		e, err := s.Epoch(ctx)
-		if err != nil {
-			var none T
-			return none, &session.OpError{Op: op, Path: path, Err: err}
-		}
-		if v, err := f(e); !errors.Is(err, session.ErrExpired) {
-			return v, err
-		}
-	}
 }
 
 // usable refuses paths and namings that cannot be.

@@ -20,16 +20,7 @@ func (g *Group) Members(ctx context.Context) (View, error) {
 	if err := g.check(); err != nil {
 		return View{}, &session.OpError{Op: "list", Path: g.path, Err: err}
 	}
-	for {
-		e, err := g.session.Epoch(ctx)
-		if err != nil {
-			return View{}, &session.OpError{Op: "list", Path: g.path, Err: err}
-		}
-		v, err := g.read(ctx, e)
-		if !errors.Is(err, session.ErrExpired) {
-			return v, err
-		}
-	}
+	return session.InEpoch(ctx, g.session, "list", g.path, func(e *session.Epoch) (View, error) { return g.read(ctx, e) })
 }
 
 func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {

@@ -277,16 +277,10 @@ func (d *Directory) announcementOf(path string) *presence.Announcement {
 // write carries out one operation, whose outcome is known unless the session or ctx
 // ends before a lost reply has been looked up.
 func (d *Directory) write(ctx context.Context, op session.Op) error {
-	for {
-		e, err := d.session.Epoch(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = e.TxnDetached(ctx, nil, op)
-		if !errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrUnknown) {
-			return err
-		}
-	}
+	_, err := session.InEpoch(ctx, d.session, "", "", func(e *session.Epoch) ([]session.Result, error) {
+		return e.TxnDetached(ctx, nil, op)
+	})
+	return err
 }
 
 func (d *Directory) read(ctx context.Context, path string) (session.Node, error) {

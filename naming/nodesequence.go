@@ -15,27 +15,27 @@ import (
 func (q *Sequence) nextByNode(ctx context.Context) (int64, error) {
 	prefix := session.Join(q.path, "_c_"+session.GUID()+"-id-")
 	for {
-		e, err := q.session.Epoch(ctx)
+		path, err := session.InEpoch(ctx, q.session, "", "", func(e *session.Epoch) (string, error) {
+			path, st, err := e.Create(ctx, prefix, nil, session.Ephemeral(), session.Sequential(), session.Unique())
+			if err == nil {
+				e.DeleteEventually(path, st.Czxid, nil)
+			}
+			return path, err
+		})
+		if errors.Is(err, session.ErrNoNode) {
+			if err = q.createPersistent(ctx); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return 0, err
 		}
-		path, st, err := e.Create(ctx, prefix, nil, session.Ephemeral(), session.Sequential(), session.Unique())
-		switch {
-		case errors.Is(err, session.ErrNoNode):
-			if err := q.createPersistent(ctx); err != nil {
-				return 0, err
-			}
-		case err == nil:
-			e.DeleteEventually(path, st.Czxid, nil)
-			n, err := strconv.ParseInt(path[len(prefix):], 10, 32)
-			if err == nil && (n < 0 || n == math.MaxInt32) {
-				// Servers stop here, or begin again with negative numbers.
-				err = fmt.Errorf("%w: the server has counted to its end", ErrExhausted)
-			}
-			return n, err
-		case !errors.Is(err, session.ErrExpired):
-			return 0, err
+		n, err := strconv.ParseInt(path[len(prefix):], 10, 32)
+		if err == nil && (n < 0 || n == math.MaxInt32) {
+			// Servers stop here, or begin again with negative numbers.
+			err = fmt.Errorf("%w: the server has counted to its end", ErrExhausted)
 		}
+		return n, err
 	}
 }
 

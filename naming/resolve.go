@@ -67,16 +67,7 @@ func (d *Directory) readAll(ctx context.Context, names []string) ([]session.Node
 	for i, name := range names {
 		paths[i] = d.path(name)
 	}
-	for {
-		e, err := d.session.Epoch(ctx)
-		if err != nil {
-			return nil, err
-		}
-		nodes, err := e.Nodes(ctx, paths...)
-		if !errors.Is(err, session.ErrExpired) {
-			return nodes, err
-		}
-	}
+	return session.InEpoch(ctx, d.session, "", "", func(e *session.Epoch) ([]session.Node, error) { return e.Nodes(ctx, paths...) })
 }
 
 // createMissing creates the nodes that lead to a name: not as containers, since they may be

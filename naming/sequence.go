@@ -242,24 +242,21 @@ func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 		op = session.OpCreate(q.path, data)
 	}
 	for {
-		e, err := q.session.Epoch(ctx)
+		results, err := session.InEpoch(ctx, q.session, "", "", func(e *session.Epoch) ([]session.Result, error) {
+			if e.Number() != q.epoch {
+				return nil, session.ErrBadVersion // as far as is known
+			}
+			return e.TxnDetached(ctx, nil, op)
+		})
+		if errors.Is(err, session.ErrNoNode) && q.version == absent {
+			if err = q.session.CreateAncestors(ctx, q.path); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return 0, err
 		}
-		if e.Number() != q.epoch {
-			return 0, session.ErrBadVersion // as far as is known
-		}
-		results, err := e.TxnDetached(ctx, nil, op)
-		switch {
-		case err == nil:
-			return results[0].Stat.Version, nil
-		case errors.Is(err, session.ErrNoNode) && q.version == absent:
-			if err := q.session.CreateAncestors(ctx, q.path); err != nil {
-				return 0, err
-			}
-		case !errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrUnknown):
-			return 0, err
-		}
+		return results[0].Stat.Version, nil
 	}
 }
 

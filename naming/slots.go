@@ -162,21 +162,15 @@ func (p *Slots) tryFree(ctx context.Context, sure bool) (*Slot, error) {
 	if err := session.CheckPath(p.path); err != nil {
 		return nil, err
 	}
-	for {
-		e, err := p.session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "acquire a slot at", Path: p.path, Err: err}
-		}
+	return session.InEpoch(ctx, p.session, "acquire a slot at", p.path, func(e *session.Epoch) (*Slot, error) {
 		slot, err := p.tryFreeIn(ctx, e)
 		if slot == nil && err == nil && sure {
 			if err = e.Sync(ctx, p.path); err == nil {
 				slot, err = p.tryFreeIn(ctx, e)
 			}
 		}
-		if !errors.Is(err, session.ErrExpired) {
-			return slot, err
-		}
-	}
+		return slot, err
+	})
 }
 
 func (p *Slots) tryFreeIn(ctx context.Context, e *session.Epoch) (*Slot, error) {
@@ -319,16 +313,7 @@ type Holder struct {
 // Holders returns who holds which number, in the order of the numbers. It takes two
 // round trips, a list and a read of every node.
 func (p *Slots) Holders(ctx context.Context) ([]Holder, error) {
-	for {
-		e, err := p.session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "list", Path: p.path, Err: err}
-		}
-		holders, err := p.holdersIn(ctx, e)
-		if !errors.Is(err, session.ErrExpired) {
-			return holders, err
-		}
-	}
+	return session.InEpoch(ctx, p.session, "list", p.path, func(e *session.Epoch) ([]Holder, error) { return p.holdersIn(ctx, e) })
 }
 
 func (p *Slots) holdersIn(ctx context.Context, e *session.Epoch) ([]Holder, error) {

@@ -32,7 +32,7 @@ func (q *Queue[T]) claim(ctx context.Context, n int, wait bool) ([]*Item[T], err
 	if err := q.store.usable("claim", true); err != nil {
 		return nil, err
 	}
-	return inEpochs(ctx, &q.store, "claim", func(ep *session.Epoch) ([]*Item[T], error) {
+	return inEpoch(ctx, &q.store, "claim", func(ep *session.Epoch) ([]*Item[T], error) {
 		return q.claimIn(ctx, ep, n, wait)
 	})
 }

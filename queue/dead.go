@@ -140,7 +140,7 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 	}
 	var created sequence.Creations
 	if len(past) > 1 {
-		_, err = inEpochs(ctx, st, "list", func(ep *session.Epoch) (none struct{}, err error) {
+		_, err = inEpoch(ctx, st, "list", func(ep *session.Epoch) (none struct{}, err error) {
 			return none, created.Read(ctx, ep, st.dead, past)
 		})
 	}
@@ -173,7 +173,7 @@ func (st *store) readDead(ctx context.Context, names []string) ([]deadNode, erro
 	for _, name := range names {
 		paths = append(paths, st.deadPath(name), session.Join(st.deadPath(name), deadReasonName))
 	}
-	nodes, err := inEpochs(ctx, st, "read", func(ep *session.Epoch) ([]session.Node, error) { return ep.Nodes(ctx, paths...) })
+	nodes, err := inEpoch(ctx, st, "read", func(ep *session.Epoch) ([]session.Node, error) { return ep.Nodes(ctx, paths...) })
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*wri
 	if i < 0 {
 		return q.store.fail(op, fmt.Errorf("%w: dead letter %s", session.ErrNoNode, id))
 	}
-	_, err = inEpochs(ctx, &q.store, op, func(ep *session.Epoch) (none struct{}, err error) {
+	_, err = inEpoch(ctx, &q.store, op, func(ep *session.Epoch) (none struct{}, err error) {
 		for {
 			letters, err := q.store.readDead(ctx, names[i:i+1])
 			if err != nil {

@@ -80,7 +80,7 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[Entry[T], error] {
 func (q *Queue[T]) yieldListed(ctx context.Context, es []entry) iter.Seq2[Entry[T], error] {
 	return func(yield func(Entry[T], error) bool) {
 		for part := range slices.Chunk(es, firstBatch) {
-			entries, err := inEpochs(ctx, &q.store, "read", func(ep *session.Epoch) ([]listedItem[T], error) {
+			entries, err := inEpoch(ctx, &q.store, "read", func(ep *session.Epoch) ([]listedItem[T], error) {
 				return q.readListed(ctx, ep, part)
 			})
 			if err != nil {

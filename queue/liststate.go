@@ -68,7 +68,7 @@ func (st *store) readCreated(ctx context.Context, names []string, stat session.S
 	if len(past) < 2 {
 		return nil, nil
 	}
-	return inEpochs(ctx, st, "list", func(ep *session.Epoch) (map[string]bool, error) {
+	return inEpoch(ctx, st, "list", func(ep *session.Epoch) (map[string]bool, error) {
 		return past, st.cache.created.Read(ctx, ep, st.items, past)
 	})
 }

@@ -49,7 +49,7 @@ func (q *Queue[T]) pop(ctx context.Context, n int, wait bool) ([]T, error) {
 	if n <= 0 {
 		return nil, q.store.fail("pop", fmt.Errorf("%w: %d items", session.ErrInvalid, n))
 	}
-	items, err := inEpochs(ctx, &q.store, "pop", func(ep *session.Epoch) ([]readItem[T], error) {
+	items, err := inEpoch(ctx, &q.store, "pop", func(ep *session.Epoch) ([]readItem[T], error) {
 		return q.popIn(ctx, ep, n, wait)
 	})
 	if err != nil {
@@ -83,28 +83,15 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 	}
 }
 
-// inEpochs runs f in the current epoch, and again in the next as long as epochs
-// end under it without consequences.
-func inEpochs[R any](ctx context.Context, st *store, op string, f func(*session.Epoch) (R, error)) (R, error) {
-	for {
-		ep, err := st.session.Epoch(ctx)
-		if err != nil {
-			var none R
-			return none, st.fail(op, err)
-		}
-		r, err := f(ep)
-		switch {
-		case err == nil, err == ErrEmpty, err == ErrFull:
-			return r, err
-		case epochEnded(err) && ctx.Err() == nil:
-			continue
-		}
-		var oe *session.OpError
-		if !errors.As(err, &oe) {
-			err = st.fail(op, err)
-		}
-		return r, err
+// inEpoch is session.InEpoch, with an OpError around every error but ErrEmpty and
+// ErrFull.
+func inEpoch[R any](ctx context.Context, st *store, op string, f func(*session.Epoch) (R, error)) (R, error) {
+	r, err := session.InEpoch(ctx, st.session, op, st.path, f)
+	var oe *session.OpError
+	if err != nil && err != ErrEmpty && err != ErrFull && !errors.As(err, &oe) {
+		err = st.fail(op, err)
 	}
+	return r, err
 }
 
 // removal takes an item out of the queue, if it is as it was read and nobody

@@ -61,7 +61,7 @@ func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids
 		ws[i].create(q.store.itemPath(names[i]), data, create...)
 	}
 	for len(ws) > 0 {
-		some, err := inEpochs(ctx, &q.store, "push", func(ep *session.Epoch) ([]session.Result, error) {
+		some, err := inEpoch(ctx, &q.store, "push", func(ep *session.Epoch) ([]session.Result, error) {
 			return q.store.pushIn(ctx, ep, ws[:q.store.fitting(ws)])
 		})
 		if err != nil {

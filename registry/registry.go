@@ -89,16 +89,7 @@ func (r *Registry) Services(ctx context.Context) ([]string, error) {
 	if err := r.check("list services"); err != nil {
 		return nil, err
 	}
-	for {
-		e, err := r.session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "list services", Path: r.root, Err: err}
-		}
-		names, err := r.servicesIn(ctx, e)
-		if !errors.Is(err, session.ErrExpired) {
-			return names, err
-		}
-	}
+	return session.InEpoch(ctx, r.session, "list services", r.root, func(e *session.Epoch) ([]string, error) { return r.servicesIn(ctx, e) })
 }
 
 // flight is how many nodes are read at once.
@@ -107,20 +98,11 @@ const flight = 256
 // children reads the children of a node, none if it does not exist. A child that
 // may not be read has its Err.
 func (r *Registry) children(ctx context.Context, path string) ([]session.Node, error) {
-	for {
-		e, err := r.session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "list", Path: path, Err: err}
-		}
-		nodes, err := childrenIn(ctx, e, path)
-		switch {
-		case errors.Is(err, session.ErrNoNode):
-			return nil, nil
-		case errors.Is(err, session.ErrExpired):
-			continue
-		}
-		return nodes, err
+	nodes, err := session.InEpoch(ctx, r.session, "list", path, func(e *session.Epoch) ([]session.Node, error) { return childrenIn(ctx, e, path) })
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, nil
 	}
+	return nodes, err
 }
 
 func childrenIn(ctx context.Context, e *session.Epoch, path string) ([]session.Node, error) {

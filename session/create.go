@@ -17,7 +17,7 @@ import (
 // has not changed; otherwise the error is ErrUnknown. If ctx ends while an
 // ephemeral node is being created, the node is removed in the background.
 func (s *Session) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (string, Stat, error) {
-	r, err := within(ctx, s, func(e *Epoch) (Result, error) {
+	r, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Result, error) {
 		path, st, err := e.Create(ctx, path, data, opts...)
 		return Result{path, st}, err
 	})
@@ -113,7 +113,7 @@ func (e *Epoch) createWithParents(ctx, settle context.Context, op Op) (Result, e
 // flight: what the option Parents does before the node itself is created, for
 // nodes that a transaction creates.
 func (s *Session) CreateAncestors(ctx context.Context, path string) error {
-	_, err := within(ctx, s, func(e *Epoch) (struct{}, error) {
+	_, err := inCurrentEpoch(ctx, s, func(e *Epoch) (struct{}, error) {
 		err := checkPath(path)
 		if err == nil {
 			err = e.createAncestors(ctx, path)

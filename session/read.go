@@ -11,13 +11,13 @@ import (
 
 // Get returns a node's data. ErrNoNode if there is none.
 func (s *Session) Get(ctx context.Context, path string) ([]byte, Stat, error) {
-	n, err := within(ctx, s, func(e *Epoch) (Node, error) { return e.node(ctx, "get", path) })
+	n, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Node, error) { return e.node(ctx, "get", path) })
 	return n.Data, n.Stat, err
 }
 
 // Exists returns a node's Stat, and whether there is such a node.
 func (s *Session) Exists(ctx context.Context, path string) (Stat, bool, error) {
-	st, err := within(ctx, s, func(e *Epoch) (Stat, error) {
+	st, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Stat, error) {
 		c, err := e.read(ctx, "exists", path, wire.OpExists, &wire.Stat{})
 		if err != nil {
 			return Stat{}, err
@@ -32,7 +32,7 @@ func (s *Session) Exists(ctx context.Context, path string) (Stat, bool, error) {
 
 // Children returns the names of a node's children, in no order.
 func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, error) {
-	r, err := within(ctx, s, func(e *Epoch) (*wire.ChildrenResponse, error) {
+	r, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*wire.ChildrenResponse, error) {
 		c, err := e.read(ctx, "list", path, wire.OpGetChildren2, &wire.ChildrenResponse{})
 		if err != nil {
 			return &wire.ChildrenResponse{}, err
@@ -45,7 +45,7 @@ func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, er
 // Sync has the server that the session uses catch up with its leader, so that
 // the reads after it see every change that was complete before it.
 func (s *Session) Sync(ctx context.Context, path string) error {
-	_, err := within(ctx, s, func(e *Epoch) (*call, error) {
+	_, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*call, error) {
 		return e.read(ctx, "sync", path, wire.OpSync, &wire.Path{})
 	})
 	return err
@@ -54,7 +54,7 @@ func (s *Session) Sync(ctx context.Context, path string) error {
 // ACL returns a node's access control list. The server hides the secrets of
 // those who may not change it.
 func (s *Session) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
-	r, err := within(ctx, s, func(e *Epoch) (*wire.GetACLResponse, error) {
+	r, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*wire.GetACLResponse, error) {
 		c, err := e.read(ctx, "get ACL of", path, wire.OpGetACL, &wire.GetACLResponse{})
 		if err != nil {
 			return &wire.GetACLResponse{}, err

@@ -31,7 +31,7 @@ const DefaultReceipts = "/zkrecipes-receipts"
 // Where the session may not write its receipts (see WithReceipts), it does
 // without, and a lost reply is ErrUnknown as often as Txn's is.
 func (s *Session) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, error) {
-	results, err := within(ctx, s, func(e *Epoch) ([]Result, error) { return e.TxnWithReceipt(ctx, ops...) })
+	results, err := inCurrentEpoch(ctx, s, func(e *Epoch) ([]Result, error) { return e.TxnWithReceipt(ctx, ops...) })
 	if err == nil {
 		s.nameSequential(ctx, ops, results)
 	}
@@ -177,7 +177,7 @@ func (s *Session) nameSequential(ctx context.Context, ops []Op, results []Result
 	if i < 0 {
 		return
 	}
-	within(ctx, s, func(e *Epoch) ([]Result, error) {
+	inCurrentEpoch(ctx, s, func(e *Epoch) ([]Result, error) {
 		return results, e.findSequential(ctx, ops, results, results[i].Stat.Czxid)
 	})
 }

@@ -287,9 +287,31 @@ func (s *Session) spawn(f func()) bool {
 	return !s.closing
 }
 
-// within runs f in the current epoch, and again in the next one when the epoch
-// ended before f had sent anything that matters.
-func within[T any](ctx context.Context, s *Session, f func(*Epoch) (T, error)) (T, error) {
+// InEpoch calls f with the current epoch, once the session is connected, and returns
+// what f returns. If the error of f wraps ErrExpired and not ErrUnknown, the epoch has
+// ended before f had an effect: then InEpoch calls f again in the next epoch.
+//
+// If ctx is done or the session is closed before f can be called, InEpoch returns the
+// reason, in an OpError of op and path unless op is empty. It sends nothing itself.
+func InEpoch[T any](ctx context.Context, s *Session, op, path string, f func(*Epoch) (T, error)) (T, error) {
+	for {
+		e, err := s.Epoch(ctx)
+		if err != nil {
+			var zero T
+			if op != "" {
+				err = &OpError{Op: op, Path: path, Err: err}
+			}
+			return zero, err
+		}
+		v, err := f(e)
+		if !errors.Is(err, ErrExpired) || errors.Is(err, ErrUnknown) {
+			return v, err
+		}
+	}
+}
+
+// inCurrentEpoch is InEpoch for requests that wait for the connection themselves.
+func inCurrentEpoch[T any](ctx context.Context, s *Session, f func(*Epoch) (T, error)) (T, error) {
 	for {
 		s.mu.Lock()
 		e, renewed, closing := s.epoch, s.renewed, s.closing

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
@@ -24,10 +25,42 @@ type Watch struct {
 	wakeup         chan<- struct{}
 }
 
-// Fired is closed at the change. It is also closed when the change happened
-// while the session was cut off, once the session is back. It is not closed
-// when the epoch ends: wait for that too.
-func (w *Watch) Fired() <-chan struct{} { return w.fired }
+// Fired returns a channel that is closed at the change. If the change happens while
+// the session is cut off, the channel is closed once the session is connected again.
+// It is not closed when the epoch ends: a select loop has to wait for the end of
+// Epoch.Context as well, as Wait does. The channel of a nil Watch is nil.
+func (w *Watch) Fired() <-chan struct{} {
+	if w == nil {
+		return nil
+	}
+	return w.fired
+}
+
+// HasFired reports whether w has fired. A nil Watch has not.
+func (w *Watch) HasFired() bool {
+	select {
+	case <-w.Fired():
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait blocks until w has fired and closes w. If ctx is done first, the error is an
+// OpError that wraps context.Cause(ctx); if the epoch ends first, the error is the
+// cause of Epoch.Context, which wraps ErrExpired or ErrClosed.
+func (w *Watch) Wait(ctx context.Context) error {
+	defer w.Close()
+	e := w.all.link.epoch
+	select {
+	case <-w.fired:
+		return nil
+	case <-ctx.Done():
+		return &OpError{Op: "wait for", Path: e.session.root.rel(w.key.path), Err: context.Cause(ctx)}
+	case <-e.ctx.Done():
+		return context.Cause(e.ctx)
+	}
+}
 
 // Notify has bell receive when w fires, at once if it has fired already. It does
 // not wait for bell: with room for one in it, a single bell serves any number of
@@ -72,9 +105,13 @@ func (w *Watch) Deleted() bool {
 	return w.event == wire.EventDeleted
 }
 
-// Close ends the interest. It must be called unless the watch has fired, and
-// may be called in any case.
-func (w *Watch) Close() { w.all.drop(w) }
+// Close ends the interest. It must be called unless w has fired, and may be called in
+// any case, also if w is nil.
+func (w *Watch) Close() {
+	if w != nil {
+		w.all.drop(w)
+	}
+}
 
 type watchKey struct {
 	path     string // the server's

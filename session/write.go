@@ -36,7 +36,7 @@ func (s *Session) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
 }
 
 func (s *Session) commit(ctx context.Context, ops ...Op) ([]Result, error) {
-	return within(ctx, s, func(e *Epoch) ([]Result, error) { return e.Txn(ctx, ops...) })
+	return inCurrentEpoch(ctx, s, func(e *Epoch) ([]Result, error) { return e.Txn(ctx, ops...) })
 }
 
 // Txn is Session.Txn within the epoch: it fails with ErrExpired if the epoch has
@@ -65,7 +65,7 @@ func (e *Epoch) check(ops []Op) error {
 // SetACL replaces a node's access control list, if the version of the present
 // one (Stat.Aversion) is as given. If the reply is lost, the error is ErrUnknown.
 func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version int32) (Stat, error) {
-	st, err := within(ctx, s, func(e *Epoch) (Stat, error) {
+	st, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Stat, error) {
 		if err := checkPath(path); err != nil {
 			return Stat{}, err
 		}

@@ -50,16 +50,7 @@ func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
 	if err := p.pool.usable("list"); err != nil {
 		return nil, err
 	}
-	for {
-		e, err := p.pool.session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "list", Path: p.pool.paths.path, Err: err}
-		}
-		infos, err := p.pool.list(ctx, e)
-		if !errors.Is(err, session.ErrExpired) {
-			return infos, err
-		}
-	}
+	return session.InEpoch(ctx, p.pool.session, "list", p.pool.paths.path, func(e *session.Epoch) ([]Info, error) { return p.pool.list(ctx, e) })
 }
 
 func (c *pool) list(ctx context.Context, e *session.Epoch) ([]Info, error) {

@@ -150,32 +150,12 @@ func (m *master) wait(ctx context.Context) error {
 
 // close gives up all watches.
 func (m *master) close() {
-	for _, w := range []*session.Watch{m.tasksWatch, m.workersWatch} {
-		closeWatch(w)
-	}
+	m.tasksWatch.Close()
+	m.workersWatch.Close()
 	for _, d := range m.state.workers {
 		d.close()
 	}
 	for _, t := range m.state.tasks {
-		closeWatch(t.watch)
-	}
-}
-
-func closeWatch(w *session.Watch) {
-	if w != nil {
-		w.Close()
-	}
-}
-
-// needsRead tells whether what a watch was set with has to be read again.
-func needsRead(w *session.Watch) bool {
-	if w == nil {
-		return true
-	}
-	select {
-	case <-w.Fired():
-		return true
-	default:
-		return false
+		t.watch.Close()
 	}
 }

@@ -60,8 +60,8 @@ type workerState struct {
 }
 
 func (d *workerState) close() {
-	closeWatch(d.dataWatch)
-	closeWatch(d.listWatch)
+	d.dataWatch.Close()
+	d.listWatch.Close()
 	d.dataWatch, d.listWatch = nil, nil
 }
 
@@ -87,7 +87,7 @@ func (b *masterState) taskNamed(name string) *task {
 // remove drops a task from all lists but those of the waiting, which it must not be
 // in.
 func (b *masterState) remove(t *task) {
-	closeWatch(t.watch)
+	t.watch.Close()
 	if t.worker != nil {
 		delete(t.worker.tasks, t.name)
 		t.worker = nil
@@ -97,7 +97,7 @@ func (b *masterState) remove(t *task) {
 
 // enqueue puts a task that is assigned to nobody among those that are to be.
 func (b *masterState) enqueue(t *task, now time.Time) {
-	closeWatch(t.watch)
+	t.watch.Close()
 	t.watch = nil
 	if t.due.After(now) {
 		b.delayed = append(b.delayed, t)

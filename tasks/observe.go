@@ -41,7 +41,7 @@ func (m *master) wake() {
 
 // observeWorkers learns who lives, and at first, who has left something behind.
 func (m *master) observeWorkers(ctx context.Context) error {
-	if !needsRead(m.workersWatch) {
+	if m.workersWatch != nil && !m.workersWatch.HasFired() {
 		return nil
 	}
 	if m.workersWatch == nil {
@@ -85,7 +85,7 @@ const maxProbes = 1000
 // been created so far, of which the Stat of their parent tells, and so the list of
 // all children, of which most are finished as a rule, is read but once.
 func (m *master) observeNewTasks(ctx context.Context) error {
-	if !needsRead(m.tasksWatch) {
+	if m.tasksWatch != nil && !m.tasksWatch.HasFired() {
 		return nil
 	}
 	if m.tasksWatch == nil {
@@ -170,7 +170,7 @@ func (m *master) observeInboxes(ctx context.Context) error {
 		var desks []*workerState
 		var paths []string
 		for _, d := range m.state.workers {
-			if !d.hasInbox || needsRead(d.dataWatch) {
+			if !d.hasInbox || (d.dataWatch == nil || d.dataWatch.HasFired()) {
 				desks = append(desks, d)
 				paths = append(paths, m.pool.paths.inbox(d.id))
 			}
@@ -226,7 +226,7 @@ func (m *master) observeAssignments(ctx context.Context) error {
 	var desks []*workerState
 	var paths []string
 	for _, d := range m.state.workers {
-		if d.hasInbox && needsRead(d.listWatch) {
+		if d.hasInbox && (d.listWatch == nil || d.listWatch.HasFired()) {
 			desks = append(desks, d)
 			paths = append(paths, m.pool.paths.inbox(d.id))
 		}
@@ -290,7 +290,7 @@ func (m *master) noteAssignment(d *workerState, name string) {
 func (m *master) watchStatuses(ctx context.Context) error {
 	for _, d := range m.state.workers {
 		for _, t := range d.tasks {
-			if d.native || !needsRead(t.watch) {
+			if d.native || t.watch != nil && !t.watch.HasFired() {
 				continue
 			}
 			_, exists, w, err := m.epoch.WatchExists(ctx, m.pool.paths.status(t.name))

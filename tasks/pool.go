@@ -59,11 +59,9 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), p.MaxSize())}
 	}
 	for {
-		e, err := p.pool.session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: err}
-		}
-		r, err := e.TxnDetached(ctx, nil, session.OpCreate(p.pool.paths.task(taskPrefix), data, session.Sequential()))
+		r, err := session.InEpoch(ctx, p.pool.session, "submit to", p.pool.paths.path, func(e *session.Epoch) ([]session.Result, error) {
+			return e.TxnDetached(ctx, nil, session.OpCreate(p.pool.paths.task(taskPrefix), data, session.Sequential()))
+		})
 		switch {
 		case err == nil && r[0].Path == "": // the reply was lost, and the task is not there any more
 			return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: ErrNoTask}

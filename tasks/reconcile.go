@@ -172,7 +172,7 @@ func (m *master) reclaim(ctx context.Context, d *workerState) error {
 		}
 		// It may still be there: the worker may be back, and at it again. A new list
 		// of the inbox tells.
-		closeWatch(d.listWatch)
+		d.listWatch.Close()
 		d.listWatch = nil
 	}
 	return m.recheckOutcomes(ctx)

@@ -44,16 +44,9 @@ func (s FixedNode) TryAcquire(ctx context.Context, data []byte) (c Acquired, ok 
 }
 
 func (s FixedNode) acquire(ctx context.Context, data []byte, wait bool) (Acquired, error) {
-	for {
-		e, err := s.Session.Epoch(ctx)
-		if err != nil {
-			return Acquired{}, &session.OpError{Op: "create", Path: s.Path, Err: err}
-		}
-		c, err := s.acquireIn(ctx, e, data, wait)
-		if !errors.Is(err, session.ErrExpired) {
-			return c, err
-		}
-	}
+	return session.InEpoch(ctx, s.Session, "create", s.Path, func(e *session.Epoch) (Acquired, error) {
+		return s.acquireIn(ctx, e, data, wait)
+	})
 }
 
 // acquireIn returns session.ErrNodeExists if the seat is not free and it may not wait.
@@ -118,7 +111,7 @@ func AwaitDeletion(ctx context.Context, e *session.Epoch, path string) error {
 			return err
 		}
 		blocked := e.Blocked(path, st)
-		if err := AwaitWatch(ctx, e, w, path); err != nil {
+		if err := w.Wait(ctx); err != nil {
 			if blocked != nil && ctx.Err() != nil {
 				err = &session.OpError{Op: "wait for", Path: path, Err: WithReason(ctx, blocked)}
 			}
@@ -127,18 +120,5 @@ func AwaitDeletion(ctx context.Context, e *session.Epoch, path string) error {
 		if w.Deleted() {
 			return nil
 		}
-	}
-}
-
-// AwaitWatch waits for a watch of path to fire.
-func AwaitWatch(ctx context.Context, e *session.Epoch, w *session.Watch, path string) error {
-	defer w.Close()
-	select {
-	case <-w.Fired():
-		return nil
-	case <-ctx.Done():
-		return &session.OpError{Op: "wait for", Path: path, Err: context.Cause(ctx)}
-	case <-e.Context().Done():
-		return context.Cause(e.Context())
 	}
 }

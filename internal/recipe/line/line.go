@@ -99,12 +99,8 @@ func (l *Line) Join(ctx context.Context) (*Waiter, error) {
 		return nil, err
 	}
 	for {
-		e, err := l.Session.Epoch(ctx)
-		if err != nil {
-			return nil, &session.OpError{Op: "create", Path: l.Path, Err: err}
-		}
-		p, err := l.joinIn(ctx, e)
-		if err == nil || !IsGone(err) {
+		p, err := session.InEpoch(ctx, l.Session, "create", l.Path, func(e *session.Epoch) (*Waiter, error) { return l.joinIn(ctx, e) })
+		if !errors.Is(err, errGone) {
 			return p, err
 		}
 	}
@@ -154,24 +150,10 @@ func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 // Nodes reads all who stand in line, in order. One that leaves meanwhile is left
 // out.
 func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
-	return inEpochs(ctx, l, func(e *session.Epoch) ([]Node, error) { return l.nodesIn(ctx, e) })
-}
-
-// inEpochs calls read in the current epoch, and again if that ends meanwhile.
-func inEpochs[T any](ctx context.Context, l *Line, read func(*session.Epoch) (T, error)) (result T, err error) {
 	if err := l.Check(); err != nil {
-		return result, err
+		return nil, err
 	}
-	for {
-		e, err := l.Session.Epoch(ctx)
-		if err != nil {
-			return result, &session.OpError{Op: "list", Path: l.Path, Err: err}
-		}
-		result, err := read(e)
-		if !errors.Is(err, session.ErrExpired) {
-			return result, err
-		}
-	}
+	return session.InEpoch(ctx, l.Session, "list", l.Path, func(e *session.Epoch) ([]Node, error) { return l.nodesIn(ctx, e) })
 }
 
 // Node is one who stands in line.
@@ -212,7 +194,10 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 // Owners lists the nodes of those who wait for nobody: the first in line, if it is
 // exclusive, or all who share before the first exclusive one.
 func (l *Line) Owners(ctx context.Context) (paths []string, err error) {
-	return inEpochs(ctx, l, func(e *session.Epoch) ([]string, error) { return l.ownersIn(ctx, e) })
+	if err := l.Check(); err != nil {
+		return nil, err
+	}
+	return session.InEpoch(ctx, l.Session, "list", l.Path, func(e *session.Epoch) ([]string, error) { return l.ownersIn(ctx, e) })
 }
 
 func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, err error) {

@@ -125,9 +125,9 @@ func (p *Waiter) wait(ctx context.Context) error {
 		}
 		p.noteBlocked()
 		select {
-		case <-fired(p.acquired.Watch):
-		case <-fired(p.watched[p.nearest(1)]):
-		case <-fired(p.watched[p.nearest(2)]):
+		case <-p.acquired.Watch.Fired():
+		case <-p.watched[p.nearest(1)].Fired():
+		case <-p.watched[p.nearest(2)].Fired():
 		case l := <-list:
 			list = nil
 			if errors.Is(l.err, session.ErrNoNode) {
@@ -152,7 +152,7 @@ func (p *Waiter) wait(ctx context.Context) error {
 // has gone.
 func (p *Waiter) advance() error {
 	for path, w := range p.watched {
-		if !hasFired(w) {
+		if !w.HasFired() {
 			continue
 		}
 		delete(p.watched, path)
@@ -166,7 +166,7 @@ func (p *Waiter) advance() error {
 			}
 		}
 	}
-	if p.acquired.Watch != nil && hasFired(p.acquired.Watch) {
+	if p.acquired.Watch.HasFired() {
 		if p.acquired.Watch.Deleted() {
 			return errGone
 		}
@@ -281,23 +281,6 @@ func (p *Waiter) list(ctx context.Context) chan listResult {
 	return answer
 }
 
-// fired is the channel of a watch; nil, which never fires, if there is none.
-func fired(w *session.Watch) <-chan struct{} {
-	if w == nil {
-		return nil
-	}
-	return w.Fired()
-}
-
-func hasFired(w *session.Watch) bool {
-	select {
-	case <-w.Fired():
-		return true
-	default:
-		return false
-	}
-}
-
 // unwatch ends the interest in those ahead. What happens to them from now on is
 // not told, so that whoever waits again has to look first.
 func (p *Waiter) unwatch() {
@@ -319,9 +302,7 @@ func (p *Waiter) Leave() <-chan error {
 	}
 	gone := make(chan error, 1)
 	p.acquired.Epoch.DeleteEventually(p.acquired.Path, 0, func(err error) {
-		if p.acquired.Watch != nil {
-			p.acquired.Watch.Close() // as a rule it has fired
-		}
+		p.acquired.Watch.Close() // it has usually fired
 		gone <- lease.NotRemoved(p.acquired.Path, err)
 	})
 	return gone

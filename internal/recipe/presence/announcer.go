@@ -87,7 +87,7 @@ func (s *epochState) step() {
 	err := s.ensure(data, n)
 	if err == nil {
 		s.noteShown(n)
-		if s.watch == nil || fired(s.watch) {
+		if s.watch == nil || s.watch.HasFired() {
 			err = s.readNode()
 		}
 	}
@@ -154,10 +154,6 @@ const conflictPause = 100 * time.Millisecond
 
 // wait waits until there may be something to do, but not longer than pause.
 func (s *epochState) wait(pause time.Duration) {
-	var change <-chan struct{}
-	if s.watch != nil {
-		change = s.watch.Fired()
-	}
 	var over <-chan time.Time
 	if pause != noLimit {
 		timer := time.NewTimer(pause)
@@ -165,7 +161,7 @@ func (s *epochState) wait(pause time.Duration) {
 		over = timer.C
 	}
 	select {
-	case <-change:
+	case <-s.watch.Fired():
 		if !s.watch.Deleted() {
 			s.sleep(conflictPause)
 		}

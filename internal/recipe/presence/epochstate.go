@@ -42,7 +42,7 @@ const maxConflicts = 4
 // ensure makes the node exist, be ours, and hold the n-th data.
 func (s *epochState) ensure(data []byte, n int) (err error) {
 	for range maxConflicts {
-		if s.outdated || fired(s.watch) || isClosed(s.suspended) {
+		if s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
 			if err := s.readNode(); err != nil {
 				return err
 			}
@@ -150,17 +150,15 @@ func (s *epochState) readNode() error {
 }
 
 func (s *epochState) unwatch() {
-	if s.watch != nil {
-		s.watch.Close()
-		s.watch = nil
-	}
+	s.watch.Close()
+	s.watch = nil
 }
 
 // removeNode removes our node, if there is one, and no other.
 func (s *epochState) removeNode() error {
 	defer s.unwatch() // by then it has fired, and the server need not be asked to forget it
 	for s.czxid != 0 || s.mayExist {
-		if s.watch == nil || s.outdated || fired(s.watch) || isClosed(s.suspended) {
+		if s.watch == nil || s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
 			err := s.readNode()
 			switch {
 			case errors.Is(err, errRemoved), s.epoch.Err() != nil:
@@ -184,8 +182,6 @@ func (s *epochState) removeNode() error {
 	}
 	return nil
 }
-
-func fired(w *session.Watch) bool { return w != nil && isClosed(w.Fired()) }
 
 // isClosed tells whether a channel is closed; nil is not.
 func isClosed(c <-chan struct{}) bool {

@@ -34,15 +34,11 @@ func (l *watchedPart) due() bool {
 // consume notes whether the leg is out of date, and tells whether that is because the
 // node has gone.
 func (l *watchedPart) consume() (deleted bool) {
-	if l.watch == nil {
+	if !l.watch.HasFired() {
 		return false
 	}
-	select {
-	case <-l.watch.Fired():
-		deleted = l.watch.Deleted()
-		l.watch, l.outdated = nil, false
-	default:
-	}
+	deleted = l.watch.Deleted()
+	l.watch, l.outdated = nil, false
 	return deleted
 }
 
@@ -54,9 +50,7 @@ func (l *watchedPart) setWatch(w *session.Watch) {
 }
 
 func (l *watchedPart) reset() {
-	if l.watch != nil {
-		l.watch.Close()
-	}
+	l.watch.Close()
 	l.watch, l.outdated = nil, false
 }
 

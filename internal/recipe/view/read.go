@@ -77,9 +77,7 @@ func (f *follower) readLists(paths []string) (int, error) {
 func (f *follower) listed(path string, l session.Listing) error {
 	e := f.entries[path]
 	if e == nil { // its parent, in the same flight, has shown that it has gone
-		if l.Watch != nil {
-			l.Watch.Close()
-		}
+		l.Watch.Close()
 		return nil
 	}
 	switch {
@@ -114,9 +112,7 @@ func (f *follower) readNode(path string, n session.Node) error {
 	e := f.entries[path]
 	switch {
 	case e == nil: // what is above it has been removed in the same flight
-		if n.Watch != nil {
-			n.Watch.Close()
-		}
+		n.Watch.Close()
 		return nil
 	case errors.Is(n.Err, session.ErrNoNode):
 		return f.gone(e, &e.data)
