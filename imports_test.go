@@ -76,27 +76,28 @@ func standard(path string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// The library stands on go-zookeeper, on backoff and on the standard library, and
-// only package session on the former two.
+// The library imports go-zookeeper, backoff and the standard library. Each of the
+// former two is imported by one package.
 func TestImportsOfOthers(t *testing.T) {
-	foundations := []string{"github.com/go-zookeeper/zk", "github.com/cenkalti/backoff/v4"}
+	importers := map[string]string{
+		"github.com/go-zookeeper/zk":     "session",
+		"github.com/cenkalti/backoff/v4": "internal/client/backoff",
+	}
 	used := map[string]bool{}
 	for _, p := range libraryPackages(t) {
 		for _, path := range p.Imports {
 			if _, ours := in(path); ours || standard(path) {
 				continue
 			}
-			if !slices.Contains(foundations, path) {
+			if p.rel() != importers[path] {
 				t.Errorf("%s imports %s", p.ImportPath, path)
-			} else if p.rel() != "session" {
-				t.Errorf("%s imports %s, which is for package session alone", p.ImportPath, path)
 			}
 			used[path] = true
 		}
 	}
-	for _, path := range foundations {
+	for path, importer := range importers {
 		if !used[path] {
-			t.Errorf("package session does not import %s", path)
+			t.Errorf("%s does not import %s", importer, path)
 		}
 	}
 }

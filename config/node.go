@@ -3,10 +3,10 @@ package config
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -150,9 +150,12 @@ func (c node[T]) commit(ctx context.Context, what string, op session.Op) (sessio
 
 // update is Update, with what fn is given where there is no node.
 func (c node[T]) update(ctx context.Context, missing func() T, fn func(T) (T, error)) (w writeResult[T], err error) {
-	for faster := 0; ; faster++ {
-		if err := c.backOff(ctx, faster); err != nil {
-			return w, err
+	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
+	for conflicts := 0; ; conflicts++ {
+		if conflicts > 1 { // the first retry is immediate
+			if err := pauses.Wait(ctx); err != nil {
+				return w, &session.OpError{Op: "set", Path: c.path, Err: err}
+			}
 		}
 		was, err := c.get(ctx)
 		if errors.Is(err, session.ErrNoNode) {
@@ -178,20 +181,4 @@ func isConflict(err error, version int32) bool {
 		return errors.Is(err, session.ErrNodeExists)
 	}
 	return errors.Is(err, session.ErrBadVersion) || errors.Is(err, session.ErrNoNode)
-}
-
-// backOff lets others pass where many write at the same time.
-func (c node[T]) backOff(ctx context.Context, faster int) error {
-	if faster < 2 {
-		return nil
-	}
-	most := min(5*time.Millisecond<<min(faster, 10), 500*time.Millisecond)
-	t := time.NewTimer(rand.N(most))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return &session.OpError{Op: "set", Path: c.path, Err: context.Cause(ctx)}
-	}
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -174,9 +174,12 @@ func (q *Sequence) locked(ctx context.Context, f func() (int64, error)) (int64, 
 
 // take adds n to the node's number and returns the first number beyond the old one.
 func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
-	for tries := 0; ; tries++ {
-		if err := pause(ctx, tries); err != nil {
-			return 0, err
+	pauses := backoff.New(2*time.Millisecond, 100*time.Millisecond, 1)
+	for conflicts := 0; ; conflicts++ {
+		if conflicts > 1 { // the first retry is immediate
+			if err := pauses.Wait(ctx); err != nil {
+				return 0, err
+			}
 		}
 		if !q.known {
 			if err := q.refresh(ctx); err != nil {
@@ -257,22 +260,5 @@ func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 			return 0, err
 		}
 		return results[0].Stat.Version, nil
-	}
-}
-
-// pause keeps those who count at one node from being in each other's way for ever.
-// The first retry comes at once.
-func pause(ctx context.Context, tries int) error {
-	if tries < 2 {
-		return nil
-	}
-	longest := min(time.Millisecond<<min(tries, 10), 200*time.Millisecond)
-	t := time.NewTimer(rand.N(longest))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

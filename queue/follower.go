@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -134,7 +135,7 @@ func (st *store) followParent(ctx context.Context, ep *session.Epoch, f parent) 
 		tick = t.C
 	}
 	for {
-		if err := sleepUntil(ctx, f.due()); err != nil {
+		if err := backoff.Sleep(time.Until(f.due()), ctx); err != nil {
 			return err
 		}
 		w, err := st.watch(ctx, ep, f)
@@ -270,20 +271,5 @@ func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, 
 		if err != nil {
 			return nil, err
 		}
-	}
-}
-
-func sleepUntil(ctx context.Context, at time.Time) error {
-	d := time.Until(at)
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -182,7 +183,7 @@ func RetryAfter(f func(attempt int) time.Duration) ConsumeOption {
 }
 
 func newConsumeOptions(opts []ConsumeOption) (consumeOptions, error) {
-	o := consumeOptions{concurrency: 1, maxAttempts: math.MaxInt, retryAfter: exponential}
+	o := consumeOptions{concurrency: 1, maxAttempts: math.MaxInt, retryAfter: defaultRetryAfter}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -192,12 +193,9 @@ func newConsumeOptions(opts []ConsumeOption) (consumeOptions, error) {
 	case o.maxAttempts <= 0:
 		return o, fmt.Errorf("%w: at most %d attempts", session.ErrInvalid, o.maxAttempts)
 	case o.retryAfter == nil:
-		o.retryAfter = exponential
+		o.retryAfter = defaultRetryAfter
 	}
 	return o, nil
 }
 
-func exponential(attempt int) time.Duration {
-	const first, longest = 100 * time.Millisecond, 30 * time.Second
-	return min(longest, first<<min(attempt-1, 10))
-}
+var defaultRetryAfter = backoff.Doubling(100*time.Millisecond, 30*time.Second)

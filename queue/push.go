@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -101,7 +101,8 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 	if err := st.checkNumbers(ctx, ep); err != nil {
 		return nil, err
 	}
-	for tries := 0; ; tries++ {
+	pauses := backoff.New(time.Millisecond, 32*time.Millisecond, 1)
+	for {
 		part, ops := ws, []session.Op(nil)
 		if st.opts.bounded {
 			n, guard, err := st.room(ctx, ep)
@@ -121,9 +122,8 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 				return nil, err
 			}
 		case st.opts.bounded && outdated(err, st.items):
-			// Somebody else has pushed since, and when many do, patience helps.
-			pause := time.Now().Add(rand.N(time.Millisecond << min(tries, 6)))
-			if err := sleepUntil(ctx, pause); err != nil {
+			// Another producer has pushed since. When many push, a pause helps.
+			if err := pauses.Wait(ctx); err != nil {
 				return nil, err
 			}
 		default:

@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -93,7 +91,7 @@ func TestRoundTriesEveryAddressOnce(t *testing.T) {
 		n := &names{hosts: map[string][]string{"a": {"10.0.0.1", "10.0.0.2"}, "b": {"10.0.1.1", "fd00::1"}, "10.0.2.1": {"10.0.2.1"}}}
 		all := []string{"10.0.0.1:1", "10.0.0.2:1", "10.0.1.1:2181", "10.0.2.1:2181", "[fd00::1]:2181"}
 		_, err := session.Connect(within(t, 950*time.Millisecond), "a:1,b,10.0.2.1", n.option(),
-			session.WithBackoff(func() backoff.BackOff { return backoff.NewConstantBackOff(100 * time.Millisecond) }))
+			session.WithBackoff(func(int) time.Duration { return 100 * time.Millisecond }))
 		wantError(t, err, context.DeadlineExceeded)
 		orders := make(map[string]bool)
 		rounds := 0

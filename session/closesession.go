@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -54,7 +55,7 @@ const closeGrace = 50 * time.Millisecond
 // reattachToClose resumes a session on whichever server answers, only to close
 // it. It goes on until a server has closed the session or no longer knows it.
 func (s *Session) reattachToClose(id int64, passwd []byte) {
-	pause := s.opts.backoff()
+	rounds := 0
 	r := newServerCycle(s.opts, s.servers)
 	for r.begin(); s.ctx.Err() == nil; {
 		if s.closeAt(r, id, passwd) == nil {
@@ -62,10 +63,8 @@ func (s *Session) reattachToClose(id int64, passwd []byte) {
 			return
 		}
 		if r.over() {
-			select {
-			case <-time.After(nextPause(pause)):
-			case <-s.ctx.Done():
-			}
+			rounds++
+			backoff.Sleep(s.opts.backoff(rounds), s.ctx)
 			r.begin()
 		}
 	}

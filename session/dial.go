@@ -6,8 +6,6 @@ import (
 	"errors"
 	"net"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 )
 
 // hostProvider is the link as go-zookeeper's HostProvider. It chooses no server; dial
@@ -31,7 +29,8 @@ func (h *hostProvider) Connected() {}
 // blocks for as long as backing off asks between rounds.
 func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	if l.failures > 0 && l.cycle.over() {
-		l.sleep(nextPause(l.pause))
+		l.rounds++
+		l.sleep(l.opts.backoff(l.rounds))
 	}
 	if l.isClosed() {
 		return l.sayFarewell(), nil
@@ -62,19 +61,6 @@ func (l *link) isClosed() bool {
 	default:
 		return false
 	}
-}
-
-// nextPause asks b, which does not get to say that it is enough.
-func nextPause(b backoff.BackOff) time.Duration {
-	d := b.NextBackOff()
-	if d == backoff.Stop {
-		b.Reset()
-		d = b.NextBackOff()
-	}
-	if d < 0 { // it never says anything else
-		return time.Second
-	}
-	return d
 }
 
 func (l *link) sleep(d time.Duration) {

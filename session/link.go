@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
@@ -40,7 +39,7 @@ type link struct {
 
 	cycle    *serverCycle // servers to try; go-zookeeper's goroutine only, as are the two below
 	failures int          // attempts since the last good attachment
-	pause    backoff.BackOff
+	rounds   int          // in which no server could be used, in a row
 
 	mu           sync.Mutex
 	id           int64
@@ -64,7 +63,6 @@ func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
 		farewell:   make(chan struct{}),
 		cycle:      newServerCycle(e.session.opts, e.session.servers),
 		unresolved: make(map[string]bool),
-		pause:      e.session.opts.backoff(),
 		timeout:    e.session.opts.timeout,
 		attached:   make(chan struct{}),
 	}
@@ -182,7 +180,7 @@ func (l *link) detach(t *transport, reason error) {
 		l.attached = make(chan struct{})
 		if time.Since(l.attachedAt) > l.timeout/3 {
 			l.failures = 0 // it was a good one; go-zookeeper dials only after this
-			l.pause.Reset()
+			l.rounds = 0
 		}
 	}
 	l.mu.Unlock()

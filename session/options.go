@@ -5,12 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -56,7 +56,7 @@ type credential struct {
 type options struct {
 	timeout        time.Duration
 	connectTimeout time.Duration
-	backoff        func() backoff.BackOff
+	backoff        func(attempt int) time.Duration
 	dial           DialFunc
 	lookup         func(ctx context.Context, host string) ([]string, error) // nil if dial takes names
 	tls            *tls.Config
@@ -100,18 +100,13 @@ func (o *options) refuse(format string, args ...any) {
 	}
 }
 
-// defaultBackoff waits long enough to spare an ensemble that is down, and not so
-// long that a session is lost which could have been resumed.
-func defaultBackoff(timeout time.Duration) func() backoff.BackOff {
-	longest := min(max(timeout/10, 100*time.Millisecond), 5*time.Second)
-	return func() backoff.BackOff {
-		return backoff.NewExponentialBackOff(
-			backoff.WithInitialInterval(50*time.Millisecond),
-			backoff.WithMaxInterval(longest),
-			backoff.WithMultiplier(2),
-			backoff.WithRandomizationFactor(0.5),
-			backoff.WithMaxElapsedTime(0),
-		)
+// defaultBackoff spares an ensemble that is down, and is short enough for a session
+// that can still be resumed.
+func defaultBackoff(timeout time.Duration) func(attempt int) time.Duration {
+	pause := backoff.Doubling(50*time.Millisecond, min(max(timeout/10, 100*time.Millisecond), 5*time.Second))
+	return func(attempt int) time.Duration {
+		d := pause(attempt)
+		return d/2 + rand.N(d)
 	}
 }
 
@@ -139,18 +134,23 @@ func WithConnectTimeout(d time.Duration) Option {
 	}
 }
 
-// WithBackoff says how long to wait after every server has been tried in vain.
-// It is a factory, because a BackOff has state. A BackOff that says Stop is
-// reset and asked again, since a session gives up only when it is closed. The
-// default is exponential with jitter, from 50 ms to a tenth of the session
-// timeout, but not more than 5 s.
-func WithBackoff(b func() backoff.BackOff) Option {
+// WithBackoff sets the pause after every server has been tried without success.
+// attempt counts how often that has happened in a row, from 1. A session retries
+// until it is closed; if pause does not return a positive duration, it waits for a
+// second. By default the pause doubles from 50 ms to a tenth of the
+// session timeout, but at most 5 s, with jitter of half of it.
+func WithBackoff(pause func(attempt int) time.Duration) Option {
 	return func(o *options) {
-		if b == nil {
+		if pause == nil {
 			o.refuse("no backoff")
 			return
 		}
-		o.backoff = b
+		o.backoff = func(attempt int) time.Duration {
+			if d := pause(attempt); d > 0 {
+				return d
+			}
+			return time.Second
+		}
 	}
 }
 

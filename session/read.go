@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -376,11 +377,5 @@ func (e *Epoch) throttle(ctx context.Context, calls ...*call) {
 	if !slices.ContainsFunc(calls, func(c *call) bool { return c.err == nil && c.retryable() }) {
 		return
 	}
-	t := time.NewTimer(100 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	case <-e.ctx.Done():
-	}
+	backoff.Sleep(100*time.Millisecond, ctx, e.ctx)
 }

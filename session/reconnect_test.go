@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -99,39 +97,18 @@ func TestReconnectToAnotherServer(t *testing.T) {
 	})
 }
 
-// pauses is a BackOff that notes when it was asked, and says Stop every third
-// time.
-type pauses struct {
-	mu     sync.Mutex
-	asked  []time.Time
-	resets int
-}
-
-func (p *pauses) NextBackOff() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.asked = append(p.asked, time.Now())
-	if len(p.asked)%3 == 0 {
-		return backoff.Stop
-	}
-	return 100 * time.Millisecond
-}
-
-func (p *pauses) Reset() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.resets++
-}
-
-// Between rounds, in which each server is tried once, there is a pause, and a
-// BackOff that has had enough is asked again.
+// Between rounds, in which each server is tried once, there is a pause, which is told
+// how many rounds there have been.
 func TestBackoffBetweenRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{}}
-		p := &pauses{}
+		var attempts []int
 		began := time.Now()
 		_, err := session.Connect(within(t, time.Second), "a,b,c", session.WithDialer(n.DialContext),
-			session.WithBackoff(func() backoff.BackOff { return p }))
+			session.WithBackoff(func(attempt int) time.Duration {
+				attempts = append(attempts, attempt)
+				return 100 * time.Millisecond
+			}))
 		wantError(t, err, context.DeadlineExceeded)
 		wantError(t, err, errRefused)
 		if took := time.Since(began); took != time.Second {
@@ -141,13 +118,42 @@ func TestBackoffBetweenRounds(t *testing.T) {
 		if rounds := len(n.dials()) / 3; rounds < 9 || rounds > 11 {
 			t.Errorf("%d rounds in a second", rounds)
 		}
-		if p.resets == 0 {
-			t.Error("a BackOff that says Stop was not reset")
+		for i, attempt := range attempts {
+			if attempt != i+1 {
+				t.Fatalf("the attempts were numbered %v", attempts)
+			}
 		}
 	})
 }
 
-// Neither a BackOff that only ever says Stop makes a session spin, nor does any
+// The first pause after a connection that lasted is the first one again.
+func TestBackoffStartsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{server: serve(t), up: map[string]bool{"a:2181": true}}
+		attempts := make(chan int, 100)
+		openAt(t, "a", session.WithDialer(n.DialContext), session.WithBackoff(func(attempt int) time.Duration {
+			attempts <- attempt
+			return 100 * time.Millisecond
+		}))
+		for range 2 {
+			time.Sleep(10 * time.Second)
+			n.set("a:2181", false)
+			cutAll(t, n.server)
+			for want := range 3 {
+				if got := <-attempts; got != want+1 {
+					t.Errorf("attempt %d, want %d", got, want+1)
+				}
+			}
+			n.set("a:2181", true)
+			time.Sleep(time.Second)
+			for len(attempts) > 0 {
+				<-attempts
+			}
+		}
+	})
+}
+
+// Neither a backoff without a pause makes a session spin, nor does any
 // server.
 func TestNothingSpins(t *testing.T) {
 	hangUp := func(int, *fakeConn) {}
@@ -158,8 +164,8 @@ func TestNothingSpins(t *testing.T) {
 		limit int // dials in a minute
 	}{
 		{name: "closes at once", serve: hangUp, limit: 400},
-		{name: "closes at once, and the backoff says Stop", serve: hangUp, limit: 61, opts: []session.Option{
-			session.WithBackoff(func() backoff.BackOff { return &backoff.StopBackOff{} }),
+		{name: "closes at once, and there is no pause", serve: hangUp, limit: 61, opts: []session.Option{
+			session.WithBackoff(func(int) time.Duration { return 0 }),
 		}},
 		{name: "closes the handshake", serve: func(_ int, c *fakeConn) { c.hello() }, limit: 400},
 		{name: "opens no session", serve: func(_ int, c *fakeConn) { c.hello(); c.welcome(0, 0) }, limit: 400},

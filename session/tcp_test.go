@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -19,7 +17,7 @@ import (
 func TestReconnectUnderTraffic(t *testing.T) {
 	s := zktest.New(t)
 	z := openAt(t, s.Addr(), session.WithAuth("digest", []byte("user:password")), session.WithTimeout(time.Minute),
-		session.WithBackoff(func() backoff.BackOff { return backoff.NewConstantBackOff(10 * time.Millisecond) }))
+		session.WithBackoff(func(int) time.Duration { return 10 * time.Millisecond }))
 	e := epoch(t, z)
 	release, err := e.KeepProving(t.Context())
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -110,7 +111,8 @@ func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 	var once sync.Once
 	tell := func(err error) { once.Do(func() { done(err) }) }
 	started := e.session.spawn(func() {
-		for pause := shortestRefusal; ; {
+		pauses := backoff.New(shortestRefusal, longestRefusal, 0)
+		for {
 			err := e.discard(path, czxid)
 			switch {
 			case err == nil, errors.Is(err, ErrNoNode), e.ctx.Err() != nil:
@@ -119,10 +121,10 @@ func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 			case errors.Is(err, ErrUnknown), errors.Is(err, ErrBadVersion):
 				continue
 			}
+			pause := pauses.Next()
 			e.session.opts.log.Error("zookeeper: cannot remove own node", "path", path, "err", err, "retry", pause)
 			tell(err)
-			e.sleep(pause)
-			pause = min(2*pause, longestRefusal)
+			backoff.Sleep(pause, e.ctx)
 		}
 	})
 	if !started {
@@ -135,16 +137,6 @@ const (
 	shortestRefusal = time.Second
 	longestRefusal  = time.Minute
 )
-
-// sleep returns after d, or when the epoch has ended.
-func (e *Epoch) sleep(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-e.ctx.Done():
-	}
-}
 
 func (e *Epoch) discard(path string, czxid Zxid) error {
 	version := AnyVersion

@@ -29,7 +29,7 @@ var errNotSettled = errors.New("tasks: not settled")
 // to do any more. It reports whether the assignment has been settled, which it is
 // unless ctx has ended.
 func (w *worker) process(ctx context.Context, task string) bool {
-	var p pause
+	pauses := newPauses()
 	for ctx.Err() == nil {
 		began := time.Now()
 		e, err := w.pool.session.Epoch(ctx)
@@ -42,7 +42,7 @@ func (w *worker) process(ctx context.Context, task string) bool {
 		if isPermanent(err) {
 			w.stop(&permanentError{err})
 		}
-		p.after(ctx, began)
+		waitAfter(ctx, pauses, began)
 	}
 	return false
 }

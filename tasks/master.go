@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -37,7 +38,7 @@ func (p *Pool[In, Out]) Master(ctx context.Context) error {
 // lead campaigns and leads until ctx ends.
 func (c *pool) lead(ctx context.Context) error {
 	seat := lease.FixedNode{Session: c.session, Path: c.paths.master()}
-	var p pause
+	pauses := newPauses()
 	for {
 		claim, err := seat.Acquire(ctx, []byte(c.opts.address))
 		if err != nil {
@@ -53,7 +54,7 @@ func (c *pool) lead(ctx context.Context) error {
 		case isPermanent(err):
 			return err
 		}
-		p.after(ctx, began)
+		waitAfter(ctx, pauses, began)
 	}
 }
 
@@ -158,4 +159,19 @@ func (m *master) close() {
 	for _, t := range m.state.tasks {
 		t.watch.Close()
 	}
+}
+
+// longestPause is the longest pause of newPauses.
+const longestPause = 5 * time.Second
+
+// newPauses are those between attempts that failed for a reason that may pass.
+func newPauses() *backoff.Backoff { return backoff.New(50*time.Millisecond, longestPause, 0.5) }
+
+// waitAfter waits after an attempt that began then. After one that lasted long the
+// pause is the first again.
+func waitAfter(ctx context.Context, pauses *backoff.Backoff, began time.Time) {
+	if time.Since(began) > longestPause {
+		pauses.Reset()
+	}
+	pauses.Wait(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -55,8 +56,8 @@ type workerState struct {
 
 	dataWatch, listWatch *session.Watch // of its inbox
 
-	retryAt    time.Time // when to try again to clear it
-	retryPause time.Duration
+	retryAt time.Time // when to try again to clear it
+	pauses  *backoff.Backoff
 }
 
 func (d *workerState) close() {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -63,7 +64,8 @@ func (m *master) observeWorkers(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		d := m.workerState(id)
-		d.live, d.retryAt, d.retryPause = true, time.Time{}, 0
+		d.live, d.retryAt = true, time.Time{}
+		d.pauses.Reset()
 	}
 	return nil
 }
@@ -71,7 +73,10 @@ func (m *master) observeWorkers(ctx context.Context) error {
 func (m *master) workerState(id string) *workerState {
 	d := m.state.workers[id]
 	if d == nil {
-		d = &workerState{id: id, tasks: make(map[string]*task), extras: make(map[string]struct{})}
+		d = &workerState{
+			id: id, tasks: make(map[string]*task), extras: make(map[string]struct{}),
+			pauses: backoff.New(firstRetryPause, longestRetryPause, 0),
+		}
 		m.state.workers[id] = d
 	}
 	return d

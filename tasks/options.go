@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -111,9 +112,6 @@ const (
 )
 
 func defaultRetryAfter(attempt int) time.Duration {
-	d := longestRetry
-	if shift := attempt - 1; shift < 6 {
-		d = min(firstRetry<<shift, longestRetry)
-	}
+	d := backoff.Doubling(firstRetry, longestRetry)(attempt)
 	return d - rand.N(d/4)
 }

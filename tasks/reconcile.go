@@ -91,8 +91,7 @@ const (
 )
 
 func (d *workerState) postpone(now time.Time) {
-	d.retryPause = min(max(2*d.retryPause, firstRetryPause), longestRetryPause)
-	d.retryAt = now.Add(d.retryPause)
+	d.retryAt = now.Add(d.pauses.Next())
 }
 
 // clearGoneWorkers takes tasks back from workers that have gone, and removes their empty

@@ -2,17 +2,17 @@ package presence
 
 import (
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // run looks after the node until it is withdrawn or the session is closed. It
 // alone writes to the node, so that no two writes of a Presence race.
 func (p *Announcement) run() {
-	k := &announcer{presence: p, firstTime: true, pause: shortestPause}
+	k := &announcer{presence: p, firstTime: true, pauses: backoff.New(shortestPause, longestPause, 0.5)}
 	var s *epochState
 	for p.live.Err() == nil {
 		e, err := p.session.Epoch(p.live)
@@ -46,7 +46,7 @@ type announcer struct {
 	formerIDs []int64   // the ids of its ZooKeeper sessions
 	firstTime bool      // nothing has been announced yet
 	since     time.Time // when it was announced last, or has recovered
-	pause     time.Duration
+	pauses    *backoff.Backoff
 }
 
 // rememberedSessions bounds keeper.former. Of a session that is long over there
@@ -71,12 +71,11 @@ const (
 // nextPause is how long to wait before the node is announced again.
 func (k *announcer) nextPause() time.Duration {
 	if !k.since.IsZero() && time.Since(k.since) >= stableTime {
-		k.since, k.pause = time.Time{}, shortestPause
+		k.since = time.Time{}
+		k.pauses.Reset()
 		return 0
 	}
-	pause := k.pause/2 + rand.N(k.pause)
-	k.pause = min(2*k.pause, longestPause)
-	return pause
+	return k.pauses.Next()
 }
 
 // step brings the node about and waits until there is something to do.
@@ -163,20 +162,10 @@ func (s *epochState) wait(pause time.Duration) {
 	select {
 	case <-s.watch.Fired():
 		if !s.watch.Deleted() {
-			s.sleep(conflictPause)
+			backoff.Sleep(conflictPause, s.announcer.presence.live, s.epoch.Context())
 		}
 	case <-over:
 	case <-s.announcer.presence.wake:
-	case <-s.announcer.presence.live.Done():
-	case <-s.epoch.Context().Done():
-	}
-}
-
-func (s *epochState) sleep(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
 	case <-s.announcer.presence.live.Done():
 	case <-s.epoch.Context().Done():
 	}

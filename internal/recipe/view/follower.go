@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -71,13 +72,14 @@ type follower struct {
 
 	absences int // how often there was no root
 
-	nextRead time.Time     // when it may read again
-	retry    time.Duration // after which to ask again for what was refused
+	nextRead time.Time // when it may read again
+	retries  *backoff.Backoff
+	pause    time.Duration // before the next read of what the server refused
 }
 
 func newFollower(v *View, e *session.Epoch) *follower {
 	f := &follower{
-		view: v, epoch: e, ctx: v.ctx, retry: firstRetry,
+		view: v, epoch: e, ctx: v.ctx, retries: backoff.New(firstRetry, longestRetry, 0), pause: firstRetry,
 		wakeup: make(chan struct{}, 1), entries: make(map[string]*entry),
 	}
 	if s := v.Snapshot(); s != nil {
@@ -148,11 +150,12 @@ func (f *follower) refresh() error {
 func (f *follower) waitForChange() error {
 	var retry <-chan time.Time
 	if f.refused() {
-		t := time.NewTimer(f.retry)
+		t := time.NewTimer(f.pause)
 		defer t.Stop()
 		retry = t.C
 	} else {
-		f.retry = firstRetry
+		f.retries.Reset()
+		f.pause = f.retries.Next()
 	}
 	select {
 	case <-f.wakeup:
@@ -160,7 +163,7 @@ func (f *follower) waitForChange() error {
 		root := f.entries[""]
 		root.data.outdated, root.list.outdated = true, true
 	case <-retry:
-		f.retry = min(2*f.retry, longestRetry)
+		f.pause = f.retries.Next()
 		f.watchAgain()
 	case <-f.ctx.Done():
 		return context.Cause(f.ctx)
@@ -170,21 +173,7 @@ func (f *follower) waitForChange() error {
 	return f.sleep(time.Until(f.nextRead))
 }
 
-func (f *follower) sleep(d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-f.ctx.Done():
-		return context.Cause(f.ctx)
-	case <-f.epoch.Context().Done():
-		return context.Cause(f.epoch.Context())
-	}
-}
+func (f *follower) sleep(d time.Duration) error { return backoff.Sleep(d, f.ctx, f.epoch.Context()) }
 
 // fallBehind tells that the nodes change faster than they can be read.
 func (f *follower) fallBehind() {
