@@ -71,7 +71,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	if expiries {
 		faults = append(faults, zktest.ExpireBefore, zktest.ExpireAfter)
 	}
-	stop := h.srv.Fault(func(zktest.Request) zktest.Fault {
+	stop := h.srv.Fault(faulttable.Limit(func(zktest.Request) zktest.Fault {
 		if h.n(50) > 0 {
 			return zktest.Pass
 		}
@@ -80,7 +80,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 			h.owners.Expire()
 		}
 		return f
-	})
+	}))
 	var all sync.WaitGroup
 	for i, s := range sessions {
 		for j := range 3 {

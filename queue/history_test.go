@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -113,7 +114,7 @@ func chaos(t *testing.T, seed uint64, claims bool, opts []queue.Option) {
 	srv := zktest.New(t, zktest.WithContainerCheck(time.Second), zktest.WithTick(500*time.Millisecond))
 	h := &history{T: t, pushed: map[string]bool{}, taken: map[string]int{}, calls: map[string]int{}}
 	faults := []zktest.Fault{zktest.DropReply, zktest.Refuse, zktest.Cut, zktest.ExpireAfter, zktest.ExpireBefore}
-	quiet := srv.Fault(func(r zktest.Request) zktest.Fault {
+	quiet := srv.Fault(faulttable.Limit(func(r zktest.Request) zktest.Fault {
 		if roll(40) == 0 && r.Op != "connect" {
 			if n := roll(12); n < len(faults) {
 				return faults[n]
@@ -121,7 +122,7 @@ func chaos(t *testing.T, seed uint64, claims bool, opts []queue.Option) {
 			return faults[roll(3)]
 		}
 		return zktest.Pass
-	})
+	}))
 	var producers, consumers sync.WaitGroup
 	for p := range 3 {
 		q := texts(srv.Session(t), opts...)
@@ -224,7 +225,7 @@ func (h *history) consume(q *queue.Queue[string], done chan struct{}, roll func(
 		defer cancel()
 		h.take("Ack in Consume", item.Ack(sctx), 1, item.Value)
 		return nil
-	}, queue.Concurrency(3))
+	}, queue.WithConcurrency(3))
 	if !errors.Is(err, context.Canceled) {
 		h.Errorf("Consume: %v", err)
 	}
