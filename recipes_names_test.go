@@ -47,7 +47,7 @@ func TestNamesAndNumbers(t *testing.T) {
 
 	for path, opts := range map[string][]naming.SequenceOption{
 		"/numbers":  nil,
-		"/names/id": {naming.WithNodes()}, // as the article gives them
+		"/names/id": {naming.WithSequentialNodes()}, // as the article gives them
 	} {
 		const each = 10
 		var all sync.WaitGroup

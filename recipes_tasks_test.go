@@ -121,7 +121,7 @@ func bookPool(t *testing.T, c *zktest.Cluster, address string) (*session.Session
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(context.Background()) })
-	return s, tasks.New(s, "/", codec.Text(), codec.Text(), tasks.WithAddress(address), tasks.MaxAttempts(1))
+	return s, tasks.New(s, "/", codec.Text(), codec.Text(), tasks.WithAddress(address), tasks.WithMaxAttempts(1))
 }
 
 // plays plays a part until stop is called.

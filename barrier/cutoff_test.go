@@ -51,7 +51,7 @@ func TestLoseOnSuspend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
 		a, b := srv.Session(t), srv.Session(t)
-		ca := entering(t.Context(), barrier.NewDouble(a, path, 2, barrier.LoseOnSuspend(true)))
+		ca := entering(t.Context(), barrier.NewDouble(a, path, 2, barrier.WithLoseOnSuspend()))
 		cb := member(t.Context(), b, 2)
 		strict, patient := in(t, ca), in(t, cb)
 		srv.Stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -93,8 +94,8 @@ func (d *Double) check() error {
 	if err := session.CheckPath(d.path); err != nil {
 		return err
 	}
-	if d.layout > Synchronizing {
-		return d.failed(fmt.Errorf("%w: there is no layout %d", session.ErrInvalid, d.layout))
+	if err := enum.Check("layout", layoutNames, d.layout, session.ErrInvalid); err != nil {
+		return d.failed(err)
 	}
 	const few = 1000 // always fit, unless the path itself is far too long
 	if d.n < few {

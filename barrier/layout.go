@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -21,6 +22,17 @@ const (
 	// wait until all are there.
 	Synchronizing
 )
+
+var layoutNames = []string{"curator", "synchronizing"}
+
+// String returns the layout's name: "curator", "synchronizing".
+func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
+
+// ParseLayout returns the layout of that name. If there is none, the error wraps
+// session.ErrInvalid.
+func ParseLayout(name string) (Layout, error) {
+	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
+}
 
 // ready is the node that is there while a round is on.
 func (l Layout) ready() string {

@@ -43,9 +43,9 @@ func newOptions(opts []Option) options {
 // host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
-// LoseOnSuspend, if b is true, ends an entry of a Double as soon as the connection
+// WithLoseOnSuspend ends an entry of a Double as soon as the connection
 // breaks, and not only at the session's deadline.
-func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = true } }
 
 // WithStopTime ends an entry of a Double d before its deadline, so that the holder can
 // finish stopping before the session can end on the server: from then on Context is

@@ -77,9 +77,9 @@ func WithID(id string) Option { return func(o *options) { o.id = id } }
 // Term.Proclaim.
 func WithData(data []byte) Option { return func(o *options) { o.data = bytes.Clone(data) } }
 
-// LoseOnSuspend, if b is true, ends a term as soon as the connection breaks, and
+// WithLoseOnSuspend ends a term as soon as the connection breaks, and
 // not only at the session's deadline.
-func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = true } }
 
 // WithStopTime ends a term d before its deadline, so that the holder can
 // finish stopping before the session can end on the server: from then on Context is

@@ -160,7 +160,7 @@ func TestLoseOnSuspend(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), srv.Session(t)
-		strict := campaign(t, f.election(a, "strict", election.LoseOnSuspend(true)))
+		strict := campaign(t, f.election(a, "strict", election.WithLoseOnSuspend()))
 		patient := campaign(t, f.at(a, "/another/election", "patient"))
 		won := campaigning(t, f.election(b, "b"))
 		synctest.Wait()

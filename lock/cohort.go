@@ -33,7 +33,7 @@ type handoff struct {
 type cohortKey struct {
 	session  *session.Session
 	path, id string
-	naming   Naming
+	layout   Layout
 	stopTime time.Duration
 }
 

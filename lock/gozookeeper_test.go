@@ -16,7 +16,7 @@ import (
 
 // go-zookeeper's own lock and ours exclude each other, in both namings.
 func TestWithGoZookeeperLock(t *testing.T) {
-	for _, naming := range []lock.Naming{lock.Curator, lock.Kazoo} {
+	for _, naming := range []lock.Layout{lock.Curator, lock.Kazoo} {
 		t.Run(fmt.Sprint(naming), func(t *testing.T) {
 			target := zktest.Open(t)
 			conn, _, err := zk.Connect(strings.Split(target.Hosts(), ","), 10*time.Second, zk.WithLogInfo(false))
@@ -38,7 +38,7 @@ func TestWithGoZookeeperLock(t *testing.T) {
 			for range 3 {
 				all.Go(func() {
 					for range 5 {
-						l := mustLock(t, lock.New(s, path, lock.WithNaming(naming)))
+						l := mustLock(t, lock.New(s, path, lock.WithLayout(naming)))
 						critical("ours")
 						mustUnlock(t, l)
 					}

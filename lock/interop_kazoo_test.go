@@ -22,7 +22,7 @@ func TestKazoo(t *testing.T) {
 	})
 }
 
-var kazoo = lock.WithNaming(lock.Kazoo)
+var kazoo = lock.WithLayout(lock.Kazoo)
 
 func mutexWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
 	s := &stage{TB: t, limit: 1}

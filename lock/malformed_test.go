@@ -15,14 +15,14 @@ import (
 // stays.
 func TestSemaphoreLeavesOtherDataAlone(t *testing.T) {
 	s := zktest.Open(t).Session(t)
-	for _, naming := range []lock.Naming{lock.Curator, lock.Kazoo} {
+	for _, naming := range []lock.Layout{lock.Curator, lock.Kazoo} {
 		for i, data := range []string{`{"rate":7,"burst":20}`, "2\n", "+2", "02", " ", "127.0.0.1"} {
 			t.Run(fmt.Sprintf("%v %q", naming, data), func(t *testing.T) {
 				path := fmt.Sprintf("/other/%d/%d", naming, i)
 				if _, _, err := s.Create(t.Context(), path, []byte(data), session.Parents()); err != nil {
 					t.Fatal(err)
 				}
-				m := lock.NewSemaphore(s, path, 2, lock.WithNaming(naming))
+				m := lock.NewSemaphore(s, path, 2, lock.WithLayout(naming))
 				if _, err := m.Acquire(t.Context()); !errors.Is(err, codec.ErrMalformed) {
 					t.Errorf("Acquire: %v", err)
 				}

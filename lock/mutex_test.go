@@ -361,14 +361,14 @@ func TestBadPath(t *testing.T) {
 func TestNamings(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for _, c := range []struct {
-		naming lock.Naming
+		naming lock.Layout
 		length int
 		mark   string
 	}{
 		{lock.Curator, len("_c_06d3d850-e8ca-46ae-af18-15b6add28be8-lock-0000000000"), "-lock-"},
 		{lock.Kazoo, len("_c_06d3d850e8ca46aeaf1815b6add28be8-__lock__0000000000"), "-__lock__"},
 	} {
-		l := mustLock(t, lock.New(s, path, lock.WithNaming(c.naming)))
+		l := mustLock(t, lock.New(s, path, lock.WithLayout(c.naming)))
 		_, name := session.Split(l.Path())
 		if len(name) != c.length || !strings.HasPrefix(name, "_c_") || !strings.Contains(name, c.mark) {
 			t.Errorf("the node is called %s", name)
@@ -413,11 +413,11 @@ func TestCancelledWaitsLeaveNothing(t *testing.T) {
 }
 
 // A naming that does not exist is refused by every call, and nothing is sent.
-func TestUnknownNaming(t *testing.T) {
+func TestUnknownLayout(t *testing.T) {
 	srv := zktest.New(t)
 	s := srv.Session(t)
 	ctx := t.Context()
-	unknown := lock.WithNaming(9)
+	unknown := lock.WithLayout(9)
 	m, rw, sem := lock.New(s, path, unknown), lock.NewRW(s, path, unknown), lock.NewSemaphore(s, path, 1, unknown)
 	srv.ResetRequests()
 	for name, call := range map[string]func() error{

@@ -7,7 +7,6 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
-	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 )
 
 // Errors to decide by, with errors.Is.
@@ -46,7 +45,7 @@ type options struct {
 	id            string
 	loseOnSuspend bool
 	stopTime      time.Duration
-	naming        Naming
+	layout        Layout
 	maxHandoffs   int
 }
 
@@ -66,9 +65,9 @@ func (o options) behavior() lease.Behavior {
 // default is host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
-// LoseOnSuspend, if b is true, ends a lease as soon as the connection breaks,
+// WithLoseOnSuspend ends a lease as soon as the connection breaks,
 // and not only at the session's deadline.
-func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = b } }
+func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = true } }
 
 // WithStopTime ends a lease d before its deadline, so that the holder can
 // finish stopping before the session can end on the server: from then on Context is
@@ -84,41 +83,9 @@ func LoseOnSuspend(b bool) Option { return func(o *options) { o.loseOnSuspend = 
 // quarter of the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
-// Naming is how the nodes of a lock are called, on which it depends which other
-// libraries take part.
-type Naming uint8
-
-const (
-	// Curator is understood by Curator and by go-zookeeper. It is the default.
-	Curator Naming = iota
-	// Kazoo is understood by Kazoo and by go-zookeeper.
-	Kazoo
-)
-
-func (n Naming) lock() line.Layout {
-	switch n {
-	case Curator:
-		return line.CuratorLock
-	case Kazoo:
-		return line.KazooLock
-	}
-	return line.Layout{} // which is refused
-}
-
-func (n Naming) readWrite() (read, write line.Layout) {
-	switch n {
-	case Curator:
-		return line.CuratorRead, line.CuratorWrite
-	case Kazoo:
-		return line.KazooRead, line.KazooWrite
-	}
-	return line.Layout{}, line.Layout{}
-}
-
-// WithNaming chooses the names of the nodes. All who use a lock must choose the
-// same. With one that is neither Curator nor Kazoo, all calls return
-// session.ErrInvalid.
-func WithNaming(n Naming) Option { return func(o *options) { o.naming = n } }
+// WithLayout sets the layout; the default is Curator. All users of a lock must use the
+// same one.
+func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 
 // WithLocalHandoff lets goroutines of one session that want the same Mutex hand the
 // lock on among themselves, without the ensemble, at most n times in a row: then it

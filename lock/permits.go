@@ -29,7 +29,7 @@ var (
 	kazooPermit   = regexp.MustCompile(`^[0-9a-f]{32}$`)
 )
 
-func (n Naming) semaphore(path string) semaphoreLayout {
+func (n Layout) semaphore(path string) semaphoreLayout {
 	if n == Kazoo {
 		return semaphoreLayout{
 			lock: path + "-__lock__", leases: path, permit: kazooPermit,

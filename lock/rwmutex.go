@@ -26,7 +26,7 @@ type RWMutex struct{ read, write acquirer }
 // The algorithm is the shared lock of the ZooKeeper recipes.
 func NewRW(s *session.Session, path string, opts ...Option) *RWMutex {
 	o := newOptions(opts)
-	read, write := o.naming.readWrite()
+	read, write := o.layout.readWrite()
 	return &RWMutex{
 		read:  newAcquirer(line.Line{Session: s, Path: path, Layout: read}, o),
 		write: newAcquirer(line.Line{Session: s, Path: path, Layout: write}, o),

@@ -59,8 +59,8 @@ func waits(t testing.TB, who string, c <-chan *lock.Lease) {
 }
 
 func eachNaming(t *testing.T, f func(*testing.T, lock.Option)) {
-	for name, naming := range map[string]lock.Naming{"Curator": lock.Curator, "Kazoo": lock.Kazoo} {
-		t.Run(name, func(t *testing.T) { f(t, lock.WithNaming(naming)) })
+	for name, naming := range map[string]lock.Layout{"Curator": lock.Curator, "Kazoo": lock.Kazoo} {
+		t.Run(name, func(t *testing.T) { f(t, lock.WithLayout(naming)) })
 	}
 }
 

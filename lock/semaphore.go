@@ -37,7 +37,7 @@ func NewSemaphore(s *session.Session, path string, n int, opts ...Option) *Semap
 		panic(fmt.Sprintf("lock: NewSemaphore with a limit of %d", n))
 	}
 	o := newOptions(opts)
-	return &Semaphore{session: s, path: path, n: n, layout: o.naming.semaphore(path), opts: o}
+	return &Semaphore{session: s, path: path, n: n, layout: o.layout.semaphore(path), opts: o}
 }
 
 // Acquire waits for one permit; see AcquireN.
@@ -133,7 +133,7 @@ func (m *Semaphore) usable() error {
 }
 
 func (m *Semaphore) line(k int) line.Line {
-	return line.Line{Session: m.session, Path: m.layout.lock, Layout: m.opts.naming.lock(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
+	return line.Line{Session: m.session, Path: m.layout.lock, Layout: m.opts.layout.mutex(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
 }
 
 // check refuses what could never be had.

@@ -62,7 +62,7 @@ func remaining(t testing.TB, m *lock.Semaphore, want int) {
 }
 
 // queue is the path of the line of those who wait for permits.
-func queue(naming lock.Naming) string {
+func queue(naming lock.Layout) string {
 	if naming == lock.Kazoo {
 		return permits + "-__lock__"
 	}
@@ -70,12 +70,12 @@ func queue(naming lock.Naming) string {
 }
 
 func TestSemaphore(t *testing.T) {
-	for _, naming := range []lock.Naming{lock.Curator, lock.Kazoo} {
+	for _, naming := range []lock.Layout{lock.Curator, lock.Kazoo} {
 		t.Run(fmt.Sprint(naming), func(t *testing.T) {
 			target := zktest.Open(t)
 			s := target.Session(t)
-			a := lock.NewSemaphore(s, permits, 3, lock.WithNaming(naming), lock.WithID("a"))
-			b := lock.NewSemaphore(target.Session(t), permits, 3, lock.WithNaming(naming), lock.WithID("b"))
+			a := lock.NewSemaphore(s, permits, 3, lock.WithLayout(naming), lock.WithID("a"))
+			b := lock.NewSemaphore(target.Session(t), permits, 3, lock.WithLayout(naming), lock.WithID("b"))
 			remaining(t, a, 3)
 			one, two := take(t, a.Acquire), take(t, several(b, 2))
 			if two.Token() <= one.Token() {
@@ -110,13 +110,13 @@ func TestSemaphore(t *testing.T) {
 }
 
 func TestSemaphoreNodes(t *testing.T) {
-	for naming, want := range map[lock.Naming]string{
+	for naming, want := range map[lock.Layout]string{
 		lock.Curator: "^" + permits + "/leases/_c_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-lease-[0-9]{10}$",
 		lock.Kazoo:   "^" + permits + "/[0-9a-f]{32}$",
 	} {
 		t.Run(fmt.Sprint(naming), func(t *testing.T) {
 			s := zktest.Open(t).Session(t)
-			m := lock.NewSemaphore(s, permits, 20, lock.WithNaming(naming))
+			m := lock.NewSemaphore(s, permits, 20, lock.WithLayout(naming))
 			l := take(t, several(m, 2))
 			for _, c := range []string{l.Path(), mustHolders(t, m)[1].Path} {
 				if !regexp.MustCompile(want).MatchString(c) {
@@ -169,10 +169,10 @@ func TestPermitsAreTakenAllAtOnce(t *testing.T) {
 }
 
 func TestSemaphoreLimit(t *testing.T) {
-	for _, naming := range []lock.Naming{lock.Curator, lock.Kazoo} {
+	for _, naming := range []lock.Layout{lock.Curator, lock.Kazoo} {
 		t.Run(fmt.Sprint(naming), func(t *testing.T) {
 			s := zktest.Open(t).Session(t)
-			named := lock.WithNaming(naming)
+			named := lock.WithLayout(naming)
 			two, three := lock.NewSemaphore(s, permits, 2, named), lock.NewSemaphore(s, permits, 3, named)
 			l := take(t, several(two, 2))
 			waiter := taking(t, two.Acquire)
@@ -235,7 +235,7 @@ func TestSemaphoreBadInput(t *testing.T) {
 	for name, acquire := range map[string]func(context.Context) (*lock.Lease, error){
 		"none": several(m, 0), "less": several(m, -1), "more than there are": several(m, 1<<20+1),
 		"more than fit": several(m, 100_000), "more, tried": trySeveral(m, 1<<20+1),
-		"bad path": lock.NewSemaphore(s, "", 1).Acquire, "bad path, Kazoo": lock.NewSemaphore(s, "a/", 1, lock.WithNaming(lock.Kazoo)).Acquire,
+		"bad path": lock.NewSemaphore(s, "", 1).Acquire, "bad path, Kazoo": lock.NewSemaphore(s, "a/", 1, lock.WithLayout(lock.Kazoo)).Acquire,
 	} {
 		var oe *session.OpError
 		if _, err := acquire(t.Context()); !errors.Is(err, session.ErrInvalid) || !errors.As(err, &oe) {

@@ -144,7 +144,7 @@ func TestNodeStaysForTheStopTime(t *testing.T) {
 			return l
 		},
 		"suspended": func(t *testing.T, srv *zktest.Server, s *session.Session) *lock.Lease {
-			l := mustLock(t, lock.New(s, path, lock.WithStopTime(stop), lock.LoseOnSuspend(true)))
+			l := mustLock(t, lock.New(s, path, lock.WithStopTime(stop), lock.WithLoseOnSuspend()))
 			srv.Stop()
 			if err := srv.Restart(); err != nil {
 				t.Fatal(err)

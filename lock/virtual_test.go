@@ -114,7 +114,7 @@ func TestLoseOnSuspend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), srv.Session(t)
-		strict := mustLock(t, lock.New(a, path, lock.LoseOnSuspend(true)))
+		strict := mustLock(t, lock.New(a, path, lock.WithLoseOnSuspend()))
 		patient := mustLock(t, lock.New(a, "/another/lock"))
 		next := make(chan *lock.Lease)
 		go func() { next <- mustLock(t, lock.New(b, path)) }()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -28,12 +29,18 @@ const (
 
 const partyMark = "__party__"
 
-func (l Layout) check() error {
-	if l > KazooShallowParty {
-		return fmt.Errorf("%w: there is no layout %d", session.ErrInvalid, l)
-	}
-	return nil
+var layoutNames = []string{"curator", "kazoo-party", "kazoo-shallow-party"}
+
+// String returns the layout's name: "curator", "kazoo-party", "kazoo-shallow-party".
+func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
+
+// ParseLayout returns the layout of that name. If there is none, the error wraps
+// session.ErrInvalid.
+func ParseLayout(name string) (Layout, error) {
+	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
+
+func (l Layout) check() error { return enum.Check("layout", layoutNames, l, session.ErrInvalid) }
 
 // name makes the name of a node for a member.
 func (l Layout) name(id string) string {

@@ -68,10 +68,10 @@ type BindOption func(*bindOptions)
 
 type bindOptions struct{ ephemeral bool }
 
-// Ephemeral, if b is true, binds a name for as long as this process keeps its
+// WithEphemeral binds a name for as long as this process keeps its
 // session: after an expiry it is bound again, under the next ZooKeeper session,
 // until Unbind or the end of the session. There can be no names below it.
-func Ephemeral(b bool) BindOption { return func(o *bindOptions) { o.ephemeral = b } }
+func WithEphemeral() BindOption { return func(o *bindOptions) { o.ephemeral = true } }
 
 // Bind binds a name to a value. ErrBound if it is bound already, be it to a link.
 // Links on the way to the name are followed.

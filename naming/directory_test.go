@@ -18,6 +18,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
+// bindOptions are those of a binding that is ephemeral or not.
+func bindOptions(ephemeral bool) []naming.BindOption {
+	if ephemeral {
+		return []naming.BindOption{naming.WithEphemeral()}
+	}
+	return nil
+}
+
 const root = "/app/names"
 
 func mustBind(t testing.TB, d *naming.Directory, name, value string, opts ...naming.BindOption) {
@@ -42,7 +50,7 @@ func wantNotBound(t testing.TB, d *naming.Directory, name string) {
 }
 
 func TestBind(t *testing.T) {
-	for name, opts := range map[string][]naming.BindOption{"for good": nil, "ephemeral": {naming.Ephemeral(true)}} {
+	for name, opts := range map[string][]naming.BindOption{"for good": nil, "ephemeral": {naming.WithEphemeral()}} {
 		t.Run(name, func(t *testing.T) {
 			target := zktest.Open(t)
 			s, other := target.Session(t), target.Session(t)
@@ -100,7 +108,7 @@ func TestBindAboveOthers(t *testing.T) {
 	if _, exists, err := s.Exists(t.Context(), root+"/a/b"); exists || err != nil {
 		t.Errorf("a/b is left: %v", err)
 	}
-	mustBind(t, d, "e", "1", naming.Ephemeral(true))
+	mustBind(t, d, "e", "1", naming.WithEphemeral())
 	if err := d.Bind(t.Context(), "e/f", []byte("x")); !errors.Is(err, session.ErrNoChildrenForEphemerals) {
 		t.Errorf("Bind below an ephemeral name: %v", err)
 	}
@@ -113,7 +121,7 @@ func TestRebindAboveOthers(t *testing.T) {
 		srv := zktest.New(t)
 		d := naming.NewDirectory(srv.Session(t), root)
 		mustBind(t, d, "a/b", "1")
-		err := d.Rebind(within(t, time.Minute), "a", []byte("2"), naming.Ephemeral(true))
+		err := d.Rebind(within(t, time.Minute), "a", []byte("2"), naming.WithEphemeral())
 		if errors.Is(err, context.DeadlineExceeded) || err == nil {
 			t.Errorf("Rebind: %v", err)
 		}
@@ -193,7 +201,7 @@ func TestList(t *testing.T) {
 	}
 	mustBind(t, d, "x/deep/er", "1")
 	mustBind(t, d, "x/b", "2")
-	mustBind(t, d, "x/a", "3", naming.Ephemeral(true))
+	mustBind(t, d, "x/a", "3", naming.WithEphemeral())
 	if err := d.Link(t.Context(), "x/l", "x/deep"); err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +299,7 @@ func TestEphemeralBindingSurvivesExpiry(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
 		d, e := naming.NewDirectory(s, root), naming.NewDirectory(other, root)
-		mustBind(t, d, "a/b", "1", naming.Ephemeral(true))
+		mustBind(t, d, "a/b", "1", naming.WithEphemeral())
 		srv.Expire(s.Status().ID)
 		time.Sleep(time.Minute)
 		wantValue(t, e, "a/b", "1")
@@ -312,7 +320,7 @@ func TestBindAndPrune(t *testing.T) {
 			all.Go(func() {
 				for range 20 {
 					name := fmt.Sprintf("x/y/n%d", i)
-					if err := d.Bind(t.Context(), name, []byte("v"), naming.Ephemeral(i%2 == 0)); err != nil {
+					if err := d.Bind(t.Context(), name, []byte("v"), bindOptions(i%2 == 0)...); err != nil {
 						t.Error(err)
 					}
 					wantValue(t, d, name, "v")
@@ -338,7 +346,7 @@ func TestOneBinds(t *testing.T) {
 				d := naming.NewDirectory(srv.Session(t), root)
 				for range 2 {
 					all.Go(func() {
-						err := d.Bind(t.Context(), "a/b", []byte("v"), naming.Ephemeral(ephemeral))
+						err := d.Bind(t.Context(), "a/b", []byte("v"), bindOptions(ephemeral)...)
 						mu.Lock()
 						defer mu.Unlock()
 						if err == nil {
@@ -365,7 +373,7 @@ func TestFaultsDirectory(t *testing.T) {
 				ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 				defer cancel()
 				d, rival := naming.NewDirectory(s.Subject, root), naming.NewDirectory(s.Rival, root)
-				opt := naming.Ephemeral(ephemeral)
+				opts := bindOptions(ephemeral)
 				doubt := false
 				check := func(what string, err error, want string) {
 					if errors.Is(err, session.ErrUnknown) && errors.Is(err, session.ErrExpired) {
@@ -386,8 +394,8 @@ func TestFaultsDirectory(t *testing.T) {
 						s.Errorf("after %s: %q, %v", what, got, err)
 					}
 				}
-				check("Bind", d.Bind(ctx, "a/b", []byte("1"), opt), "1")
-				check("Rebind", d.Rebind(ctx, "a/b", []byte("2"), opt), "2")
+				check("Bind", d.Bind(ctx, "a/b", []byte("1"), opts...), "1")
+				check("Rebind", d.Rebind(ctx, "a/b", []byte("2"), opts...), "2")
 				check("Unbind", d.Unbind(ctx, "a/b"), "")
 			})
 		})
@@ -403,7 +411,7 @@ func TestDirectoryCancelled(t *testing.T) {
 		mustBind(t, d, "a/b", "1")
 		calls := map[string]func(context.Context) error{
 			"Bind":      func(ctx context.Context) error { return d.Bind(ctx, "a/c", []byte("x")) },
-			"Ephemeral": func(ctx context.Context) error { return d.Bind(ctx, "a/d", []byte("x"), naming.Ephemeral(true)) },
+			"Ephemeral": func(ctx context.Context) error { return d.Bind(ctx, "a/d", []byte("x"), naming.WithEphemeral()) },
 			"Rebind":    func(ctx context.Context) error { return d.Rebind(ctx, "a/b", []byte("x")) },
 			"Unbind":    func(ctx context.Context) error { return d.Unbind(ctx, "a/b") },
 			"Lookup":    func(ctx context.Context) error { _, err := d.Lookup(ctx, "a/b"); return err },

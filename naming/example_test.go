@@ -107,7 +107,7 @@ func ExampleDirectory_Watch() {
 	defer leave()
 
 	names := naming.NewDirectory(s, "/app/names")
-	if err := names.Bind(ctx, "services/mail", []byte("10.0.0.9:25"), naming.Ephemeral(true)); err != nil {
+	if err := names.Bind(ctx, "services/mail", []byte("10.0.0.9:25"), naming.WithEphemeral()); err != nil {
 		log.Fatal(err)
 	}
 	for entries, err := range names.Watch(ctx, "services") {

@@ -72,11 +72,11 @@ func WithDecimal() SequenceOption {
 	return func(o *sequenceOptions) { o.codec = decimal() }
 }
 
-// WithNodes has ZooKeeper count: for every number a sequential node is created
+// WithSequentialNodes has ZooKeeper count: for every number a sequential node is created
 // below the sequence's node, and removed again. These numbers begin with 0, and
 // there are 2^31 of them. It is the way of the ZooKeeper recipes; it needs no
 // second try when many count at once, and leaves the server more to do.
-func WithNodes() SequenceOption { return func(o *sequenceOptions) { o.nodes = true } }
+func WithSequentialNodes() SequenceOption { return func(o *sequenceOptions) { o.nodes = true } }
 
 // NewSequence names the sequence at path. Nothing is sent. All who count at a path
 // must agree on the kind of sequence, but not on the size of their blocks.

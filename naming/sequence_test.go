@@ -28,7 +28,7 @@ var kinds = map[string][]naming.SequenceOption{
 	"curator": nil,
 	"decimal": {naming.WithDecimal()},
 	"block":   {naming.WithBlock(7)},
-	"nodes":   {naming.WithNodes()},
+	"nodes":   {naming.WithSequentialNodes()},
 }
 
 func TestNext(t *testing.T) {
@@ -103,7 +103,7 @@ func TestReserve(t *testing.T) {
 		_, err := q.Reserve(t.Context(), n)
 		wantError(t, err, session.ErrInvalid)
 	}
-	nodes := naming.NewSequence(s, "/nodes", naming.WithNodes())
+	nodes := naming.NewSequence(s, "/nodes", naming.WithSequentialNodes())
 	_, err = nodes.Reserve(t.Context(), 2)
 	wantError(t, err, session.ErrInvalid)
 	if _, err := nodes.Reserve(t.Context(), 1); err != nil {
@@ -405,7 +405,7 @@ func TestContendedCounters(t *testing.T) {
 func TestSequenceByNodesEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
-		q := naming.NewSequence(srv.Session(t), counter, naming.WithNodes())
+		q := naming.NewSequence(srv.Session(t), counter, naming.WithSequentialNodes())
 		mustNext(t, q)
 		srv.JumpSequence(counter, math.MaxInt32-1)
 		if n := mustNext(t, q); n != math.MaxInt32-1 {
@@ -422,9 +422,9 @@ func TestSequenceByNodesEnds(t *testing.T) {
 func TestSequenceByNodesIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Second))
-		first := mustNext(t, naming.NewSequence(srv.Session(t), counter, naming.WithNodes()))
+		first := mustNext(t, naming.NewSequence(srv.Session(t), counter, naming.WithSequentialNodes()))
 		time.Sleep(time.Hour)
-		if n := mustNext(t, naming.NewSequence(srv.Session(t), counter, naming.WithNodes())); n <= first {
+		if n := mustNext(t, naming.NewSequence(srv.Session(t), counter, naming.WithSequentialNodes())); n <= first {
 			t.Errorf("%d came after %d", n, first)
 		}
 	})

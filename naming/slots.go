@@ -50,9 +50,9 @@ type slotsOptions struct {
 // is host:pid.
 func WithID(id string) SlotsOption { return func(o *slotsOptions) { o.id = id } }
 
-// LoseOnSuspend, if b is true, ends the hold on a slot as soon as the connection
+// WithLoseOnSuspend ends the hold on a slot as soon as the connection
 // breaks, and not only at the session's deadline.
-func LoseOnSuspend(b bool) SlotsOption { return func(o *slotsOptions) { o.loseOnSuspend = b } }
+func WithLoseOnSuspend() SlotsOption { return func(o *slotsOptions) { o.loseOnSuspend = true } }
 
 // WithStopTime ends the hold on a slot d before its deadline, so that the holder can
 // finish stopping before the session can end on the server: from then on Context is

@@ -55,7 +55,7 @@ var drains = map[string]func(t testing.TB, s *session.Session, some int){
 				cancel()
 			}
 			return nil
-		}, queue.Concurrency(16))
+		}, queue.WithConcurrency(16))
 		if !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ func TestConsume(t *testing.T) {
 		stops = append(stops, consuming(t, texts(target.Session(t)), func(_ context.Context, item *queue.Item[string]) error {
 			got <- item.Value
 			return nil
-		}, queue.Concurrency(n)))
+		}, queue.WithConcurrency(n)))
 	}
 	var all []string
 	for len(all) < len(want) {
@@ -113,7 +113,7 @@ func TestConsumeConcurrency(t *testing.T) {
 			running--
 			mu.Unlock()
 			return nil
-		}, queue.Concurrency(4))
+		}, queue.WithConcurrency(4))
 		for n := 20; n > 0; n, _ = q.Len(t.Context()) {
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -143,7 +143,7 @@ func TestConsumeFailures(t *testing.T) {
 				t.Errorf("attempt %d is called %d", n, item.Attempt)
 			}
 			return fmt.Errorf("failed for the %d. time", n)
-		}, queue.MaxAttempts(4))
+		}, queue.WithMaxAttempts(4))
 		time.Sleep(time.Second / 20)
 		if got := good.take(); !slices.Equal(got, []string{"good", "better"}) {
 			t.Errorf("consumed meanwhile: %q", got)
@@ -179,7 +179,7 @@ func TestPauses(t *testing.T) {
 		if n := len(at); n < 60 || n > 80 || at[n-1].Sub(at[n-2]) != 30*time.Second {
 			t.Errorf("%d attempts in half an hour", n)
 		}
-		stop = consuming(t, q, fail, queue.RetryAfter(func(int) time.Duration { return time.Hour }))
+		stop = consuming(t, q, fail, queue.WithRetryAfter(func(int) time.Duration { return time.Hour }))
 		time.Sleep(150 * time.Minute)
 		stop()
 		if n := len(tries.take()); n != 3 {
@@ -203,7 +203,7 @@ func TestConsumersThatDieCount(t *testing.T) {
 		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
 			t.Errorf("consumed in attempt %d", item.Attempt)
 			return nil
-		}, queue.MaxAttempts(3))
+		}, queue.WithMaxAttempts(3))
 		time.Sleep(time.Minute)
 		stop()
 		if ls := dead(t, q); len(ls) != 1 || ls[0].Attempts != 4 {
@@ -268,7 +268,7 @@ func TestConsumeEnds(t *testing.T) {
 				return nil
 			}
 			return context.Cause(ctx)
-		}, queue.Concurrency(2))
+		}, queue.WithConcurrency(2))
 		time.Sleep(time.Second)
 		stop()
 		if n := len(ended.take()); n != 2 {
@@ -329,7 +329,7 @@ func TestConsumeInBatches(t *testing.T) {
 		stop := consuming(t, q, func(context.Context, *queue.Item[string]) error {
 			time.Sleep(time.Second)
 			return nil
-		}, queue.Concurrency(50))
+		}, queue.WithConcurrency(50))
 		time.Sleep(time.Minute)
 		stop()
 		wantEmpty(t, q)
@@ -377,7 +377,7 @@ func TestFaultsConsume(t *testing.T) {
 				defer mu.Unlock()
 				seen[item.Value]++
 				return nil
-			}, queue.Concurrency(2))
+			}, queue.WithConcurrency(2))
 			time.Sleep(until)
 			stop()
 		}

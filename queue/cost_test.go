@@ -23,7 +23,7 @@ func TestWaitersAreCheap(t *testing.T) {
 		for i := range 2000 {
 			vs = append(vs, fmt.Sprint(i))
 		}
-		if _, err := a.PushAll(t.Context(), vs, queue.NotBefore(time.Now().Add(time.Hour))); err != nil {
+		if _, err := a.PushAll(t.Context(), vs, queue.WithNotBefore(time.Now().Add(time.Hour))); err != nil {
 			t.Fatal(err)
 		}
 		var all sync.WaitGroup

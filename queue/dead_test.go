@@ -134,7 +134,7 @@ func TestOrderOfDeadLetters(t *testing.T) {
 	for name, opts := range map[string][]queue.Option{"native": nil, "kazoo locking": {queue.WithLayout(queue.KazooLocking)}} {
 		q := queue.New(s, path+name, codec.Text(), opts...)
 		for i, p := range []int{2, 1, 1, 2} {
-			if _, err := q.Push(t.Context(), fmt.Sprintf("%d%d", p, i), queue.Priority(p)); err != nil {
+			if _, err := q.Push(t.Context(), fmt.Sprintf("%d%d", p, i), queue.WithPriority(p)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -257,7 +257,7 @@ func TestVeryLargeItems(t *testing.T) {
 		stop := consuming(t, q, func(_ context.Context, item *queue.Item[string]) error {
 			tries.add(item.Attempt)
 			return errors.New("failed")
-		}, queue.MaxAttempts(1))
+		}, queue.WithMaxAttempts(1))
 		time.Sleep(time.Second)
 		stop()
 		if n := len(tries.take()); n < 2 || n > 11 { // it cannot be buried, and does not spin

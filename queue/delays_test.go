@@ -16,12 +16,12 @@ func TestNotBefore(t *testing.T) {
 		q, other := texts(srv.Session(t)), texts(srv.Session(t))
 		start := time.Now()
 		push := func(v string, d time.Duration, opts ...queue.PushOption) {
-			if _, err := other.Push(t.Context(), v, append(opts, queue.NotBefore(start.Add(d)))...); err != nil {
+			if _, err := other.Push(t.Context(), v, append(opts, queue.WithNotBefore(start.Add(d)))...); err != nil {
 				t.Fatal(err)
 			}
 		}
 		push("10s", 10*time.Second)
-		push("5s", 5*time.Second, queue.Priority(3))
+		push("5s", 5*time.Second, queue.WithPriority(3))
 		push("5.0005s", 5*time.Second+500*time.Microsecond)
 		push("past", -time.Hour)
 		push("1960", -time.Since(time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC)))
@@ -53,7 +53,7 @@ func TestEarlierItemComesWhileWaiting(t *testing.T) {
 		start := time.Now()
 		for i, d := range []time.Duration{time.Hour, time.Minute} {
 			time.AfterFunc(time.Duration(i)*time.Second, func() {
-				if _, err := other.Push(t.Context(), d.String(), queue.NotBefore(start.Add(d))); err != nil {
+				if _, err := other.Push(t.Context(), d.String(), queue.WithNotBefore(start.Add(d))); err != nil {
 					t.Error(err)
 				}
 			})
@@ -73,7 +73,7 @@ func TestCuratorDelay(t *testing.T) {
 		q := texts(zktest.New(t).Session(t), queue.WithLayout(queue.CuratorDelay))
 		start := time.Now()
 		for _, d := range []time.Duration{3, 1, 2} {
-			if _, err := q.Push(t.Context(), fmt.Sprint(int(d)), queue.NotBefore(start.Add(d*time.Minute))); err != nil {
+			if _, err := q.Push(t.Context(), fmt.Sprint(int(d)), queue.WithNotBefore(start.Add(d*time.Minute))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -87,7 +87,7 @@ func ExampleQueue_Consume() {
 			cancel()
 		}
 		return nil
-	}, queue.MaxAttempts(1))
+	}, queue.WithMaxAttempts(1))
 	fmt.Println(errors.Is(err, context.Canceled))
 
 	for letter, err := range q.DeadLetters(context.Background()) {
@@ -153,8 +153,8 @@ func ExampleQueue_Push() {
 		}
 	}
 	push("water the plants")
-	push("answer the door", queue.Priority(-1))
-	push("celebrate", queue.Priority(-2), queue.NotBefore(time.Now().Add(time.Hour)))
+	push("answer the door", queue.WithPriority(-1))
+	push("celebrate", queue.WithPriority(-2), queue.WithNotBefore(time.Now().Add(time.Hour)))
 
 	for {
 		v, err := q.TryPop(ctx)
@@ -217,7 +217,7 @@ func ExampleWithLayout() {
 	}
 	data, _, err := s.Get(ctx, "/app/queue/"+id)
 	fmt.Printf("%s % x %v\n", id, data, err)
-	_, err = q.Push(ctx, "urgent", queue.Priority(1))
+	_, err = q.Push(ctx, "urgent", queue.WithPriority(1))
 	fmt.Println(errors.Is(err, queue.ErrUnsupported))
 	// Output:
 	// queue-0000000000 00 01 00 01 01 00 00 00 05 68 65 6c 6c 6f 02 <nil>

@@ -29,11 +29,11 @@ func TestUnsupported(t *testing.T) {
 		for _, l := range allLayouts {
 			q := texts(s, queue.WithLayout(l))
 			if !priorities[l] {
-				_, err := q.Push(t.Context(), "x", queue.Priority(0))
+				_, err := q.Push(t.Context(), "x", queue.WithPriority(0))
 				wantError(t, err, queue.ErrUnsupported)
 			}
 			if !delays[l] {
-				_, err := q.PushAll(t.Context(), []string{"x"}, queue.NotBefore(time.Now()))
+				_, err := q.PushAll(t.Context(), []string{"x"}, queue.WithNotBefore(time.Now()))
 				wantError(t, err, queue.ErrUnsupported)
 			}
 			if !claims[l] {
@@ -74,10 +74,10 @@ func TestBadInput(t *testing.T) {
 			"a little too large": pushed(texts(s).Push(ctx, strings.Repeat("x", maxSize+1))),
 			"none":               popped(texts(s).PopN(ctx, 0)),
 			"less than none":     popped(texts(s).TryPopN(ctx, -1)),
-			"no concurrency":     texts(s).Consume(ctx, nothing, queue.Concurrency(0)),
-			"less than that":     texts(s).Consume(ctx, nothing, queue.Concurrency(-1)),
+			"no concurrency":     texts(s).Consume(ctx, nothing, queue.WithConcurrency(0)),
+			"less than that":     texts(s).Consume(ctx, nothing, queue.WithConcurrency(-1)),
 			"no function":        texts(s).Consume(ctx, nil),
-			"no attempts":        texts(s).Consume(ctx, nothing, queue.MaxAttempts(0)),
+			"no attempts":        texts(s).Consume(ctx, nothing, queue.WithMaxAttempts(0)),
 			"no length":          pushed(texts(s, queue.WithMaxLen(0)).Push(ctx, "x")),
 			"negative length":    pushed(texts(s, queue.WithMaxLen(-1)).Push(ctx, "x")),
 			"unknown layout":     pushed(texts(s, queue.WithLayout(99)).Push(ctx, "x")),
@@ -86,10 +86,10 @@ func TestBadInput(t *testing.T) {
 			"bad lock path":      pushed(texts(s, queue.WithLayout(queue.Curator), queue.WithLockPath("locks")).Push(ctx, "x")),
 			"bad dead path":      pushed(texts(s, queue.WithDeadLetters("dead/")).Push(ctx, "x")),
 			"bad prefix":         pushed(texts(s, queue.WithLayout(queue.CuratorSimple), queue.WithPrefix("a/b")).Push(ctx, "x")),
-			"priority":           pushed(texts(s).Push(ctx, "x", queue.Priority(math.MaxInt))),
-			"kazoo's priority":   pushed(texts(s, queue.WithLayout(queue.Kazoo)).Push(ctx, "x", queue.Priority(1000))),
-			"negative priority":  pushed(texts(s, queue.WithLayout(queue.Kazoo)).Push(ctx, "x", queue.Priority(-1))),
-			"far future":         pushed(texts(s).Push(ctx, "x", queue.NotBefore(time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)))),
+			"priority":           pushed(texts(s).Push(ctx, "x", queue.WithPriority(math.MaxInt))),
+			"kazoo's priority":   pushed(texts(s, queue.WithLayout(queue.Kazoo)).Push(ctx, "x", queue.WithPriority(1000))),
+			"negative priority":  pushed(texts(s, queue.WithLayout(queue.Kazoo)).Push(ctx, "x", queue.WithPriority(-1))),
+			"far future":         pushed(texts(s).Push(ctx, "x", queue.WithNotBefore(time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)))),
 		} {
 			var oe *session.OpError
 			if !errors.Is(err, session.ErrInvalid) || !errors.As(err, &oe) {

@@ -52,7 +52,7 @@ func TestCuratorQueues(t *testing.T) {
 		t.Fatalf("javac: %v\n%s", err, out)
 	}
 	none := func(int) []queue.PushOption { return nil }
-	priority := func(i int) []queue.PushOption { return []queue.PushOption{queue.Priority(i%3 - 1)} }
+	priority := func(i int) []queue.PushOption { return []queue.PushOption{queue.WithPriority(i%3 - 1)} }
 	onBoth(t, foreign{
 		command: []string{"java", "-cp", classPath, "Queues"},
 		queues: map[string]shared{
@@ -61,7 +61,7 @@ func TestCuratorQueues(t *testing.T) {
 			"priority":       {opts: layout(queue.CuratorPriority), push: priority},
 			"priority-locks": {opts: layout(queue.CuratorPriority, queue.WithLockPath("/priority-locks-locks")), push: priority, claims: true},
 			"delay": {opts: layout(queue.CuratorDelay), push: func(i int) []queue.PushOption {
-				return []queue.PushOption{queue.NotBefore(time.Now().Add(time.Duration(i%50) * time.Millisecond))}
+				return []queue.PushOption{queue.WithNotBefore(time.Now().Add(time.Duration(i%50) * time.Millisecond))}
 			}},
 			"simple": {opts: layout(queue.CuratorSimple), push: none},
 		},
@@ -69,7 +69,7 @@ func TestCuratorQueues(t *testing.T) {
 }
 
 func TestKazooQueues(t *testing.T) {
-	priority := func(i int) []queue.PushOption { return []queue.PushOption{queue.Priority(100 + i%3)} }
+	priority := func(i int) []queue.PushOption { return []queue.PushOption{queue.WithPriority(100 + i%3)} }
 	onBoth(t, foreign{
 		command: []string{"/usr/bin/python3", "testdata/interop/queues.py"},
 		queues: map[string]shared{

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -35,17 +36,19 @@ const (
 	KazooLocking
 )
 
-var layoutNames = [...]string{
+var layoutNames = []string{
 	Native: "native", Curator: "curator", CuratorPriority: "curator-priority", CuratorDelay: "curator-delay",
 	CuratorSimple: "curator-simple", Kazoo: "kazoo", KazooLocking: "kazoo-locking",
 }
 
-// String is the layout's name in lower case.
-func (l Layout) String() string {
-	if int(l) < len(layoutNames) {
-		return layoutNames[l]
-	}
-	return fmt.Sprintf("layout %d", uint8(l))
+// String returns the layout's name: "native", "curator", "curator-priority",
+// "curator-delay", "curator-simple", "kazoo", "kazoo-locking".
+func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
+
+// ParseLayout returns the layout of that name. If there is none, the error wraps
+// session.ErrInvalid.
+func ParseLayout(name string) (Layout, error) {
+	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
 // sortKey is what the name of an item's node says of when its turn is.

@@ -38,14 +38,14 @@ func TestNodes(t *testing.T) {
 		data string
 		lock string
 	}{
-		{"native", nil, []queue.PushOption{queue.Priority(-1), queue.NotBefore(time.UnixMilli(0x123))}, "items/7fffffff-00000000123-GUID-0000000000", "x", path + "/claims/"},
+		{"native", nil, []queue.PushOption{queue.WithPriority(-1), queue.WithNotBefore(time.UnixMilli(0x123))}, "items/7fffffff-00000000123-GUID-0000000000", "x", path + "/claims/"},
 		{"curator", []queue.Option{queue.WithLayout(queue.Curator), queue.WithLockPath("/app/locks")}, nil, "queue-0000000000", string(framed("x")), "/app/locks/"},
-		{"priority", []queue.Option{queue.WithLayout(queue.CuratorPriority), queue.WithLockPath("/app/locks")}, []queue.PushOption{queue.Priority(255)}, "queue-1000000FF0000000000", string(framed("x")), "/app/locks/"},
-		{"delay", []queue.Option{queue.WithLayout(queue.CuratorDelay), queue.WithLockPath("/app/locks")}, []queue.PushOption{queue.NotBefore(time.UnixMilli(0x123))}, "queue-|00000123|0000000000", string(framed("x")), "/app/locks/"},
+		{"priority", []queue.Option{queue.WithLayout(queue.CuratorPriority), queue.WithLockPath("/app/locks")}, []queue.PushOption{queue.WithPriority(255)}, "queue-1000000FF0000000000", string(framed("x")), "/app/locks/"},
+		{"delay", []queue.Option{queue.WithLayout(queue.CuratorDelay), queue.WithLockPath("/app/locks")}, []queue.PushOption{queue.WithNotBefore(time.UnixMilli(0x123))}, "queue-|00000123|0000000000", string(framed("x")), "/app/locks/"},
 		{"simple", []queue.Option{queue.WithLayout(queue.CuratorSimple)}, nil, "qn-0000000000", "x", ""},
 		{"article", []queue.Option{queue.WithLayout(queue.CuratorSimple), queue.WithPrefix("queue_")}, nil, "queue_0000000000", "x", ""},
 		{"kazoo", []queue.Option{queue.WithLayout(queue.Kazoo)}, nil, "entry-100-0000000000", "x", ""},
-		{"locking", []queue.Option{queue.WithLayout(queue.KazooLocking)}, []queue.PushOption{queue.Priority(7)}, "entries/entry-007-0000000000", "x", path + "/taken/"},
+		{"locking", []queue.Option{queue.WithLayout(queue.KazooLocking)}, []queue.PushOption{queue.WithPriority(7)}, "entries/entry-007-0000000000", "x", path + "/taken/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	q := texts(s)
 	mustPush(t, q, "x")
 	mustAck(t, mustClaim(t, q, "x")) // there are folders, and nothing to take
-	if _, err := q.Push(t.Context(), "later", queue.NotBefore(time.Now().Add(time.Hour))); err != nil {
+	if _, err := q.Push(t.Context(), "later", queue.WithNotBefore(time.Now().Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
 	before := goleak.IgnoreCurrent()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -80,7 +81,7 @@ func (o *options) check() error {
 	s, ok := specOf(o.layout, o.prefix)
 	switch {
 	case !ok:
-		return fmt.Errorf("%w: there is no %v", session.ErrInvalid, o.layout)
+		return enum.Check("layout", layoutNames, o.layout, session.ErrInvalid)
 	case o.bounded && o.maxLen <= 0:
 		return fmt.Errorf("%w: a queue of at most %d items", session.ErrInvalid, o.maxLen)
 	case o.lockPath != "" && !s.lockable:
@@ -108,19 +109,19 @@ type pushOptions struct {
 	notBefore time.Time
 }
 
-// Priority puts items before those with a greater number. The default is 0, with
+// WithPriority puts items before those with a greater number. The default is 0, with
 // Kazoo's layouts 100. Kazoo's have priorities from 0 to 999, Native and
 // CuratorPriority all of 32 bits, and the other layouts none.
-func Priority(n int) PushOption { return func(o *pushOptions) { o.priority = &n } }
+func WithPriority(n int) PushOption { return func(o *pushOptions) { o.priority = &n } }
 
-// NotBefore keeps items from being taken before t, to the millisecond. What counts
+// WithNotBefore keeps items from being taken before t, to the millisecond. What counts
 // are the clocks of the consumers: nobody's clock is asked but that of the process
 // that takes an item. It is for Native and CuratorDelay.
 //
 // Once due, an item of Native stands where it would have stood without the delay.
 // In CuratorDelay all items stand in the order of their times; there an item
-// without NotBefore is due when it is pushed, by the clock of its producer.
-func NotBefore(t time.Time) PushOption { return func(o *pushOptions) { o.notBefore = t } }
+// without WithNotBefore is due when it is pushed, by the clock of its producer.
+func WithNotBefore(t time.Time) PushOption { return func(o *pushOptions) { o.notBefore = t } }
 
 // pushKey is what items that are pushed like this are named after.
 func (s *layoutSpec) pushKey(opts []PushOption) (o sortKey, err error) {
@@ -165,20 +166,20 @@ type consumeOptions struct {
 	retryAfter  func(attempt int) time.Duration
 }
 
-// Concurrency has up to n items worked on at the same time; the default is 1.
-func Concurrency(n int) ConsumeOption { return func(o *consumeOptions) { o.concurrency = n } }
+// WithConcurrency has up to n items worked on at the same time; the default is 1.
+func WithConcurrency(n int) ConsumeOption { return func(o *consumeOptions) { o.concurrency = n } }
 
-// MaxAttempts makes an item a dead letter when its n-th attempt has failed, with
+// WithMaxAttempts makes an item a dead letter when its n-th attempt has failed, with
 // the error of that attempt. It counts the attempts of all consumers, those that
 // died in the middle among them. The default is no limit.
-func MaxAttempts(n int) ConsumeOption { return func(o *consumeOptions) { o.maxAttempts = n } }
+func WithMaxAttempts(n int) ConsumeOption { return func(o *consumeOptions) { o.maxAttempts = n } }
 
-// RetryAfter says how long to wait after the failed attempt of this number, 1 for
+// WithRetryAfter says how long to wait after the failed attempt of this number, 1 for
 // the first, before the item is put back. Until then it stays claimed, which up to
 // 64 items may be beside those that are worked on; more are not claimed. The
 // default is a tenth of a second after the first, twice as long after each further
 // one, and half a minute at most.
-func RetryAfter(f func(attempt int) time.Duration) ConsumeOption {
+func WithRetryAfter(f func(attempt int) time.Duration) ConsumeOption {
 	return func(o *consumeOptions) { o.retryAfter = f }
 }
 

@@ -59,7 +59,7 @@ func TestPriorities(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	q, other := texts(s), texts(s)
 	push := func(v string, n int) {
-		if _, err := other.Push(t.Context(), v, queue.Priority(n)); err != nil {
+		if _, err := other.Push(t.Context(), v, queue.WithPriority(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,7 +131,7 @@ func TestPeekAndAll(t *testing.T) {
 		t.Errorf("in the empty queue: %s", got)
 	}
 	later := time.Now().Add(time.Hour).Round(time.Millisecond)
-	id, err := q.Push(t.Context(), "later", queue.NotBefore(later), queue.Priority(-7))
+	id, err := q.Push(t.Context(), "later", queue.WithNotBefore(later), queue.WithPriority(-7))
 	if err != nil {
 		t.Fatal(err)
 	}

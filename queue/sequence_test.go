@@ -98,7 +98,7 @@ func TestUrgentItemPastSequenceEnd(t *testing.T) {
 		for i, other := range []func(){func() {}, func() { mustPop(t, a, "x2") }} {
 			urgent := fmt.Sprint("urgent", i)
 			other() // as many items as before
-			if _, err := a.Push(t.Context(), urgent, queue.Priority(-1)); err != nil {
+			if _, err := a.Push(t.Context(), urgent, queue.WithPriority(-1)); err != nil {
 				t.Fatal(err)
 			}
 			mustPop(t, b, urgent, fmt.Sprint("x", 1+2*i))

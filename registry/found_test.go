@@ -31,7 +31,7 @@ func TestOtherObjectsAreNoInstances(t *testing.T) {
 				}
 			}
 			var malformed int
-			r := registry.New(s, "/r", registry.WithLayout(layout), registry.WithMalformed(func(error) { malformed++ }))
+			r := registry.New(s, "/r", registry.WithLayout(layout), registry.WithMalformedHandler(func(error) { malformed++ }))
 			if list, err := r.Lookup(t.Context(), "ids"); err != nil || len(list) != 0 || malformed != len(objects) {
 				t.Errorf("found %+v, %v; %d of %d were malformed", list, err, malformed, len(objects))
 			}
@@ -92,7 +92,7 @@ func TestVectorsBesideMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := registry.New(s, "/r", registry.WithLayout(registry.ServerSet), registry.WithMalformed(func(err error) { t.Error(err) }))
+	r := registry.New(s, "/r", registry.WithLayout(registry.ServerSet), registry.WithMalformedHandler(func(err error) { t.Error(err) }))
 	if list, err := r.Lookup(t.Context(), "s"); err != nil || len(list) != 1 {
 		t.Errorf("found %+v, %v", list, err)
 	}
@@ -101,7 +101,7 @@ func TestVectorsBesideMembers(t *testing.T) {
 // The names of Spring's services may have slashes.
 func TestSpringNamesWithSlashes(t *testing.T) {
 	s := zktest.Open(t).Session(t)
-	r := registry.New(s, "/r", registry.WithLayout(registry.Spring), registry.WithMalformed(func(err error) { t.Error(err) }))
+	r := registry.New(s, "/r", registry.WithLayout(registry.Spring), registry.WithMalformedHandler(func(err error) { t.Error(err) }))
 	names := []string{"a", "a/b/c", "a/b/d", "x/y"}
 	for _, name := range names {
 		if _, err := r.Register(t.Context(), registry.Instance{Service: name, ID: "1", Addr: "h:1"}); err != nil {

@@ -109,7 +109,7 @@ func together(t *testing.T, classPath, connect string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(context.Background()) })
-	r := registry.New(s, root, registry.WithMalformed(func(err error) { t.Error(err) }))
+	r := registry.New(s, root, registry.WithMalformedHandler(func(err error) { t.Error(err) }))
 	w := watch(t, r, "web")
 	w.until("")
 
@@ -153,7 +153,11 @@ func together(t *testing.T, classPath, connect string) {
 
 	// The newer mode, and an instance that is disabled in either.
 	for _, enabled := range []bool{false, true} {
-		g := register(t, registry.New(s, root, registry.WithEnabled(enabled)), registry.Instance{Service: "off", ID: "x", Addr: "[::1]:1", Registered: newYear, Disabled: true})
+		var opts []registry.Option
+		if enabled {
+			opts = append(opts, registry.WithEnabled())
+		}
+		g := register(t, registry.New(s, root, opts...), registry.Instance{Service: "off", ID: "x", Addr: "[::1]:1", Registered: newYear, Disabled: true})
 		java.wants("list off", "off x ::1 1 null null 1767225600000 DYNAMIC false ")
 		java.wants("bytes off x new", get(t, s, root+"/off/x"))
 		java.wants("provide off", "[]")

@@ -1,8 +1,10 @@
 package registry
 
 import (
-	"fmt"
 	"slices"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Layout is where the nodes are and what is in them, on which it depends which
@@ -37,38 +39,27 @@ const (
 	ServerSet
 )
 
-var layouts = []struct{ name, root string }{
-	Curator:   {"curator", "/services"},
-	Spring:    {"spring", "/services"},
-	Micro:     {"micro", "/micro-registry"},
-	Kratos:    {"kratos", "/microservices"},
-	ServerSet: {"serverset", "/serversets"},
-}
+var (
+	layoutNames = []string{"curator", "spring", "micro", "kratos", "serverset"}
+	layoutRoots = []string{"/services", "/services", "/micro-registry", "/microservices", "/serversets"}
+)
 
-// String is the layout's name in lower case.
-func (l Layout) String() string {
-	if int(l) < len(layouts) {
-		return layouts[l].name
-	}
-	return fmt.Sprintf("Layout(%d)", uint8(l))
-}
+// String returns the layout's name: "curator", "spring", "micro", "kratos",
+// "serverset".
+func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
 
-// ParseLayout is the inverse of String.
+// ParseLayout returns the layout of that name. If there is none, the error wraps
+// session.ErrInvalid.
 func ParseLayout(name string) (Layout, error) {
-	for i, l := range layouts {
-		if l.name == name {
-			return Layout(i), nil
-		}
-	}
-	return 0, fmt.Errorf("registry: no layout %q: there are curator, spring, micro, kratos and serverset", name)
+	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
 // Root is where services are by default: Spring's, Go Micro's and go-kratos's own
 // defaults, and for the others, which have none, /services and /serversets.
 // It is empty if there is no such layout.
 func (l Layout) Root() string {
-	if int(l) < len(layouts) {
-		return layouts[l].root
+	if int(l) < len(layoutRoots) {
+		return layoutRoots[l]
 	}
 	return ""
 }

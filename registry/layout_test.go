@@ -47,7 +47,7 @@ var layouts = []struct {
 	{
 		name: "curator, of after 2015",
 		in:   registry.Instance{Service: "svc", ID: "id-3", Addr: "[::1]:8080", Registered: newYear, Payload: json.RawMessage(`"pl"`)},
-		opts: []registry.Option{registry.WithEnabled(true), registry.WithPayloadClass("Layout$Pay")},
+		opts: []registry.Option{registry.WithEnabled(), registry.WithPayloadClass("Layout$Pay")},
 		path: "/services/svc/id-3",
 		json: `{"name":"svc","id":"id-3","address":"::1","port":8080,"sslPort":null,"payload":"pl","registrationTimeUTC":1767225600000,"serviceType":"DYNAMIC","uriSpec":null,"enabled":true}`,
 	},
@@ -186,7 +186,7 @@ func TestReading(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformed(func(err error) { t.Error(err) }))
+			r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformedHandler(func(err error) { t.Error(err) }))
 			put(t, s, root+"/svc/"+test.node, test.json)
 			for i := range test.want {
 				test.want[i].Service = "svc"
@@ -216,7 +216,7 @@ func TestMalformed(t *testing.T) {
 			s := target.Session(t)
 			l, _ := registry.ParseLayout(name)
 			reported := make(map[string]error)
-			r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformed(func(err error) {
+			r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformedHandler(func(err error) {
 				var oe *session.OpError
 				if !errors.As(err, &oe) || !errors.Is(err, registry.ErrMalformed) {
 					t.Errorf("reported: %v", err)
@@ -243,7 +243,7 @@ func reports(t *testing.T, s *session.Session, l registry.Layout, bad int) {
 	t.Helper()
 	var v *registry.Resolver
 	n := 0
-	r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformed(func(error) {
+	r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformedHandler(func(error) {
 		n++
 		if got := len(v.Instances()); got != 1 {
 			t.Errorf("there are %d instances", got)
@@ -353,7 +353,7 @@ func TestParseLayout(t *testing.T) {
 	if _, err := registry.ParseLayout("consul"); err == nil {
 		t.Error("there is no layout consul")
 	}
-	if got := registry.Layout(77).String(); got != "Layout(77)" {
+	if got := registry.Layout(77).String(); got != "layout 77" {
 		t.Error(got)
 	}
 }

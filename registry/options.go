@@ -52,22 +52,22 @@ func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 // which readers need whose payload has a type. For layout Curator.
 func WithPayloadClass(class string) Option { return func(o *options) { o.class = class } }
 
-// WithEnabled, if b is true, has "enabled" written always, as Curator does when
-// told not to be compatible with its versions of before 2016. By default it is
-// written only for an instance that is Disabled, which these versions cannot
-// read. For layouts Curator and Spring.
-func WithEnabled(b bool) Option { return func(o *options) { o.enabled = b } }
+// WithEnabled writes the key "enabled" for every instance, as Curator does when its
+// compatibility with versions before 2016 is turned off. By default the key is written
+// only for a Disabled instance, which those versions cannot read. It applies to the
+// layouts Curator and Spring.
+func WithEnabled() Option { return func(o *options) { o.enabled = true } }
 
-// WithMalformed has f called for every node that is not an instance or may not be
+// WithMalformedHandler has f called for every node that is not an instance or may not be
 // read, once for each version of it that a Lookup, a Watch or a Resolver comes
 // across, from the goroutine that does; f may call the registry. The error wraps ErrMalformed or the
 // server's answer in a *session.OpError, which has the path. The other instances
 // are not affected.
-func WithMalformed(f func(error)) Option { return func(o *options) { o.malformed = f } }
+func WithMalformedHandler(f func(error)) Option { return func(o *options) { o.malformed = f } }
 
-// WithRest says for how long a Resolver passes over an instance after NoteError;
+// WithFailureBackoff says for how long a Resolver passes over an instance after NoteError;
 // the default is 10 s.
-func WithRest(d time.Duration) Option { return func(o *options) { o.rest = d } }
+func WithFailureBackoff(d time.Duration) Option { return func(o *options) { o.rest = d } }
 
 // WithOutageGrace says for how long a Resolver goes on showing instances that have
 // not come back after an outage that has ended its ZooKeeper session; the default is

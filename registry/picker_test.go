@@ -175,7 +175,7 @@ func TestRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
-		r := registry.New(s, root, registry.WithRest(30*time.Second))
+		r := registry.New(s, root, registry.WithFailureBackoff(30*time.Second))
 		for _, id := range []string{"a", "b", "c"} {
 			register(t, r, registry.Instance{ID: id})
 		}

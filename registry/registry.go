@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -32,9 +33,9 @@ func New(s *session.Session, root string, opts ...Option) *Registry {
 
 // check refuses layouts and roots that cannot be.
 func (r *Registry) check(op string) error {
-	err := errors.Unwrap(session.CheckPath(r.root))
-	if l := r.options.layout; int(l) >= len(layouts) {
-		err = fmt.Errorf("%w: there is no %v", session.ErrInvalid, l)
+	err := enum.Check("layout", layoutNames, r.options.layout, session.ErrInvalid)
+	if err == nil {
+		err = errors.Unwrap(session.CheckPath(r.root))
 	}
 	if err != nil {
 		return &session.OpError{Op: op, Path: r.root, Err: err}

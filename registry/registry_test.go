@@ -354,7 +354,7 @@ func TestNotAuthorised(t *testing.T) {
 
 	// One node that may not be read hides nothing.
 	var reported error
-	r = registry.New(s, "/other", registry.WithMalformed(func(err error) { reported = err }))
+	r = registry.New(s, "/other", registry.WithMalformedHandler(func(err error) { reported = err }))
 	g := register(t, r, registry.Instance{})
 	if _, _, err := s.Create(t.Context(), "/other/web/secret", nil, session.Ephemeral(), session.ACLs(session.ACL{Perms: session.PermDelete, Scheme: "world", ID: "anyone"})); err != nil {
 		t.Fatal(err)

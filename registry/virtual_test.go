@@ -279,7 +279,7 @@ func TestGoneMeanwhile(t *testing.T) {
 		srv := zktest.New(t)
 		s, o := srv.Session(t), srv.Session(t)
 		register(t, registry.New(s, root), registry.Instance{ID: "a"})
-		r := registry.New(o, root, registry.WithMalformed(func(err error) { t.Errorf("reported: %v", err) }))
+		r := registry.New(o, root, registry.WithMalformedHandler(func(err error) { t.Errorf("reported: %v", err) }))
 		b := register(t, r, registry.Instance{ID: "b"})
 		id := s.Status().ID
 		srv.Fault(func(q zktest.Request) zktest.Fault {

@@ -5,6 +5,8 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 )
 
 // State says where a session is in its life.
@@ -22,15 +24,10 @@ const (
 	Closed                  // Close was called
 )
 
-var stateNames = [...]string{"connecting", "connected", "suspended", "lost", "closed"}
+var stateNames = []string{"connecting", "connected", "suspended", "lost", "closed"}
 
 // String is the state in lower case.
-func (s State) String() string {
-	if int(s) < len(stateNames) {
-		return stateNames[s]
-	}
-	return "unknown"
-}
+func (s State) String() string { return enum.Name("state", stateNames, s) }
 
 // Status is what a session knows of itself at one moment.
 type Status struct {

@@ -105,7 +105,7 @@ func states(list []session.Status) (names []string) {
 func TestStateString(t *testing.T) {
 	for st, want := range map[session.State]string{
 		session.Connecting: "connecting", session.Connected: "connected", session.Suspended: "suspended",
-		session.Lost: "lost", session.Closed: "closed", session.Closed + 1: "unknown",
+		session.Lost: "lost", session.Closed: "closed", session.Closed + 1: "state 5",
 	} {
 		if got := st.String(); got != want {
 			t.Errorf("%d is %q, want %q", st, got, want)

@@ -20,7 +20,7 @@ func TestKeepWithAnotherClockOfTheServers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t)
 				srv.JumpClock(difference)
-				p := texts(srv.Session(t), tasks.Keep(100, time.Minute))
+				p := texts(srv.Session(t), tasks.WithRetention(100, time.Minute))
 				defer leading(t, p)()
 				defer working(t, p, "w", func(_ context.Context, k task) (string, error) { return k.Input, nil })()
 				count := func() int { synctest.Wait(); return strings.Count(srv.Tree(), "/status ") }

@@ -32,7 +32,7 @@ func TestCostDoesNotGrow(t *testing.T) {
 			}
 			defer leading(t, texts(m))()
 			p := texts(c)
-			defer working(t, texts(w, tasks.Concurrency(2)), "w", func(context.Context, task) (string, error) {
+			defer working(t, texts(w, tasks.WithConcurrency(2)), "w", func(context.Context, task) (string, error) {
 				time.Sleep(10 * time.Second)
 				return "", nil
 			})()

@@ -93,7 +93,7 @@ func ExamplePool_Work() {
 	s, done := connect()
 	defer done()
 	pool := tasks.New(s, "/app/divide", codec.Text(), codec.Text(),
-		tasks.MaxAttempts(2), tasks.RetryAfter(func(int) time.Duration { return 10 * time.Millisecond }))
+		tasks.WithMaxAttempts(2), tasks.WithRetryAfter(func(int) time.Duration { return 10 * time.Millisecond }))
 
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -151,11 +151,11 @@ func ExamplePool_Work() {
 }
 
 // A strategy of one's own: large tasks go to workers that are called so.
-func ExampleBy() {
+func ExampleStrategyFunc() {
 	s, done := connect()
 	defer done()
 	pool := tasks.New(s, "/app/sort", codec.Text(), codec.Text(),
-		tasks.Assign(tasks.By(func(t tasks.Waiting, workers []tasks.Worker) int {
+		tasks.WithStrategy(tasks.StrategyFunc(func(t tasks.PendingTask, workers []tasks.Worker) int {
 			for i, w := range workers {
 				if strings.HasPrefix(w.ID, "large") == (len(t.Data) > 5) && w.Load < w.Capacity {
 					return i

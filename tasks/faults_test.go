@@ -23,7 +23,7 @@ type crew struct {
 
 // pool is a pool whose tasks never run out of attempts.
 func (c *crew) pool(s *session.Session) *pool {
-	return texts(s, tasks.MaxAttempts(100), tasks.RetryAfter(func(int) time.Duration { return 100 * time.Millisecond }))
+	return texts(s, tasks.WithMaxAttempts(100), tasks.WithRetryAfter(func(int) time.Duration { return 100 * time.Millisecond }))
 }
 
 // work takes its time, and notes that it is at it: no two may be at one time.

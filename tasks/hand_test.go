@@ -127,7 +127,7 @@ func TestClientByHand(t *testing.T) {
 	h := hand{t, target.Session(t)}
 	h.setUp()
 	defer leading(t, texts(target.Session(t)))()
-	defer working(t, texts(target.Session(t), tasks.MaxAttempts(1)), "w1", func(_ context.Context, k task) (string, error) {
+	defer working(t, texts(target.Session(t), tasks.WithMaxAttempts(1)), "w1", func(_ context.Context, k task) (string, error) {
 		if k.Input == "bad" {
 			return "", errors.New("no luck")
 		}
@@ -154,7 +154,7 @@ func TestGarbage(t *testing.T) {
 	} {
 		h.create(path+node, "garbage")
 	}
-	p := texts(target.Session(t), tasks.MaxAttempts(1))
+	p := texts(target.Session(t), tasks.WithMaxAttempts(1))
 	defer leading(t, p)()
 	defer working(t, p, "w1", echo)()
 	h.awaits(path+"/assign", "w1")
@@ -263,7 +263,7 @@ func TestInboxIsRemoved(t *testing.T) {
 	target := zktest.Open(t)
 	h := hand{t, target.Session(t)}
 	h.setUp()
-	defer working(t, texts(target.Session(t), tasks.Concurrency(7)), "w1", echo)()
+	defer working(t, texts(target.Session(t), tasks.WithConcurrency(7)), "w1", echo)()
 	h.awaits(path+"/assign", "w1")
 	h.delete(path + "/assign/w1")
 	h.awaits(path+"/assign", "w1")

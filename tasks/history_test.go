@@ -32,8 +32,8 @@ func TestTroubledTimes(t *testing.T) {
 func trouble(t *testing.T, rng *rand.Rand) {
 	srv := zktest.New(t, zktest.WithTick(500*time.Millisecond))
 	options := []tasks.Option{
-		tasks.MaxAttempts(1000), tasks.Concurrency(2), tasks.Keep(1000, time.Hour),
-		tasks.RetryAfter(func(int) time.Duration { return 200 * time.Millisecond }),
+		tasks.WithMaxAttempts(1000), tasks.WithConcurrency(2), tasks.WithRetention(1000, time.Hour),
+		tasks.WithRetryAfter(func(int) time.Duration { return 200 * time.Millisecond }),
 	}
 	owners := make(map[string]*faulttable.Owners)
 	done := make(map[string]int)

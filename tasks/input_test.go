@@ -35,13 +35,13 @@ func TestBadInput(t *testing.T) {
 			"id of two":         func() error { return good.Work(t.Context(), "a/b", echo) },
 			"no function":       func() error { return good.Work(t.Context(), "w", nil) },
 			"large task":        func() error { _, err := good.Submit(t.Context(), strings.Repeat("x", good.MaxSize()+1)); return err },
-			"concurrency":       func() error { return texts(s, tasks.Concurrency(0)).Work(t.Context(), "w", echo) },
-			"attempts":          func() error { return texts(s, tasks.MaxAttempts(-1)).Master(t.Context()) },
-			"retries":           func() error { return texts(s, tasks.RetryAfter(nil)).Master(t.Context()) },
-			"strategy":          func() error { return texts(s, tasks.Assign(tasks.Strategy{})).Master(t.Context()) },
-			"keep":              func() error { return texts(s, tasks.Keep(-1, 0)).Master(t.Context()) },
-			"by nobody":         func() error { return texts(s, tasks.Assign(tasks.By(nil))).Master(t.Context()) },
-			"sticky to nothing": func() error { return texts(s, tasks.Assign(tasks.Sticky(nil))).Master(t.Context()) },
+			"concurrency":       func() error { return texts(s, tasks.WithConcurrency(0)).Work(t.Context(), "w", echo) },
+			"attempts":          func() error { return texts(s, tasks.WithMaxAttempts(-1)).Master(t.Context()) },
+			"retries":           func() error { return texts(s, tasks.WithRetryAfter(nil)).Master(t.Context()) },
+			"strategy":          func() error { return texts(s, tasks.WithStrategy(tasks.Strategy{})).Master(t.Context()) },
+			"keep":              func() error { return texts(s, tasks.WithRetention(-1, 0)).Master(t.Context()) },
+			"by nobody":         func() error { return texts(s, tasks.WithStrategy(tasks.StrategyFunc(nil))).Master(t.Context()) },
+			"sticky to nothing": func() error { return texts(s, tasks.WithStrategy(tasks.Sticky(nil))).Master(t.Context()) },
 		}
 		srv.ResetRequests()
 		for name, f := range tests {
@@ -98,7 +98,7 @@ func TestCodecs(t *testing.T) {
 // Handlers end in the strangest ways.
 func TestHandlerEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := texts(zktest.New(t).Session(t), tasks.MaxAttempts(1))
+		p := texts(zktest.New(t).Session(t), tasks.WithMaxAttempts(1))
 		defer leading(t, p)()
 		defer working(t, p, "w", func(context.Context, task) (string, error) {
 			panic(nil)

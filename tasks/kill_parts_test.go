@@ -48,8 +48,8 @@ func playPart(part, name, servers string) error {
 		return err
 	}
 	defer s.Close(context.Background())
-	p := texts(s, tasks.MaxAttempts(100), tasks.Concurrency(workerSlots), tasks.WithAddress(name),
-		tasks.RetryAfter(func(int) time.Duration { return 50 * time.Millisecond }))
+	p := texts(s, tasks.WithMaxAttempts(100), tasks.WithConcurrency(workerSlots), tasks.WithAddress(name),
+		tasks.WithRetryAfter(func(int) time.Duration { return 50 * time.Millisecond }))
 	in := bufio.NewScanner(os.Stdin)
 	known := make(map[int]string)
 	for in.Scan() && in.Text() != "go" {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -21,15 +21,10 @@ const (
 	Failed
 )
 
-var stateNames = [...]string{"pending", "assigned", "running", "done", "failed"}
+var stateNames = []string{"pending", "assigned", "running", "done", "failed"}
 
 // String is the state in lower case.
-func (s State) String() string {
-	if int(s) < len(stateNames) {
-		return stateNames[s]
-	}
-	return fmt.Sprintf("state %d", uint8(s))
-}
+func (s State) String() string { return enum.Name("state", stateNames, s) }
 
 // Info is what there is to know of a task.
 type Info struct {

@@ -29,30 +29,30 @@ type options struct {
 // programs that want to reach them. The default is host:pid.
 func WithAddress(address string) Option { return func(o *options) { o.address = address } }
 
-// Concurrency is how many tasks Work carries out at a time; the default is 1. The
+// WithConcurrency is how many tasks Work carries out at a time; the default is 1. The
 // master assigns no more than that to it.
-func Concurrency(n int) Option { return func(o *options) { o.concurrency = n } }
+func WithConcurrency(n int) Option { return func(o *options) { o.concurrency = n } }
 
-// MaxAttempts is how often a task is tried before it has failed; the default is 3.
+// WithMaxAttempts is how often a task is tried before it has failed; the default is 3.
 // An attempt counts when its handler returns an error, and when its worker dies or
 // loses its claim in the middle. Give all workers and masters the same n.
-func MaxAttempts(n int) Option { return func(o *options) { o.maxAttempts = n } }
+func WithMaxAttempts(n int) Option { return func(o *options) { o.maxAttempts = n } }
 
-// RetryAfter says how long to wait after a failed attempt, the first of which is 1,
+// WithRetryAfter says how long to wait after a failed attempt, the first of which is 1,
 // before the task is assigned again. The default is a second after the first, twice
 // as long after each further one, up to a minute, and a random part of it less. A
 // task whose worker has died is assigned again at once.
-func RetryAfter(f func(attempt int) time.Duration) Option {
+func WithRetryAfter(f func(attempt int) time.Duration) Option {
 	return func(o *options) { o.retryAfter = f }
 }
 
-// Assign says which worker the master gives a task to; the default is LeastLoaded.
-func Assign(s Strategy) Option { return func(o *options) { o.strategy = s } }
+// WithStrategy says which worker the master gives a task to; the default is LeastLoaded.
+func WithStrategy(s Strategy) Option { return func(o *options) { o.strategy = s } }
 
-// Keep says how many finished tasks the master leaves, and for how long; it removes
+// WithRetention says how many finished tasks the master leaves, and for how long; it removes
 // the oldest. The times are those of the servers' clock.
 // The default is 10,000 tasks for a day.
-func Keep(n int, d time.Duration) Option {
+func WithRetention(n int, d time.Duration) Option {
 	return func(o *options) { o.keep, o.keepFor = n, d }
 }
 

@@ -261,7 +261,7 @@ func (m *master) planAssignments(ctx context.Context) ([]placement, error) {
 				return nil, err
 			}
 		}
-		k := m.pool.opts.strategy.pick(Waiting{t.name, t.data}, workers)
+		k := m.pool.opts.strategy.pick(PendingTask{t.name, t.data}, workers)
 		if k < 0 || k >= len(workers) || workers[k].full() {
 			rest = append(rest, t)
 			continue

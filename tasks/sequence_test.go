@@ -20,7 +20,7 @@ import (
 func TestSequenceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
-		p := texts(srv.Session(t), tasks.Keep(0, time.Hour))
+		p := texts(srv.Session(t), tasks.WithRetention(0, time.Hour))
 		var mu sync.Mutex
 		var order []string
 		do := func(k task) {
@@ -98,7 +98,7 @@ func TestNameIsReused(t *testing.T) {
 func reuseName(t *testing.T, rest time.Duration) {
 	srv := zktest.New(t)
 	s := srv.Session(t)
-	p := texts(s, tasks.Keep(100, time.Hour))
+	p := texts(s, tasks.WithRetention(100, time.Hour))
 	defer leading(t, p)()
 	h := func(_ context.Context, k task) (string, error) { return k.Input, nil }
 	work := working(t, p, "w", h)

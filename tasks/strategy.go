@@ -7,12 +7,12 @@ import (
 
 // Strategy picks the worker that a task is assigned to.
 type Strategy struct {
-	pick func(t Waiting, workers []Worker) int
+	pick func(t PendingTask, workers []Worker) int
 	data bool // it wants to see the tasks' data
 }
 
-// Waiting is a task that is to be assigned.
-type Waiting struct {
+// PendingTask is a task that is to be assigned.
+type PendingTask struct {
 	ID   string
 	Data []byte // as it was submitted, encoded
 }
@@ -29,7 +29,7 @@ func (w Worker) full() bool { return w.Load >= w.Capacity }
 // LeastLoaded assigns each task to the worker that uses the smallest part of its
 // capacity; among several, to the one of the greatest capacity.
 func LeastLoaded() Strategy {
-	return Strategy{pick: func(_ Waiting, workers []Worker) int {
+	return Strategy{pick: func(_ PendingTask, workers []Worker) int {
 		best := -1
 		for i, w := range workers {
 			if w.full() {
@@ -52,7 +52,7 @@ func LeastLoaded() Strategy {
 // those that have as many as they take.
 func RoundRobin() Strategy {
 	last := ""
-	return Strategy{pick: func(_ Waiting, workers []Worker) int {
+	return Strategy{pick: func(_ PendingTask, workers []Worker) int {
 		best := -1
 		for i, w := range workers { // the first behind the last, or else the first
 			if !w.full() && (best < 0 || workers[best].ID <= last && w.ID > last) {
@@ -77,7 +77,7 @@ func Sticky(key func(data []byte) string) Strategy {
 	if key == nil {
 		return Strategy{}
 	}
-	return By(func(t Waiting, workers []Worker) int {
+	return StrategyFunc(func(t PendingTask, workers []Worker) int {
 		best, highest := -1, uint64(0)
 		k := key(t.Data)
 		for i, w := range workers {
@@ -106,8 +106,10 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// By is a strategy of one's own. pick returns the index of the worker, or a negative
+// StrategyFunc is a strategy of one's own. pick returns the index of the worker, or a negative
 // one to have the task wait until something has changed; workers, of which there is
 // one at least, are sorted by their ids and must not be kept. A task of a worker
 // that is full waits, too. pick is called from one goroutine, and often.
-func By(pick func(t Waiting, workers []Worker) int) Strategy { return Strategy{pick, true} }
+func StrategyFunc(pick func(t PendingTask, workers []Worker) int) Strategy {
+	return Strategy{pick, true}
+}

@@ -35,7 +35,7 @@ func newFloor(t *testing.T, opts ...tasks.Option) *floor {
 // hire has workers of a capacity work.
 func (f *floor) hire(capacity int, ids ...string) {
 	for _, id := range ids {
-		f.stops[id] = working(f, texts(f.srv.Session(f), tasks.Concurrency(capacity)), id, func(ctx context.Context, k task) (string, error) {
+		f.stops[id] = working(f, texts(f.srv.Session(f), tasks.WithConcurrency(capacity)), id, func(ctx context.Context, k task) (string, error) {
 			f.mu.Lock()
 			f.at[id] = append(f.at[id], k.Input)
 			f.mu.Unlock()
@@ -104,7 +104,7 @@ func TestLeastLoaded(t *testing.T) {
 
 func TestRoundRobin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFloor(t, tasks.Assign(tasks.RoundRobin()))
+		f := newFloor(t, tasks.WithStrategy(tasks.RoundRobin()))
 		f.hire(2, "a", "c")
 		f.submit("1", "2", "3")
 		f.wants("a:13 c:2")
@@ -119,7 +119,7 @@ func TestRoundRobin(t *testing.T) {
 // its own move.
 func TestSticky(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFloor(t, tasks.Assign(tasks.Sticky(func(data []byte) string { return string(data[:1]) })))
+		f := newFloor(t, tasks.WithStrategy(tasks.Sticky(func(data []byte) string { return string(data[:1]) })))
 		f.hire(1000, "u", "v", "w")
 		var inputs []string
 		for _, key := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
@@ -164,7 +164,7 @@ func TestSticky(t *testing.T) {
 func TestStickyDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := func(data []byte) string { return string(data[:1]) }
-		f := newFloor(t, tasks.Assign(tasks.By(func(k tasks.Waiting, ws []tasks.Worker) int {
+		f := newFloor(t, tasks.WithStrategy(tasks.StrategyFunc(func(k tasks.PendingTask, ws []tasks.Worker) int {
 			return slices.IndexFunc(ws, func(w tasks.Worker) bool { return w.ID == first(k.Data) })
 		})))
 		f.hire(1, "a", "b")
@@ -183,7 +183,7 @@ func TestStrategyIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := []int{-1, 0, 0, 0, 7, 1, -5, 0}
 		n := 0
-		f := newFloor(t, tasks.Assign(tasks.By(func(_ tasks.Waiting, ws []tasks.Worker) int {
+		f := newFloor(t, tasks.WithStrategy(tasks.StrategyFunc(func(_ tasks.PendingTask, ws []tasks.Worker) int {
 			n++
 			return answers[n%len(answers)]
 		})))

@@ -42,7 +42,7 @@ func TestSubmittedFirst(t *testing.T) {
 		ks = append(ks, submit(t, p, fmt.Sprint(i)))
 	}
 	defer working(t, texts(target.Session(t)), "w1", echo)()
-	defer working(t, texts(target.Session(t), tasks.Concurrency(3)), "w2", echo)()
+	defer working(t, texts(target.Session(t), tasks.WithConcurrency(3)), "w2", echo)()
 	defer leading(t, texts(target.Session(t)))()
 	for i, k := range ks {
 		wants(t, k, fmt.Sprint(i)+"!")
@@ -51,7 +51,7 @@ func TestSubmittedFirst(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	target := zktest.Open(t)
-	p := texts(target.Session(t), tasks.MaxAttempts(2), tasks.RetryAfter(noPause))
+	p := texts(target.Session(t), tasks.WithMaxAttempts(2), tasks.WithRetryAfter(noPause))
 	defer leading(t, p)()
 	attempts := make(map[string]int)
 	defer working(t, p, "w1", func(_ context.Context, k task) (string, error) {
@@ -97,7 +97,7 @@ func TestFailures(t *testing.T) {
 func TestList(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
-	p := texts(s, tasks.MaxAttempts(1))
+	p := texts(s, tasks.WithMaxAttempts(1))
 	if l, err := p.List(soon(t)); len(l) != 0 || err != nil {
 		t.Errorf("an empty pool has %v, %v", l, err)
 	}

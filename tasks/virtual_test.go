@@ -169,7 +169,7 @@ func TestInterrupted(t *testing.T) {
 		s, other := srv.Session(t), srv.Session(t)
 		p := texts(other)
 		began := make(chan context.Context, 2)
-		stop := working(t, texts(s, tasks.Concurrency(2)), "a", block(began))
+		stop := working(t, texts(s, tasks.WithConcurrency(2)), "a", block(began))
 		lead := leading(t, p)
 		k, l := submit(t, p, "x"), submit(t, p, "y")
 		<-began
@@ -214,7 +214,7 @@ func TestDoneInTheEnd(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
-		p := texts(srv.Session(t), tasks.MaxAttempts(4), tasks.RetryAfter(func(n int) time.Duration { return time.Duration(n) * time.Minute }))
+		p := texts(srv.Session(t), tasks.WithMaxAttempts(4), tasks.WithRetryAfter(func(n int) time.Duration { return time.Duration(n) * time.Minute }))
 		lead := leading(t, p)
 		began := make(chan time.Time, 10)
 		defer working(t, p, "w", func(context.Context, task) (string, error) {
@@ -369,7 +369,7 @@ func TestMastersDie(t *testing.T) {
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
-		p := texts(srv.Session(t), tasks.Keep(3, time.Hour), tasks.MaxAttempts(2))
+		p := texts(srv.Session(t), tasks.WithRetention(3, time.Hour), tasks.WithMaxAttempts(2))
 		lead := leading(t, p)
 		defer working(t, p, "w", func(_ context.Context, k task) (string, error) {
 			if k.Input == "1" {
@@ -607,11 +607,11 @@ func TestLastWorkerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, w := srv.Session(t), srv.Session(t)
-		p := texts(s, tasks.MaxAttempts(1))
+		p := texts(s, tasks.WithMaxAttempts(1))
 		defer leading(t, p)()
 		began := make(chan context.Context, 1)
 		ended := make(chan error)
-		go func() { ended <- texts(w, tasks.MaxAttempts(1)).Work(t.Context(), "w", block(began)) }()
+		go func() { ended <- texts(w, tasks.WithMaxAttempts(1)).Work(t.Context(), "w", block(began)) }()
 		k := submit(t, p, "x")
 		<-began
 		w.Close(t.Context())
@@ -627,11 +627,11 @@ func TestStatusByHandOfDeadWorker(t *testing.T) {
 		srv := zktest.New(t)
 		s, w := srv.Session(t), srv.Session(t)
 		h := hand{t, s}
-		p := texts(s, tasks.MaxAttempts(1))
+		p := texts(s, tasks.WithMaxAttempts(1))
 		defer leading(t, p)()
 		began := make(chan context.Context, 1)
 		ended := make(chan error)
-		go func() { ended <- texts(w, tasks.MaxAttempts(1)).Work(t.Context(), "w", block(began)) }()
+		go func() { ended <- texts(w, tasks.WithMaxAttempts(1)).Work(t.Context(), "w", block(began)) }()
 		k := submit(t, p, "x")
 		<-began
 		h.create(path+"/tasks/"+k.ID()+"/status", "done")

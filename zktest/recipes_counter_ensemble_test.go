@@ -67,7 +67,7 @@ func TestRecipesPastSequenceEnd(t *testing.T) {
 		}
 		want = append(want, vs...)
 	}
-	if _, err := push.Push(ctx, "urgent", queue.Priority(-1)); err != nil {
+	if _, err := push.Push(ctx, "urgent", queue.WithPriority(-1)); err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range slices.Concat([]string{"urgent"}, want) {

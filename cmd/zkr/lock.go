@@ -111,7 +111,7 @@ cannot be executed, 127 if it is not found.`,
 }
 
 // check refuses flags that make no sense, and gives the naming.
-func (f *lockFlags) check(cmd *cobra.Command) (lock.Naming, error) {
+func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	if err := f.limits.check(cmd); err != nil {
 		return 0, err
 	}
@@ -133,8 +133,8 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Naming, error) {
 }
 
 // kind is how to acquire what is wanted, and how to without waiting.
-func (f *lockFlags) kind(s *session.Session, path string, naming lock.Naming, stop time.Duration) (own, try func(context.Context) (holding, error)) {
-	opts := []lock.Option{lock.WithNaming(naming), lock.WithStopTime(stop)}
+func (f *lockFlags) kind(s *session.Session, path string, naming lock.Layout, stop time.Duration) (own, try func(context.Context) (holding, error)) {
+	opts := []lock.Option{lock.WithLayout(naming), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)
 		return acquireLock(m.RLock), acquireLock(m.TryRLock)

@@ -41,7 +41,7 @@ or the session is lost, 4 if not authorised, 5 if the output cannot be written.`
 		}
 		var opts []queue.PushOption
 		if cmd.Flags().Changed("priority") {
-			opts = append(opts, queue.Priority(priority))
+			opts = append(opts, queue.WithPriority(priority))
 		}
 		return a.use(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], l)

@@ -131,9 +131,9 @@ func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
 func (w *queueWorker) all(q *queue.Queue[[]byte]) error {
 	ctx, stop := context.WithCancelCause(w.sig.waitCtx)
 	defer stop(nil)
-	options := []queue.ConsumeOption{queue.Concurrency(w.concurrency)}
+	options := []queue.ConsumeOption{queue.WithConcurrency(w.concurrency)}
 	if w.attempts > 0 {
-		options = append(options, queue.MaxAttempts(w.attempts))
+		options = append(options, queue.WithMaxAttempts(w.attempts))
 	}
 	err := q.Consume(ctx, func(_ context.Context, item *queue.Item[[]byte]) error {
 		code, err := w.work(item)

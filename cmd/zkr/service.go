@@ -47,7 +47,7 @@ func (f *registryFlags) at(a *app) (func(*session.Session) *registry.Registry, e
 		}
 	}
 	return func(s *session.Session) *registry.Registry {
-		return registry.New(s, f.root, registry.WithLayout(l), registry.WithMalformed(func(err error) { a.notice("%v", err) }))
+		return registry.New(s, f.root, registry.WithLayout(l), registry.WithMalformedHandler(func(err error) { a.notice("%v", err) }))
 	}, nil
 }
 

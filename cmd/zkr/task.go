@@ -76,13 +76,13 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 	fs.IntVar(&keep, "keep", 10_000, "leave up to `N` finished tasks")
 	fs.DurationVar(&keepFor, "keep-for", 24*time.Hour, "leave finished tasks this long")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		opts := []tasks.Option{tasks.MaxAttempts(f.attempts), tasks.Keep(keep, keepFor)}
+		opts := []tasks.Option{tasks.WithMaxAttempts(f.attempts), tasks.WithRetention(keep, keepFor)}
 		switch strategy {
 		case "least-loaded":
 		case "round-robin":
-			opts = append(opts, tasks.Assign(tasks.RoundRobin()))
+			opts = append(opts, tasks.WithStrategy(tasks.RoundRobin()))
 		case "sticky":
-			opts = append(opts, tasks.Assign(tasks.Sticky(func(data []byte) string { return string(data) })))
+			opts = append(opts, tasks.WithStrategy(tasks.Sticky(func(data []byte) string { return string(data) })))
 		default:
 			return usage("--strategy %s is none of least-loaded, round-robin and sticky", strategy)
 		}

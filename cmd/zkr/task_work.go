@@ -76,12 +76,12 @@ is not found.`,
 		if err := checkPool(w.path); err != nil {
 			return err
 		}
-		w.opts = []tasks.Option{tasks.MaxAttempts(f.attempts), tasks.Concurrency(concurrency)}
+		w.opts = []tasks.Option{tasks.WithMaxAttempts(f.attempts), tasks.WithConcurrency(concurrency)}
 		if address != "" {
 			w.opts = append(w.opts, tasks.WithAddress(address))
 		}
 		if fs.Changed("retry-after") {
-			w.opts = append(w.opts, tasks.RetryAfter(doublingDelay(retryAfter)))
+			w.opts = append(w.opts, tasks.WithRetryAfter(doublingDelay(retryAfter)))
 		}
 		return w.run()
 	}

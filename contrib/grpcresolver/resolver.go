@@ -21,10 +21,10 @@ const Scheme = "zk"
 // Option changes which addresses are given to gRPC.
 type Option func(*builder)
 
-// WithTLS, if b is true, has connections made to the TLSPort of the instances that
+// WithTLS has connections made to the TLSPort of the instances that
 // have one, and to no others. Certificates are checked against the hosts that the
 // instances say.
-func WithTLS(b bool) Option { return func(bd *builder) { bd.tls = b } }
+func WithTLS() Option { return func(b *builder) { b.tls = true } }
 
 // WithEndpoint has connections made to the endpoint of a scheme or name, "grpc" for
 // example, of the instances that have one, and to no others; not to Addr. It is for

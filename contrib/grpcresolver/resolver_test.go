@@ -237,9 +237,9 @@ func TestAddresses(t *testing.T) {
 	c.wants(t, "a:1, b:1")
 	c, _ = build(t, r, grpcresolver.WithEndpoint("grpc"))
 	c.wants(t, "a:2")
-	c, _ = build(t, r, grpcresolver.WithTLS(true))
+	c, _ = build(t, r, grpcresolver.WithTLS())
 	c.wants(t, "b:3 as b")
-	c, _ = build(t, r, grpcresolver.WithTLS(true), grpcresolver.WithEndpoint("grpcs"))
+	c, _ = build(t, r, grpcresolver.WithTLS(), grpcresolver.WithEndpoint("grpcs"))
 	c.wants(t, "b:3 as b")
 	if _, _, err := s.Create(t.Context(), "/microservices/greeter/c", []byte(`{"endpoints":["http://no-port"]}`), session.Ephemeral()); err != nil {
 		t.Fatal(err)

@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer) error {
 	name := fmt.Sprintf("workers/%d", slot.Number)
 	addr := fmt.Sprintf("127.0.0.1:%d", 9000+slot.Number)
 	// Bound as long as the session lives, like the id.
-	if err := names.Bind(ctx, name, []byte(addr), naming.Ephemeral(true)); err != nil {
+	if err := names.Bind(ctx, name, []byte(addr), naming.WithEphemeral()); err != nil {
 		return err
 	}
 	found, err := names.Lookup(ctx, name)

@@ -68,7 +68,7 @@ func run(ctx context.Context, out io.Writer) error {
 		workers.Go(func() {
 			err := jobs.Consume(ctx, func(ctx context.Context, job *queue.Item[Job]) error {
 				return clean(report, name, job)
-			}, queue.MaxAttempts(3))
+			}, queue.WithMaxAttempts(3))
 			cancel(err) // has no effect if it was for want of work
 		})
 	}

@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer s.Close(context.Background())
 	pool := tasks.New(s, "/examples/tasks", codec.JSON[Division](), codec.JSON[Answer](),
-		tasks.Concurrency(2), tasks.Keep(1000, time.Hour))
+		tasks.WithConcurrency(2), tasks.WithRetention(1000, time.Hour))
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	var parts sync.WaitGroup

@@ -83,7 +83,7 @@ func find(ctx context.Context, st *stage) error {
 const rest = 50 * time.Millisecond
 
 func (a *actor) services() *registry.Registry {
-	return registry.New(a.Session, "/services", registry.WithRest(rest))
+	return registry.New(a.Session, "/services", registry.WithFailureBackoff(rest))
 }
 
 // greet answers calls, and is registered as long as it does.

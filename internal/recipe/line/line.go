@@ -88,7 +88,7 @@ func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, block
 // Check returns session.ErrInvalid if there can be no such line.
 func (l *Line) Check() error {
 	if l.Layout.Prefix == nil {
-		return &session.OpError{Op: "enter", Path: l.Path, Err: fmt.Errorf("%w: unknown naming of the nodes", session.ErrInvalid)}
+		return &session.OpError{Op: "enter", Path: l.Path, Err: fmt.Errorf("%w: unknown layout", session.ErrInvalid)}
 	}
 	return session.CheckPath(l.Path)
 }
