@@ -61,7 +61,7 @@ func (b *Barrier) Lower(ctx context.Context) error {
 // commit makes a write whose outcome is known even if its reply is lost: should it
 // have been made, and undone by somebody else since, it must not be made again.
 func (b *Barrier) commit(ctx context.Context, verb string, op session.Op) error {
-	_, err := session.InEpoch(ctx, b.session, verb, b.path, func(e *session.Epoch) ([]session.Result, error) {
+	_, err := session.InEpoch(ctx, b.session, session.OpError{Package: "barrier", Op: verb, Path: b.path}, func(e *session.Epoch) ([]session.Result, error) {
 		return e.TxnDetached(ctx, nil, op)
 	})
 	return err
@@ -96,7 +96,7 @@ func (b *Barrier) Raised(ctx context.Context) (bool, error) {
 // It takes two round trips, a sync and a read that sets a watch.
 func (b *Barrier) Wait(ctx context.Context) error {
 	w := waiter{Barrier: b}
-	_, err := session.InEpoch(ctx, b.session, "wait at", b.path, func(e *session.Epoch) (struct{}, error) {
+	_, err := session.InEpoch(ctx, b.session, session.OpError{Package: "barrier", Op: "wait at", Path: b.path}, func(e *session.Epoch) (struct{}, error) {
 		return struct{}{}, w.wait(ctx, e)
 	})
 	return err

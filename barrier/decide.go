@@ -140,7 +140,7 @@ func (m *member) decideReady(ctx context.Context, here, inside []string) (decisi
 func (m *member) start(ctx context.Context, here []string) (decision, error) {
 	if len(m.base.Data) > 0 && recorded(m.base.Data) == nil {
 		err := fmt.Errorf("%w: %.40q is not the record of a round", codec.ErrMalformed, m.base.Data)
-		return waiting, &session.OpError{Op: "enter", Path: m.path, Err: err}
+		return waiting, &session.OpError{Package: "barrier", Op: "enter", Path: m.path, Err: err}
 	}
 	r, err := m.epoch.Txn(ctx, m.beginOps(here, m.base.Stat.Version)...)
 	if err == nil && r[0].Stat.Mzxid != 0 { // which is not known if the reply was lost

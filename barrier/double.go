@@ -114,7 +114,7 @@ func (d *Double) check() error {
 }
 
 func (d *Double) failed(err error) error {
-	return &session.OpError{Op: "enter", Path: d.path, Err: err}
+	return &session.OpError{Package: "barrier", Op: "enter", Path: d.path, Err: err}
 }
 
 func (d *Double) ready() string { return session.Join(d.path, d.layout.ready()) }

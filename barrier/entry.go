@@ -63,14 +63,14 @@ func (e *Entry) Leave(ctx context.Context) error {
 	if err := e.l.Release(ctx); err != nil {
 		return err
 	}
-	_, err := session.InEpoch(ctx, e.double.session, "leave", e.double.path, func(ep *session.Epoch) (struct{}, error) {
+	_, err := session.InEpoch(ctx, e.double.session, session.OpError{Package: "barrier", Op: "leave", Path: e.double.path}, func(ep *session.Epoch) (struct{}, error) {
 		return struct{}{}, e.awaitOthers(ctx, ep)
 	})
 	return err
 }
 
 func (e *Entry) failed(err error) error {
-	return &session.OpError{Op: "leave", Path: e.double.path, Err: err}
+	return &session.OpError{Package: "barrier", Op: "leave", Path: e.double.path, Err: err}
 }
 
 // awaitOthers waits within an epoch. All watch the same one, and each looks again

@@ -198,7 +198,7 @@ func (m *member) stopWatching() {
 
 // entry makes a member of a round that has begun.
 func (m *member) entry(ctx context.Context) *Entry {
-	c := lease.Acquired{Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Watch: m.ownWatch, StopProving: m.stopProving}
+	c := lease.Acquired{Package: "barrier", Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Watch: m.ownWatch, StopProving: m.stopProving}
 	l := lease.Begin(ctx, c, m.behavior)
 	m.ownWatch, m.stopProving = nil, nil
 	m.stopWatching()

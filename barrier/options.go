@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Errors to decide by, with errors.Is.
@@ -15,7 +16,7 @@ var (
 	// ErrLost is the cause of an entry's context when the membership ended without
 	// Leave, and the error of an Enter whose membership ended when the round had
 	// begun already. It wraps the reason.
-	ErrLost = errors.New("barrier: membership lost")
+	ErrLost = session.NewError("barrier: membership lost", session.ErrLost)
 	// ErrLeft is the cause of an entry's context after Leave, and the result of a
 	// second one.
 	ErrLeft = errors.New("barrier: left")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -13,11 +12,11 @@ import (
 // shown is not what is stored now.
 var (
 	// ErrClosed says that Close was called.
-	ErrClosed = view.ErrClosed
+	ErrClosed = session.NewError("config: closed", session.ErrClosed)
 	// ErrStale says that there may be changes that have not been seen: the session
 	// is not connected, or reads everything again, or cannot keep up. It wraps the
 	// reason if there is one.
-	ErrStale = view.ErrStale
+	ErrStale = session.NewError("config: may be out of date", session.ErrStale)
 )
 
 // joinStale is the error of what is wrong with a value beside the reason why there may be

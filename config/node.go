@@ -97,11 +97,11 @@ func (c node[T]) decode(data []byte, st session.Stat) (Snapshot[T], error) {
 func (c node[T]) put(ctx context.Context, value T, version int32) (w writeResult[T], err error) {
 	data, err := c.codec.Encode(value)
 	if err != nil {
-		return w, &session.OpError{Op: "set", Path: c.path, Err: err}
+		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
 	}
 	// What is shown is what others will read, and not what the caller may change.
 	if value, err = c.codec.Decode(data); err != nil {
-		return w, &session.OpError{Op: "set", Path: c.path, Err: err}
+		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
 	}
 	st, epoch, err := c.write(ctx, data, version)
 	return writeResult[T]{Snapshot[T]{Value: value, Version: st.Version, Zxid: st.Mzxid}, data, epoch}, err
@@ -138,7 +138,7 @@ func (c node[T]) write(ctx context.Context, data []byte, version int32) (session
 // commit carries out op, in whatever epoch, and returns which it was.
 func (c node[T]) commit(ctx context.Context, what string, op session.Op) (session.Stat, uint64, error) {
 	var epoch uint64
-	results, err := session.InEpoch(ctx, c.session, what, c.path, func(e *session.Epoch) ([]session.Result, error) {
+	results, err := session.InEpoch(ctx, c.session, session.OpError{Package: "config", Op: what, Path: c.path}, func(e *session.Epoch) ([]session.Result, error) {
 		epoch = e.Number()
 		return e.TxnDetached(ctx, nil, op)
 	})
@@ -154,7 +154,7 @@ func (c node[T]) update(ctx context.Context, missing func() T, fn func(T) (T, er
 	for conflicts := 0; ; conflicts++ {
 		if conflicts > 1 { // the first retry is immediate
 			if err := pauses.Wait(ctx); err != nil {
-				return w, &session.OpError{Op: "set", Path: c.path, Err: err}
+				return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
 			}
 		}
 		was, err := c.get(ctx)

@@ -46,7 +46,7 @@ type leaf[T any] struct {
 // Then it reads what has changed, what has been changed together together.
 func OpenTree[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], opts ...Option) (*Tree[T], error) {
 	newOptions(opts)
-	vw, err := view.Open(ctx, s, path, view.Options{Depth: view.Unlimited})
+	vw, err := view.Open(ctx, s, path, view.Options{Package: "config", Closed: ErrClosed, Stale: ErrStale, Depth: view.Unlimited})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
 			st := t.state.Load()
 			switch {
 			case ctx.Err() != nil:
-				yield(st.View, &session.OpError{Op: "watch", Path: t.path, Err: context.Cause(ctx)})
+				yield(st.View, &session.OpError{Package: "config", Op: "watch", Path: t.path, Err: context.Cause(ctx)})
 				return
 			case st.end != nil:
 				yield(st.View, st.end)

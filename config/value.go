@@ -56,7 +56,7 @@ func OpenOr[T any](ctx context.Context, s *session.Session, path string, c codec
 }
 
 func open[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fallback *T, o options) (*Value[T], error) {
-	vw, err := view.Open(ctx, s, path, view.Options{})
+	vw, err := view.Open(ctx, s, path, view.Options{Package: "config", Closed: ErrClosed, Stale: ErrStale})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func open[T any](ctx context.Context, s *session.Session, path string, c codec.C
 }
 
 func (v *Value[T]) opError(op string, err error) error {
-	return &session.OpError{Op: op, Path: v.node.path, Err: err}
+	return &session.OpError{Package: "config", Op: op, Path: v.node.path, Err: err}
 }
 
 // run takes over what the view shows, to its end.

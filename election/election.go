@@ -21,12 +21,12 @@ var (
 	ErrOtherLeader = errors.New("election: another candidate leads")
 	// ErrLost is the cause of a term's context when it ended without Resign. It
 	// wraps the reason.
-	ErrLost = errors.New("election: leadership lost")
+	ErrLost = session.NewError("election: leadership lost", session.ErrLost)
 	// ErrResigned is the cause of a term's context after Resign, and the result
 	// of a second one.
 	ErrResigned = errors.New("election: resigned")
 	// ErrInvalidID says that an id cannot be told from the data behind it.
-	ErrInvalidID = errors.New("election: an id must not be empty or contain a newline")
+	ErrInvalidID = session.NewError("election: an id must not be empty or contain a newline", session.ErrInvalid)
 )
 
 // Election names an election. It holds no state, so one value may be used by
@@ -53,7 +53,7 @@ func New(s *session.Session, path string, opts ...Option) *Election {
 	if o.fixed != nil {
 		e.contest = &fixedContest{s, path, session.Join(path, *o.fixed), o.stopTime}
 	} else {
-		e.contest = &lineContest{line.Line{Session: s, Path: path, Layout: line.CuratorLatch, StopTime: o.stopTime}}
+		e.contest = &lineContest{line.Line{Package: "election", Session: s, Path: path, Layout: line.CuratorLatch, StopTime: o.stopTime}}
 	}
 	return e
 }
@@ -185,7 +185,7 @@ func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) erro
 // Leader returns who leads, or ErrNoLeader. It takes a list and a read; what it
 // returns may be over by the time it is looked at.
 func (e *Election) Leader(ctx context.Context) (Leader, error) {
-	return session.InEpoch(ctx, e.session, "find the leader of", e.path, func(ep *session.Epoch) (Leader, error) {
+	return session.InEpoch(ctx, e.session, session.OpError{Package: "election", Op: "find the leader of", Path: e.path}, func(ep *session.Epoch) (Leader, error) {
 		return e.leaderIn(ctx, ep)
 	})
 }

@@ -19,7 +19,7 @@ import (
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 	return func(yield func(Leader, error) bool) {
 		o := observer{election: e, yield: yield}
-		_, err := session.InEpoch(ctx, e.session, "observe", e.path, func(ep *session.Epoch) (struct{}, error) {
+		_, err := session.InEpoch(ctx, e.session, session.OpError{Package: "election", Op: "observe", Path: e.path}, func(ep *session.Epoch) (struct{}, error) {
 			return struct{}{}, o.observe(ctx, ep)
 		})
 		if !o.stopped {

@@ -66,7 +66,7 @@ func (s *fixedContest) check() error {
 		return err
 	}
 	if parent, name := session.Split(s.node); parent != s.path || name == "" {
-		return &session.OpError{Op: "use", Path: s.node, Err: fmt.Errorf("%w: it is not named as a child of %s", session.ErrInvalid, s.path)}
+		return &session.OpError{Package: "election", Op: "use", Path: s.node, Err: fmt.Errorf("%w: it is not named as a child of %s", session.ErrInvalid, s.path)}
 	}
 	return session.CheckPath(s.node)
 }
@@ -86,7 +86,7 @@ func (s *fixedContest) tryAcquire(ctx context.Context, data []byte) (c lease.Acq
 }
 
 func (s *fixedContest) fixedNode() lease.FixedNode {
-	return lease.FixedNode{Session: s.session, Path: s.node, StopTime: s.stopTime}
+	return lease.FixedNode{Package: "election", Session: s.session, Path: s.node, StopTime: s.stopTime}
 }
 
 func (s *fixedContest) holder(context.Context, *session.Epoch) (string, error) {

@@ -158,7 +158,7 @@ func (c *cohort) lock(ctx context.Context, turn chan handoff, t *acquirer, n int
 		case b = <-turn:
 		case <-ctx.Done():
 			c.cancel(ctx, turn, t, n)
-			return nil, &session.OpError{Op: "wait in line at", Path: t.line.Path, Err: context.Cause(ctx)}
+			return nil, &session.OpError{Package: "lock", Op: "wait in line at", Path: t.line.Path, Err: context.Cause(ctx)}
 		}
 	}
 	if b.acquired == nil {

@@ -51,7 +51,7 @@ func (m *Multi) Do(ctx context.Context, fn func(context.Context, *MultiLease) er
 
 func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*Lease, error)) (*MultiLease, error) {
 	if len(m.locks) == 0 {
-		return nil, &session.OpError{Op: "lock", Err: fmt.Errorf("%w: no paths", session.ErrInvalid)}
+		return nil, &session.OpError{Package: "lock", Op: "lock", Err: fmt.Errorf("%w: no paths", session.ErrInvalid)}
 	}
 	for _, l := range m.locks {
 		if err := l.acquirer.line.Check(); err != nil {
@@ -66,7 +66,7 @@ func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*L
 		case !errors.Is(err, ErrLost):
 			return nil, err
 		case ctx.Err() != nil:
-			return nil, &session.OpError{Op: "lock", Path: m.locks[0].acquirer.line.Path, Err: context.Cause(ctx)}
+			return nil, &session.OpError{Package: "lock", Op: "lock", Path: m.locks[0].acquirer.line.Path, Err: context.Cause(ctx)}
 		}
 	}
 }

@@ -23,7 +23,7 @@ type Mutex struct {
 func New(s *session.Session, path string, opts ...Option) *Mutex {
 	o := newOptions(opts)
 	return &Mutex{
-		acquirer:    newAcquirer(line.Line{Session: s, Path: path, Layout: o.layout.mutex()}, o),
+		acquirer:    newAcquirer(line.Line{Package: "lock", Session: s, Path: path, Layout: o.layout.mutex()}, o),
 		cohort:      cohortKey{s, path, o.id, o.layout, o.stopTime},
 		maxHandoffs: o.maxHandoffs,
 	}

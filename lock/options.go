@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Errors to decide by, with errors.Is.
@@ -15,7 +16,7 @@ var (
 	ErrLocked = errors.New("lock: held by another owner")
 	// ErrLost is the cause of a lease's context when ownership ended without
 	// Unlock. It wraps the reason.
-	ErrLost = errors.New("lock: ownership lost")
+	ErrLost = session.NewError("lock: ownership lost", session.ErrLost)
 	// ErrReleased is the cause of a lease's context after Unlock, and the result
 	// of a second one.
 	ErrReleased = errors.New("lock: released")

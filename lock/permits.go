@@ -154,7 +154,7 @@ func (m *Semaphore) readLimit(ctx context.Context, e *session.Epoch) (session.No
 	default:
 		return n, nil
 	}
-	return n, &session.OpError{Op: "acquire", Path: m.path, Err: err}
+	return n, &session.OpError{Package: "lock", Op: "acquire", Path: m.path, Err: err}
 }
 
 // listTaken lists the permits that are taken, and compares the limit.

@@ -89,7 +89,7 @@ func (p *Place) Leave(ctx context.Context) error {
 	case err := <-at.Leave():
 		return err
 	case <-ctx.Done():
-		return &session.OpError{Op: "leave", Path: at.Path(), Err: context.Cause(ctx)}
+		return &session.OpError{Package: "lock", Op: "leave", Path: at.Path(), Err: context.Cause(ctx)}
 	}
 }
 
@@ -161,5 +161,5 @@ func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, moved <-chan stru
 }
 
 func (p *Place) failed(op string, ctx context.Context) error {
-	return &session.OpError{Op: op, Path: p.acquirer.line.Path, Err: context.Cause(ctx)}
+	return &session.OpError{Package: "lock", Op: op, Path: p.acquirer.line.Path, Err: context.Cause(ctx)}
 }

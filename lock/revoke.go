@@ -76,7 +76,7 @@ func (t *acquirer) revoke(ctx context.Context, who []Contender) error {
 func requestRevoke(ctx context.Context, s *session.Session, who []Contender, valid func(path string) bool) error {
 	for _, c := range who {
 		if !valid(c.Path) {
-			return &session.OpError{Op: "revoke", Path: c.Path, Err: fmt.Errorf("%w: not a contender here", session.ErrInvalid)}
+			return &session.OpError{Package: "lock", Op: "revoke", Path: c.Path, Err: fmt.Errorf("%w: not a contender here", session.ErrInvalid)}
 		}
 	}
 	errs := make([]error, len(who))

@@ -28,8 +28,8 @@ func NewRW(s *session.Session, path string, opts ...Option) *RWMutex {
 	o := newOptions(opts)
 	read, write := o.layout.readWrite()
 	return &RWMutex{
-		read:  newAcquirer(line.Line{Session: s, Path: path, Layout: read}, o),
-		write: newAcquirer(line.Line{Session: s, Path: path, Layout: write}, o),
+		read:  newAcquirer(line.Line{Package: "lock", Session: s, Path: path, Layout: read}, o),
+		write: newAcquirer(line.Line{Package: "lock", Session: s, Path: path, Layout: write}, o),
 	}
 }
 
@@ -97,7 +97,7 @@ func (m *RWMutex) Contenders(ctx context.Context) ([]Contender, error) {
 // puts the reader's node in the place of the writer's.
 func (l *Lease) Downgrade(ctx context.Context) (*Lease, error) {
 	if l.downgradeTo == nil {
-		return nil, &session.OpError{Op: "downgrade", Path: l.Path(),
+		return nil, &session.OpError{Package: "lock", Op: "downgrade", Path: l.Path(),
 			Err: fmt.Errorf("%w: not a lease of RWMutex.Lock", session.ErrInvalid)}
 	}
 	parent, name := session.Split(l.Path())

@@ -86,7 +86,7 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 	if err := m.usable(); err != nil {
 		return 0, err
 	}
-	return session.InEpoch(ctx, m.session, "list", m.path, func(e *session.Epoch) (int, error) {
+	return session.InEpoch(ctx, m.session, session.OpError{Package: "lock", Op: "list", Path: m.path}, func(e *session.Epoch) (int, error) {
 		taken, err := m.listTaken(ctx, e)
 		return max(m.n-len(taken), 0), err
 	})
@@ -98,7 +98,7 @@ func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
 	}
-	return session.InEpoch(ctx, m.session, "list", m.path, func(e *session.Epoch) ([]Contender, error) {
+	return session.InEpoch(ctx, m.session, session.OpError{Package: "lock", Op: "list", Path: m.path}, func(e *session.Epoch) ([]Contender, error) {
 		names, err := m.layout.permitsIn(e.Children(ctx, m.layout.leases))
 		if err != nil {
 			return nil, err
@@ -133,14 +133,14 @@ func (m *Semaphore) usable() error {
 }
 
 func (m *Semaphore) line(k int) line.Line {
-	return line.Line{Session: m.session, Path: m.layout.lock, Layout: m.opts.layout.mutex(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
+	return line.Line{Package: "lock", Session: m.session, Path: m.layout.lock, Layout: m.opts.layout.mutex(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
 }
 
 // check refuses what could never be had.
 func (m *Semaphore) check(k int) error {
 	err := m.usable()
 	invalid := func(format string, args ...any) error {
-		return &session.OpError{Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
+		return &session.OpError{Package: "lock", Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
 	}
 	const perNode = 300 // a node's share of a transaction, beside its path and data
 	switch {
@@ -251,7 +251,7 @@ func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool
 		case <-own.Context().Done():
 			err = own.Err()
 		case <-ctx.Done():
-			err = &session.OpError{Op: "wait for permits of", Path: m.path, Err: lease.WithReason(ctx, blocked)}
+			err = &session.OpError{Package: "lock", Op: "wait for permits of", Path: m.path, Err: lease.WithReason(ctx, blocked)}
 		}
 		changed.Close()
 		if err != nil {

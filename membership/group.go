@@ -11,7 +11,7 @@ import (
 // Errors to decide by, with errors.Is.
 var (
 	// ErrInvalidID says that an id cannot be the name of a node.
-	ErrInvalidID = errors.New("membership: an id must be one element of a path")
+	ErrInvalidID = session.NewError("membership: an id must be one element of a path", session.ErrInvalid)
 	// ErrJoined says that this session has a member of that id already.
 	ErrJoined = errors.New("membership: joined already")
 	// ErrTaken says that the member of that id is another session's, or that there
@@ -59,10 +59,11 @@ func WithLayout(l Layout) Option { return func(g *Group) { g.layout = l } }
 func (g *Group) Join(ctx context.Context, id string, data []byte) (*Membership, error) {
 	content, err := g.prepare(id, data)
 	if err != nil {
-		return nil, &session.OpError{Op: "join", Path: g.path, Err: err}
+		return nil, &session.OpError{Package: "membership", Op: "join", Path: g.path, Err: err}
 	}
 	p, err := presence.Announce(ctx, g.session, presence.Node{
-		Path: session.Join(g.path, g.layout.name(id)), Data: content,
+		Package: "membership",
+		Path:    session.Join(g.path, g.layout.name(id)), Data: content,
 		Errors: presence.Errors{Duplicate: ErrJoined, Occupied: ErrTaken, Withdrawn: ErrLeft},
 	})
 	if err != nil {
@@ -129,7 +130,7 @@ func (m *Membership) Changed() <-chan struct{} { return m.announcement.Changed()
 func (m *Membership) Update(ctx context.Context, data []byte) error {
 	content, err := m.layout.content(m.id, data)
 	if err != nil {
-		return &session.OpError{Op: "update", Path: m.Path(), Err: err}
+		return &session.OpError{Package: "membership", Op: "update", Path: m.Path(), Err: err}
 	}
 	return m.announcement.Update(ctx, content)
 }

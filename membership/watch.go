@@ -18,9 +18,9 @@ import (
 // meanwhile may be in it or not.
 func (g *Group) Members(ctx context.Context) (View, error) {
 	if err := g.check(); err != nil {
-		return View{}, &session.OpError{Op: "list", Path: g.path, Err: err}
+		return View{}, &session.OpError{Package: "membership", Op: "list", Path: g.path, Err: err}
 	}
-	return session.InEpoch(ctx, g.session, "list", g.path, func(e *session.Epoch) (View, error) { return g.read(ctx, e) })
+	return session.InEpoch(ctx, g.session, session.OpError{Package: "membership", Op: "list", Path: g.path}, func(e *session.Epoch) (View, error) { return g.read(ctx, e) })
 }
 
 func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
@@ -74,10 +74,10 @@ const maxUnsettled = time.Second
 func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
 	return func(yield func(View, error) bool) {
 		if err := g.check(); err != nil {
-			yield(View{}, &session.OpError{Op: "watch", Path: g.path, Err: err})
+			yield(View{}, &session.OpError{Package: "membership", Op: "watch", Path: g.path, Err: err})
 			return
 		}
-		v, err := view.Open(ctx, g.session, g.path, view.Options{Depth: 1, Accept: g.layout.accepts, Patience: maxUnsettled})
+		v, err := view.Open(ctx, g.session, g.path, view.Options{Package: "membership", Depth: 1, Accept: g.layout.accepts, Patience: maxUnsettled})
 		if err != nil {
 			yield(View{}, err)
 			return

@@ -154,7 +154,8 @@ func (d *Directory) announce(ctx context.Context, path string, data []byte) erro
 		return ErrBound
 	}
 	p, err := presence.Announce(ctx, d.session, presence.Node{
-		Path: path, Data: data, IfExists: presence.Refuse,
+		Package: "naming",
+		Path:    path, Data: data, IfExists: presence.Refuse,
 		Errors: presence.Errors{Duplicate: ErrBound, Occupied: ErrBound, Withdrawn: ErrNotBound},
 	})
 	if err != nil {
@@ -277,7 +278,7 @@ func (d *Directory) announcementOf(path string) *presence.Announcement {
 // write carries out one operation, whose outcome is known unless the session or ctx
 // ends before a lost reply has been looked up.
 func (d *Directory) write(ctx context.Context, op session.Op) error {
-	_, err := session.InEpoch(ctx, d.session, "", "", func(e *session.Epoch) ([]session.Result, error) {
+	_, err := session.InEpoch(ctx, d.session, session.OpError{}, func(e *session.Epoch) ([]session.Result, error) {
 		return e.TxnDetached(ctx, nil, op)
 	})
 	return err
@@ -308,7 +309,7 @@ func (d *Directory) errorOf(op, name string, err error) error {
 	if err == nil || errors.As(err, &oe) {
 		return err
 	}
-	return &session.OpError{Op: op, Path: d.path(name), Err: err}
+	return &session.OpError{Package: "naming", Op: op, Path: d.path(name), Err: err}
 }
 
 func (d *Directory) path(name string) string {

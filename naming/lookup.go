@@ -100,5 +100,5 @@ func (d *Directory) view(ctx context.Context, name string) (*view.View, error) {
 		}
 		path = w.path
 	}
-	return view.Open(ctx, d.session, path, view.Options{Depth: 1})
+	return view.Open(ctx, d.session, path, view.Options{Package: "naming", Depth: 1})
 }

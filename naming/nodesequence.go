@@ -15,7 +15,7 @@ import (
 func (q *Sequence) nextByNode(ctx context.Context) (int64, error) {
 	prefix := session.Join(q.path, "_c_"+session.GUID()+"-id-")
 	for {
-		path, err := session.InEpoch(ctx, q.session, "", "", func(e *session.Epoch) (string, error) {
+		path, err := session.InEpoch(ctx, q.session, session.OpError{}, func(e *session.Epoch) (string, error) {
 			path, st, err := e.Create(ctx, prefix, nil, session.Ephemeral(), session.Sequential(), session.Unique())
 			if err == nil {
 				e.DeleteEventually(path, st.Czxid, nil)

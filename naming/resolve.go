@@ -67,7 +67,7 @@ func (d *Directory) readAll(ctx context.Context, names []string) ([]session.Node
 	for i, name := range names {
 		paths[i] = d.path(name)
 	}
-	return session.InEpoch(ctx, d.session, "", "", func(e *session.Epoch) ([]session.Node, error) { return e.Nodes(ctx, paths...) })
+	return session.InEpoch(ctx, d.session, session.OpError{}, func(e *session.Epoch) ([]session.Node, error) { return e.Nodes(ctx, paths...) })
 }
 
 // createMissing creates the nodes that lead to a name: not as containers, since they may be

@@ -158,7 +158,7 @@ func (q *Sequence) errorOf(op string, err error) error {
 	if err == nil || errors.As(err, &oe) {
 		return err
 	}
-	return &session.OpError{Op: op, Path: q.path, Err: err}
+	return &session.OpError{Package: "naming", Op: op, Path: q.path, Err: err}
 }
 
 // locked runs f while nobody else who shares the Sequence is at it.
@@ -245,7 +245,7 @@ func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 		op = session.OpCreate(q.path, data)
 	}
 	for {
-		results, err := session.InEpoch(ctx, q.session, "", "", func(e *session.Epoch) ([]session.Result, error) {
+		results, err := session.InEpoch(ctx, q.session, session.OpError{}, func(e *session.Epoch) ([]session.Result, error) {
 			if e.Number() != q.epoch {
 				return nil, session.ErrBadVersion // as far as is known
 			}

@@ -20,7 +20,7 @@ var (
 	ErrTaken = errors.New("naming: every slot is taken")
 	// ErrLost is the cause of a slot's context when it ended without Release. It
 	// wraps the reason.
-	ErrLost = errors.New("naming: slot lost")
+	ErrLost = session.NewError("naming: slot lost", session.ErrLost)
 	// ErrReleased is the cause of a slot's context after Release, and the result
 	// of a second one.
 	ErrReleased = errors.New("naming: slot released")
@@ -81,7 +81,7 @@ func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slot
 	}
 	return &Slots{
 		session: s, path: path, n: n, options: o,
-		line: line.Line{Session: s, Path: session.Join(path, waitingNode), Layout: line.CuratorLock, Data: []byte(o.id), StopTime: o.stopTime},
+		line: line.Line{Package: "naming", Session: s, Path: session.Join(path, waitingNode), Layout: line.CuratorLock, Data: []byte(o.id), StopTime: o.stopTime},
 	}
 }
 
@@ -162,7 +162,7 @@ func (p *Slots) tryFree(ctx context.Context, sure bool) (*Slot, error) {
 	if err := session.CheckPath(p.path); err != nil {
 		return nil, err
 	}
-	return session.InEpoch(ctx, p.session, "acquire a slot at", p.path, func(e *session.Epoch) (*Slot, error) {
+	return session.InEpoch(ctx, p.session, session.OpError{Package: "naming", Op: "acquire a slot at", Path: p.path}, func(e *session.Epoch) (*Slot, error) {
 		slot, err := p.tryFreeIn(ctx, e)
 		if slot == nil && err == nil && sure {
 			if err = e.Sync(ctx, p.path); err == nil {
@@ -238,7 +238,7 @@ func (p *Slots) acquireFree(ctx context.Context, turn *lease.Lease) (*Slot, erro
 		case <-turn.Context().Done():
 			err = turn.Err()
 		case <-ctx.Done():
-			err = &session.OpError{Op: "wait for a slot at", Path: p.path, Err: lease.WithReason(ctx, blocked)}
+			err = &session.OpError{Package: "naming", Op: "wait for a slot at", Path: p.path, Err: lease.WithReason(ctx, blocked)}
 		}
 		w.Close()
 		return nil, err
@@ -260,7 +260,7 @@ func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*S
 		if err != nil {
 			return nil, err
 		}
-		c, err := lease.AwaitProof(ctx, lease.Acquired{Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
+		c, err := lease.AwaitProof(ctx, lease.Acquired{Package: "naming", Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
 		if err != nil {
 			return nil, err
 		}
@@ -313,7 +313,7 @@ type Holder struct {
 // Holders returns who holds which number, in the order of the numbers. It takes two
 // round trips, a list and a read of every node.
 func (p *Slots) Holders(ctx context.Context) ([]Holder, error) {
-	return session.InEpoch(ctx, p.session, "list", p.path, func(e *session.Epoch) ([]Holder, error) { return p.holdersIn(ctx, e) })
+	return session.InEpoch(ctx, p.session, session.OpError{Package: "naming", Op: "list", Path: p.path}, func(e *session.Epoch) ([]Holder, error) { return p.holdersIn(ctx, e) })
 }
 
 func (p *Slots) holdersIn(ctx context.Context, e *session.Epoch) ([]Holder, error) {

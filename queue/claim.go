@@ -117,7 +117,8 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T
 			f.version++
 		}
 		l := lease.Begin(ctx, lease.Acquired{
-			Epoch: ep, Path: q.store.claimPath(f.entry.name), Token: rs[i*opsPerClaim].Stat.Czxid, StopProving: hold,
+			Package: "queue",
+			Epoch:   ep, Path: q.store.claimPath(f.entry.name), Token: rs[i*opsPerClaim].Stat.Czxid, StopProving: hold,
 		}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: q.store.opts.stopTime})
 		q.store.cache.retain(f.entry)
 		items[i] = &Item[T]{

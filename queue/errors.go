@@ -16,7 +16,7 @@ var (
 	// ErrLost says that a claim ended by itself: with the session, or because
 	// somebody removed it. The item may have been handed to somebody else since. It
 	// wraps the reason.
-	ErrLost = errors.New("queue: claim lost")
+	ErrLost = session.NewError("queue: claim lost", session.ErrLost)
 	// ErrSettled says that an item has been acknowledged, put back or buried
 	// before.
 	ErrSettled = errors.New("queue: item already settled")
@@ -30,7 +30,7 @@ var (
 
 // fail is the error of an operation on the queue as a whole.
 func (st *store) fail(op string, err error) error {
-	return &session.OpError{Op: op, Path: st.path, Err: err}
+	return &session.OpError{Package: "queue", Op: op, Path: st.path, Err: err}
 }
 
 // conflict is the failure of a transaction that a server blames on one of its

@@ -77,7 +77,7 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	i.queue.remove(&burial, i.found, i.found.version)
 	i.queue.moveToDead(&burial, i.found, reason)
 	if burial.size > i.queue.store.maxWrite() {
-		return &session.OpError{Op: "bury", Path: i.queue.store.itemPath(i.found.entry.name),
+		return &session.OpError{Package: "queue", Op: "bury", Path: i.queue.store.itemPath(i.found.entry.name),
 			Err: fmt.Errorf("%w: %d bytes are too many to be moved", session.ErrInvalid, len(i.found.data))}
 	}
 	return i.settle(ctx, "bury", burial, true)
@@ -106,7 +106,7 @@ func (i *Item[T]) settle(ctx context.Context, op string, more write, remove bool
 		}
 		q.store.cache.putBack(i.found.entry)
 		if conflict || epochEnded(err) {
-			return &session.OpError{Op: op, Path: q.store.itemPath(i.found.entry.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
+			return &session.OpError{Package: "queue", Op: op, Path: q.store.itemPath(i.found.entry.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
 		}
 		return err
 	})

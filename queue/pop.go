@@ -86,7 +86,7 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 // inEpoch is session.InEpoch, with an OpError around every error but ErrEmpty and
 // ErrFull.
 func inEpoch[R any](ctx context.Context, st *store, op string, f func(*session.Epoch) (R, error)) (R, error) {
-	r, err := session.InEpoch(ctx, st.session, op, st.path, f)
+	r, err := session.InEpoch(ctx, st.session, session.OpError{Package: "queue", Op: op, Path: st.path}, f)
 	var oe *session.OpError
 	if err != nil && err != ErrEmpty && err != ErrFull && !errors.As(err, &oe) {
 		err = st.fail(op, err)

@@ -154,7 +154,7 @@ func (st *store) checkNumbers(ctx context.Context, ep *session.Epoch) error {
 	case err != nil:
 		return err
 	case nodes[0].Err == nil && sequence.Created(nodes[0].Stat) == sequence.Last:
-		return &session.OpError{Op: "create", Path: st.items, Err: session.ErrSequenceEnd}
+		return &session.OpError{Package: "queue", Op: "create", Path: st.items, Err: session.ErrSequenceEnd}
 	case nodes[0].Err != nil && !errors.Is(nodes[0].Err, session.ErrNoNode):
 		return nodes[0].Err
 	}

@@ -3,6 +3,8 @@ package registry
 import (
 	"errors"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Errors to decide by, with errors.Is.
@@ -18,7 +20,10 @@ var (
 	// ErrMalformed says that a node does not hold what the layout asks for.
 	ErrMalformed = errors.New("registry: not an instance")
 	// ErrClosed says that a Resolver was closed.
-	ErrClosed = errors.New("registry: closed")
+	ErrClosed = session.NewError("registry: closed", session.ErrClosed)
+	// ErrStale is why Resolver.Err is not nil while the instances may be out of date. It
+	// wraps the reason if there is one.
+	ErrStale = session.NewError("registry: may be out of date", session.ErrStale)
 )
 
 // Option changes a registry.

@@ -51,7 +51,8 @@ func (r *Registry) Register(ctx context.Context, in Instance) (*Registration, er
 			return nil, err
 		}
 		p, err := presence.Announce(ctx, r.session, presence.Node{
-			Path: path, Data: r.format.encode(next, nil).encode(), IfExists: others,
+			Package: "registry",
+			Path:    path, Data: r.format.encode(next, nil).encode(), IfExists: others,
 			Errors: presence.Errors{Duplicate: ErrRegistered, Occupied: ErrTaken, Withdrawn: ErrDeregistered},
 		})
 		if madeUp && attempts > 1 && (errors.Is(err, ErrTaken) || errors.Is(err, ErrRegistered)) {
@@ -85,7 +86,7 @@ func (r *Registry) complete(op string, in *Instance) (string, error) {
 	}
 	name, err := r.format.node(in.ID)
 	if err != nil {
-		return "", &session.OpError{Op: op, Path: dir, Err: err}
+		return "", &session.OpError{Package: "registry", Op: op, Path: dir, Err: err}
 	}
 	path := session.Join(dir, name)
 	if r.options.layout == Kratos {
@@ -95,7 +96,7 @@ func (r *Registry) complete(op string, in *Instance) (string, error) {
 		err = r.format.complete(in)
 	}
 	if err != nil {
-		return "", &session.OpError{Op: op, Path: path, Err: err}
+		return "", &session.OpError{Package: "registry", Op: op, Path: path, Err: err}
 	}
 	return path, nil
 }
@@ -130,7 +131,7 @@ func (g *Registration) Update(ctx context.Context, in Instance) error {
 	case g.turn <- struct{}{}:
 		defer func() { <-g.turn }()
 	case <-ctx.Done():
-		return &session.OpError{Op: "update", Path: g.presence.Path(), Err: context.Cause(ctx)}
+		return &session.OpError{Package: "registry", Op: "update", Path: g.presence.Path(), Err: context.Cause(ctx)}
 	}
 	before := g.Instance()
 	next := in.clone()
@@ -147,7 +148,7 @@ func (g *Registration) Update(ctx context.Context, in Instance) error {
 		return err
 	}
 	if next.Service != before.Service || next.ID != before.ID {
-		return &session.OpError{Op: "update", Path: g.presence.Path(), Err: invalid("neither the service nor the id of an instance can be changed")}
+		return &session.OpError{Package: "registry", Op: "update", Path: g.presence.Path(), Err: invalid("neither the service nor the id of an instance can be changed")}
 	}
 	old, err := g.stored(ctx, before)
 	if err != nil {
@@ -166,7 +167,7 @@ func (g *Registration) Update(ctx context.Context, in Instance) error {
 func (g *Registration) stored(ctx context.Context, before Instance) (object, error) {
 	last := g.registry.format.encode(before, nil)
 	if err := g.presence.Err(); errors.Is(err, ErrDeregistered) {
-		return nil, &session.OpError{Op: "update", Path: g.presence.Path(), Err: ErrDeregistered}
+		return nil, &session.OpError{Package: "registry", Op: "update", Path: g.presence.Path(), Err: ErrDeregistered}
 	}
 	data, st, err := g.registry.session.Get(ctx, g.presence.Path())
 	switch {

@@ -38,7 +38,7 @@ func (r *Registry) check(op string) error {
 		err = errors.Unwrap(session.CheckPath(r.root))
 	}
 	if err != nil {
-		return &session.OpError{Op: op, Path: r.root, Err: err}
+		return &session.OpError{Package: "registry", Op: op, Path: r.root, Err: err}
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func (r *Registry) dir(op, service string) (string, error) {
 	}
 	name, err := r.format.dir(service)
 	if err != nil {
-		return "", &session.OpError{Op: op, Path: r.root, Err: err}
+		return "", &session.OpError{Package: "registry", Op: op, Path: r.root, Err: err}
 	}
 	return session.Join(r.root, name), nil
 }
@@ -90,7 +90,7 @@ func (r *Registry) Services(ctx context.Context) ([]string, error) {
 	if err := r.check("list services"); err != nil {
 		return nil, err
 	}
-	return session.InEpoch(ctx, r.session, "list services", r.root, func(e *session.Epoch) ([]string, error) { return r.servicesIn(ctx, e) })
+	return session.InEpoch(ctx, r.session, session.OpError{Package: "registry", Op: "list services", Path: r.root}, func(e *session.Epoch) ([]string, error) { return r.servicesIn(ctx, e) })
 }
 
 // flight is how many nodes are read at once.
@@ -99,7 +99,7 @@ const flight = 256
 // children reads the children of a node, none if it does not exist. A child that
 // may not be read has its Err.
 func (r *Registry) children(ctx context.Context, path string) ([]session.Node, error) {
-	nodes, err := session.InEpoch(ctx, r.session, "list", path, func(e *session.Epoch) ([]session.Node, error) { return childrenIn(ctx, e, path) })
+	nodes, err := session.InEpoch(ctx, r.session, session.OpError{Package: "registry", Op: "list", Path: path}, func(e *session.Epoch) ([]session.Node, error) { return childrenIn(ctx, e, path) })
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
 	}
@@ -168,7 +168,7 @@ func (rd *reader) read(service string, n session.Node) []Instance {
 		v = version{service: service, stat: n.Stat, data: n.Data, refused: n.Err != nil}
 		var err error
 		if v.list, err = rd.decode(service, n); err != nil {
-			rd.wrong = append(rd.wrong, &session.OpError{Op: "read", Path: n.Path, Err: err})
+			rd.wrong = append(rd.wrong, &session.OpError{Package: "registry", Op: "read", Path: n.Path, Err: err})
 		}
 	}
 	rd.used[n.Path] = v

@@ -65,7 +65,7 @@ func (r *Registry) Resolve(ctx context.Context, service string) (*Resolver, erro
 	if err != nil {
 		return nil, err
 	}
-	v, err := view.Open(ctx, r.session, dir, view.Options{Depth: 1, Patience: patience})
+	v, err := view.Open(ctx, r.session, dir, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: 1, Patience: patience})
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (r *Resolver) run() {
 			}
 			last = problem
 		}
-		if errors.Is(err, view.ErrClosed) || errors.Is(err, session.ErrClosed) {
+		if errors.Is(err, session.ErrClosed) {
 			return
 		}
 		r.await(viewed)
@@ -157,7 +157,7 @@ func (r *Resolver) Pick(p Picker) (Instance, error) {
 }
 
 func (r *Resolver) opError(err error) error {
-	return &session.OpError{Op: "pick", Path: r.dir, Err: err}
+	return &session.OpError{Package: "registry", Op: "pick", Path: r.dir, Err: err}
 }
 
 // NoteError says that an instance has failed. It is passed over for a while; see
@@ -270,10 +270,10 @@ func (r *Resolver) Watch(ctx context.Context) iter.Seq2[[]Instance, error] {
 			err := r.view.Err()
 			switch {
 			case ctx.Err() != nil:
-				yield(now.instances, &session.OpError{Op: "watch", Path: r.dir, Err: context.Cause(ctx)})
+				yield(now.instances, &session.OpError{Package: "registry", Op: "watch", Path: r.dir, Err: context.Cause(ctx)})
 				return
 			case r.closed.Load():
-				yield(now.instances, &session.OpError{Op: "watch", Path: r.dir, Err: ErrClosed})
+				yield(now.instances, &session.OpError{Package: "registry", Op: "watch", Path: r.dir, Err: ErrClosed})
 				return
 			case errors.Is(err, session.ErrClosed):
 				yield(now.instances, err)

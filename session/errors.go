@@ -16,6 +16,12 @@ var (
 	// ErrExpired says that the epoch is over: a server said that the session
 	// expired, or the local deadline passed and the session was given up.
 	ErrExpired = errors.New("session: expired")
+	// ErrLost is the root of every error by which a recipe reports that ownership has
+	// ended although its holder did not release it. It wraps the reason.
+	ErrLost = errors.New("session: ownership lost")
+	// ErrStale is the root of every error by which a recipe reports that what it shows
+	// may be out of date. It wraps the reason if there is one.
+	ErrStale = errors.New("session: may be out of date")
 	// ErrUnknown says that a write may or may not have been committed, and that
 	// nothing in the tree can tell any more.
 	ErrUnknown = errors.New("session: outcome unknown")
@@ -62,17 +68,43 @@ var (
 	ErrInvalid = errors.New("session: invalid argument")
 )
 
-// OpError is the error of every failed operation, for people to read:
-// "session: set /a: bad version".
-type OpError struct {
-	Op   string // what was attempted: "get", "create", "connect"
-	Path string // the node, or the connect string
-	Err  error
+// NewError returns an error with its own text that wraps root, for recipes: ErrLost of
+// package lock wraps ErrLost.
+func NewError(text string, root error) error { return &derivedError{text, root} }
+
+type derivedError struct {
+	text string
+	root error
 }
 
-// Error says what was attempted, where, and what came of it.
+func (e *derivedError) Error() string { return e.text }
+func (e *derivedError) Unwrap() error { return e.root }
+
+// OpError is the error of a failed operation of this package or of a recipe. Its text
+// names the package, the operation and the path: "session: set /a: bad version".
+type OpError struct {
+	Package string // that failed, "lock"; "session" if it is empty
+	Op      string // what was attempted: "get", "create", "connect"
+	Path    string // the node, or the connect string
+	Err     error
+}
+
+// Error returns the package, the operation, the path and the reason. A reason of the
+// same package or of package session does not name its package again, and one with
+// the same path does not name that again.
 func (e *OpError) Error() string {
-	return "session: " + e.Op + " " + e.Path + ": " + strings.TrimPrefix(e.Err.Error(), "session: ")
+	pkg := e.Package
+	if pkg == "" {
+		pkg = "session"
+	}
+	return pkg + ": " + e.Op + " " + e.Path + ": " + e.reason(pkg)
+}
+
+func (e *OpError) reason(pkg string) string {
+	if inner, ok := e.Err.(*OpError); ok && inner.Path == e.Path {
+		return inner.Op + ": " + inner.reason(pkg)
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), pkg+": "), "session: ")
 }
 
 // Unwrap gives the reason.

@@ -292,14 +292,15 @@ func (s *Session) spawn(f func()) bool {
 // ended before f had an effect: then InEpoch calls f again in the next epoch.
 //
 // If ctx is done or the session is closed before f can be called, InEpoch returns the
-// reason, in an OpError of op and path unless op is empty. It sends nothing itself.
-func InEpoch[T any](ctx context.Context, s *Session, op, path string, f func(*Epoch) (T, error)) (T, error) {
+// reason, in a copy of op unless its Op is empty. It sends nothing itself.
+func InEpoch[T any](ctx context.Context, s *Session, op OpError, f func(*Epoch) (T, error)) (T, error) {
 	for {
 		e, err := s.Epoch(ctx)
 		if err != nil {
 			var zero T
-			if op != "" {
-				err = &OpError{Op: op, Path: path, Err: err}
+			if op.Op != "" {
+				op.Err = err
+				err = &op
 			}
 			return zero, err
 		}

@@ -130,7 +130,8 @@ func (a *attempt) claim(ctx context.Context) error {
 		return err
 	}
 	a.lease = lease.Begin(ctx, lease.Acquired{
-		Epoch: a.epoch, Path: path, Token: rs[0].Stat.Czxid, StopProving: hold,
+		Package: "tasks",
+		Epoch:   a.epoch, Path: path, Token: rs[0].Stat.Czxid, StopProving: hold,
 	}, lease.Behavior{Lost: ErrLost, Released: errSettled, StopTime: a.worker.pool.opts.stopTime})
 	return nil
 }

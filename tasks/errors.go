@@ -3,6 +3,8 @@ package tasks
 import (
 	"errors"
 	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
 // Errors to decide by, with errors.Is.
@@ -17,7 +19,7 @@ var (
 	// ErrLost is the cause of a handler's context when the claim of its task has
 	// ended: with the session, or because somebody has removed it. It wraps the
 	// reason. What the handler returns then does not count.
-	ErrLost = errors.New("tasks: claim lost")
+	ErrLost = session.NewError("tasks: claim lost", session.ErrLost)
 	// ErrStopped is the cause of a handler's context when Work ends for an error,
 	// which it wraps.
 	ErrStopped = errors.New("tasks: worker stopped")

@@ -45,7 +45,7 @@ func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
 	if err := p.pool.usable("list"); err != nil {
 		return nil, err
 	}
-	return session.InEpoch(ctx, p.pool.session, "list", p.pool.paths.path, func(e *session.Epoch) ([]Info, error) { return p.pool.list(ctx, e) })
+	return session.InEpoch(ctx, p.pool.session, session.OpError{Package: "tasks", Op: "list", Path: p.pool.paths.path}, func(e *session.Epoch) ([]Info, error) { return p.pool.list(ctx, e) })
 }
 
 func (c *pool) list(ctx context.Context, e *session.Epoch) ([]Info, error) {

@@ -37,7 +37,7 @@ func (p *Pool[In, Out]) Master(ctx context.Context) error {
 
 // lead campaigns and leads until ctx ends.
 func (c *pool) lead(ctx context.Context) error {
-	seat := lease.FixedNode{Session: c.session, Path: c.paths.master()}
+	seat := lease.FixedNode{Package: "tasks", Session: c.session, Path: c.paths.master()}
 	pauses := newPauses()
 	for {
 		claim, err := seat.Acquire(ctx, []byte(c.opts.address))
@@ -50,7 +50,7 @@ func (c *pool) lead(ctx context.Context) error {
 		l.Release(context.WithoutCancel(ctx))
 		switch {
 		case ctx.Err() != nil:
-			return &session.OpError{Op: "lead", Path: c.paths.path, Err: context.Cause(ctx)}
+			return &session.OpError{Package: "tasks", Op: "lead", Path: c.paths.path, Err: context.Cause(ctx)}
 		case isPermanent(err):
 			return err
 		}

@@ -52,19 +52,19 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 	}
 	data, err := p.in.Encode(in)
 	if err != nil {
-		return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: err}
+		return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path, Err: err}
 	}
 	if len(data) > p.MaxSize() {
-		return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path,
+		return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path,
 			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), p.MaxSize())}
 	}
 	for {
-		r, err := session.InEpoch(ctx, p.pool.session, "submit to", p.pool.paths.path, func(e *session.Epoch) ([]session.Result, error) {
+		r, err := session.InEpoch(ctx, p.pool.session, session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path}, func(e *session.Epoch) ([]session.Result, error) {
 			return e.TxnDetached(ctx, nil, session.OpCreate(p.pool.paths.task(taskPrefix), data, session.Sequential()))
 		})
 		switch {
 		case err == nil && r[0].Path == "": // the reply was lost, and the task is not there any more
-			return nil, &session.OpError{Op: "submit to", Path: p.pool.paths.path, Err: ErrNoTask}
+			return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path, Err: ErrNoTask}
 		case err == nil:
 			_, id := session.Split(r[0].Path)
 			return &Ticket[Out]{&p.pool, p.out, id, r[0].Stat.Czxid}, nil
@@ -93,7 +93,7 @@ func (c *pool) usable(op string) error {
 		err = c.opts.check()
 	}
 	if err != nil {
-		return &session.OpError{Op: op, Path: c.paths.path, Err: err}
+		return &session.OpError{Package: "tasks", Op: op, Path: c.paths.path, Err: err}
 	}
 	return nil
 }

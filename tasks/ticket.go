@@ -38,7 +38,7 @@ func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 	}
 	out, err := t.out.Decode(result)
 	if err != nil {
-		return zero, &session.OpError{Op: "decode", Path: t.core.paths.result(t.id), Err: err}
+		return zero, &session.OpError{Package: "tasks", Op: "decode", Path: t.core.paths.result(t.id), Err: err}
 	}
 	return out, nil
 }
@@ -47,7 +47,7 @@ func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 func (c *pool) await(ctx context.Context, id string, created session.Zxid) (status, result []byte, err error) {
 	path := c.paths.task(id)
 	fail := func(err error) ([]byte, []byte, error) {
-		return nil, nil, &session.OpError{Op: "wait for", Path: path, Err: err}
+		return nil, nil, &session.OpError{Package: "tasks", Op: "wait for", Path: path, Err: err}
 	}
 	if err := c.usable("wait for"); err != nil {
 		return nil, nil, err
@@ -56,7 +56,8 @@ func (c *pool) await(ctx context.Context, id string, created session.Zxid) (stat
 		return fail(session.ErrInvalid)
 	}
 	v, err := view.Open(ctx, c.session, path, view.Options{
-		Depth: 1, Prompt: true, Accept: func(name string) bool { return name == "status" || name == "result" },
+		Package: "tasks",
+		Depth:   1, Prompt: true, Accept: func(name string) bool { return name == "status" || name == "result" },
 	})
 	if err != nil {
 		return nil, nil, err

@@ -70,7 +70,7 @@ func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Con
 		err = fmt.Errorf("%w: no function", session.ErrInvalid)
 	}
 	if err != nil {
-		return &session.OpError{Op: op, Path: p.pool.paths.path, Err: err}
+		return &session.OpError{Package: "tasks", Op: op, Path: p.pool.paths.path, Err: err}
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -84,7 +84,7 @@ func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Con
 	if err := w.run(ctx); err != nil {
 		return err
 	}
-	return &session.OpError{Op: op, Path: p.pool.paths.path, Err: context.Cause(ctx)}
+	return &session.OpError{Package: "tasks", Op: op, Path: p.pool.paths.path, Err: context.Cause(ctx)}
 }
 
 // handle calls fn for a task.
@@ -160,7 +160,8 @@ func (w *worker) run(ctx context.Context) error {
 		return err
 	}
 	here, err := presence.Announce(ctx, w.pool.session, presence.Node{
-		Path: w.pool.paths.worker(w.id), Data: []byte(w.pool.opts.address),
+		Package: "tasks",
+		Path:    w.pool.paths.worker(w.id), Data: []byte(w.pool.opts.address),
 		Errors: presence.Errors{Duplicate: ErrWorking, Occupied: ErrTaken, Withdrawn: ErrStopped},
 	})
 	if err != nil {
@@ -194,7 +195,8 @@ func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
 		return ignoreEnd(ctx, err)
 	}
 	v, err := view.Open(ctx, w.pool.session, w.pool.paths.inbox(w.id), view.Options{
-		Depth: 1, Prompt: true, Accept: func(name string) bool { _, ok := taskNumber(name); return ok },
+		Package: "tasks",
+		Depth:   1, Prompt: true, Accept: func(name string) bool { _, ok := taskNumber(name); return ok },
 	})
 	if err != nil {
 		return ignoreEnd(ctx, err)

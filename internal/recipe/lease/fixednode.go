@@ -14,6 +14,7 @@ import (
 // is no order among these.
 type FixedNode struct {
 	Session  *session.Session
+	Package  string // of the recipe, for OpErrors
 	Path     string
 	StopTime time.Duration // of the lease that the claim is for
 }
@@ -44,7 +45,7 @@ func (s FixedNode) TryAcquire(ctx context.Context, data []byte) (c Acquired, ok 
 }
 
 func (s FixedNode) acquire(ctx context.Context, data []byte, wait bool) (Acquired, error) {
-	return session.InEpoch(ctx, s.Session, "create", s.Path, func(e *session.Epoch) (Acquired, error) {
+	return session.InEpoch(ctx, s.Session, session.OpError{Package: s.Package, Op: "acquire", Path: s.Path}, func(e *session.Epoch) (Acquired, error) {
 		return s.acquireIn(ctx, e, data, wait)
 	})
 }
@@ -69,7 +70,7 @@ func (s FixedNode) acquireIn(ctx context.Context, e *session.Epoch, data []byte,
 }
 
 func (s FixedNode) acquired(ctx context.Context, e *session.Epoch, st session.Stat) (Acquired, error) {
-	return AwaitProof(ctx, Acquired{Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version}, s.StopTime)
+	return AwaitProof(ctx, Acquired{Package: s.Package, Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version}, s.StopTime)
 }
 
 // AwaitProof completes the claim of a node that has just been created, so that its
@@ -84,7 +85,7 @@ func AwaitProof(ctx context.Context, c Acquired, stop time.Duration) (Acquired, 
 	}
 	if err != nil {
 		c.Epoch.DeleteEventually(c.Path, c.Token, nil)
-		return Acquired{}, &session.OpError{Op: "hold", Path: c.Path, Err: err}
+		return Acquired{}, &session.OpError{Package: c.Package, Op: "acquire", Path: c.Path, Err: err}
 	}
 	c.StopProving = hold
 	return c, nil

@@ -17,6 +17,7 @@ import (
 // Acquired is what a lease is made of: a node that an epoch of ours has just made
 // the owner.
 type Acquired struct {
+	Package     string // of the recipe, for OpErrors
 	Epoch       *session.Epoch
 	Path        string
 	MorePaths   []string       // nodes that own together with it, of names never used again
@@ -225,7 +226,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	case <-l.gone:
 		return l.refused
 	case <-ctx.Done():
-		return &session.OpError{Op: "release", Path: l.acquired.Path,
+		return &session.OpError{Package: l.acquired.Package, Op: "release", Path: l.acquired.Path,
 			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
 	}
 }
@@ -273,7 +274,7 @@ func (l *Lease) remove() {
 	done := func(err error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		refusals = append(refusals, NotRemoved(l.acquired.Path, err))
+		refusals = append(refusals, NotRemoved(l.acquired.Package, l.acquired.Path, err))
 		if left--; left == 0 {
 			l.refused = errors.Join(refusals...)
 			close(l.gone)
@@ -287,7 +288,7 @@ func (l *Lease) remove() {
 
 // NotRemoved is the error of a release at path that the server has refused with
 // err, which Epoch.DeleteEventually retries; nil if err is.
-func NotRemoved(path string, err error) error {
+func NotRemoved(pkg, path string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -295,5 +296,5 @@ func NotRemoved(path string, err error) error {
 	if errors.As(err, &oe) {
 		err = oe.Err
 	}
-	return &session.OpError{Op: "release", Path: path, Err: fmt.Errorf("%w (the removal of the node is retried in the background)", err)}
+	return &session.OpError{Package: pkg, Op: "release", Path: path, Err: fmt.Errorf("%w (the removal of the node is retried in the background)", err)}
 }

@@ -63,7 +63,7 @@ func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 }
 
 func (l *Lease) checkHeld(ctx context.Context) error {
-	return &session.OpError{Op: "settle", Path: l.acquired.Path,
+	return &session.OpError{Package: l.acquired.Package, Op: "release", Path: l.acquired.Path,
 		Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
 }
 

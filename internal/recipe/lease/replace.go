@@ -57,7 +57,7 @@ func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, er
 	case o := <-delivered:
 		return o.Acquired, o.err
 	case <-ctx.Done():
-		return Acquired{}, &session.OpError{Op: "exchange", Path: l.acquired.Path, Err: context.Cause(ctx)}
+		return Acquired{}, &session.OpError{Package: l.acquired.Package, Op: "replace", Path: l.acquired.Path, Err: context.Cause(ctx)}
 	}
 }
 
@@ -69,10 +69,10 @@ func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, e
 		l.remove()
 		return c, context.Cause(ctx)
 	}
-	c = Acquired{Epoch: e, Version: session.AnyVersion}
+	c = Acquired{Package: l.acquired.Package, Epoch: e, Version: session.AnyVersion}
 	if c.StopProving, err = e.KeepProvingFor(ctx, l.behavior.StopTime); err != nil {
 		l.remove()
-		return c, &session.OpError{Op: "hold", Path: l.acquired.Path, Err: err}
+		return c, &session.OpError{Package: l.acquired.Package, Op: "acquire", Path: l.acquired.Path, Err: err}
 	}
 	ops := []session.Op{session.OpDelete(l.acquired.Path, session.AnyVersion)}
 	for _, n := range nodes {
@@ -104,7 +104,7 @@ func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, e
 	}
 	if err != nil {
 		c.discard()
-		return Acquired{}, &session.OpError{Op: "create", Path: nodes[0].Path, Err: err}
+		return Acquired{}, &session.OpError{Package: l.acquired.Package, Op: "create", Path: nodes[0].Path, Err: err}
 	}
 	return c, nil
 }

@@ -28,6 +28,7 @@ import (
 // Line is a line at a path. It holds no state.
 type Line struct {
 	Session *session.Session
+	Package string // of the recipe, for OpErrors
 	Path    string
 	Layout  Layout
 	Data    []byte // of the nodes that it makes
@@ -88,7 +89,7 @@ func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, block
 // Check returns session.ErrInvalid if there can be no such line.
 func (l *Line) Check() error {
 	if l.Layout.Prefix == nil {
-		return &session.OpError{Op: "enter", Path: l.Path, Err: fmt.Errorf("%w: unknown layout", session.ErrInvalid)}
+		return &session.OpError{Package: l.Package, Op: "acquire", Path: l.Path, Err: fmt.Errorf("%w: unknown layout", session.ErrInvalid)}
 	}
 	return session.CheckPath(l.Path)
 }
@@ -99,7 +100,7 @@ func (l *Line) Join(ctx context.Context) (*Waiter, error) {
 		return nil, err
 	}
 	for {
-		p, err := session.InEpoch(ctx, l.Session, "create", l.Path, func(e *session.Epoch) (*Waiter, error) { return l.joinIn(ctx, e) })
+		p, err := session.InEpoch(ctx, l.Session, session.OpError{Package: l.Package, Op: "acquire", Path: l.Path}, func(e *session.Epoch) (*Waiter, error) { return l.joinIn(ctx, e) })
 		if !errors.Is(err, errGone) {
 			return p, err
 		}
@@ -122,12 +123,12 @@ func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 		crowd.leave()
 		return nil, err
 	}
-	p.acquired = lease.Acquired{Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
+	p.acquired = lease.Acquired{Package: l.Package, Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
 	if own := p.contender(); sequence.PastEnd(own.number) {
 		crowd.created.Note(own.name, own.created)
 	}
 	if p.acquired.StopProving, err = e.KeepProvingFor(ctx, l.StopTime); err != nil {
-		err = &session.OpError{Op: "hold", Path: path, Err: err}
+		err = &session.OpError{Package: l.Package, Op: "acquire", Path: path, Err: err}
 	}
 	r := new(listing)
 	switch {
@@ -153,7 +154,7 @@ func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
 	if err := l.Check(); err != nil {
 		return nil, err
 	}
-	return session.InEpoch(ctx, l.Session, "list", l.Path, func(e *session.Epoch) ([]Node, error) { return l.nodesIn(ctx, e) })
+	return session.InEpoch(ctx, l.Session, session.OpError{Package: l.Package, Op: "list", Path: l.Path}, func(e *session.Epoch) ([]Node, error) { return l.nodesIn(ctx, e) })
 }
 
 // Node is one who stands in line.
@@ -197,7 +198,7 @@ func (l *Line) Owners(ctx context.Context) (paths []string, err error) {
 	if err := l.Check(); err != nil {
 		return nil, err
 	}
-	return session.InEpoch(ctx, l.Session, "list", l.Path, func(e *session.Epoch) ([]string, error) { return l.ownersIn(ctx, e) })
+	return session.InEpoch(ctx, l.Session, session.OpError{Package: l.Package, Op: "list", Path: l.Path}, func(e *session.Epoch) ([]string, error) { return l.ownersIn(ctx, e) })
 }
 
 func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, err error) {

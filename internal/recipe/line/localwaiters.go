@@ -104,7 +104,7 @@ func (c *localWaiters) list(ctx context.Context) (*listing, error) {
 	case <-r.done:
 		return r, r.err
 	case <-ctx.Done():
-		return nil, &session.OpError{Op: "list", Path: c.line.Path, Err: context.Cause(ctx)}
+		return nil, &session.OpError{Package: c.line.Package, Op: "list", Path: c.line.Path, Err: context.Cause(ctx)}
 	case <-c.epoch.Context().Done():
 		return nil, context.Cause(c.epoch.Context())
 	}

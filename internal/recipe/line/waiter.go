@@ -47,7 +47,7 @@ func (p *Waiter) noteAhead(r *listing) error {
 		return errGone
 	}
 	if err := r.checkEnd(p.contender()); err != nil {
-		return &session.OpError{Op: "wait in line at", Path: p.line.Path, Err: err}
+		return &session.OpError{Package: p.line.Package, Op: "wait for", Path: p.line.Path, Err: err}
 	}
 	p.ahead, p.more = nil, more
 	for _, name := range two {
@@ -95,7 +95,7 @@ func (p *Waiter) Wait(ctx context.Context) (lease.Acquired, error) {
 // to begin.
 func (p *Waiter) awaitProof(ctx context.Context) error {
 	if err := p.acquired.Epoch.AwaitStopTime(ctx, p.line.StopTime); err != nil {
-		return &session.OpError{Op: "hold", Path: p.acquired.Path, Err: err}
+		return &session.OpError{Package: p.line.Package, Op: "acquire", Path: p.acquired.Path, Err: err}
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (p *Waiter) wait(ctx context.Context) error {
 			}
 			p.rechecked = l.rechecks
 		case <-ctx.Done():
-			return &session.OpError{Op: "wait in line at", Path: p.line.Path, Err: lease.WithReason(ctx, p.Blocked())}
+			return &session.OpError{Package: p.line.Package, Op: "wait for", Path: p.line.Path, Err: lease.WithReason(ctx, p.Blocked())}
 		case <-p.acquired.Epoch.Context().Done():
 			return context.Cause(p.acquired.Epoch.Context())
 		}
@@ -303,7 +303,7 @@ func (p *Waiter) Leave() <-chan error {
 	gone := make(chan error, 1)
 	p.acquired.Epoch.DeleteEventually(p.acquired.Path, 0, func(err error) {
 		p.acquired.Watch.Close() // it has usually fired
-		gone <- lease.NotRemoved(p.acquired.Path, err)
+		gone <- lease.NotRemoved(p.acquired.Package, p.acquired.Path, err)
 	})
 	return gone
 }

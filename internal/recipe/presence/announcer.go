@@ -141,7 +141,7 @@ func (s *epochState) failed(err error) error {
 	if errors.As(err, &oe) {
 		return err
 	}
-	return &session.OpError{Op: "announce", Path: s.announcer.presence.node.Path, Err: err}
+	return &session.OpError{Package: s.announcer.presence.node.Package, Op: "announce", Path: s.announcer.presence.node.Path, Err: err}
 }
 
 // noLimit is longer than any pause.

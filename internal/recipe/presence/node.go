@@ -8,6 +8,7 @@ import (
 
 // Node is what is announced.
 type Node struct {
+	Package  string // of the recipe, for OpErrors
 	Path     string // missing ancestors are created, as containers
 	Data     []byte
 	ACL      []session.ACL // nil: the session's

@@ -75,7 +75,7 @@ func Announce(ctx context.Context, s *session.Session, n Node) (*Announcement, e
 	}
 	if err := p.start(ctx); err != nil {
 		p.end()
-		return nil, &session.OpError{Op: "announce", Path: n.Path, Err: err}
+		return nil, &session.OpError{Package: n.Package, Op: "announce", Path: n.Path, Err: err}
 	}
 	if err := p.await(ctx, "announce", 1); err != nil {
 		p.stop()
@@ -161,12 +161,12 @@ func (p *Announcement) await(ctx context.Context, op string, n int) error {
 		case now.refusedData >= n:
 			return now.refusal
 		case now.ended != nil:
-			return &session.OpError{Op: op, Path: p.node.Path, Err: now.ended}
+			return &session.OpError{Package: p.node.Package, Op: op, Path: p.node.Path, Err: now.ended}
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return &session.OpError{Op: op, Path: p.node.Path, Err: p.interrupted(ctx)}
+			return &session.OpError{Package: p.node.Package, Op: op, Path: p.node.Path, Err: p.interrupted(ctx)}
 		}
 	}
 }
@@ -201,7 +201,7 @@ func (p *Announcement) Withdraw(ctx context.Context) error {
 	case <-p.gone:
 		return p.removeErr
 	case <-ctx.Done():
-		return &session.OpError{Op: "withdraw", Path: p.node.Path,
+		return &session.OpError{Package: p.node.Package, Op: "withdraw", Path: p.node.Path,
 			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
 	}
 }

@@ -50,7 +50,7 @@ func (v *View) goOn(err error) bool {
 	next := *v.state.Load()
 	switch {
 	case v.ctx.Err() != nil:
-		next.end = v.opError(ErrClosed)
+		next.end = v.opError(v.opts.Closed)
 	case errors.Is(err, session.ErrClosed):
 		next.end = v.opError(err)
 	case errors.Is(err, session.ErrExpired):
@@ -178,7 +178,7 @@ func (f *follower) sleep(d time.Duration) error { return backoff.Sleep(d, f.ctx,
 // fallBehind tells that the nodes change faster than they can be read.
 func (f *follower) fallBehind() {
 	next := *f.view.state.Load()
-	next.stale = fmt.Errorf("%w: it changes faster than it can be read", ErrStale)
+	next.stale = fmt.Errorf("%w: it changes faster than it can be read", f.view.opts.Stale)
 	f.view.publish(next)
 }
 

@@ -124,7 +124,7 @@ func TestPatience(t *testing.T) {
 		if seen < 10 || h.Err() != nil {
 			t.Errorf("%d snapshots in 30 s, Err is %v", seen, h.Err())
 		}
-		if p.Snapshot() != first || !errors.Is(p.Err(), view.ErrStale) {
+		if p.Snapshot() != first || !errors.Is(p.Err(), session.ErrStale) {
 			t.Errorf("the patient view shows %q, %v", text(p.Snapshot()), p.Err())
 		}
 		changed := p.Changed()

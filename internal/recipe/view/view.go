@@ -11,21 +11,16 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors of View.Err and View.Watch, to decide by with errors.Is. Recipes give
-// them names of their own; what they are about is in the error around them.
-var (
-	// ErrClosed says that Close was called.
-	ErrClosed = errors.New("closed")
-	// ErrStale says that there may be changes which the view has not seen. It
-	// wraps the reason if there is one.
-	ErrStale = errors.New("may be out of date")
-)
-
 // Unlimited is the depth of a view of everything below a node.
 const Unlimited = -1
 
 // Options say what a view follows. The zero value is a view of one node's data.
 type Options struct {
+	// Package is that of the recipe, for OpErrors.
+	Package string
+	// Closed and Stale are the recipe's errors for a view that was closed, and for one
+	// that may be out of date. By default they are session.ErrClosed and ErrStale.
+	Closed, Stale error
 	// Depth is how many levels below the node are followed: 0 is the node's own
 	// data, 1 its children with theirs, Unlimited everything below it.
 	Depth int
@@ -73,13 +68,19 @@ type state struct {
 // level that has changed children, and one for the nodes whose data is new; the
 // first after a rest is read at once, the next after a pause (see pause, Prompt).
 func Open(ctx context.Context, s *session.Session, path string, opts Options) (*View, error) {
-	if err := session.CheckPath(path); err != nil {
-		return nil, &session.OpError{Op: "follow", Path: path, Err: errors.Unwrap(err)}
+	if opts.Closed == nil {
+		opts.Closed = session.ErrClosed
 	}
-	if ctx.Err() != nil {
-		return nil, &session.OpError{Op: "follow", Path: path, Err: context.Cause(ctx)}
+	if opts.Stale == nil {
+		opts.Stale = session.ErrStale
 	}
 	v := &View{session: s, path: path, opts: opts, done: make(chan struct{}), refresh: make(chan struct{}, 1)}
+	if err := session.CheckPath(path); err != nil {
+		return nil, v.opError(errors.Unwrap(err))
+	}
+	if ctx.Err() != nil {
+		return nil, v.opError(context.Cause(ctx))
+	}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	v.state.Store(&state{changed: make(chan struct{})})
 	go v.run()
@@ -113,7 +114,7 @@ func (v *View) opened(ctx context.Context) error {
 }
 
 func (v *View) opError(err error) error {
-	return &session.OpError{Op: "follow", Path: v.path, Err: err}
+	return &session.OpError{Package: v.opts.Package, Op: "follow", Path: v.path, Err: err}
 }
 
 // Path is the node that the view follows.
@@ -140,7 +141,7 @@ func (v *View) Err() error {
 	}
 	err := v.disconnected()
 	if err == nil && st.epoch != v.session.Status().Epoch {
-		err = fmt.Errorf("%w: reading it again in a new session", ErrStale)
+		err = fmt.Errorf("%w: reading it again in a new session", v.opts.Stale)
 	}
 	if err == nil {
 		err = st.stale
@@ -157,7 +158,7 @@ func (v *View) disconnected() error {
 	if st.State == session.Connected {
 		return nil
 	}
-	err := fmt.Errorf("%w: %v", ErrStale, st.State)
+	err := fmt.Errorf("%w: %v", v.opts.Stale, st.State)
 	if st.Err != nil {
 		err = fmt.Errorf("%w: %w", err, st.Err)
 	}

@@ -40,7 +40,7 @@ func TestNode(t *testing.T) {
 	shows(t, v, "3")
 	v.Close()
 	v.Close()
-	if !errors.Is(v.Err(), view.ErrClosed) || text(v.Snapshot()) != "3" {
+	if !errors.Is(v.Err(), session.ErrClosed) || text(v.Snapshot()) != "3" {
 		t.Errorf("after Close: %v, %q", v.Err(), text(v.Snapshot()))
 	}
 	noWatches(t, target, s)
@@ -312,7 +312,7 @@ func TestWatchEnds(t *testing.T) {
 	if err := ended(ctx, cancel); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
 	}
-	if err := ended(t.Context(), v.Close); !errors.Is(err, view.ErrClosed) {
+	if err := ended(t.Context(), v.Close); !errors.Is(err, session.ErrClosed) {
 		t.Errorf("it ended with %v", err)
 	}
 	v = open(t, s, "/n", view.Options{})

@@ -102,7 +102,7 @@ func TestNewSession(t *testing.T) {
 		}
 		healAll := srv.PartitionAll()
 		time.Sleep(time.Minute)
-		if s.Status().State == session.Connected || !errors.Is(v.Err(), view.ErrStale) {
+		if s.Status().State == session.Connected || !errors.Is(v.Err(), session.ErrStale) {
 			t.Errorf("cut off, and Err is %v", v.Err())
 		}
 		if got := text(v.Snapshot()); got != " a=3 b=2" {
@@ -136,7 +136,7 @@ func TestErrWhileReadingAgain(t *testing.T) {
 		}
 		synctest.Wait()
 		var oe *session.OpError
-		if err := v.Err(); !errors.Is(err, view.ErrStale) || !errors.As(err, &oe) || oe.Path != "/n" {
+		if err := v.Err(); !errors.Is(err, session.ErrStale) || !errors.As(err, &oe) || oe.Path != "/n" {
 			t.Errorf("Err is %v", err)
 		}
 		v.Close() // while it reads
@@ -156,7 +156,7 @@ func TestOpenWithoutServer(t *testing.T) {
 		if d := time.Since(start); d != 500*time.Millisecond {
 			t.Errorf("Open took %v", d)
 		}
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, view.ErrStale) {
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrStale) {
 			t.Errorf("Open: %v", err)
 		}
 	})
