@@ -13,13 +13,15 @@ type Barrier struct {
 	session *session.Session
 	path    string
 	data    []byte
+	argErr  error // of New: what every call returns
 }
 
 // New names the barrier at path. All who use the same path in the same ensemble
 // share it, with this library, with Curator's DistributedBarrier and with Kazoo's
 // Barrier. Nothing is sent.
 func New(s *session.Session, path string, opts ...Option) *Barrier {
-	return &Barrier{session: s, path: path, data: []byte(newOptions(opts).id)}
+	o := newOptions(opts)
+	return &Barrier{session: s, path: path, data: []byte(o.id), argErr: o.check(s, path)}
 }
 
 // Raise puts the barrier up. If it is up already, that is as good. It stays up
@@ -29,6 +31,9 @@ func New(s *session.Session, path string, opts ...Option) *Barrier {
 // session.ErrUnknown if ctx or the session ends meanwhile and the barrier is not
 // known to be up: then it may have been up and lowered again.
 func (b *Barrier) Raise(ctx context.Context) error {
+	if b.argErr != nil {
+		return b.argErr
+	}
 	for {
 		err := b.commit(ctx, "raise", session.OpCreate(b.path, b.data))
 		switch {
@@ -51,6 +56,9 @@ func (b *Barrier) Raise(ctx context.Context) error {
 // session.ErrUnknown if ctx or the session ends meanwhile and the barrier is not
 // known to be down: then it may have been down and raised again.
 func (b *Barrier) Lower(ctx context.Context) error {
+	if b.argErr != nil {
+		return b.argErr
+	}
 	err := b.commit(ctx, "lower", session.OpDelete(b.path, session.AnyVersion))
 	if errors.Is(err, session.ErrNoNode) {
 		return nil
@@ -81,6 +89,9 @@ func (b *Barrier) unless(ctx context.Context, err error, up bool) error {
 // Raised tells whether the barrier is up. It sees every change that was complete
 // when it was called, for which it takes two round trips: a sync and a read.
 func (b *Barrier) Raised(ctx context.Context) (bool, error) {
+	if b.argErr != nil {
+		return false, b.argErr
+	}
 	if err := b.session.Sync(ctx, b.path); err != nil {
 		return false, err
 	}
@@ -95,6 +106,9 @@ func (b *Barrier) Raised(ctx context.Context) (bool, error) {
 //
 // It takes two round trips, a sync and a read that sets a watch.
 func (b *Barrier) Wait(ctx context.Context) error {
+	if b.argErr != nil {
+		return b.argErr
+	}
 	w := waiter{Barrier: b}
 	_, err := session.InEpoch(ctx, b.session, session.OpError{Package: "barrier", Op: "wait at", Path: b.path}, func(e *session.Epoch) (struct{}, error) {
 		return struct{}{}, w.wait(ctx, e)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zkrecipes/zkrecipes/internal/client/enum"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -20,6 +20,7 @@ type Double struct {
 	layout   Layout
 	data     []byte
 	behavior lease.Behavior
+	argErr   error // of NewDouble: what every call returns
 }
 
 // NewDouble names the double barrier at path, for n members. All who use it must
@@ -28,14 +29,13 @@ type Double struct {
 // is said of rounds on Enter holds only as long as nobody dies, loses his
 // connection or gives up while others come or wait.
 //
-// Nothing is sent. NewDouble panics if n is not positive.
+// Nothing is sent.
 func NewDouble(s *session.Session, path string, n int, opts ...Option) *Double {
-	if n <= 0 {
-		panic("barrier: a double barrier needs at least one member")
-	}
 	o := newOptions(opts)
 	return &Double{
-		session: s, path: path, n: n, layout: o.layout, data: []byte(o.id),
+		session: s, path: path, n: n, layout: o.layout,
+		argErr:   o.check(s, path, args.AtLeast(1, "the number of members", n)),
+		data:     []byte(o.id),
 		behavior: lease.Behavior{Lost: ErrLost, Released: ErrLeft, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
 	}
 }
@@ -91,11 +91,8 @@ func (d *Double) Enter(ctx context.Context) (*Entry, error) {
 // check refuses what the server would: a path that it does not allow, and more
 // members than one transaction can be about.
 func (d *Double) check() error {
-	if err := session.CheckPath(d.path); err != nil {
-		return err
-	}
-	if err := enum.Check("layout", layoutNames, d.layout, session.ErrInvalid); err != nil {
-		return d.failed(err)
+	if d.argErr != nil {
+		return d.argErr
 	}
 	const few = 1000 // always fit, unless the path itself is far too long
 	if d.n < few {

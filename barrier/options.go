@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -30,6 +32,11 @@ type options struct {
 	loseOnSuspend bool
 	stopTime      time.Duration
 	layout        Layout
+}
+
+// check returns the error of the first bad argument.
+func (o options) check(s *session.Session, path string, more ...error) error {
+	return args.Check("barrier", s, path, append(more, enum.Check("layout", layoutNames, o.layout, session.ErrInvalid))...)
 }
 
 func newOptions(opts []Option) options {

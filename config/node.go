@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -78,7 +79,15 @@ type writeResult[T any] struct {
 	epoch uint64 // in which it was written
 }
 
+// check returns the error of the first bad argument.
+func (c node[T]) check(more ...error) error {
+	return args.Check("config", c.session, c.path, append(more, args.NotNil("the codec", c.codec == nil))...)
+}
+
 func (c node[T]) get(ctx context.Context) (Snapshot[T], error) {
+	if err := c.check(); err != nil {
+		return Snapshot[T]{}, err
+	}
 	data, st, err := c.session.Get(ctx, c.path)
 	if err != nil {
 		return Snapshot[T]{}, err
@@ -95,6 +104,9 @@ func (c node[T]) decode(data []byte, st session.Stat) (Snapshot[T], error) {
 }
 
 func (c node[T]) put(ctx context.Context, value T, version int32) (w writeResult[T], err error) {
+	if err := c.check(); err != nil {
+		return w, err
+	}
 	data, err := c.codec.Encode(value)
 	if err != nil {
 		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
@@ -150,6 +162,9 @@ func (c node[T]) commit(ctx context.Context, what string, op session.Op) (sessio
 
 // update is Update, with what fn is given where there is no node.
 func (c node[T]) update(ctx context.Context, missing func() T, fn func(T) (T, error)) (w writeResult[T], err error) {
+	if err := c.check(args.NotNil("the function", fn == nil)); err != nil {
+		return w, err
+	}
 	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
 	for conflicts := 0; ; conflicts++ {
 		if conflicts > 1 { // the first retry is immediate

@@ -1,7 +1,5 @@
 package config
 
-import "fmt"
-
 // DefaultHistory is how many versions a Value remembers.
 const DefaultHistory = 16
 
@@ -24,8 +22,5 @@ func newOptions(opts []Option) options {
 // them; the default is DefaultHistory. It panics unless n is positive. A Tree takes
 // no notice of it.
 func WithHistory(n int) Option {
-	if n <= 0 {
-		panic(fmt.Sprintf("config: a history of %d versions", n))
-	}
 	return func(o *options) { o.history = n }
 }

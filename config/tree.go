@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -45,7 +46,11 @@ type leaf[T any] struct {
 // It takes a round trip for each level of the tree, and one for the data of all nodes.
 // Then it reads what has changed, what has been changed together together.
 func OpenTree[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], opts ...Option) (*Tree[T], error) {
-	newOptions(opts)
+	o := newOptions(opts)
+	n := node[T]{s, path, c}
+	if err := n.check(args.AtLeast(1, "the length of the history", o.history)); err != nil {
+		return nil, err
+	}
 	vw, err := view.Open(ctx, s, path, view.Options{Package: "config", Closed: ErrClosed, Stale: ErrStale, Depth: view.Unlimited})
 	if err != nil {
 		return nil, err

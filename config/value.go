@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -56,11 +57,15 @@ func OpenOr[T any](ctx context.Context, s *session.Session, path string, c codec
 }
 
 func open[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fallback *T, o options) (*Value[T], error) {
+	n := node[T]{s, path, c}
+	if err := n.check(args.AtLeast(1, "the length of the history", o.history)); err != nil {
+		return nil, err
+	}
 	vw, err := view.Open(ctx, s, path, view.Options{Package: "config", Closed: ErrClosed, Stale: ErrStale})
 	if err != nil {
 		return nil, err
 	}
-	v := &Value[T]{node: node[T]{s, path, c}, view: vw, history: o.history, done: make(chan struct{})}
+	v := &Value[T]{node: n, view: vw, history: o.history, done: make(chan struct{})}
 	first := &state[T]{changed: make(chan struct{})}
 	if fallback != nil {
 		first.Value = *fallback

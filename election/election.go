@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
@@ -38,6 +40,7 @@ type Election struct {
 	id       string
 	data     []byte
 	behavior lease.Behavior
+	argErr   error // of New: what every call returns
 }
 
 // New names the election at path. Nothing is sent.
@@ -50,10 +53,11 @@ func New(s *session.Session, path string, opts ...Option) *Election {
 		session: s, path: path, id: o.id, data: o.data,
 		behavior: lease.Behavior{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
 	}
+	e.argErr = args.Check("election", s, path, checkID(o.id))
 	if o.fixed != nil {
 		e.contest = &fixedContest{s, path, session.Join(path, *o.fixed), o.stopTime}
 	} else {
-		e.contest = &lineContest{line.Line{Package: "election", Session: s, Path: path, Layout: line.CuratorLatch, StopTime: o.stopTime}}
+		e.contest = &lineContest{line.Line{Package: "election", Session: s, Path: path, Layout: line.CuratorLatch, StopTime: o.stopTime, Err: e.argErr}}
 	}
 	return e
 }
@@ -131,11 +135,10 @@ type contest interface {
 //
 // Where nobody stands in line, it takes one round trip.
 func (e *Election) Campaign(ctx context.Context) (*Term, error) {
-	data, err := encode(e.id, e.data)
-	if err != nil {
-		return nil, err
+	if e.argErr != nil {
+		return nil, e.argErr
 	}
-	c, err := e.contest.acquire(ctx, data)
+	c, err := e.contest.acquire(ctx, encode(e.id, e.data))
 	if err != nil {
 		return nil, err
 	}
@@ -146,11 +149,10 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 // session owns the node that it would wait for, the error wraps session.ErrNoOwner as
 // well. It costs a second round trip then.
 func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
-	data, err := encode(e.id, e.data)
-	if err != nil {
-		return nil, err
+	if e.argErr != nil {
+		return nil, e.argErr
 	}
-	c, ok, blocked, err := e.contest.tryAcquire(ctx, data)
+	c, ok, blocked, err := e.contest.tryAcquire(ctx, encode(e.id, e.data))
 	switch {
 	case err != nil:
 		return nil, err
@@ -167,6 +169,9 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 // it resigns or campaigns again. It returns fn's result when fn has returned while
 // still leading, and otherwise goes on until ctx ends.
 func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) error) error {
+	if err := args.NotNil("the function", fn == nil); err != nil {
+		return &session.OpError{Package: "election", Op: "run", Path: e.path, Err: err}
+	}
 	for {
 		t, err := e.Campaign(ctx)
 		if err != nil {
@@ -185,6 +190,9 @@ func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) erro
 // Leader returns who leads, or ErrNoLeader. It takes a list and a read; what it
 // returns may be over by the time it is looked at.
 func (e *Election) Leader(ctx context.Context) (Leader, error) {
+	if e.argErr != nil {
+		return Leader{}, e.argErr
+	}
 	return session.InEpoch(ctx, e.session, session.OpError{Package: "election", Op: "find the leader of", Path: e.path}, func(ep *session.Epoch) (Leader, error) {
 		return e.leaderIn(ctx, ep)
 	})
@@ -214,14 +222,19 @@ func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, err
 // The leader's node holds the id, as LeaderLatch's does, and behind a newline
 // what else is published.
 
-func encode(id string, data []byte) ([]byte, error) {
-	if id == "" || bytes.ContainsRune([]byte(id), '\n') {
-		return nil, ErrInvalidID
+func checkID(id string) error {
+	if id == "" || strings.Contains(id, "\n") {
+		return ErrInvalidID
 	}
+	return nil
+}
+
+// encode returns the data of a candidate's node, which begins with the id.
+func encode(id string, data []byte) []byte {
 	if data == nil {
-		return []byte(id), nil
+		return []byte(id)
 	}
-	return append([]byte(id+"\n"), data...), nil
+	return append([]byte(id+"\n"), data...)
 }
 
 func decode(n session.Node) Leader {

@@ -18,6 +18,10 @@ import (
 // candidates costs nothing.
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 	return func(yield func(Leader, error) bool) {
+		if e.argErr != nil {
+			yield(Leader{}, e.argErr)
+			return
+		}
 		o := observer{election: e, yield: yield}
 		_, err := session.InEpoch(ctx, e.session, session.OpError{Package: "election", Op: "observe", Path: e.path}, func(ep *session.Epoch) (struct{}, error) {
 			return struct{}{}, o.observe(ctx, ep)

@@ -48,11 +48,7 @@ func (t *Term) Verify(ctx context.Context) error { return t.l.Verify(ctx) }
 // Proclaim replaces the data that is published beside the leader's id; observers
 // are told. It fails with the term's Err if the term has ended.
 func (t *Term) Proclaim(ctx context.Context, data []byte) error {
-	b, err := encode(t.id, data)
-	if err != nil {
-		return err
-	}
-	return t.l.Publish(ctx, b)
+	return t.l.Publish(ctx, encode(t.id, data))
 }
 
 // Resign ends the term and lets the next candidate lead. The term's Context ends

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -18,7 +19,7 @@ type acquirer struct {
 }
 
 func newAcquirer(l line.Line, o options) acquirer {
-	l.Data, l.StopTime = []byte(o.id), o.stopTime
+	l.Data, l.StopTime, l.Err = []byte(o.id), o.stopTime, o.check(l.Session, l.Path)
 	return acquirer{l, o.behavior()}
 }
 
@@ -87,7 +88,10 @@ type ownership interface {
 }
 
 // do runs fn while it holds what acquire returns.
-func do[L ownership](ctx context.Context, acquire func(context.Context) (L, error), fn func(context.Context, L) error) (err error) {
+func do[L ownership](ctx context.Context, path string, acquire func(context.Context) (L, error), fn func(context.Context, L) error) (err error) {
+	if fn == nil {
+		return &session.OpError{Package: "lock", Op: "do", Path: path, Err: args.Invalid("the function is nil")}
+	}
 	l, err := acquire(ctx)
 	if err != nil {
 		return err

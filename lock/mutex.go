@@ -42,6 +42,9 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 // watches the own node and the two ahead; the hand-off itself costs the waiter
 // none.
 func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
+	if err := m.acquirer.line.Check(); err != nil {
+		return nil, err
+	}
 	if m.maxHandoffs == 0 {
 		return newLease(m.acquirer.lock(ctx))
 	}
@@ -53,6 +56,9 @@ func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 // node that Lock would wait for, the error wraps session.ErrNoOwner as well. Then it
 // costs a second round trip, for removing its node again.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
+	if err := m.acquirer.line.Check(); err != nil {
+		return nil, err
+	}
 	if m.maxHandoffs == 0 {
 		return newLease(m.acquirer.tryLock(ctx))
 	}
@@ -90,7 +96,7 @@ func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &
 // releases the lock. A nil error says that fn returned nil and that the lock was
 // held all the while.
 func (m *Mutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.Lock, fn)
+	return do(ctx, m.acquirer.line.Path, m.Lock, fn)
 }
 
 // Contenders returns who holds the lock and then who waits for it, in order. It

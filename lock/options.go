@@ -2,9 +2,10 @@ package lock
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/enum"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -58,6 +59,13 @@ func newOptions(opts []Option) options {
 	return o
 }
 
+// check returns the error of the first bad option.
+func (o options) check(s *session.Session, path string, more ...error) error {
+	return args.Check("lock", s, path, append(more,
+		enum.Check("layout", layoutNames, o.layout, session.ErrInvalid),
+		args.AtLeast(0, "the number of handoffs", o.maxHandoffs))...)
+}
+
 func (o options) behavior() lease.Behavior {
 	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, RevokeData: revokeData}
 }
@@ -92,14 +100,11 @@ func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 // lock on among themselves, without the ensemble, at most n times in a row: then it
 // goes to whoever is next in line. They wait with one node in line. It is for locks
 // that many goroutines of a process contend for; 0, which is the default, turns it
-// off. Only Mutex, and Multi with it, knows of it. It panics if n is negative.
+// off. Only Mutex, and Multi with it, knows of it.
 //
 // Leases that are handed on have the same node, so Token and Guard do not tell the
 // goroutines from each other, only the processes: what a lock protects must accept
 // equal tokens.
 func WithLocalHandoff(n int) Option {
-	if n < 0 {
-		panic(fmt.Sprintf("lock: WithLocalHandoff(%d)", n))
-	}
 	return func(o *options) { o.maxHandoffs = n }
 }

@@ -38,6 +38,9 @@ func (m *RWMutex) Revoke(ctx context.Context, who ...Contender) error {
 // Revoke asks holders to give their permits back, as Holders has them, or without
 // any all of them; see Mutex.Revoke. Whoever has several gives back all of them.
 func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
+	if m.argErr != nil {
+		return m.argErr
+	}
 	if len(who) == 0 {
 		err := m.session.Sync(ctx, m.layout.leases)
 		if err == nil {

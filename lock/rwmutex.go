@@ -71,12 +71,12 @@ func (m *RWMutex) REnter(ctx context.Context) (*Place, error) { return enter(ctx
 // Do is Mutex.Do with the lock held for writing. To downgrade, use Lock: it would
 // end the lease, and with it the context of fn.
 func (m *RWMutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.Lock, fn)
+	return do(ctx, m.write.line.Path, m.Lock, fn)
 }
 
 // RDo is Do with the lock held for reading.
 func (m *RWMutex) RDo(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.RLock, fn)
+	return do(ctx, m.read.line.Path, m.RLock, fn)
 }
 
 // Contenders returns who stands in line: the writer that holds the lock, or the

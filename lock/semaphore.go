@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -21,6 +22,7 @@ type Semaphore struct {
 	n       int
 	layout  semaphoreLayout
 	opts    options
+	argErr  error // of NewSemaphore: what every call returns
 }
 
 // NewSemaphore names the n permits at path. All who use the same path in the same
@@ -30,14 +32,12 @@ type Semaphore struct {
 // a caller that expects a different limit gets ErrLimit. If the node holds data that is
 // not a number, calls fail with codec.ErrMalformed and write nothing. To change the limit, remove the node or write
 // another number into it while nobody holds a permit. Nothing is sent.
-//
-// It panics if n is not positive.
 func NewSemaphore(s *session.Session, path string, n int, opts ...Option) *Semaphore {
-	if n <= 0 {
-		panic(fmt.Sprintf("lock: NewSemaphore with a limit of %d", n))
-	}
 	o := newOptions(opts)
-	return &Semaphore{session: s, path: path, n: n, layout: o.layout.semaphore(path), opts: o}
+	return &Semaphore{
+		session: s, path: path, n: n, layout: o.layout.semaphore(path), opts: o,
+		argErr: o.check(s, path, args.AtLeast(1, "the number of permits", n)),
+	}
 }
 
 // Acquire waits for one permit; see AcquireN.
@@ -77,14 +77,14 @@ func (m *Semaphore) TryAcquireN(ctx context.Context, k int) (*Lease, error) {
 
 // Do runs fn while it holds a permit, as Mutex.Do does with a lock.
 func (m *Semaphore) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.Acquire, fn)
+	return do(ctx, m.path, m.Acquire, fn)
 }
 
 // Remaining returns how many permits are free. It takes one round trip, and the
 // number may have changed by the time it is looked at.
 func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
-	if err := m.usable(); err != nil {
-		return 0, err
+	if m.argErr != nil {
+		return 0, m.argErr
 	}
 	return session.InEpoch(ctx, m.session, session.OpError{Package: "lock", Op: "list", Path: m.path}, func(e *session.Epoch) (int, error) {
 		taken, err := m.listTaken(ctx, e)
@@ -95,8 +95,8 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 // Holders returns who has permits, one for each, in the order in which they were
 // taken. It takes two round trips, a list and a read of every node.
 func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
-	if err := m.usable(); err != nil {
-		return nil, err
+	if m.argErr != nil {
+		return nil, m.argErr
 	}
 	return session.InEpoch(ctx, m.session, session.OpError{Package: "lock", Op: "list", Path: m.path}, func(e *session.Epoch) ([]Contender, error) {
 		names, err := m.layout.permitsIn(e.Children(ctx, m.layout.leases))
@@ -123,29 +123,19 @@ func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 	})
 }
 
-// usable refuses paths and namings that cannot be.
-func (m *Semaphore) usable() error {
-	if err := session.CheckPath(m.path); err != nil {
-		return err
-	}
-	l := m.line(1)
-	return l.Check()
-}
-
 func (m *Semaphore) line(k int) line.Line {
 	return line.Line{Package: "lock", Session: m.session, Path: m.layout.lock, Layout: m.opts.layout.mutex(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
 }
 
 // check refuses what could never be had.
 func (m *Semaphore) check(k int) error {
-	err := m.usable()
 	invalid := func(format string, args ...any) error {
 		return &session.OpError{Package: "lock", Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
 	}
 	const perNode = 300 // a node's share of a transaction, beside its path and data
 	switch {
-	case err != nil:
-		return err
+	case m.argErr != nil:
+		return m.argErr
 	case k <= 0:
 		return invalid("%d permits", k)
 	case k > m.n:

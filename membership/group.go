@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -84,10 +85,7 @@ func (g *Group) prepare(id string, data []byte) ([]byte, error) {
 }
 
 func (g *Group) check() error {
-	if err := session.CheckPath(g.path); err != nil {
-		return errors.Unwrap(err)
-	}
-	return g.layout.check()
+	return errors.Unwrap(args.Check("membership", g.session, g.path, g.layout.check()))
 }
 
 // Membership is being a member, until Leave or until the session is closed.

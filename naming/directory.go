@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -32,6 +33,7 @@ var (
 // others. So values cannot be empty. Whatever other programs create below the root
 // is seen in the same way.
 type Directory struct {
+	argErr  error // of NewDirectory: what every call returns
 	session *session.Session
 	root    string
 	options directoryOptions
@@ -48,9 +50,6 @@ type directoryOptions struct{ links int }
 // WithMaxLinks says how many links may be followed for one name; the default is 8.
 // It panics if n is negative.
 func WithMaxLinks(n int) DirectoryOption {
-	if n < 0 {
-		panic("naming: WithMaxLinks needs a number that is not negative")
-	}
 	return func(o *directoryOptions) { o.links = n }
 }
 
@@ -60,7 +59,10 @@ func NewDirectory(s *session.Session, root string, opts ...DirectoryOption) *Dir
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Directory{session: s, root: root, options: o, announced: make(map[string]*presence.Announcement)}
+	return &Directory{
+		argErr:  args.Check("naming", s, root, args.AtLeast(0, "the number of links", o.links)),
+		session: s, root: root, options: o, announced: make(map[string]*presence.Announcement),
+	}
 }
 
 // BindOption says how a name is bound; the default is for good.

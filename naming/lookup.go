@@ -89,8 +89,8 @@ func (d *Directory) Watch(ctx context.Context, name string) iter.Seq2[[]Entry, e
 }
 
 func (d *Directory) view(ctx context.Context, name string) (*view.View, error) {
-	if err := session.CheckPath(d.root); err != nil {
-		return nil, err
+	if d.argErr != nil {
+		return nil, d.argErr
 	}
 	path := d.root
 	if name != "" {

@@ -19,8 +19,8 @@ type resolution struct {
 // among them. The node at the end is followed too if it is a link and last is
 // true.
 func (d *Directory) resolve(ctx context.Context, name string, last bool) (resolution, error) {
-	if err := session.CheckPath(d.root); err != nil {
-		return resolution{}, err
+	if d.argErr != nil {
+		return resolution{}, d.argErr
 	}
 	if err := checkName(name); err != nil {
 		return resolution{}, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -28,6 +29,7 @@ var (
 // Numbers of one Sequence rise. Between those who share a node they rise too,
 // unless WithBlock lets each have numbers in stock.
 type Sequence struct {
+	argErr  error // of NewSequence: what every call returns
 	session *session.Session
 	path    string
 	options sequenceOptions
@@ -59,9 +61,6 @@ type sequenceOptions struct {
 // one by one without asking. What it has in stock when the process ends is given
 // to nobody. It panics unless n is positive.
 func WithBlock(n int) SequenceOption {
-	if n <= 0 {
-		panic("naming: WithBlock needs a positive number")
-	}
 	return func(o *sequenceOptions) { o.block = int64(n) }
 }
 
@@ -85,7 +84,10 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return &Sequence{session: s, path: path, options: o, lock: make(chan struct{}, 1), highest: math.MinInt64}
+	return &Sequence{
+		argErr:  args.Check("naming", s, path, args.AtLeast(1, "the size of a block", int(o.block))),
+		session: s, path: path, options: o, lock: make(chan struct{}, 1), highest: math.MinInt64,
+	}
 }
 
 // Next returns a number that nobody has been given. A lost reply is looked up, so
@@ -138,6 +140,9 @@ func (q *Sequence) Reserve(ctx context.Context, n int) (first int64, err error) 
 // if none was. It takes one round trip, and may lag behind what others have just
 // been given. A sequence by nodes does not know.
 func (q *Sequence) Last(ctx context.Context) (int64, error) {
+	if q.argErr != nil {
+		return 0, q.argErr
+	}
 	if q.options.nodes {
 		return 0, q.errorOf("read", fmt.Errorf("%w: a sequence by nodes does not know its last number", session.ErrInvalid))
 	}
@@ -163,6 +168,9 @@ func (q *Sequence) errorOf(op string, err error) error {
 
 // locked runs f while nobody else who shares the Sequence is at it.
 func (q *Sequence) locked(ctx context.Context, f func() (int64, error)) (int64, error) {
+	if q.argErr != nil {
+		return 0, q.argErr
+	}
 	select {
 	case q.lock <- struct{}{}:
 	case <-ctx.Done():

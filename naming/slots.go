@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
@@ -30,6 +31,7 @@ var (
 // as the holder's session lives. It holds no state, and one value may be used by
 // many goroutines: each Acquire borrows a number of its own.
 type Slots struct {
+	argErr  error // of NewSlots: what every call returns
 	session *session.Session
 	path    string
 	n       int
@@ -72,14 +74,12 @@ func WithStopTime(d time.Duration) SlotsOption { return func(o *slotsOptions) { 
 // agree on n: those with a smaller one take from the lower numbers. It panics
 // unless n is positive.
 func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slots {
-	if n <= 0 {
-		panic("naming: NewSlots needs a positive number")
-	}
 	o := slotsOptions{id: identity.Default()}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	return &Slots{
+		argErr:  args.Check("naming", s, path, args.AtLeast(1, "the number of slots", n)),
 		session: s, path: path, n: n, options: o,
 		line: line.Line{Package: "naming", Session: s, Path: session.Join(path, waitingNode), Layout: line.CuratorLock, Data: []byte(o.id), StopTime: o.stopTime},
 	}
@@ -159,8 +159,8 @@ func (p *Slots) behavior() lease.Behavior {
 // tryFree takes a number that nobody waits for. It returns nil if there is none; if
 // sure is true, the server has caught up by then with what others have given back.
 func (p *Slots) tryFree(ctx context.Context, sure bool) (*Slot, error) {
-	if err := session.CheckPath(p.path); err != nil {
-		return nil, err
+	if p.argErr != nil {
+		return nil, p.argErr
 	}
 	return session.InEpoch(ctx, p.session, session.OpError{Package: "naming", Op: "acquire a slot at", Path: p.path}, func(e *session.Epoch) (*Slot, error) {
 		slot, err := p.tryFreeIn(ctx, e)
@@ -313,6 +313,9 @@ type Holder struct {
 // Holders returns who holds which number, in the order of the numbers. It takes two
 // round trips, a list and a read of every node.
 func (p *Slots) Holders(ctx context.Context) ([]Holder, error) {
+	if p.argErr != nil {
+		return nil, p.argErr
+	}
 	return session.InEpoch(ctx, p.session, session.OpError{Package: "naming", Op: "list", Path: p.path}, func(e *session.Epoch) ([]Holder, error) { return p.holdersIn(ctx, e) })
 }
 

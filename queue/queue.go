@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -23,7 +24,7 @@ type Queue[T any] struct {
 // and a bad path are errors of every call.
 func New[T any](s *session.Session, path string, c codec.Codec[T], opts ...Option) *Queue[T] {
 	q := &Queue[T]{codec: c}
-	q.store.open(s, path, newOptions(opts))
+	q.store.open(s, path, newOptions(opts), args.NotNil("the codec", c == nil))
 	return q
 }
 
@@ -43,12 +44,9 @@ type store struct {
 	acks    ackBatcher
 }
 
-func (st *store) open(s *session.Session, path string, o options) {
+func (st *store) open(s *session.Session, path string, o options, codecErr error) {
 	st.session, st.path, st.opts = s, path, o
-	if st.argErr = session.CheckPath(path); st.argErr == nil {
-		st.argErr = o.check()
-	}
-	if st.argErr != nil {
+	if st.argErr = errors.Unwrap(args.Check("queue", s, path, codecErr, o.check())); st.argErr != nil {
 		return
 	}
 	st.spec, _ = specOf(o.layout, o.prefix)

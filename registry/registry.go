@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/enum"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -33,12 +34,9 @@ func New(s *session.Session, root string, opts ...Option) *Registry {
 
 // check refuses layouts and roots that cannot be.
 func (r *Registry) check(op string) error {
-	err := enum.Check("layout", layoutNames, r.options.layout, session.ErrInvalid)
-	if err == nil {
-		err = errors.Unwrap(session.CheckPath(r.root))
-	}
+	err := args.Check("registry", r.session, r.root, enum.Check("layout", layoutNames, r.options.layout, session.ErrInvalid))
 	if err != nil {
-		return &session.OpError{Package: "registry", Op: op, Path: r.root, Err: err}
+		return &session.OpError{Package: "registry", Op: op, Path: r.root, Err: errors.Unwrap(err)}
 	}
 	return nil
 }

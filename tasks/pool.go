@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -19,15 +20,17 @@ type Pool[In, Out any] struct {
 
 // pool is what there is of a pool without the types of its tasks.
 type pool struct {
-	paths   paths
-	opts    options
-	session *session.Session
+	paths    paths
+	opts     options
+	session  *session.Session
+	codecErr error // if a codec is nil
 }
 
 // New names the pool at path, whose tasks are encoded by in, and their results by
 // out. Nothing is sent.
 func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out codec.Codec[Out], opts ...Option) *Pool[In, Out] {
-	return &Pool[In, Out]{pool{paths{path}, newOptions(opts), s}, in, out}
+	err := args.NotNil("a codec", in == nil || out == nil)
+	return &Pool[In, Out]{pool{paths{path}, newOptions(opts), s, err}, in, out}
 }
 
 // MaxSize is how many bytes a task, and a result, may have when encoded. It is the
@@ -88,12 +91,9 @@ func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
 
 // usable refuses a pool that was made in a wrong way.
 func (c *pool) usable(op string) error {
-	err := session.CheckPath(c.paths.path)
-	if err == nil {
-		err = c.opts.check()
-	}
+	err := args.Check("tasks", c.session, c.paths.path, c.codecErr, c.opts.check())
 	if err != nil {
-		return &session.OpError{Package: "tasks", Op: op, Path: c.paths.path, Err: err}
+		return &session.OpError{Package: "tasks", Op: op, Path: c.paths.path, Err: errors.Unwrap(err)}
 	}
 	return nil
 }

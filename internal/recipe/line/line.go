@@ -16,10 +16,10 @@ package line
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -30,6 +30,7 @@ type Line struct {
 	Session *session.Session
 	Package string // of the recipe, for OpErrors
 	Path    string
+	Err     error // of the recipe's arguments: what every call returns
 	Layout  Layout
 	Data    []byte // of the nodes that it makes
 	// StopTime is that of the lease that is wanted.
@@ -86,12 +87,12 @@ func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, block
 	}
 }
 
-// Check returns session.ErrInvalid if there can be no such line.
+// Check returns the error of the first bad argument.
 func (l *Line) Check() error {
-	if l.Layout.Prefix == nil {
-		return &session.OpError{Package: l.Package, Op: "acquire", Path: l.Path, Err: fmt.Errorf("%w: unknown layout", session.ErrInvalid)}
+	if l.Err != nil {
+		return l.Err
 	}
-	return session.CheckPath(l.Path)
+	return args.Check(l.Package, l.Session, l.Path)
 }
 
 // Join makes a node in the current epoch and looks who is ahead of it.

@@ -1,0 +1,49 @@
+// Package args checks the arguments of constructors. These return no error; every
+// later call returns what Check found.
+package args
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Check returns an OpError of pkg for the first bad argument: a nil session, a bad
+// path, or one of the others that is not nil. It wraps session.ErrInvalid.
+func Check(pkg string, s *session.Session, path string, others ...error) error {
+	all := others
+	if err := session.CheckPath(path); err != nil {
+		all = append([]error{errors.Unwrap(err)}, all...)
+	}
+	if s == nil {
+		all = append([]error{Invalid("the session is nil")}, all...)
+	}
+	for _, err := range all {
+		if err != nil {
+			return &session.OpError{Package: pkg, Op: "use", Path: path, Err: err}
+		}
+	}
+	return nil
+}
+
+// Invalid returns an error that wraps session.ErrInvalid.
+func Invalid(format string, values ...any) error {
+	return fmt.Errorf("%w: %s", session.ErrInvalid, fmt.Sprintf(format, values...))
+}
+
+// AtLeast returns an error unless n is at least least.
+func AtLeast(least int, what string, n int) error {
+	if n < least {
+		return Invalid("%s is %d, want at least %d", what, n, least)
+	}
+	return nil
+}
+
+// NotNil returns an error if absent.
+func NotNil(what string, absent bool) error {
+	if absent {
+		return Invalid("%s is nil", what)
+	}
+	return nil
+}
