@@ -1,4 +1,4 @@
-package zkrecipes_test
+package repo
 
 import (
 	"encoding/json"
@@ -14,38 +14,45 @@ import (
 
 const module = "github.com/zkrecipes/zkrecipes"
 
-// listed is a package as the go command sees it.
-type listed struct {
+// goPackage is a package as go list prints it.
+type goPackage struct {
 	ImportPath string
 	Name       string
-	Imports    []string // of the package itself, and not of its tests
-	Deps       []string // what these import in their turn as well
+	Imports    []string // of the package itself, without those of its tests
+	Deps       []string // the transitive closure of Imports
 }
 
-// rel is the package's folder; "" for the root.
-func (p listed) rel() string {
+// dir is the package's folder, relative to the root; "" for the root.
+func (p goPackage) dir() string {
 	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 }
 
-// top is the first element of the package's folder.
-func (p listed) top() string {
-	top, _, _ := strings.Cut(p.rel(), "/")
+// top is the first element of dir.
+func (p goPackage) top() string {
+	top, _, _ := strings.Cut(p.dir(), "/")
 	return top
 }
 
-// libraryPackages lists what other modules may import, and what that consists of.
-func libraryPackages(t *testing.T) []listed {
+// forTests reports whether only tests may import the package.
+func (p goPackage) forTests() bool {
+	return p.top() == "zktest" || strings.HasPrefix(p.dir()+"/", "internal/test/")
+}
+
+// libraryPackages lists the packages that other modules can import, and the internal
+// packages.
+func libraryPackages(t *testing.T) []goPackage {
 	t.Helper()
+	inRoot(t)
 	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps", "./...")
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, complaint.String())
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
 	}
-	var ps []listed
+	var ps []goPackage
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
+		var p goPackage
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
@@ -61,14 +68,14 @@ func libraryPackages(t *testing.T) []listed {
 	return ps
 }
 
-// recipe tells whether a package is one of the recipes.
-func (p listed) recipe() bool {
+// recipe reports whether the package is one of the recipes.
+func (p goPackage) recipe() bool {
 	return !slices.Contains([]string{"", "internal", "session", "codec", "zktest"}, p.top())
 }
 
-// in tells whether an import is of this module, and gives it as a package.
-func in(path string) (listed, bool) {
-	return listed{ImportPath: path}, path == module || strings.HasPrefix(path, module+"/")
+// ours returns the package of an import path, and whether it belongs to this module.
+func ours(path string) (goPackage, bool) {
+	return goPackage{ImportPath: path}, path == module || strings.HasPrefix(path, module+"/")
 }
 
 func standard(path string) bool {
@@ -76,8 +83,8 @@ func standard(path string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// The library imports go-zookeeper, backoff and the standard library. Each of the
-// former two is imported by one package.
+// The library imports go-zookeeper, backoff and the standard library. One package
+// imports go-zookeeper, and one backoff.
 func TestImportsOfOthers(t *testing.T) {
 	importers := map[string]string{
 		"github.com/go-zookeeper/zk":     "session",
@@ -85,11 +92,14 @@ func TestImportsOfOthers(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for _, p := range libraryPackages(t) {
+		if strings.HasPrefix(p.dir(), "internal/test/") {
+			continue
+		}
 		for _, path := range p.Imports {
-			if _, ours := in(path); ours || standard(path) {
+			if _, ours := ours(path); ours || standard(path) {
 				continue
 			}
-			if p.rel() != importers[path] {
+			if p.dir() != importers[path] {
 				t.Errorf("%s imports %s", p.ImportPath, path)
 			}
 			used[path] = true
@@ -102,27 +112,28 @@ func TestImportsOfOthers(t *testing.T) {
 	}
 }
 
-// A recipe is read by itself: what two of them need is internal. Nor does what
-// serves tests get into programs.
+// No recipe depends on another one, and no package that programs import depends on a
+// package for tests.
 func TestImportsOfEachOther(t *testing.T) {
-	forTests := []string{"testing", "testing/synctest", module + "/zktest", module + "/internal/test/faulttable"}
 	for _, p := range libraryPackages(t) {
-		if p.rel() == "zktest" || p.rel() == "internal/test/faulttable" {
+		if p.forTests() {
 			continue
 		}
 		for _, path := range p.Deps {
-			if slices.Contains(forTests, path) {
+			other, ours := ours(path)
+			if slices.Contains([]string{"testing", "testing/synctest"}, path) || ours && other.forTests() {
 				t.Errorf("%s depends on %s", p.ImportPath, path)
 			}
-			if other, ours := in(path); ours && other.recipe() && other.top() != p.top() {
+			if ours && other.recipe() && other.top() != p.top() {
 				t.Errorf("%s depends on the recipe %s", p.ImportPath, path)
 			}
 		}
 	}
 }
 
-// The map in doc.go leaves out no package.
+// doc.go in the root has a paragraph on every package.
 func TestMapIsComplete(t *testing.T) {
+	packages := libraryPackages(t)
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
@@ -131,12 +142,12 @@ func TestMapIsComplete(t *testing.T) {
 	if want := "Package zkrecipes "; !strings.HasPrefix(text, want) {
 		t.Errorf("it begins with %q", text[:min(len(text), 80)])
 	}
-	for _, p := range libraryPackages(t) {
-		if p.top() == "internal" || p.rel() == "" || p.Name == "main" {
+	for _, p := range packages {
+		if p.top() == "internal" || p.dir() == "" || p.Name == "main" {
 			continue
 		}
 		if !strings.Contains(text, "Package ["+p.ImportPath+"]") {
-			t.Errorf("doc.go has no paragraph on package %s", p.rel())
+			t.Errorf("doc.go has no paragraph on package %s", p.dir())
 		}
 	}
 }

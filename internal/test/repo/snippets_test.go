@@ -1,4 +1,4 @@
-package zkrecipes_test
+package repo
 
 import (
 	"encoding/json"
@@ -13,9 +13,10 @@ import (
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
-// Every block of Go in the documents that is a complete file compiles, and in the
-// README every block is one.
+// Every block of Go code in the documents that is a complete file compiles. In the
+// README every block must be a complete file.
 func TestSnippetsCompile(t *testing.T) {
+	inRoot(t)
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -24,8 +25,8 @@ func TestSnippetsCompile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An overlay puts each block into a package of its own below this module
-	// without writing there.
+	// An overlay makes each block a separate package of this module without writing
+	// into the module's folder.
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	dir := t.TempDir()
 	var packages []string
