@@ -19,19 +19,19 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// owned is what every recipe's ownership has.
+// owned is the part of every recipe's ownership that these tests use.
 type owned interface {
 	Context() context.Context
 	Err() error
 	Deadline() (time.Time, <-chan struct{})
 }
 
-// recipesOfOwners acquire for an owner with a stop time.
-var recipesOfOwners = map[string]func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error){
+// acquirers has one function per recipe, which acquires with a stop time.
+var acquirers = map[string]func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error){
 	"lock.Mutex": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
 		return lock.New(s, "/r", lock.WithStopTime(stop)).Lock(ctx)
 	},
-	"lock.Mutex with hand-off": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
+	"lock.Mutex with handoff": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
 		return lock.New(s, "/r", lock.WithStopTime(stop), lock.WithLocalHandoff(3)).Lock(ctx)
 	},
 	"lock.RWMutex": func(ctx context.Context, s *session.Session, stop time.Duration) (owned, error) {
@@ -66,11 +66,11 @@ var recipesOfOwners = map[string]func(ctx context.Context, s *session.Session, s
 	},
 }
 
-// Every owner with a stop time is told that long before its deadline, and nobody else
-// owns before the deadline, although the connection has recovered.
+// Ownership with a stop time ends that long before its deadline. No other session owns
+// before the deadline, although the connection has recovered.
 func TestStopTimeOfEveryRecipe(t *testing.T) {
 	const timeout, stop = 10 * time.Second, 3 * time.Second
-	for name, own := range recipesOfOwners {
+	for name, acquire := range acquirers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t)
@@ -80,25 +80,25 @@ func TestStopTimeOfEveryRecipe(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				first, err := own(t.Context(), a, stop)
+				first, err := acquire(t.Context(), a, stop)
 				if err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(timeout)
-				heal := srv.Isolate(a.Status().ID)
+				reconnect := srv.Isolate(a.Status().ID)
 				faulttable.Ends(t, first.Context())
-				told := time.Now()
-				heal()
+				ended := time.Now()
+				reconnect()
 				deadline, _ := first.Deadline()
-				if deadline.Sub(told) != stop {
-					t.Errorf("told %v before the deadline", deadline.Sub(told))
+				if deadline.Sub(ended) != stop {
+					t.Errorf("the ownership ended %v before the deadline", deadline.Sub(ended))
 				}
-				second, err := own(t.Context(), b, 0)
+				second, err := acquire(t.Context(), b, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if waited := time.Since(deadline); waited < 0 || waited > time.Second {
-					t.Errorf("the next owns %v after the deadline", waited)
+					t.Errorf("the next session owned %v after the deadline", waited)
 				}
 				if second.Err() != nil || first.Err() == nil {
 					t.Errorf("first %v, second %v", first.Err(), second.Err())
@@ -113,13 +113,13 @@ func TestStopTimeOfEveryRecipe(t *testing.T) {
 
 // Every recipe refuses a stop time that the session timeout does not allow.
 func TestStopTimeOfEveryRecipeIsRefused(t *testing.T) {
-	for name, own := range recipesOfOwners {
+	for name, acquire := range acquirers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := zktest.New(t).Session(t)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				if _, err := own(ctx, s, s.MaxStopTime()+1); !errors.Is(err, session.ErrInvalid) {
+				if _, err := acquire(ctx, s, s.MaxStopTime()+1); !errors.Is(err, session.ErrInvalid) {
 					t.Errorf("%v", err)
 				}
 			})
@@ -127,7 +127,7 @@ func TestStopTimeOfEveryRecipeIsRefused(t *testing.T) {
 	}
 }
 
-// A worker is refused at once, not with its first task.
+// Work returns the refusal at once, before the worker's first task.
 func TestStopTimeOfTasksIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t).Session(t)
@@ -141,7 +141,8 @@ func TestStopTimeOfTasksIsRefused(t *testing.T) {
 	})
 }
 
-// A worker's handler has its stop time before the task is another's.
+// The context of a worker's handler is canceled the stop time before another worker can
+// get the task.
 func TestStopTimeOfTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout, stop = 10 * time.Second, 3 * time.Second
@@ -155,37 +156,37 @@ func TestStopTimeOfTasks(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		ended := make(chan error)
-		go func() { ended <- pool(2).Master(ctx) }()
-		type call struct{ began, told, deadline time.Time }
+		results := make(chan error)
+		go func() { results <- pool(2).Master(ctx) }()
+		type call struct{ began, canceled, deadline time.Time }
 		calls := make(chan call, 2)
 		work := func(ctx context.Context, k tasks.Task[string]) (string, error) {
 			c := call{began: time.Now()}
 			if k.Attempt == 1 {
 				time.Sleep(timeout)
-				heal := srv.Isolate(sessions[0].Status().ID)
+				reconnect := srv.Isolate(sessions[0].Status().ID)
 				<-ctx.Done()
-				c.told = time.Now()
-				heal()
+				c.canceled = time.Now()
+				reconnect()
 				c.deadline, _ = k.Deadline()
 				time.Sleep(stop - time.Millisecond)
 			}
 			calls <- c
 			return "", ctx.Err()
 		}
-		go func() { ended <- pool(0).Work(ctx, "w", work) }()
+		go func() { results <- pool(0).Work(ctx, "w", work) }()
 		if _, err := pool(2).Submit(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}
 		first, second := <-calls, <-calls
-		if left := first.deadline.Sub(first.told); left != stop {
-			t.Errorf("told %v before the deadline", left)
+		if left := first.deadline.Sub(first.canceled); left != stop {
+			t.Errorf("the context was canceled %v before the deadline", left)
 		}
-		if again := second.began.Sub(first.told); again < stop-time.Millisecond {
-			t.Errorf("the next attempt began %v after the handler was told", again)
+		if again := second.began.Sub(first.canceled); again < stop-time.Millisecond {
+			t.Errorf("the next attempt began %v after the context was canceled", again)
 		}
 		cancel()
-		<-ended
-		<-ended
+		<-results
+		<-results
 	})
 }
