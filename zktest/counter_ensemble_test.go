@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/datadir"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/javaproc"
 )
 
 // What a real server does when the sequence number of a node's children
@@ -80,11 +82,11 @@ func TestSequenceCountsOnInFlight(t *testing.T) {
 func sequenceNearEnd(t *testing.T, next string) string {
 	t.Helper()
 	dir := t.TempDir()
-	java, err := findJava()
+	java, err := javaproc.FindJava()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := findZooKeeper(os.Getenv("ZOOKEEPER_HOME"))
+	path, err := javaproc.FindZooKeeper(os.Getenv("ZOOKEEPER_HOME"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +94,7 @@ func sequenceNearEnd(t *testing.T, next string) string {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if err := os.WriteFile(filepath.Join(dir, dirMark), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, datadir.MarkName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return Ensemble(t, 1, WithDir(dir)).Connect()

@@ -12,6 +12,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/zktest/internal/datadir"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/javaproc"
 )
 
 // startTimeout bounds the start of an ensemble in a test. On an idle machine
@@ -27,7 +30,7 @@ type Cluster struct {
 	opts      *ensembleOptions
 	java      string
 	classPath string
-	folder    *dir
+	folder    *datadir.Dir
 	size      int
 	nodes     []*Node
 	links     []*peerLink
@@ -97,22 +100,22 @@ func StartEnsemble(ctx context.Context, n int, opts ...EnsembleOption) (*Cluster
 
 // prepare does all that precedes the start of the processes.
 func (c *Cluster) prepare() (err error) {
-	if c.java, err = findJava(); err != nil {
-		return err
+	if c.java, err = javaproc.FindJava(); err != nil {
+		return asMissing(err)
 	}
-	if c.classPath, err = findZooKeeper(c.opts.home); err != nil {
-		return err
+	if c.classPath, err = javaproc.FindZooKeeper(c.opts.home); err != nil {
+		return asMissing(err)
 	}
 	if c.opts.dir == "" {
-		c.folder, err = newDir()
+		c.folder, err = datadir.Temp()
 	} else {
-		c.folder, err = chosenDir(c.opts.dir)
+		c.folder, err = datadir.Open(c.opts.dir)
 	}
 	if err != nil {
 		return err
 	}
 	for id := 1; id <= c.size; id++ {
-		node, err := newNode(c, id, filepath.Join(c.folder.path, strconv.Itoa(id)))
+		node, err := newNode(c, id, filepath.Join(c.folder.Path(), strconv.Itoa(id)))
 		if err != nil {
 			return err
 		}
@@ -129,6 +132,23 @@ func (c *Cluster) prepare() (err error) {
 		}
 	}
 	return nil
+}
+
+// A MissingError is returned if real servers cannot run on this machine because Java or
+// ZooKeeper is not installed.
+type MissingError struct {
+	What string // "Java" or "ZooKeeper"
+	Help string // what to install
+}
+
+func (e *MissingError) Error() string { return "zktest: " + e.What + " not found: " + e.Help }
+
+// asMissing returns err as an error of this package.
+func asMissing(err error) error {
+	if m := (*javaproc.MissingError)(nil); errors.As(err, &m) {
+		return &MissingError{What: m.What, Help: m.Help}
+	}
+	return err
 }
 
 // Connect returns the servers' addresses as a connect string.
@@ -185,7 +205,7 @@ func (c *Cluster) Close() error {
 	}
 	c.nodes, c.links = nil, nil
 	if c.folder != nil {
-		errs = append(errs, c.folder.close())
+		errs = append(errs, c.folder.Close())
 		c.folder = nil
 	}
 	return errors.Join(errs...)

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/zktest/internal/javaproc"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/proxy"
 )
 
 // A server is asked again and again, each time on a connection of its own: one
@@ -31,8 +34,8 @@ type Node struct {
 	proxy    *Proxy // between its clients and it; nil if its ports are fixed
 
 	mu     sync.Mutex
-	proc   *process // nil before the first start
-	logged int64    // size of the log before the latest start
+	proc   *javaproc.Process // nil before the first start
+	logged int64             // size of the log before the latest start
 }
 
 func newNode(c *Cluster, id int, dir string) (*Node, error) {
@@ -144,19 +147,19 @@ func (n *Node) Restart(ctx context.Context) error {
 }
 
 // Stop asks the server to end and returns when it has.
-func (n *Node) Stop() { n.running().stop() }
+func (n *Node) Stop() { n.running().Stop() }
 
 // Kill ends the server as a power failure does, and returns when it is gone.
 // It is not told, and neither are its peers and clients but by the end of
 // their connections.
-func (n *Node) Kill() { n.running().kill() }
+func (n *Node) Kill() { n.running().Kill() }
 
 // Pause stops the server's clock, as it were: the process stays, with all its
 // connections, and does nothing until Resume.
-func (n *Node) Pause() error { return n.running().pause() }
+func (n *Node) Pause() error { return n.running().Pause() }
 
 // Resume lets a paused server go on.
-func (n *Node) Resume() error { return n.running().resume() }
+func (n *Node) Resume() error { return n.running().Resume() }
 
 // CutClients makes a black hole of the network between the server and its
 // clients; see Proxy.Cut.
@@ -168,19 +171,19 @@ func (n *Node) RejectClients() (heal func()) { return n.Proxy().Reject() }
 
 // CutPeers makes a black hole of the network between the server and the other
 // servers; see Proxy.Cut.
-func (n *Node) CutPeers() (heal func()) { return n.eachPeerProxy((*Proxy).Cut) }
+func (n *Node) CutPeers() (heal func()) { return n.eachPeerProxy((*proxy.Proxy).Cut) }
 
 // RejectPeers resets the connections between the server and the other servers
 // and all that they try to open; see Proxy.Reject.
-func (n *Node) RejectPeers() (heal func()) { return n.eachPeerProxy((*Proxy).Reject) }
+func (n *Node) RejectPeers() (heal func()) { return n.eachPeerProxy((*proxy.Proxy).Reject) }
 
 // DelayPeers makes every byte between the server and the other servers arrive
 // d later; see Proxy.Delay.
 func (n *Node) DelayPeers(d time.Duration) {
-	n.eachPeerProxy(func(p *Proxy) func() { p.Delay(d); return func() {} })
+	n.eachPeerProxy(func(p *proxy.Proxy) func() { p.Delay(d); return func() {} })
 }
 
-func (n *Node) eachPeerProxy(f func(*Proxy) func()) (undo func()) {
+func (n *Node) eachPeerProxy(f func(*proxy.Proxy) func()) (undo func()) {
 	n.Proxy() // where there is none for clients, there are none for peers
 	var undos []func()
 	for _, l := range n.cluster.links {
@@ -200,14 +203,14 @@ func (n *Node) eachPeerProxy(f func(*Proxy) func()) (undo func()) {
 func (n *Node) Wait(ctx context.Context) error {
 	p := n.running()
 	select {
-	case <-p.done:
-		return fmt.Errorf("server %d at %s has ended: %v", n.id, n.Addr(), p.cmd.ProcessState)
+	case <-p.Done():
+		return fmt.Errorf("server %d at %s has ended: %v", n.id, n.Addr(), p.State())
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (n *Node) running() *process {
+func (n *Node) running() *javaproc.Process {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.proc
@@ -217,14 +220,14 @@ func (n *Node) running() *process {
 func (n *Node) launch() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.proc.alive() {
+	if n.proc.Alive() {
 		return nil
 	}
 	n.logged = 0
 	if info, err := os.Stat(n.logPath()); err == nil {
 		n.logged = info.Size()
 	}
-	p, err := startProcess(n.command(), n.logPath())
+	p, err := javaproc.Start(n.command(), n.logPath())
 	if err != nil {
 		return err
 	}
@@ -253,7 +256,7 @@ func (n *Node) wait(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
-		case <-p.done:
+		case <-p.Done():
 			if err := n.addressTaken(); err != nil {
 				return err
 			}

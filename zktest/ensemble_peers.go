@@ -5,24 +5,26 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/zktest/internal/proxy"
 )
 
-// joinPatience is how long a follower that is ahead of its new leader waits for
-// it to listen. Without a proxy it would be refused and try again, half a
-// second in all; but what a proxy accepts and then resets it takes for a
-// leader that has died, and all start from the beginning.
-const joinPatience = time.Second
+// joinTimeout is how long a follower waits for its new leader to listen. Without a proxy
+// the connection would be refused and the follower would retry. A connection that a
+// proxy accepts and then resets looks like a leader that has died, and the election
+// would start again.
+const joinTimeout = time.Second
 
-// A peerLink is the way from one server to the ports of another. The way back
-// is a link of its own.
+// A peerLink holds the proxies through which one server reaches the ports of another.
+// The opposite direction is a separate link.
 type peerLink struct {
 	from, to         *Node
-	quorum, election *Proxy
+	quorum, election *proxy.Proxy
 }
 
-// connectPeers makes the links between all servers.
+// connectPeers starts the proxies between all servers.
 func (c *Cluster) connectPeers() error {
-	ways := make(map[[2]*Node]*peerLink)
+	byPair := make(map[[2]*Node]*peerLink)
 	for _, from := range c.nodes {
 		for _, to := range c.nodes {
 			if from == to {
@@ -30,16 +32,16 @@ func (c *Cluster) connectPeers() error {
 			}
 			l := &peerLink{from: from, to: to}
 			c.links = append(c.links, l)
-			ways[[2]*Node{from, to}] = l
+			byPair[[2]*Node{from, to}] = l
 		}
 	}
 	for _, l := range c.links {
 		var err error
-		back := ways[[2]*Node{l.to, l.from}]
-		if l.quorum, err = NewProxy(l.to.quorum, withPatience(joinPatience)); err != nil {
+		back := byPair[[2]*Node{l.to, l.from}]
+		if l.quorum, err = proxy.New(l.to.quorum, proxy.Options{DialTimeout: joinTimeout}); err != nil {
 			return err
 		}
-		if l.election, err = NewProxy(l.to.election, withPreamble(electionAddress(back))); err != nil {
+		if l.election, err = proxy.New(l.to.election, proxy.Options{Preamble: electionAddress(back)}); err != nil {
 			return err
 		}
 	}
@@ -48,7 +50,7 @@ func (c *Cluster) connectPeers() error {
 
 func (l *peerLink) close() error {
 	var errs []error
-	for _, p := range []*Proxy{l.quorum, l.election} {
+	for _, p := range []*proxy.Proxy{l.quorum, l.election} {
 		if p != nil {
 			errs = append(errs, p.Close())
 		}
@@ -56,21 +58,21 @@ func (l *peerLink) close() error {
 	return errors.Join(errs...)
 }
 
-// electionAddress replaces the address that a server gives when it opens an
-// election connection. Of two servers the one with the larger id keeps the
-// connections that it opened itself: called by the other one, it hangs up and
-// calls back, at the address it was given. That has to be the proxy.
+// electionAddress replaces the address that a server sends when it opens an election
+// connection. Of two servers the one with the larger id keeps the connections that it
+// opened itself. If the other server connects to it, it closes that connection and
+// connects to the address that it was sent, which has to be the proxy's.
 //
-// The message is a version, negative since there are addresses in it, the id
-// of the server, and the length of the address with the address.
-func electionAddress(back *peerLink) preamble {
+// The message is a version, which is negative if addresses follow, the id of the
+// server, and the length of the address with the address.
+func electionAddress(back *peerLink) proxy.Preamble {
 	return func(r io.Reader) ([]byte, error) {
 		head := make([]byte, 8+8+4)
 		if _, err := io.ReadFull(r, head[:8]); err != nil {
 			return nil, err
 		}
 		if int64(binary.BigEndian.Uint64(head)) >= 0 {
-			return head[:8], nil // the id alone, from a server before 3.5
+			return head[:8], nil // a bare id, from a server before 3.5
 		}
 		if _, err := io.ReadFull(r, head[8:]); err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/javaproc"
 )
 
 func TestEnsembleReplicates(t *testing.T) {
@@ -125,17 +126,17 @@ func TestEnsembleLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := c.folder.path
-	var procs []*process
+	dir := c.folder.Path()
+	var procs []*javaproc.Process
 	for _, n := range c.Servers() {
 		procs = append(procs, n.running())
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range procs {
-		if p.alive() {
-			t.Errorf("process %d lives", p.cmd.Process.Pid)
+	for i, p := range procs {
+		if p.Alive() {
+			t.Errorf("the process of server %d runs", i+1)
 		}
 	}
 	if exists(dir) {
@@ -237,4 +238,9 @@ func TestEnsembleSaysWhatIsMissing(t *testing.T) {
 	if missing := (*MissingError)(nil); !errors.As(err, &missing) || missing.What != "Java" {
 		t.Errorf("without Java: %v", err)
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/mempipe"
 )
 
 // A Server is a ZooKeeper server in this process. Its methods are safe for
@@ -183,12 +184,12 @@ func (s *Server) named(addr string) *Follower {
 
 func (s *Server) dial(ctx context.Context, network, addr string, f *Follower, from *Client) (net.Conn, error) {
 	err := ctx.Err()
-	client, server := newPipe("client", memAddr(addr))
+	client, server := mempipe.New("client", mempipe.Addr(addr))
 	if err == nil {
 		err = s.attach(server, f, from)
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: memAddr(addr), Err: err}
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: mempipe.Addr(addr), Err: err}
 	}
 	return client, nil
 }

@@ -1,4 +1,5 @@
-package zktest
+// Package mempipe provides connections in memory that work in testing/synctest bubbles.
+package mempipe
 
 import (
 	"io"
@@ -8,51 +9,64 @@ import (
 	"time"
 )
 
-// A memConn is one end of a connection in memory. Unlike net.Pipe it buffers:
-// a write never waits for the reader, and what was written before a close can
-// still be read after it. All its waiting is on condition variables, so it
-// blocks durably in a testing/synctest bubble.
-type memConn struct {
+// A Conn is one end of a connection in memory. Unlike net.Pipe it buffers: a write
+// never blocks, and data that was written before a close can be read after it. It
+// waits on condition variables only, so it blocks durably in a testing/synctest bubble.
+type Conn struct {
 	in, out       *buffer
-	local, remote memAddr
+	local, remote Addr
 }
 
-type memAddr string
+// An Addr is the address of one end of a connection.
+type Addr string
 
-func (memAddr) Network() string  { return "memory" }
-func (a memAddr) String() string { return string(a) }
+// Network returns "memory".
+func (Addr) Network() string { return "memory" }
 
-// newPipe returns both ends of a connection.
-func newPipe(client, server memAddr) (*memConn, *memConn) {
+// String returns the address.
+func (a Addr) String() string { return string(a) }
+
+// New returns the two ends of a connection: the client's and the server's.
+func New(client, server Addr) (*Conn, *Conn) {
 	up, down := newBuffer(), newBuffer()
-	return &memConn{in: down, out: up, local: client, remote: server},
-		&memConn{in: up, out: down, local: server, remote: client}
+	return &Conn{in: down, out: up, local: client, remote: server},
+		&Conn{in: up, out: down, local: server, remote: client}
 }
 
-func (c *memConn) Read(b []byte) (int, error)  { return c.in.read(b) }
-func (c *memConn) Write(b []byte) (int, error) { return c.out.write(b) }
-func (c *memConn) LocalAddr() net.Addr         { return c.local }
-func (c *memConn) RemoteAddr() net.Addr        { return c.remote }
+// Read blocks until there is data, the other end is closed, or the deadline passes.
+func (c *Conn) Read(b []byte) (int, error) { return c.in.read(b) }
 
-// Close ends both directions. What was written before is still delivered.
-func (c *memConn) Close() error {
+// Write appends b to the buffer of the other end. It does not block.
+func (c *Conn) Write(b []byte) (int, error) { return c.out.write(b) }
+
+// LocalAddr returns the address of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the address of the other end.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// Close closes both directions. The other end can still read what was written before.
+func (c *Conn) Close() error {
 	c.in.abandon()
 	c.out.end()
 	return nil
 }
 
-func (c *memConn) SetDeadline(t time.Time) error {
+// SetDeadline sets the deadlines of reads and writes.
+func (c *Conn) SetDeadline(t time.Time) error {
 	c.in.readDeadline.set(t)
 	c.out.writeDeadline.set(t)
 	return nil
 }
 
-func (c *memConn) SetReadDeadline(t time.Time) error {
+// SetReadDeadline sets the deadline of reads, also of one that is blocked.
+func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.in.readDeadline.set(t)
 	return nil
 }
 
-func (c *memConn) SetWriteDeadline(t time.Time) error {
+// SetWriteDeadline sets the deadline of writes.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.out.writeDeadline.set(t)
 	return nil
 }
@@ -62,8 +76,8 @@ type buffer struct {
 	mu            sync.Mutex
 	changed       sync.Cond
 	data          []byte
-	ended         bool // no more will be written
-	abandoned     bool // no more will be read
+	ended         bool // the writer has closed
+	abandoned     bool // the reader has closed
 	readDeadline  deadline
 	writeDeadline deadline
 }
@@ -129,7 +143,7 @@ func (b *buffer) abandon() {
 	b.changed.Broadcast()
 }
 
-// A deadline belongs to a buffer and is guarded by its lock.
+// A deadline is a read or write deadline of a buffer. buffer.mu guards it.
 type deadline struct {
 	buffer *buffer
 	timer  *time.Timer
@@ -155,7 +169,7 @@ func (d *deadline) set(t time.Time) {
 	timer = time.AfterFunc(wait, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if d.timer == timer { // not set anew while this one was about to fire
+		if d.timer == timer { // not replaced while this timer was about to fire
 			d.passed = true
 			b.changed.Broadcast()
 		}

@@ -1,4 +1,4 @@
-package zktest
+package proxy
 
 import (
 	"context"
@@ -10,24 +10,20 @@ import (
 	"time"
 )
 
-// A preamble reads the first bytes that a client sends and returns what the
-// server shall get in their place.
-type preamble func(io.Reader) ([]byte, error)
-
-// redialInterval is the pause between two attempts of a patient proxy.
+// redialInterval is the pause between two attempts to dial the target.
 const redialInterval = 10 * time.Millisecond
 
 // A link is one connection through a proxy.
 type link struct {
-	proxy   *Proxy
-	client  *net.TCPConn
-	swallow atomic.Bool // pass nothing on, ever again
+	proxy  *Proxy
+	client *net.TCPConn
+	cut    atomic.Bool // nothing is forwarded any more; never reset to false
 
 	ctx    context.Context // done when the link has been reset
 	cancel context.CancelFunc
 
 	mu     sync.Mutex
-	server *net.TCPConn // nil before it is dialled
+	server *net.TCPConn // nil before it is dialed
 	broken bool
 }
 
@@ -37,11 +33,11 @@ func newLink(p *Proxy, client *net.TCPConn) *link {
 	return l
 }
 
-// run passes bytes on until both ends are through or the link is reset.
+// run forwards bytes until both directions have ended or the link is reset.
 func (l *link) run() {
 	defer l.reset()
-	if l.swallow.Load() {
-		// A partitioned server is not dialled: it must not see the client.
+	if l.cut.Load() {
+		// The target is not dialed: a partitioned server must not see the client.
 		io.Copy(io.Discard, l.client)
 		<-l.ctx.Done()
 		return
@@ -50,22 +46,22 @@ func (l *link) run() {
 		return
 	}
 	var both sync.WaitGroup
-	there, back := newStream(), newStream()
-	both.Go(func() { l.receive(l.client, there, l.proxy.preamble) })
-	both.Go(func() { l.send(there, l.server) })
-	both.Go(func() { l.receive(l.server, back, nil) })
-	both.Go(func() { l.send(back, l.client) })
+	request, reply := newStream(), newStream()
+	both.Go(func() { l.receive(l.client, request, l.proxy.opts.Preamble) })
+	both.Go(func() { l.send(request, l.server) })
+	both.Go(func() { l.receive(l.server, reply, nil) })
+	both.Go(func() { l.send(reply, l.client) })
 	both.Wait()
 	l.finish()
 }
 
-// dial connects to the target, for as long as the proxy has patience.
+// dial connects to the target. It retries until Options.DialTimeout is over.
 func (l *link) dial() bool {
 	var d net.Dialer
-	for deadline := time.Now().Add(l.proxy.patience); ; {
+	for deadline := time.Now().Add(l.proxy.opts.DialTimeout); ; {
 		c, err := d.DialContext(l.ctx, "tcp", l.proxy.target)
 		if err == nil {
-			return l.dialled(c.(*net.TCPConn))
+			return l.dialed(c.(*net.TCPConn))
 		}
 		if time.Now().After(deadline) || !l.wait(time.Now().Add(redialInterval)) {
 			return false
@@ -73,7 +69,7 @@ func (l *link) dial() bool {
 	}
 }
 
-func (l *link) dialled(c *net.TCPConn) bool {
+func (l *link) dialed(c *net.TCPConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken {
@@ -84,10 +80,10 @@ func (l *link) dialled(c *net.TCPConn) bool {
 	return true
 }
 
-// receive reads from c into s, and drops what it reads once the link
-// swallows. An end of c that comes in order goes through s too; any other one
-// resets the link at once.
-func (l *link) receive(c *net.TCPConn, s *stream, first preamble) {
+// receive reads from c into s. Once the link is cut it drops what it reads. If the peer
+// of c closes its side in order, the end is forwarded through s; any other error resets
+// the link at once.
+func (l *link) receive(c *net.TCPConn, s *stream, first Preamble) {
 	defer s.close()
 	if first != nil {
 		b, err := first(c)
@@ -100,12 +96,12 @@ func (l *link) receive(c *net.TCPConn, s *stream, first preamble) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := c.Read(buf)
-		if n > 0 && !l.swallow.Load() {
+		if n > 0 && !l.cut.Load() {
 			s.push(l.stamp(append([]byte(nil), buf[:n]...)))
 		}
 		switch {
 		case err == nil:
-		case errors.Is(err, io.EOF) && !l.swallow.Load():
+		case errors.Is(err, io.EOF) && !l.cut.Load():
 			s.push(l.stamp(nil))
 			return
 		default:
@@ -115,10 +111,10 @@ func (l *link) receive(c *net.TCPConn, s *stream, first preamble) {
 	}
 }
 
-// lost is called when one end is gone. The other end hears of it, except
-// through a black hole.
+// lost resets the link after one of its connections has failed. While the link is cut,
+// it waits for the end of the cut, so that the other peer does not notice.
 func (l *link) lost() {
-	if l.swallow.Load() {
+	if l.cut.Load() {
 		<-l.ctx.Done()
 	}
 	l.reset()
@@ -128,7 +124,7 @@ func (l *link) stamp(b []byte) chunk {
 	return chunk{due: time.Now().Add(time.Duration(l.proxy.delay.Load())), bytes: b}
 }
 
-// send writes what comes out of s to c, each chunk when it is due.
+// send writes the chunks of s to c, each one when it is due.
 func (l *link) send(s *stream, c *net.TCPConn) {
 	defer context.AfterFunc(l.ctx, s.close)()
 	for {
@@ -136,7 +132,7 @@ func (l *link) send(s *stream, c *net.TCPConn) {
 		if !ok || !l.wait(k.due) {
 			return
 		}
-		if l.swallow.Load() {
+		if l.cut.Load() {
 			continue
 		}
 		if k.bytes == nil {
@@ -150,7 +146,7 @@ func (l *link) send(s *stream, c *net.TCPConn) {
 	}
 }
 
-// wait returns at the given time, or false when the link is reset before.
+// wait blocks until the given time. It returns false if the link is reset before.
 func (l *link) wait(due time.Time) bool {
 	d := time.Until(due)
 	if d <= 0 {
@@ -166,13 +162,13 @@ func (l *link) wait(due time.Time) bool {
 	}
 }
 
-// finish ends both connections after what is still to be sent on them.
-func (l *link) finish() { l.end((*net.TCPConn).Close) }
+// finish closes both connections; what was written to them is still sent.
+func (l *link) finish() { l.closeBoth((*net.TCPConn).Close) }
 
-// reset ends both connections without a farewell.
-func (l *link) reset() { l.end(reset) }
+// reset ends both connections with a RST segment.
+func (l *link) reset() { l.closeBoth(reset) }
 
-func (l *link) end(how func(*net.TCPConn) error) {
+func (l *link) closeBoth(how func(*net.TCPConn) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken {
@@ -186,8 +182,8 @@ func (l *link) end(how func(*net.TCPConn) error) {
 	}
 }
 
-// reset closes c with a RST segment: what its peer would get from a host that
-// has forgotten the connection.
+// reset closes c with a RST segment, which is what its peer would get from a host that
+// has restarted.
 func reset(c *net.TCPConn) error {
 	c.SetLinger(0)
 	return c.Close()

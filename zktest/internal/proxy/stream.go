@@ -1,21 +1,21 @@
-package zktest
+package proxy
 
 import (
 	"sync"
 	"time"
 )
 
-// maxInFlight bounds the bytes that one direction of a link holds: a reader
-// that stands still must in the end stop its writer, as TCP does.
+// maxInFlight bounds the bytes that one direction of a link holds. A reader that does
+// not read must block its writer in the end, as TCP does.
 const maxInFlight = 16 << 20
 
-// A chunk is what one read returned; nil bytes stand for the end.
+// A chunk holds the bytes that one read returned, or nil for the end of the connection.
 type chunk struct {
 	due   time.Time
 	bytes []byte
 }
 
-// A stream holds the chunks that are under way in one direction.
+// A stream holds the chunks that are in flight in one direction.
 type stream struct {
 	mu     sync.Mutex
 	change sync.Cond
@@ -30,7 +30,7 @@ func newStream() *stream {
 	return s
 }
 
-// push appends a chunk, once there is room.
+// push appends a chunk. It blocks while the stream is full.
 func (s *stream) push(k chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,8 +42,8 @@ func (s *stream) push(k chunk) {
 	s.change.Broadcast()
 }
 
-// pop takes the oldest chunk, or returns false when the stream is closed and
-// empty.
+// pop removes the oldest chunk. It blocks while the stream is empty, and returns false
+// if the stream is empty and closed.
 func (s *stream) pop() (chunk, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *stream) pop() (chunk, bool) {
 	return k, true
 }
 
-// close says that no chunk will be pushed, or that none is wanted.
+// close ends the stream, at either end: push and pop do not block any more.
 func (s *stream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,6 @@
 //go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd || illumos
 
-package zktest
+package datadir
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 
 const canLock = true
 
-// tryLock takes the folder for this process, until f is closed or the process
-// ends, unless another process has it.
+// tryLock locks the folder until f is closed or the process ends. It returns false if
+// another process has locked it.
 func tryLock(f *os.File) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }

@@ -1,10 +1,10 @@
 //go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd || illumos)
 
-package zktest
+package datadir
 
 import "os"
 
 const canLock = false
 
-// tryLock cannot tell whether a folder is in use here, and claims that it is.
+// tryLock returns false: on this system it cannot be known whether a folder is in use.
 func tryLock(*os.File) bool { return false }

@@ -1,4 +1,5 @@
-package zktest
+// Package javaproc finds Java and ZooKeeper on this machine, and runs Java processes.
+package javaproc
 
 import (
 	"os"
@@ -8,14 +9,13 @@ import (
 	"strings"
 )
 
-// A MissingError says that real servers cannot run on this machine, what is
-// missing and what to install.
+// A MissingError is returned if Java or ZooKeeper is not installed.
 type MissingError struct {
 	What string // "Java" or "ZooKeeper"
 	Help string // what to install
 }
 
-func (e *MissingError) Error() string { return "zktest: " + e.What + " not found: " + e.Help }
+func (e *MissingError) Error() string { return e.What + " not found: " + e.Help }
 
 const (
 	javaHelp = "install Java 11 or newer (Debian: apt install default-jre-headless) " +
@@ -24,8 +24,8 @@ const (
 		"or unpack the archive of https://zookeeper.apache.org/releases.html and set ZOOKEEPER_HOME to its folder"
 )
 
-// findJava returns the path of the java command.
-func findJava() (string, error) {
+// FindJava returns the path of the java command.
+func FindJava() (string, error) {
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		if java, err := exec.LookPath(filepath.Join(home, "bin", "java")); err == nil {
 			return java, nil
@@ -38,10 +38,10 @@ func findJava() (string, error) {
 	return java, nil
 }
 
-// findZooKeeper returns the class path of a ZooKeeper server: of the one in
-// home, if that is not empty, in the layout of the official archive (lib may
-// be all there is), or else of Debian's package.
-func findZooKeeper(home string) (string, error) {
+// FindZooKeeper returns the class path of a ZooKeeper server. If home is not empty, it
+// is a folder in the layout of the official archive, of which only lib is needed.
+// Otherwise Debian's package is used.
+func FindZooKeeper(home string) (string, error) {
 	if home != "" {
 		var jars []string
 		for _, pattern := range []string{"lib/*.jar", "*.jar"} {
@@ -55,8 +55,8 @@ func findZooKeeper(home string) (string, error) {
 		}
 		return "", &MissingError{"ZooKeeper", "no zookeeper-*.jar in " + filepath.Join(home, "lib") + ": " + zooKeeperHelp}
 	}
-	// The manifest of Debian's jar names all that it needs but a logger. One
-	// of these two comes with slf4j itself.
+	// The manifest of Debian's jar names all its dependencies except a logger. One of
+	// the two loggers below is part of slf4j.
 	const dir = "/usr/share/java"
 	server := filepath.Join(dir, "zookeeper.jar")
 	if runtime.GOOS != "linux" || !exists(server) {

@@ -1,0 +1,26 @@
+package zktest
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// A port that is taken is an error of one line, which says if the system also gives the
+// port to outgoing connections.
+func TestTakenPortIsNamed(t *testing.T) {
+	lowest, highest := EphemeralPorts()
+	if lowest < 1024 || highest <= lowest {
+		t.Fatalf("ephemeral ports %d to %d", lowest, highest)
+	}
+	taken, err := freeAddrs(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for addr, hint := range map[string]bool{taken[0]: true, "127.0.0.1:2181": false} {
+		text := cannotListen(2, addr, os.ErrPermission).Error()
+		if !strings.Contains(text, "server 2 cannot listen on "+addr+": ") || strings.Contains(text, "outgoing") != hint || strings.Contains(text, "\n") {
+			t.Error(text)
+		}
+	}
+}
