@@ -2,11 +2,11 @@ package zktest
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // clock does what happens without a request: it expires sessions and removes
@@ -68,7 +68,7 @@ func (s *Server) nextAlarm() time.Time {
 // since the server's start, as long as there is something to look for.
 func (s *Server) planReap() {
 	s.reapAt = time.Time{}
-	if len(s.tree.containers)+len(s.tree.ttls) > 0 {
+	if s.tree.HasExpirable() {
 		interval := s.opts.container
 		s.reapAt = s.born.Add((time.Since(s.born)/interval + 1) * interval)
 	}
@@ -91,26 +91,13 @@ func (s *Server) strike() {
 	}
 }
 
-// reap removes the containers that have had children and have none left, and
-// the nodes without children that have not been changed for their time to live.
+// reap deletes the containers and the nodes with a time to live that have expired.
 func (s *Server) reap() {
-	var paths []string
-	for _, path := range slices.Sorted(maps.Keys(s.tree.containers)) {
-		if n := s.tree.containers[path]; n.creates > 0 && n.children.len() == 0 {
-			paths = append(paths, path)
-		}
-	}
-	for _, path := range slices.Sorted(maps.Keys(s.tree.ttls)) {
-		n := s.tree.ttls[path]
-		if n.children.len() == 0 && s.now()-n.mtime > n.ttl() {
-			paths = append(paths, path)
-		}
-	}
-	for _, path := range paths {
+	for _, path := range s.tree.Expired(s.now()) {
 		t := s.begin(nil)
-		if t.deleteContainer(path) == wire.OK {
-			s.watches.fire(t.triggers, t.zxid)
-			s.replicate(t, func(t *txn) { t.deleteContainer(path) })
+		if t.DeleteContainer(path) == wire.OK {
+			s.watches.fire(t.Triggers(), t.Zxid)
+			s.replicate(t, func(t *ztree.Txn) { t.DeleteContainer(path) })
 		} else {
 			s.replicate(t, nil)
 		}

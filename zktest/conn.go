@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // lingering is how long a TCP connection that the server ends stays half open,
@@ -22,7 +23,7 @@ type conn struct {
 	client   *Client   // that it comes from, if known
 	turns    []turn    // of a connection to a follower
 	nc       net.Conn
-	ids      []authID
+	ids      []ztree.AuthID
 
 	session *session      // nil before the handshake and after the session's end
 	id      int64         // of the session, kept beyond its end
@@ -60,7 +61,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		host = addr.IP.String()
 	}
 	return &conn{
-		server: s, nc: nc, established: time.Now(), last: noRequest, ids: []authID{{"ip", host}},
+		server: s, nc: nc, established: time.Now(), last: noRequest, ids: []ztree.AuthID{{Scheme: "ip", ID: host}},
 		wake: make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
 }
@@ -193,7 +194,7 @@ func (c *conn) notify(path string, event int32, acl []wire.ACL, zxid int64) {
 	if c.server.opts.old {
 		zxid = noZxid
 	}
-	if c.isolated > 0 || !permitted(acl, wire.PermRead, c.ids) {
+	if c.isolated > 0 || !ztree.Permitted(acl, wire.PermRead, c.ids) {
 		return
 	}
 	c.send(&wire.ReplyHeader{Xid: wire.XidNotification, Zxid: zxid},

@@ -17,6 +17,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/datadir"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/javaproc"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // What a real server does when the sequence number of a node's children
@@ -26,9 +27,9 @@ func TestEndOfSequence(t *testing.T) {
 	real := endOfSequence(t, sequenceNearEnd(t, "2147483645"))
 	s := New(t)
 	s.mu.Lock()
-	s.begin(nil).create(wire.OpCreate, &wire.CreateRequest{Path: "/d", ACL: openACL})
-	s.tree.nodes["/d"].creates = 2147483645
+	s.begin(nil).Apply(wire.OpCreate, &wire.CreateRequest{Path: "/d", ACL: ztree.OpenACL})
 	s.mu.Unlock()
+	s.setSequence("/d", 2147483645, false, 0)
 	if diff := cmp.Diff(real, endOfSequence(t, s.Addr())); diff != "" {
 		t.Errorf("real -, zktest +:\n%s", diff)
 	}
@@ -47,7 +48,7 @@ func TestSequenceCountsOnInFlight(t *testing.T) {
 		const n = 100
 		for i := range n {
 			path := fmt.Sprintf("/d/%d-%d-", round, i)
-			if err := c.send(c.xid+int32(i)+1, wire.OpCreate, &wire.CreateRequest{Path: path, ACL: openACL, Flags: wire.FlagSequential}); err != nil {
+			if err := c.send(c.xid+int32(i)+1, wire.OpCreate, &wire.CreateRequest{Path: path, ACL: ztree.OpenACL, Flags: wire.FlagSequential}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,7 +119,7 @@ func endOfSequence(t *testing.T, addr string) (heard []string) {
 	}
 	create := func(path string, flags int32) {
 		var r wire.Path
-		h, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: openACL, Flags: flags}, &r)
+		h, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: ztree.OpenACL, Flags: flags}, &r)
 		note(r.Path, h, err)
 	}
 	for range 4 {
@@ -131,7 +132,7 @@ func endOfSequence(t *testing.T, addr string) (heard []string) {
 	create("/d/k", wire.FlagSequential)
 	several := &wire.MultiRequest{}
 	for range 3 {
-		several.Ops = append(several.Ops, wire.MultiOp{Op: wire.OpCreate, Body: &wire.CreateRequest{Path: "/d/several", ACL: openACL, Flags: wire.FlagSequential}})
+		several.Ops = append(several.Ops, wire.MultiOp{Op: wire.OpCreate, Body: &wire.CreateRequest{Path: "/d/several", ACL: ztree.OpenACL, Flags: wire.FlagSequential}})
 	}
 	var r wire.MultiResponse
 	h, err = c.call(wire.OpMulti, several, &r)

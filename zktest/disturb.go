@@ -3,6 +3,8 @@ package zktest
 import (
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // Pause stops the server as it stands, as SIGSTOP does to a process:
@@ -72,7 +74,7 @@ func (s *Server) JumpZxid(zxid int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.zxid = max(s.zxid, zxid)
-	s.replicate(&txn{zxid: s.zxid}, nil)
+	s.replicate(&ztree.Txn{Zxid: s.zxid}, nil)
 }
 
 // RestartEmpty stops the server and starts it again without its data: no nodes,
@@ -81,7 +83,7 @@ func (s *Server) JumpZxid(zxid int64) {
 func (s *Server) RestartEmpty() error {
 	s.mu.Lock()
 	s.stop()
-	s.tree = newTree()
+	s.tree = ztree.New()
 	s.sessions = make(map[int64]*session)
 	s.expiry.buckets = make(map[int64]map[*session]struct{})
 	s.zxid = 0

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // patience is how long anything may take that real servers do.
@@ -68,7 +69,7 @@ func dial(t *testing.T, addr string) (c *rawClient) {
 
 func create(t *testing.T, c *rawClient, path, data string, flags int32) {
 	t.Helper()
-	req := &wire.CreateRequest{Path: path, Data: []byte(data), ACL: openACL, Flags: flags}
+	req := &wire.CreateRequest{Path: path, Data: []byte(data), ACL: ztree.OpenACL, Flags: flags}
 	if _, err := c.call(wire.OpCreate, req, &wire.Path{}); err != nil {
 		t.Fatalf("create %s: %v", path, err)
 	}
@@ -93,7 +94,7 @@ func insist(t *testing.T, n *Node, what string, f func(*rawClient) error) {
 func put(t *testing.T, n *Node, path, data string) {
 	t.Helper()
 	insist(t, n, "create "+path, func(c *rawClient) error {
-		_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, Data: []byte(data), ACL: openACL}, &wire.Path{})
+		_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, Data: []byte(data), ACL: ztree.OpenACL}, &wire.Path{})
 		if hasCode(err, wire.CodeNodeExists) {
 			return nil // by a try whose answer was lost
 		}

@@ -3,15 +3,14 @@ package zktest
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
-	"slices"
 	"testing"
 	"time"
 
 	client "github.com/zkrecipes/zkrecipes/session"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // A Follower is another server of an in-process ensemble, which lags behind the
@@ -37,7 +36,7 @@ type Follower struct {
 	// The leader's lock guards the rest.
 	lag      time.Duration
 	prompt   bool // its own clients' writes and syncs make it catch up at once
-	tree     *tree
+	tree     *ztree.Tree
 	watches  watches
 	zxid     int64 // the last that it has applied
 	log      []entry
@@ -50,8 +49,8 @@ type Follower struct {
 // An entry is a transaction that a follower has not applied yet.
 type entry struct {
 	at    time.Time
-	txn   txn        // as it began on the leader
-	steps func(*txn) // what it changes; nil for nothing
+	txn   *ztree.Txn       // as it began on the leader
+	steps func(*ztree.Txn) // what it changes; nil for nothing
 }
 
 // A turn is what a connection to a follower has to wait for: an answer that may
@@ -70,7 +69,7 @@ func (s *Server) Follower(lag time.Duration) *Follower {
 	defer s.mu.Unlock()
 	f := &Follower{
 		leader: s, name: fmt.Sprintf("follower-%d:2181", len(s.followers)+1), lag: lag,
-		wake: make(chan struct{}, 1), tree: s.tree.clone(), watches: newWatches(s.opts.old), zxid: s.zxid,
+		wake: make(chan struct{}, 1), tree: s.tree.Clone(), watches: newWatches(s.opts.old), zxid: s.zxid,
 	}
 	s.followers = append(s.followers, f)
 	if !s.done {
@@ -183,11 +182,11 @@ func (f *Follower) apply() {
 	e := f.log[0]
 	f.log = f.log[1:]
 	f.applied++
-	f.zxid = max(f.zxid, e.txn.zxid)
+	f.zxid = max(f.zxid, e.txn.Zxid)
 	if e.steps != nil {
-		e.txn.tree = f.tree
-		e.steps(&e.txn)
-		f.watches.fire(e.txn.triggers, e.txn.zxid)
+		t := e.txn.On(f.tree)
+		e.steps(t)
+		f.watches.fire(t.Triggers(), t.Zxid)
 	}
 	for c := range f.leader.conns {
 		if c.follower == f {
@@ -223,11 +222,9 @@ func (c *conn) then(do func()) {
 
 // replicate sends a transaction to the followers. steps does to a follower's tree
 // what was done to the leader's; nil stands for nothing.
-func (s *Server) replicate(t *txn, steps func(*txn)) {
+func (s *Server) replicate(t *ztree.Txn, steps func(*ztree.Txn)) {
 	for _, f := range s.followers {
-		f.log = append(f.log, entry{time.Now(), txn{
-			zxid: t.zxid, now: t.now, session: t.session, ids: t.ids, old: t.old, revert: t.revert,
-		}, steps})
+		f.log = append(f.log, entry{time.Now(), t.On(nil), steps})
 		f.received++
 		f.poke()
 	}
@@ -235,11 +232,11 @@ func (s *Server) replicate(t *txn, steps func(*txn)) {
 
 // empty takes all data from the follower.
 func (f *Follower) empty() {
-	f.tree, f.zxid, f.log, f.applied = newTree(), 0, nil, f.received
+	f.tree, f.zxid, f.log, f.applied = ztree.New(), 0, nil, f.received
 }
 
 // tree is the data that reads of the connection are answered from.
-func (c *conn) tree() *tree {
+func (c *conn) tree() *ztree.Tree {
 	if c.follower != nil {
 		return c.follower.tree
 	}
@@ -271,43 +268,4 @@ func (c *conn) ended() bool {
 // even if earlier ones are not answered.
 func forwarded(q *call) bool {
 	return !q.bad && (writes(q.hdr.Op) || q.hdr.Op == wire.OpMulti || q.hdr.Op == wire.OpSync || q.hdr.Op == wire.OpClose)
-}
-
-func (t *tree) clone() *tree {
-	c := &tree{
-		nodes:      make(map[string]*node, len(t.nodes)),
-		ephemerals: make(map[int64]*hashSet, len(t.ephemerals)),
-		containers: make(map[string]*node, len(t.containers)),
-		ttls:       make(map[string]*node, len(t.ttls)),
-		quotas:     maps.Clone(t.quotas),
-		size:       t.size,
-	}
-	for path, n := range t.nodes {
-		if path == "/" {
-			continue // is there as "" as well
-		}
-		m := *n
-		m.children = n.children.clone()
-		c.nodes[path] = &m
-	}
-	c.nodes["/"] = c.nodes[""]
-	for id, set := range t.ephemerals {
-		c.ephemerals[id] = set.clone()
-	}
-	for path := range t.containers {
-		c.containers[path] = c.nodes[path]
-	}
-	for path := range t.ttls {
-		c.ttls[path] = c.nodes[path]
-	}
-	return c
-}
-
-func (s *hashSet) clone() *hashSet {
-	if s == nil {
-		return nil
-	}
-	c := *s
-	c.items, c.listing = maps.Clone(s.items), slices.Clone(s.listing)
-	return &c
 }

@@ -87,7 +87,7 @@ func (s *Server) stat(asker *conn) string {
 
 func (s *Server) figures() string {
 	return fmt.Sprintf("Latency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\nConnections: %d\nOutstanding: 0\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
-		s.received, s.sent, len(s.conns), s.zxid, s.tree.count())
+		s.received, s.sent, len(s.conns), s.zxid, s.tree.Len())
 }
 
 func (s *Server) sortedConns() []*conn {
@@ -98,23 +98,19 @@ func (s *Server) sortedConns() []*conn {
 
 // mntr has a key and a number per line, as monitoring reads it.
 func (s *Server) mntr() string {
-	ephemerals := 0
-	for _, set := range s.tree.ephemerals {
-		ephemerals += set.len()
-	}
 	var b strings.Builder
 	for _, kv := range []struct {
 		key   string
 		value any
 	}{
 		{"version", s.release()}, {"server_state", "standalone"},
-		{"ephemerals_count", ephemerals}, {"num_alive_connections", len(s.conns)},
+		{"ephemerals_count", s.tree.EphemeralCount()}, {"num_alive_connections", len(s.conns)},
 		{"avg_latency", "0.0"}, {"min_latency", 0}, {"max_latency", 0},
-		{"outstanding_requests", 0}, {"znode_count", s.tree.count()},
+		{"outstanding_requests", 0}, {"znode_count", s.tree.Len()},
 		{"global_sessions", len(s.sessions)}, {"local_sessions", 0},
 		{"packets_sent", s.sent}, {"packets_received", s.received},
 		{"watch_count", s.watches.nodes.count() + s.watches.children.count()},
-		{"approximate_data_size", s.tree.size},
+		{"approximate_data_size", s.tree.Size()},
 		{"open_file_descriptor_count", len(s.conns)}, {"max_file_descriptor_count", 1 << 20}, {"uptime", time.Since(s.born).Milliseconds()},
 	} {
 		fmt.Fprintf(&b, "zk_%s\t%v\n", kv.key, kv.value)
@@ -143,11 +139,11 @@ func (s *Server) dump() string {
 			fmt.Fprintf(&b, "\t0x%x\n", id)
 		}
 	}
-	owners := slices.Sorted(maps.Keys(s.tree.ephemerals))
+	owners := s.tree.EphemeralOwners()
 	fmt.Fprintf(&b, "ephemeral nodes dump:\nSessions with Ephemerals (%d):\n", len(owners))
 	for _, id := range owners {
 		fmt.Fprintf(&b, "0x%x:\n", id)
-		for _, path := range slices.Sorted(slices.Values(s.tree.ephemerals[id].list())) {
+		for _, path := range slices.Sorted(slices.Values(s.tree.Ephemerals(id))) {
 			fmt.Fprintf(&b, "\t%s\n", path)
 		}
 	}

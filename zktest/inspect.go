@@ -24,21 +24,20 @@ func (s *Server) Tree() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
-	for _, path := range slices.Sorted(maps.Keys(s.tree.nodes)) {
-		if path == "" || path == "/" || path == "/zookeeper" || strings.HasPrefix(path, "/zookeeper/") {
+	for path, n := range s.tree.All() {
+		if path == "" || path == "/zookeeper" || strings.HasPrefix(path, "/zookeeper/") {
 			continue
 		}
-		n := s.tree.nodes[path]
 		b.WriteString(path)
 		switch {
-		case n.owner == containerOwner:
+		case n.IsContainer():
 			b.WriteString(" container")
-		case n.ttl() != 0:
-			fmt.Fprintf(&b, " ttl=%d", n.ttl())
-		case n.owner != 0:
+		case n.TTL() != 0:
+			fmt.Fprintf(&b, " ttl=%d", n.TTL())
+		case n.Session() != 0:
 			b.WriteString(" ephemeral")
 		}
-		fmt.Fprintf(&b, " v%d %q\n", n.version, n.data)
+		fmt.Fprintf(&b, " v%d %q\n", n.Version(), n.Data())
 	}
 	return b.String()
 }
@@ -117,8 +116,8 @@ func (s *Server) ephemeralNodes() map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	owners := make(map[string]int64)
-	for id, set := range s.tree.ephemerals {
-		for _, path := range set.list() {
+	for _, id := range s.tree.EphemeralOwners() {
+		for _, path := range s.tree.Ephemerals(id) {
 			owners[path] = id
 		}
 	}

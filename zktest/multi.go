@@ -1,6 +1,9 @@
 package zktest
 
-import "github.com/zkrecipes/zkrecipes/internal/client/wire"
+import (
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
+)
 
 // multi applies all operations or none. The reply's header is in order either
 // way; a failure is told for each operation.
@@ -11,17 +14,17 @@ func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 		c.then(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
 		return
 	}
-	t.revert = true
+	t.Atomic = true
 	answer := &wire.MultiResponse{Results: make([]wire.MultiResult, 0, len(r.Ops))}
-	steps := func(t *txn) {
+	steps := func(t *ztree.Txn) {
 		for _, op := range r.Ops {
-			t.apply(inMulti(op), op.Body)
+			t.Apply(inMulti(op), op.Body)
 		}
 	}
 	for i, op := range r.Ops {
-		res, code := t.apply(inMulti(op), op.Body)
+		res, code := t.Apply(inMulti(op), op.Body)
 		if code != wire.OK {
-			t.rollback()
+			t.Rollback()
 			steps = nil
 			answer.Results = failed(len(r.Ops), i, code)
 			break
@@ -29,7 +32,7 @@ func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 		res.Op = s.answerInMulti(res.Op)
 		answer.Results = append(answer.Results, res)
 	}
-	s.watches.fire(t.triggers, t.zxid)
+	s.watches.fire(t.Triggers(), t.Zxid)
 	s.replicate(t, steps)
 	s.watchClock()
 	c.then(func() { s.reply(c, xid, wire.OK, answer) })
@@ -110,9 +113,9 @@ func (s *Server) multiRead(c *conn, r *wire.MultiRequest) (wire.Code, wire.Recor
 		case code != wire.OK:
 			res = wire.MultiResult{Op: wire.OpError, Err: code}
 		case op.Op == wire.OpGetData:
-			res.Data, res.Stat = n.data, n.stat()
+			res.Data, res.Stat = n.Data(), n.Stat()
 		default:
-			res.Children = n.children.list()
+			res.Children = n.Children()
 		}
 		answer.Results = append(answer.Results, res)
 	}

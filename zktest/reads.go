@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // readOp answers an operation that changes nothing but watches.
@@ -43,8 +44,8 @@ func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
 	if strings.IndexByte(r.Path, 0) >= 0 {
 		return wire.CodeBadArguments, nil
 	}
-	n := c.tree().nodes[r.Path]
-	if n != nil && !s.opts.old && !permitted(n.acl, wire.PermRead, c.ids) {
+	n := c.tree().Node(r.Path)
+	if n != nil && !s.opts.old && !ztree.Permitted(n.ACL(), wire.PermRead, c.ids) {
 		return wire.CodeNoAuth, nil
 	}
 	if r.Watch {
@@ -53,17 +54,17 @@ func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
 	if n == nil {
 		return wire.CodeNoNode, nil
 	}
-	stat := n.stat()
+	stat := n.Stat()
 	return wire.OK, &stat
 }
 
 // readable finds a node that the connection may read.
-func (s *Server) readable(c *conn, path string, perms int32) (*node, wire.Code) {
-	n := c.tree().nodes[path]
+func (s *Server) readable(c *conn, path string, perms int32) (*ztree.Node, wire.Code) {
+	n := c.tree().Node(path)
 	switch {
 	case n == nil:
 		return nil, wire.CodeNoNode
-	case !permitted(n.acl, perms, c.ids):
+	case !ztree.Permitted(n.ACL(), perms, c.ids):
 		return nil, wire.CodeNoAuth
 	}
 	return n, wire.OK
@@ -84,11 +85,11 @@ func (s *Server) get(c *conn, op wire.Op, r *wire.PathWatch) (wire.Code, wire.Re
 	}
 	switch op {
 	case wire.OpGetData:
-		return wire.OK, &wire.GetDataResponse{Data: n.data, Stat: n.stat()}
+		return wire.OK, &wire.GetDataResponse{Data: n.Data(), Stat: n.Stat()}
 	case wire.OpGetChildren:
-		return wire.OK, stringList(n.children.list())
+		return wire.OK, stringList(n.Children())
 	}
-	return wire.OK, &wire.ChildrenResponse{Children: n.children.list(), Stat: n.stat()}
+	return wire.OK, &wire.ChildrenResponse{Children: n.Children(), Stat: n.Stat()}
 }
 
 func (s *Server) getACL(c *conn, path string) (wire.Code, wire.Record) {
@@ -96,24 +97,20 @@ func (s *Server) getACL(c *conn, path string) (wire.Code, wire.Record) {
 	if code != wire.OK {
 		return code, nil
 	}
-	acl := n.acl
-	if !permitted(acl, wire.PermAdmin, c.ids) {
-		acl = masked(acl)
+	acl := n.ACL()
+	if !ztree.Permitted(acl, wire.PermAdmin, c.ids) {
+		acl = ztree.MaskDigests(acl)
 	}
-	return wire.OK, &wire.GetACLResponse{ACL: acl, Stat: n.stat()}
+	return wire.OK, &wire.GetACLResponse{ACL: acl, Stat: n.Stat()}
 }
 
 // ephemerals lists the session's own nodes whose paths begin with a prefix.
 func (s *Server) ephemerals(c *conn, prefix string) wire.Record {
-	set := c.tree().ephemerals[c.id]
-	if set == nil {
-		return stringList{}
-	}
 	if strings.TrimSpace(prefix) == "" || strings.TrimSpace(prefix) == "/" {
 		prefix = ""
 	}
 	own := stringList{}
-	for _, path := range set.cloned() {
+	for _, path := range c.tree().Ephemerals(c.id) {
 		if strings.HasPrefix(path, prefix) {
 			own = append(own, path)
 		}
@@ -126,46 +123,37 @@ func (s *Server) descendants(c *conn, path string) (wire.Code, wire.Record) {
 	if _, code := s.readable(c, path, wire.PermRead); code != wire.OK {
 		return code, nil
 	}
-	if path == "/" {
-		return wire.OK, number(len(c.tree().nodes) - 2)
-	}
-	n := 0
-	for p := range c.tree().nodes {
-		if strings.HasPrefix(p, path+"/") {
-			n++
-		}
-	}
-	return wire.OK, number(n)
+	return wire.OK, number(c.tree().Descendants(path))
 }
 
 // setWatches takes up the watches that a client had on its last connection.
 // Whatever has happened to their nodes since is told at once, even to those who
 // may not read them.
 func (s *Server) setWatches(c *conn, r *wire.SetWatches) {
-	changed := func(n *node, zxid int64) bool { return n == nil || zxid > r.RelativeZxid }
+	changed := func(n *ztree.Node, zxid int64) bool { return n == nil || zxid > r.RelativeZxid }
 	tell := func(path string, event int32) { c.notify(path, event, nil, noZxid) }
 	for _, path := range r.Data {
-		switch n := c.tree().nodes[path]; {
+		switch n := c.tree().Node(path); {
 		case n == nil:
 			tell(path, wire.EventDeleted)
-		case changed(n, n.mzxid):
+		case changed(n, n.Stat().Mzxid):
 			tell(path, wire.EventDataChanged)
 		default:
 			c.watches().nodes.add(path, c, watchOnce)
 		}
 	}
 	for _, path := range r.Exist {
-		if n := c.tree().nodes[path]; n != nil {
+		if n := c.tree().Node(path); n != nil {
 			tell(path, wire.EventCreated)
 		} else {
 			c.watches().nodes.add(path, c, watchOnce)
 		}
 	}
 	for _, path := range r.Child {
-		switch n := c.tree().nodes[path]; {
+		switch n := c.tree().Node(path); {
 		case n == nil:
 			tell(path, wire.EventDeleted)
-		case changed(n, n.pzxid):
+		case changed(n, n.Stat().Pzxid):
 			tell(path, wire.EventChildrenChanged)
 		default:
 			c.watches().children.add(path, c, watchOnce)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // stringList is a reply of one vector of strings.
@@ -19,14 +20,14 @@ func (r number) Encode(e *wire.Encoder) { e.Int(int32(r)) }
 func (r number) Decode(*wire.Decoder)   {}
 
 // identity is the reply to whoAmI.
-type identity []authID
+type identity []ztree.AuthID
 
 func (r identity) Encode(e *wire.Encoder) {
 	e.Int(int32(len(r)))
 	for _, id := range r {
-		e.String(id.scheme)
-		user := id.id
-		if id.scheme == "digest" {
+		e.String(id.Scheme)
+		user := id.ID
+		if id.Scheme == "digest" {
 			user, _, _ = strings.Cut(user, ":")
 		}
 		e.String(user)

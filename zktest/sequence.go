@@ -1,6 +1,10 @@
 package zktest
 
-import "math"
+import (
+	"math"
+
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
+)
 
 // JumpSequence sets the number that the next sequential child of path gets,
 // as if so many children had been created. It does nothing where there is no
@@ -24,12 +28,9 @@ func (s *Server) EndSequenceInBursts(path string, n uint8) {
 func (s *Server) setSequence(path string, next int32, wraps bool, burst uint8) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	set := func(t *txn) {
-		if n := t.nodes[path]; n != nil {
-			n.creates, n.wraps, n.burst, n.inBurst = next, wraps, burst, 0
-		}
-	}
-	t := &txn{tree: s.tree, zxid: s.zxid}
+	set := func(t *ztree.Txn) { t.Tree().SetSequence(path, next, wraps, burst) }
+	t := ztree.NewTxn(s.tree)
+	t.Zxid = s.zxid
 	set(t)
 	s.replicate(t, set)
 }

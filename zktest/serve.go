@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // serve answers a request. It returns false when the connection has to go
@@ -27,7 +28,7 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid}, &wire.Token{})
 		return true
 	}
-	if len(s.opts.schemes) > 0 && !slices.ContainsFunc(c.ids, func(id authID) bool { return slices.Contains(s.opts.schemes, id.scheme) }) {
+	if len(s.opts.schemes) > 0 && !slices.ContainsFunc(c.ids, func(id ztree.AuthID) bool { return slices.Contains(s.opts.schemes, id.Scheme) }) {
 		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid, Err: wire.CodeSASLRequired})
 		s.cut(c)
 		return true
@@ -85,7 +86,7 @@ func (s *Server) operate(c *conn, q *call) (more bool) {
 		return true
 	case wire.OpSync:
 		if !q.bad {
-			c.then(func() { s.reply(c, xid, wire.OK, &wire.Path{Path: javaUTF8(q.path)}) })
+			c.then(func() { s.reply(c, xid, wire.OK, &wire.Path{Path: ztree.JavaUTF8(q.path)}) })
 			return true
 		}
 	case wire.OpWhoAmI:
@@ -134,11 +135,11 @@ func (s *Server) auth(c *conn, q *call) (more bool) {
 	}
 	switch r.Scheme {
 	case "digest":
-		id := digestID(string(r.Auth))
+		id := ztree.DigestID(string(r.Auth))
 		if id == s.opts.superDigest {
-			c.addID(authID{"super", ""})
+			c.ids = ztree.AddID(c.ids, ztree.AuthID{Scheme: "super"})
 		}
-		c.addID(authID{"digest", id})
+		c.ids = ztree.AddID(c.ids, ztree.AuthID{Scheme: "digest", ID: id})
 	case "ip":
 		// The address has been known since the connection began.
 	default:
@@ -150,36 +151,19 @@ func (s *Server) auth(c *conn, q *call) (more bool) {
 	return true
 }
 
-// addID keeps the ids in the order of the server, which has them in a hash
-// set: the ACL that "auth" stands for shows it.
-func (c *conn) addID(id authID) {
-	if slices.Contains(c.ids, id) {
-		return
-	}
-	c.ids = append(slices.Clip(c.ids), id)
-	const buckets = 16
-	slices.SortStableFunc(c.ids, func(a, b authID) int {
-		return int(a.hash()%buckets) - int(b.hash()%buckets)
-	})
-}
-
-func (id authID) hash() uint32 {
-	return spread((17*37+stringHash(id.scheme))*37 + stringHash(id.id))
-}
-
 // write applies one operation and answers it. What it changes is told to those
 // who watch before the answer goes out.
 func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	t := s.begin(c)
-	res, code := t.apply(op, body)
-	s.watches.fire(t.triggers, t.zxid)
+	res, code := t.Apply(op, body)
+	s.watches.fire(t.Triggers(), t.Zxid)
 	if code != wire.OK {
 		c.refused = true
 		s.replicate(t, nil)
 		c.then(func() { s.reply(c, xid, code, nil) })
 		return
 	}
-	s.replicate(t, func(t *txn) { t.apply(op, body) })
+	s.replicate(t, func(t *ztree.Txn) { t.Apply(op, body) })
 	s.watchClock()
 	var answer wire.Record
 	switch op {
@@ -196,35 +180,8 @@ func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 // watchClock sees to it that the first container or node with a time to live
 // is looked after.
 func (s *Server) watchClock() {
-	if s.reapAt.IsZero() && len(s.tree.containers)+len(s.tree.ttls) > 0 {
+	if s.reapAt.IsZero() && s.tree.HasExpirable() {
 		s.planReap()
 		s.wakeBy(s.reapAt)
 	}
-}
-
-// apply does one operation of a transaction.
-func (t *txn) apply(op wire.Op, body wire.Record) (wire.MultiResult, wire.Code) {
-	res := wire.MultiResult{Op: op}
-	var n *node
-	var code wire.Code
-	switch r := body.(type) {
-	case *wire.CreateRequest:
-		res.Path, n, code = t.create(op, r)
-	case *wire.SetDataRequest:
-		n, code = t.setData(r.Path, r.Data, r.Version)
-	case *wire.SetACLRequest:
-		n, code = t.setACL(r.Path, r.ACL, r.Version)
-	case *wire.PathVersion:
-		if op == wire.OpDelete {
-			code = t.delete(r.Path, r.Version)
-		} else {
-			code = t.check(r.Path, r.Version)
-		}
-	case *wire.Path:
-		code = t.deleteContainer(r.Path)
-	}
-	if n != nil {
-		res.Stat = n.stat()
-	}
-	return res, code
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/mempipe"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // A Server is a ZooKeeper server in this process. Its methods are safe for
@@ -29,7 +30,7 @@ type Server struct {
 	wg     sync.WaitGroup
 
 	mu          sync.Mutex
-	tree        *tree
+	tree        *ztree.Tree
 	watches     watches
 	sessions    map[int64]*session
 	nextSession int64
@@ -84,7 +85,7 @@ func Start(opts ...Option) (*Server, error) {
 	s := &Server{
 		opts: o, born: now,
 		closed: make(chan struct{}), kicked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		tree:        newTree(),
+		tree:        ztree.New(),
 		watches:     newWatches(o.old),
 		sessions:    make(map[int64]*session),
 		nextSession: firstSession(now),
@@ -320,15 +321,16 @@ func (s *Server) Close() {
 // pass uses up a transaction id without a change.
 func (s *Server) pass() {
 	s.zxid++
-	s.replicate(&txn{zxid: s.zxid}, nil)
+	s.replicate(&ztree.Txn{Zxid: s.zxid}, nil)
 }
 
 // begin starts a transaction, for the connection or for the server itself.
-func (s *Server) begin(c *conn) *txn {
+func (s *Server) begin(c *conn) *ztree.Txn {
 	s.zxid++
-	t := &txn{tree: s.tree, zxid: s.zxid, now: s.now(), old: s.opts.old}
+	t := ztree.NewTxn(s.tree)
+	t.Zxid, t.Now, t.Old = s.zxid, s.now(), s.opts.old
 	if c != nil {
-		t.session, t.ids = c.id, c.ids
+		t.Session, t.IDs = c.id, c.ids
 	}
 	return t
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // A session is what a client keeps over its connections.
@@ -153,9 +154,9 @@ func (s *Server) touch(c *conn) {
 // watch them hear of it, itself included if it is still there to hear.
 func (s *Server) end(ss *session) {
 	t := s.begin(nil)
-	t.closeSession(ss.id)
-	s.watches.fire(t.triggers, t.zxid)
-	s.replicate(t, func(t *txn) { t.closeSession(ss.id) })
+	t.CloseSession(ss.id)
+	s.watches.fire(t.Triggers(), t.Zxid)
+	s.replicate(t, func(t *ztree.Txn) { t.CloseSession(ss.id) })
 	s.expiry.drop(ss)
 	delete(s.sessions, ss.id)
 }

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // A snapshot is what a server keeps in its file: nodes, and the sessions that
@@ -22,7 +22,7 @@ type snapshot struct {
 	Secret      uint64
 	Running     bool `json:",omitempty"` // the server went on after it was written
 	Sessions    []savedSession
-	Nodes       []savedNode
+	Nodes       []ztree.SavedNode
 }
 
 type savedSession struct {
@@ -30,31 +30,10 @@ type savedSession struct {
 	Timeout time.Duration
 }
 
-// A savedNode is a node with its path. Parents precede their children.
-type savedNode struct {
-	Path                string
-	Data                []byte
-	ACL                 []wire.ACL
-	Czxid, Mzxid, Pzxid int64
-	Ctime, Mtime        int64
-	Version, Aversion   int32
-	Creates             int32 `json:",omitempty"`
-	Wraps               bool  `json:",omitempty"`
-	Owner               int64 `json:",omitempty"`
-}
-
 func (s *Server) snapshot() *snapshot {
-	snap := &snapshot{Zxid: s.zxid, NextSession: s.nextSession, Secret: s.secret}
+	snap := &snapshot{Zxid: s.zxid, NextSession: s.nextSession, Secret: s.secret, Nodes: s.tree.Save()}
 	for _, id := range slices.Sorted(maps.Keys(s.sessions)) {
 		snap.Sessions = append(snap.Sessions, savedSession{id, s.sessions[id].timeout})
-	}
-	for _, path := range slices.Sorted(maps.Keys(s.tree.nodes)) {
-		n := s.tree.nodes[path]
-		if path == "/" {
-			continue // is there as "" as well
-		}
-		snap.Nodes = append(snap.Nodes, savedNode{path, n.data, n.acl, n.czxid, n.mzxid, n.pzxid, n.ctime, n.mtime,
-			n.version, n.aversion, n.creates, n.wraps, n.owner})
 	}
 	return snap
 }
@@ -81,7 +60,7 @@ func (s *Server) load(file string) error {
 		return fmt.Errorf("zktest: %s is no snapshot of a server: %w", file, err)
 	}
 	for _, saved := range snap.Nodes {
-		if err := s.tree.restore(saved); err != nil {
+		if err := s.tree.Restore(saved); err != nil {
 			return fmt.Errorf("zktest: %s: %w", file, err)
 		}
 	}
@@ -96,28 +75,6 @@ func (s *Server) load(file string) error {
 		s.expiry.touch(ss, ss.timeout)
 	}
 	s.planReap()
-	return nil
-}
-
-// restore puts a node in its place, which may be taken by one that every server
-// is born with.
-func (t *tree) restore(saved savedNode) error {
-	n := t.nodes[saved.Path]
-	if n == nil {
-		parent, ok := parentOf(saved.Path)
-		if !ok || t.nodes[parent] == nil || !validPath(saved.Path) {
-			return fmt.Errorf("node %q has no place", saved.Path)
-		}
-		n = &node{owner: saved.Owner}
-		if about, name, ok := quotaOf(saved.Path); ok && name == limitsNode {
-			t.mark(about, true)
-		}
-		t.insert(saved.Path, n)
-	}
-	t.write(n, saved.Data)
-	n.acl = saved.ACL
-	n.czxid, n.mzxid, n.pzxid, n.ctime, n.mtime = saved.Czxid, saved.Mzxid, saved.Pzxid, saved.Ctime, saved.Mtime
-	n.version, n.aversion, n.creates, n.wraps = saved.Version, saved.Aversion, saved.Creates, saved.Wraps
 	return nil
 }
 

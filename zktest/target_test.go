@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 func TestOpenEmbedded(t *testing.T) {
@@ -60,7 +61,7 @@ func testTarget(t *testing.T, target *Target) {
 		if flags == wire.FlagContainer {
 			op = wire.OpCreateContainer
 		}
-		req := &wire.CreateRequest{Path: target.Root() + path, ACL: openACL, Flags: flags}
+		req := &wire.CreateRequest{Path: target.Root() + path, ACL: ztree.OpenACL, Flags: flags}
 		if _, err := c.call(op, req, &wire.CreateResponse{}); err != nil {
 			t.Fatalf("create %s: %v", path, err)
 		}

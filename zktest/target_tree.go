@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // removeInterval is the pause before a tree that grew while it was removed is
@@ -14,7 +15,7 @@ import (
 const removeInterval = 50 * time.Millisecond
 
 func createNode(c *rawClient, path string) error {
-	_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: openACL}, &wire.Path{})
+	_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: ztree.OpenACL}, &wire.Path{})
 	return err
 }
 

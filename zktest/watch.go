@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // watchMode is a set of the ways in which one connection watches one path.
@@ -117,7 +118,7 @@ func (w *watchTable) fire(path string, event int32, round uint64, heard []*conn)
 		return heard
 	}
 	for path != "/" {
-		path = watchPath(path[:strings.LastIndexByte(path, '/')])
+		path = ztree.WatchPath(path[:strings.LastIndexByte(path, '/')])
 		for c, mode := range w.paths[path] {
 			if mode&watchRecursive != 0 {
 				tell(c)
@@ -152,18 +153,18 @@ func (w *watches) drop(c *conn) {
 }
 
 // fire sends what has happened to those who watch.
-func (w *watches) fire(triggers []trigger, zxid int64) {
+func (w *watches) fire(triggers []ztree.Trigger, zxid int64) {
 	for _, t := range triggers {
 		var heard []*conn
 		w.round++
-		if !t.children {
-			heard = w.nodes.fire(t.path, t.event, w.round, heard)
+		if !t.Children {
+			heard = w.nodes.fire(t.Path, t.Event, w.round, heard)
 		}
-		if t.children || t.both {
-			heard = w.children.fire(t.path, t.event, w.round, heard)
+		if t.Children || t.Both {
+			heard = w.children.fire(t.Path, t.Event, w.round, heard)
 		}
 		for _, c := range heard {
-			c.notify(t.path, t.event, t.acl, zxid)
+			c.notify(t.Path, t.Event, t.ACL, zxid)
 		}
 	}
 }

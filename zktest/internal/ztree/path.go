@@ -1,9 +1,9 @@
-package zktest
+package ztree
 
 import "strings"
 
-// validPath says whether ZooKeeper takes the path for a node to create or
-// change. Reads are not checked: they find a node by its exact name, or none.
+// validPath reports whether a node of this path can be created or changed. The paths of
+// reads are not checked: they find a node by its exact name, or none.
 func validPath(path string) bool {
 	if path == "" || path[0] != '/' {
 		return false
@@ -24,15 +24,15 @@ func validPath(path string) bool {
 	return true
 }
 
-// forbidden is the server's list, which it applies to UTF-16 units: whatever
-// lies beyond the basic plane is a pair of surrogates to it, and bytes that are
-// no UTF-8 arrive as U+FFFD.
+// forbidden reports whether the server refuses r in paths. The server checks UTF-16
+// units: a character beyond the basic plane is a pair of surrogates, and bytes that are
+// not UTF-8 are U+FFFD.
 func forbidden(r rune) bool {
 	return r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xd800 && r <= 0xf8ff || r >= 0xfff0
 }
 
-// parentOf is the path up to its last slash, and whether there is one. The
-// parent of "/a" is "", under which the tree knows its root as well.
+// parentOf returns the path up to its last slash, and whether there is a slash. The
+// parent of "/a" is "", which is a second name of the root.
 func parentOf(path string) (string, bool) {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 || strings.IndexByte(path, 0) >= 0 {
@@ -41,20 +41,21 @@ func parentOf(path string) (string, bool) {
 	return path[:i], true
 }
 
-// nameOf is what follows the last slash.
+// nameOf returns the part of the path after the last slash.
 func nameOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
-// watchPath is the name under which watches of a node are kept.
-func watchPath(path string) string {
+// WatchPath returns the path under which watches of a node are stored: "/" for the root,
+// also if path is "".
+func WatchPath(path string) string {
 	if path == "" {
 		return "/"
 	}
 	return path
 }
 
-// javaUTF8 is how the server writes a string that it has read: each UTF-16 unit
-// for itself, so that what lies beyond the basic plane takes six bytes.
-func javaUTF8(v string) string {
+// JavaUTF8 returns v as the server encodes it: every UTF-16 unit separately, so that a
+// character beyond the basic plane takes six bytes.
+func JavaUTF8(v string) string {
 	var b strings.Builder
 	for _, r := range v {
 		if r < 0x10000 {

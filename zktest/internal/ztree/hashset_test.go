@@ -1,4 +1,4 @@
-package zktest
+package ztree
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The wanted orders are those of java.util.HashSet, as OpenJDK 17 printed them.
+// The expected orders are those of java.util.HashSet, as OpenJDK 17 printed them.
 func TestHashSetOrder(t *testing.T) {
 	children, ephemerals := newHashSet(childBuckets), newHashSet(ephemeralBuckets)
 	for i := range 14 {
@@ -26,14 +26,14 @@ func TestHashSetOrder(t *testing.T) {
 	}
 	want = "/p/n-0000000084 /p/n-0000000063 /p/n-0000000042 /p/n-0000000000 /p/n-0000000077 /p/n-0000000056 " +
 		"/p/n-0000000035 /p/n-0000000091 /p/n-0000000070 /p/n-0000000014 /p/n-0000000049 /p/n-0000000028 /p/n-0000000007"
-	if got := strings.Join(ephemerals.cloned(), " "); got != want {
+	if got := strings.Join(ephemerals.cloneList(), " "); got != want {
 		t.Errorf("cloned\n%s\nwant\n%s", got, want)
 	}
 }
 
-// What is undone leaves no trace in the order: neither a place at the end of
-// its bucket nor a larger table.
-func TestHashSetReset(t *testing.T) {
+// An undone change leaves no trace in the order: the string is not at the end of its
+// bucket, and the table has not grown.
+func TestHashSetRestore(t *testing.T) {
 	s := newHashSet(childBuckets)
 	for _, name := range []string{"a", "i", "q", "b", "c", "d"} {
 		s.add(name)
@@ -43,9 +43,9 @@ func TestHashSetReset(t *testing.T) {
 		"a":   func(v string) { s.remove(v); s.add(v) },
 		"new": s.add,
 	} {
-		was := s.mark(name)
+		was := s.checkpoint(name)
 		change(name)
-		s.reset(was)
+		s.restore(was)
 		if got := strings.Join(s.list(), " "); got != before {
 			t.Errorf("after %s: %s, want %s", name, got, before)
 		}

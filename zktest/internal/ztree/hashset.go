@@ -1,24 +1,27 @@
-package zktest
+package ztree
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
-// A hashSet lists its strings in the order in which Java's HashSet would. The
-// order of children and of the ephemeral nodes that go with a session is the
-// server's, visible to clients, and not sorted: a client that forgets to sort
-// has to fail here as it does there.
+// A hashSet is a set of strings in the order of Java's HashSet. Clients can see that
+// order in the children of a node and in the deletions at the end of a session. It is
+// not sorted: a client that relies on a sorted list must fail here as it fails on a real
+// server.
 type hashSet struct {
 	items   map[string]slot
 	next    uint64
 	buckets uint32
-	listing []string // the order, until the set changes
+	listing []string // cache of list; nil after a change
 }
 
 type slot struct {
 	hash uint32
-	seq  uint64 // entries of one bucket are chained in order of arrival
+	seq  uint64 // order of insertion: the entries of one bucket are chained in it
 }
 
-// The initial capacities that the server gives its sets.
+// The initial capacities of the server's sets.
 const (
 	childBuckets     = 8
 	ephemeralBuckets = 16
@@ -52,35 +55,37 @@ func (s *hashSet) remove(v string) {
 	s.listing = nil
 }
 
-// mark is what undoing an addition or a removal needs to leave no trace.
-type mark struct {
+// A checkpoint is the state that restore needs to undo an insertion or a removal without
+// a trace in the order.
+type checkpoint struct {
 	name    string
 	slot    slot
 	buckets uint32
 	present bool
 }
 
-func (s *hashSet) mark(v string) mark {
+// checkpoint returns the state of v in the set.
+func (s *hashSet) checkpoint(v string) checkpoint {
 	if s == nil {
-		return mark{name: v}
+		return checkpoint{name: v}
 	}
 	was, ok := s.items[v]
-	return mark{v, was, s.buckets, ok}
+	return checkpoint{v, was, s.buckets, ok}
 }
 
-// reset takes the set back to a mark, since which nothing but the marked
-// string has come or gone.
-func (s *hashSet) reset(m mark) {
-	if delete(s.items, m.name); m.present {
-		s.items[m.name] = m.slot
+// restore returns the set to a checkpoint. Only the checkpoint's string may have been
+// added or removed since.
+func (s *hashSet) restore(cp checkpoint) {
+	if delete(s.items, cp.name); cp.present {
+		s.items[cp.name] = cp.slot
 	}
-	if m.buckets != 0 {
-		s.buckets = m.buckets
+	if cp.buckets != 0 {
+		s.buckets = cp.buckets
 	}
 	s.listing = nil
 }
 
-// list is shared between callers, who must not change it.
+// list returns the strings in order. Callers must not change the slice.
 func (s *hashSet) list() []string {
 	if s == nil {
 		return nil
@@ -95,9 +100,9 @@ func (s *hashSet) list() []string {
 	return s.listing
 }
 
-// cloned is the order of a clone of the set, whose capacity follows from its
-// size alone.
-func (s *hashSet) cloned() []string {
+// cloneList returns the strings in the order of a clone of the set: the capacity of a
+// clone depends on its size only.
+func (s *hashSet) cloneList() []string {
 	list := slices.Clone(s.list())
 	buckets, want := uint32(1), uint32(float32(len(list))/0.75+1)
 	for buckets < want {
@@ -119,13 +124,13 @@ func (s *hashSet) order(list []string, buckets uint32) {
 	})
 }
 
-// javaHash is String.hashCode, mixed as HashMap does.
+// javaHash returns String.hashCode, mixed as HashMap mixes it.
 func javaHash(v string) uint32 { return spread(stringHash(v)) }
 
-// spread mixes the upper half of a hash code into the lower one.
+// spread mixes the upper half of a hash code into the lower half.
 func spread(h uint32) uint32 { return h ^ h>>16 }
 
-// stringHash is String.hashCode, which goes by UTF-16 units.
+// stringHash returns String.hashCode, which is computed from UTF-16 units.
 func stringHash(v string) (h uint32) {
 	for _, r := range v {
 		if r > 0xffff {
@@ -136,4 +141,13 @@ func stringHash(v string) (h uint32) {
 		h = h*31 + uint32(r)
 	}
 	return h
+}
+
+func (s *hashSet) clone() *hashSet {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.items, c.listing = maps.Clone(s.items), slices.Clone(s.listing)
+	return &c
 }

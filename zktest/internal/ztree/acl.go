@@ -1,4 +1,4 @@
-package zktest
+package ztree
 
 import (
 	"crypto/sha1"
@@ -11,17 +11,36 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// authID is something that a connection has proved to be.
-type authID struct{ scheme, id string }
+// An AuthID is an identity that a connection has proved.
+type AuthID struct{ Scheme, ID string }
 
-// permitted says whether one of ids has any of the permissions.
-func permitted(acl []wire.ACL, perms int32, ids []authID) bool {
+// AddID returns ids with id added, in the order in which the server lists them: it keeps
+// them in a hash set. The scheme "auth" of an ACL stands for these ids, so clients can
+// see the order. ids itself is not changed.
+func AddID(ids []AuthID, id AuthID) []AuthID {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	ids = append(slices.Clip(ids), id)
+	const buckets = 16
+	slices.SortStableFunc(ids, func(a, b AuthID) int {
+		return int(a.hash()%buckets) - int(b.hash()%buckets)
+	})
+	return ids
+}
+
+func (id AuthID) hash() uint32 {
+	return spread((17*37+stringHash(id.Scheme))*37 + stringHash(id.ID))
+}
+
+// Permitted reports whether acl grants at least one of perms to one of ids.
+func Permitted(acl []wire.ACL, perms int32, ids []AuthID) bool {
 	for _, a := range acl {
 		if a.Perms&perms != 0 && a.Scheme == "world" && a.ID == "anyone" {
 			return true
 		}
 	}
-	if len(acl) == 0 || slices.ContainsFunc(ids, func(id authID) bool { return id.scheme == "super" }) {
+	if len(acl) == 0 || slices.ContainsFunc(ids, func(id AuthID) bool { return id.Scheme == "super" }) {
 		return true
 	}
 	for _, a := range acl {
@@ -29,7 +48,7 @@ func permitted(acl []wire.ACL, perms int32, ids []authID) bool {
 			continue
 		}
 		for _, id := range ids {
-			if id.scheme == a.Scheme && matches(id, a.ID) {
+			if id.Scheme == a.Scheme && matches(id, a.ID) {
 				return true
 			}
 		}
@@ -37,20 +56,20 @@ func permitted(acl []wire.ACL, perms int32, ids []authID) bool {
 	return false
 }
 
-// matches says whether id is meant by the expression of an ACL of its scheme.
-func matches(id authID, expr string) bool {
-	switch id.scheme {
+// matches reports whether id matches the expression of an ACL entry of the same scheme.
+func matches(id AuthID, expr string) bool {
+	switch id.Scheme {
 	case "digest":
-		return id.id == expr
+		return id.ID == expr
 	case "ip":
-		addr, ok := parseIP(id.id)
+		addr, ok := parseIP(id.ID)
 		prefix, okExpr := parseIP(expr)
 		return ok && okExpr && prefix.Contains(addr.Addr())
 	}
 	return false
 }
 
-// parseIP reads "address" or "address/bits".
+// parseIP parses "address" or "address/bits".
 func parseIP(expr string) (netip.Prefix, bool) {
 	host, suffix, ranged := strings.Cut(expr, "/")
 	addr, ok := parseIPv4(host)
@@ -71,7 +90,7 @@ func parseIP(expr string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// parseIPv4 is as lenient with leading zeros as the server.
+// parseIPv4 accepts leading zeros, as the server does.
 func parseIPv4(host string) (netip.Addr, bool) {
 	parts := strings.Split(host, ".")
 	if len(parts) != 4 {
@@ -88,13 +107,12 @@ func parseIPv4(host string) (netip.Addr, bool) {
 	return netip.AddrFrom4(b), true
 }
 
-// fixACL is the list that is stored for the one that a client asks for:
-// without repetitions, and with "auth" replaced by what the client has proved
-// to be. The result is false for what the server calls an invalid ACL; an old one
-// knows no IPv6.
-func fixACL(acl []wire.ACL, ids []authID, old bool) ([]wire.ACL, bool) {
-	if len(acl) == 1 && acl[0] == openACL[0] {
-		return openACL, true // one list for the many nodes that have it
+// fixACL returns the list that is stored for the list that a client has sent: without
+// duplicates, and with "auth" replaced by the client's ids. It returns false if the
+// server calls the list invalid. If old is true, IPv6 addresses are invalid.
+func fixACL(acl []wire.ACL, ids []AuthID, old bool) ([]wire.ACL, bool) {
+	if len(acl) == 1 && acl[0] == OpenACL[0] {
+		return OpenACL, true // shared by all nodes that have it
 	}
 	fixed := make([]wire.ACL, 0, len(acl))
 	for i, a := range acl {
@@ -110,8 +128,8 @@ func fixACL(acl []wire.ACL, ids []authID, old bool) ([]wire.ACL, bool) {
 		case "auth":
 			authenticated := false
 			for _, id := range ids {
-				if id.scheme == "digest" { // an address proves nothing
-					fixed = append(fixed, wire.ACL{Perms: a.Perms, Scheme: id.scheme, ID: id.id})
+				if id.Scheme == "digest" { // an address is no proof of identity
+					fixed = append(fixed, wire.ACL{Perms: a.Perms, Scheme: id.Scheme, ID: id.ID})
 					authenticated = true
 				}
 			}
@@ -135,21 +153,22 @@ func fixACL(acl []wire.ACL, ids []authID, old bool) ([]wire.ACL, bool) {
 	return fixed, len(fixed) > 0
 }
 
-// validDigest wants two parts around a colon. As in Java's String.split,
-// colons at the end do not count and an empty first part does.
+// validDigest reports whether id consists of two parts around a colon. As in Java's
+// String.split, trailing colons do not count and an empty first part does.
 func validDigest(id string) bool {
 	return strings.Count(strings.TrimRight(id, ":"), ":") == 1
 }
 
-// digestID is the id of whoever knows the password in "user:password".
-func digestID(credentials string) string {
+// DigestID returns the id of scheme "digest" that "user:password" proves.
+func DigestID(credentials string) string {
 	user, _, _ := strings.Cut(credentials, ":")
 	sum := sha1.Sum([]byte(credentials))
 	return user + ":" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// masked hides the digests from those who may read an ACL but not change it.
-func masked(acl []wire.ACL) []wire.ACL {
+// MaskDigests returns acl with the digests hidden, for clients that may read the ACL but
+// not change it.
+func MaskDigests(acl []wire.ACL) []wire.ACL {
 	acl = slices.Clone(acl)
 	for i := range acl {
 		if user, _, ok := strings.Cut(acl[i].ID, ":"); ok && acl[i].Scheme == "digest" {
