@@ -78,7 +78,7 @@ func eachServer(t *testing.T, test func(t *testing.T, s *session.Session, connec
 		test(t, s, addr)
 	}
 	t.Run("on a real server", func(t *testing.T) {
-		connectTo(t, zktest.Ensemble(t, 1, zktest.WithTickTime(200*time.Millisecond)).Connect())
+		connectTo(t, zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond)).Connect())
 	})
 	t.Run("on zktest", func(t *testing.T) {
 		connectTo(t, zktest.New(t, zktest.WithTick(200*time.Millisecond)).Addr())

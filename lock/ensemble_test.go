@@ -25,7 +25,7 @@ var cuts = flag.Int("cuts", 1, "how often to cut, in each of the tests that do")
 // peers are gone than a session lives, which is what misleads those who trust
 // pings.
 func slowToNotice(t *testing.T) *zktest.Cluster {
-	return zktest.Ensemble(t, 3, zktest.WithTickTime(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
+	return zktest.Ensemble(t, 3, zktest.WithTick(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
 }
 
 const shortTimeout = 4 * time.Second
@@ -200,7 +200,7 @@ func cutClients(t *testing.T, cluster *zktest.Cluster, stop time.Duration) {
 // A lock is held through the death of the server that its session uses, and of
 // the leader.
 func TestServersDie(t *testing.T) {
-	cluster := zktest.Ensemble(t, 3, zktest.WithSessionLimits(0, patience))
+	cluster := zktest.Ensemble(t, 3, zktest.WithTimeouts(0, patience))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	s, err := session.Connect(ctx, cluster.Connect(), session.WithTimeout(patience))

@@ -106,7 +106,7 @@ func (f *troupe) wants(want, who, format string, args ...any) {
 // eachServer runs a test on a real server and on zktest.
 func eachServer(t *testing.T, test func(t *testing.T, connect string)) {
 	t.Run("on a real server", func(t *testing.T) {
-		test(t, zktest.Ensemble(t, 1, zktest.WithTickTime(200*time.Millisecond)).Connect())
+		test(t, zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond)).Connect())
 	})
 	t.Run("on zktest", func(t *testing.T) {
 		test(t, zktest.New(t, zktest.WithTick(200*time.Millisecond)).Addr())

@@ -83,7 +83,7 @@ func onBoth(t *testing.T, f foreign) {
 	for name, hosts := range map[string]func(*testing.T) string{
 		"zktest": func(t *testing.T) string { return zktest.New(t).Addr() },
 		"real": func(t *testing.T) string {
-			return zktest.Ensemble(t, 1, zktest.WithTickTime(200*time.Millisecond)).Connect()
+			return zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond)).Connect()
 		},
 	} {
 		t.Run(name, func(t *testing.T) { f.share(t, hosts(t)) })

@@ -94,7 +94,7 @@ func compiled(t *testing.T) (classPath string) {
 func TestCuratorDiscovery(t *testing.T) {
 	classPath := compiled(t)
 	t.Run("on a real server", func(t *testing.T) {
-		c := zktest.Ensemble(t, 1, zktest.WithTickTime(200*time.Millisecond))
+		c := zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond))
 		together(t, classPath, c.Connect())
 	})
 	t.Run("on zktest", func(t *testing.T) {

@@ -28,7 +28,7 @@ var (
 func realServer(t testing.TB, opts ...zktest.EnsembleOption) (addr, version string) {
 	t.Helper()
 	node := zktest.Ensemble(t, 1, append([]zktest.EnsembleOption{
-		zktest.WithTickTime(50 * time.Millisecond), zktest.WithSessionLimits(100*time.Millisecond, time.Minute),
+		zktest.WithTick(50 * time.Millisecond), zktest.WithTimeouts(100*time.Millisecond, time.Minute),
 		zktest.WithProperty("zookeeper.DigestAuthenticationProvider.superDigest", superDigest),
 		zktest.WithProperty("znode.container.checkIntervalMs", "86400000"),
 	}, opts...)...).Server(0)

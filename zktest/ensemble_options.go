@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// An EnsembleOption changes how Ensemble and StartEnsemble run servers.
-type EnsembleOption func(*ensembleOptions)
+// ensembleOptionFunc is an EnsembleOption for ensembles only.
+type ensembleOptionFunc func(*ensembleOptions)
+
+func (f ensembleOptionFunc) applyEnsemble(o *ensembleOptions) { f(o) }
 
 type setting struct{ key, value string }
 
@@ -24,8 +26,8 @@ type ensembleOptions struct {
 	config     []setting
 }
 
-// The defaults are a server's own but for the tick, which is short so that
-// short sessions and prompt expiry are to be had.
+// newEnsembleOptions returns ZooKeeper's defaults, except for a shorter tick, with opts
+// applied.
 func newEnsembleOptions(opts []EnsembleOption) *ensembleOptions {
 	o := &ensembleOptions{
 		tick:       500 * time.Millisecond,
@@ -37,72 +39,74 @@ func newEnsembleOptions(opts []EnsembleOption) *ensembleOptions {
 			{"zookeeper.extendedTypesEnabled", "true"}, // nodes with a time to live
 			// A test does not survive a power failure, so its data need not.
 			{"zookeeper.forceSync", "no"},
-			// After a partition the next vote may otherwise be a minute away.
+			// By default the next vote after a partition may take place a minute later.
 			{"zookeeper.fastleader.maxNotificationInterval", "1000"},
 			{"org.slf4j.simpleLogger.showDateTime", "true"},
 			{"org.slf4j.simpleLogger.dateTimeFormat", "HH:mm:ss.SSS"},
 		},
 	}
 	for _, opt := range opts {
-		opt(o)
+		opt.applyEnsemble(o)
 	}
 	return o
 }
 
-// WithTickTime sets the servers' unit of time, 500 ms by default: sessions
-// last at least two ticks, and expire up to one tick late.
-func WithTickTime(d time.Duration) EnsembleOption { return func(o *ensembleOptions) { o.tick = d } }
-
-// WithInitLimit sets how many ticks a follower gets to join its leader; the
-// default is 20.
+// WithInitLimit sets ZooKeeper's initLimit: in how many ticks a follower must have joined
+// its leader. The default is 20.
 func WithInitLimit(ticks int) EnsembleOption {
-	return func(o *ensembleOptions) { o.initLimit = ticks }
+	return ensembleOptionFunc(func(o *ensembleOptions) { o.initLimit = ticks })
 }
 
-// WithSyncLimit sets after how many ticks of silence servers give each other
-// up; the default is 10.
+// WithSyncLimit sets ZooKeeper's syncLimit: after how many ticks without a message a
+// leader and a follower close their connection. The default is 10.
 func WithSyncLimit(ticks int) EnsembleOption {
-	return func(o *ensembleOptions) { o.syncLimit = ticks }
+	return ensembleOptionFunc(func(o *ensembleOptions) { o.syncLimit = ticks })
 }
 
-// WithSessionLimits bounds the session timeouts that clients may ask for;
-// the default is two ticks up to 40 seconds.
-func WithSessionLimits(min, max time.Duration) EnsembleOption {
-	return func(o *ensembleOptions) { o.minSession, o.maxSession = min, max }
+// WithDir stores the data, logs and configuration of the servers in dir, which Close does
+// not remove: the next ensemble with this dir starts with the data of the last one. By
+// default they are stored in a temporary folder.
+//
+// The ensemble does not start if another one uses dir, or if dir is neither empty nor
+// the folder of an earlier ensemble.
+func WithDir(dir string) EnsembleOption {
+	return ensembleOptionFunc(func(o *ensembleOptions) { o.dir = dir })
 }
 
-// WithDir keeps the servers' data, logs and configuration in dir, which Close
-// then leaves alone: the next ensemble there has the data of the last one. Two
-// cannot have it at once. A folder that is neither empty nor an
-// ensemble's is an error. The default is a folder that goes with the ensemble.
-func WithDir(dir string) EnsembleOption { return func(o *ensembleOptions) { o.dir = dir } }
-
-// WithPorts has the servers listen on these ports of 127.0.0.1, for clients and for
-// each other, the second server on the next ones, and so on. They are reached
-// directly: there is no proxy, and none of them can be cut off. By default the ports
-// are any free ones. A single server has no use for quorum and election.
+// WithPorts makes the first server listen on these ports of 127.0.0.1, for clients and
+// for its peers, the second server on the next ports, and so on. A single server uses
+// only the client port. By default the servers listen on free ports.
+//
+// Clients and peers connect to these ports directly, without proxies, so none of the
+// servers can be cut off.
 func WithPorts(client, quorum, election int) EnsembleOption {
-	return func(o *ensembleOptions) { o.ports = ports{client, quorum, election} }
+	return ensembleOptionFunc(func(o *ensembleOptions) { o.ports = ports{client, quorum, election} })
 }
 
-// WithHome runs the ZooKeeper in a folder in the layout of the official
-// archive. The default is $ZOOKEEPER_HOME, or else Debian's package.
-func WithHome(dir string) EnsembleOption { return func(o *ensembleOptions) { o.home = dir } }
+// WithHome sets the folder of the ZooKeeper to run, in the layout of the official
+// archive. The default is $ZOOKEEPER_HOME or, if that is not set, Debian's package.
+func WithHome(dir string) EnsembleOption {
+	return ensembleOptionFunc(func(o *ensembleOptions) { o.home = dir })
+}
 
 // WithProperty sets a Java system property of the servers, for instance
-// znode.container.checkIntervalMs (how often empty containers are removed) or
-// zookeeper.forceSync (yes: wait for the disk).
+// znode.container.checkIntervalMs, the interval between two checks for empty
+// containers, or zookeeper.forceSync: with "yes" the servers wait for the disk.
 func WithProperty(key, value string) EnsembleOption {
-	return func(o *ensembleOptions) { o.properties = append(o.properties, setting{key, value}) }
+	return ensembleOptionFunc(func(o *ensembleOptions) {
+		o.properties = append(o.properties, setting{key, value})
+	})
 }
 
-// WithJVMFlags adds flags of the Java virtual machine, for instance -Xmx512m: the
-// servers' heap is small by default, and does not hold many values of several MB.
+// WithJVMFlags adds flags of the Java virtual machine. By default the servers' heap is
+// small; "-Xmx512m" makes room for values of several megabytes.
 func WithJVMFlags(flags ...string) EnsembleOption {
-	return func(o *ensembleOptions) { o.jvmFlags = append(o.jvmFlags, flags...) }
+	return ensembleOptionFunc(func(o *ensembleOptions) { o.jvmFlags = append(o.jvmFlags, flags...) })
 }
 
-// WithConfig sets a line of the servers' configuration file.
+// WithConfig adds a line to the servers' configuration file.
 func WithConfig(key, value string) EnsembleOption {
-	return func(o *ensembleOptions) { o.config = append(o.config, setting{key, value}) }
+	return ensembleOptionFunc(func(o *ensembleOptions) {
+		o.config = append(o.config, setting{key, value})
+	})
 }

@@ -144,7 +144,7 @@ func TestCutOffServerAnswers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := Ensemble(t, 3, WithTickTime(time.Second), WithSyncLimit(8), WithInitLimit(10))
+			c := Ensemble(t, 3, WithTick(time.Second), WithSyncLimit(8), WithInitLimit(10))
 			leader, followers := roles(t, c)
 			cut, other := followers[0], followers[1]
 			if test.leader {

@@ -19,7 +19,7 @@ import (
 // is Debian's unless $ZOOKEEPER_HOME is another, and this one.
 func grounds(t *testing.T) (real, own string) {
 	t.Helper()
-	c := zktest.Ensemble(t, 1, zktest.WithTickTime(200*time.Millisecond), zktest.WithProperty("znode.container.checkIntervalMs", "500"))
+	c := zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond), zktest.WithProperty("znode.container.checkIntervalMs", "500"))
 	answer, err := c.Server(0).Word(t.Context(), "srvr")
 	if err != nil {
 		t.Fatal(err)

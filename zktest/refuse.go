@@ -6,10 +6,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A Refusal is how a server refuses an operation that it does not know.
+// A Refusal is the way in which a server refuses an operation that it does not know.
 type Refusal uint8
 
-// The ways to refuse.
 const (
 	RefuseByClosing     Refusal = iota + 1 // close the connection, without a reply
 	RefuseUnimplemented                    // reply with "unimplemented" (-6), then close, as ZooKeeper does
@@ -17,30 +16,31 @@ const (
 )
 
 // WithRefused makes the server refuse operations, named as in Request.Op, and
-// transactions that contain them.
+// transactions that contain them. Use it to test how a client works with servers that
+// do not implement all operations.
 func WithRefused(how Refusal, ops ...string) Option {
-	return func(o *options) {
+	return optionFunc(func(o *options) {
 		if o.refused == nil {
 			o.refused = make(map[string]Refusal)
 		}
 		for _, op := range ops {
 			o.refused[op] = how
 		}
-	}
+	})
 }
 
-// WithOldKeeper makes the server refuse what ClickHouse Keeper did not know for
-// years: create2, removeWatches, createContainer, createTTL, multiRead, setWatches,
-// setWatches2 and addWatch. It closes the connection on each of them.
+// WithOldKeeper makes the server refuse the operations that old versions of ClickHouse
+// Keeper do not implement: create2, removeWatches, createContainer, createTTL,
+// multiRead, setWatches, setWatches2 and addWatch. It closes the connection on each.
 func WithOldKeeper() Option {
-	return WithRefused(RefuseByClosing, oldKeeperLacks...)
+	return WithRefused(RefuseByClosing, notInOldKeeper...)
 }
 
-var oldKeeperLacks = []string{
+var notInOldKeeper = []string{
 	"create2", "removeWatches", "createContainer", "createTTL", "multiRead", "setWatches", "setWatches2", "addWatch",
 }
 
-// checkRefused reports a name that is no operation.
+// checkRefused returns an error if a refused name is not an operation.
 func (o *options) checkRefused() error {
 	for name := range o.refused {
 		known := false
@@ -48,13 +48,13 @@ func (o *options) checkRefused() error {
 			known = op.String() == name
 		}
 		if !known {
-			return fmt.Errorf("zktest: no operation %q", name)
+			return fmt.Errorf("zktest: unknown operation %q", name)
 		}
 	}
 	return nil
 }
 
-// refusal says how a request is refused; 0 if it is not.
+// refusal returns how a request is refused, or 0 if it is not.
 func (s *Server) refusal(q *call) Refusal {
 	if len(s.opts.refused) == 0 {
 		return 0
@@ -72,7 +72,7 @@ func (s *Server) refusal(q *call) Refusal {
 	return 0
 }
 
-// refuse answers a request that the server does not know.
+// refuse answers a request of an operation that the server does not know.
 func (s *Server) refuse(c *conn, xid int32, how Refusal) {
 	switch how {
 	case RefuseByClosing:

@@ -76,7 +76,7 @@ func New(t testing.TB, opts ...Option) *Server {
 func Start(opts ...Option) (*Server, error) {
 	o := defaults()
 	for _, opt := range opts {
-		opt(&o)
+		opt.applyServer(&o)
 	}
 	if err := o.check(); err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func Open(t testing.TB) *Target {
 			target.lag = laggingBehind
 		}
 	case oldKeeper:
-		target.Kind, target.Server = Embedded, New(t, WithRefused(RefuseBadArguments, oldKeeperLacks...))
+		target.Kind, target.Server = Embedded, New(t, WithRefused(RefuseBadArguments, notInOldKeeper...))
 		target.hosts = target.Server.Addr()
 	case RealEnsemble:
 		c, err := sharedEnsemble(ctx)
@@ -267,7 +267,7 @@ func sharedEnsemble(ctx context.Context) (*Cluster, error) {
 	}
 	// The short tick allows for the short sessions of the embedded server; the
 	// limits are in ticks, and must not be short on a busy machine.
-	c, err := StartEnsemble(ctx, 3, WithTickTime(100*time.Millisecond), WithInitLimit(200), WithSyncLimit(100))
+	c, err := StartEnsemble(ctx, 3, WithTick(100*time.Millisecond), WithInitLimit(200), WithSyncLimit(100))
 	shared.cluster = c
 	return c, err
 }

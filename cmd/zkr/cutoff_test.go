@@ -32,7 +32,7 @@ func TestChildIsGoneFirst(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", zkr, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cluster := zktest.Ensemble(t, 3, zktest.WithTickTime(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
+	cluster := zktest.Ensemble(t, 3, zktest.WithTick(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
 	for _, c := range []struct {
 		name   string
 		leader bool

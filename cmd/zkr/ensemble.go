@@ -91,7 +91,7 @@ func (f ensembleFlags) check() error {
 func (f ensembleFlags) options() []zktest.EnsembleOption {
 	opts := []zktest.EnsembleOption{
 		zktest.WithPorts(f.port, f.port+quorumOffset, f.port+electionOffset), zktest.WithDir(f.dir),
-		zktest.WithTickTime(ensembleTick), zktest.WithInitLimit(ensembleInitLimit), zktest.WithSyncLimit(ensembleSyncLimit),
+		zktest.WithTick(ensembleTick), zktest.WithInitLimit(ensembleInitLimit), zktest.WithSyncLimit(ensembleSyncLimit),
 	}
 	if f.dir != "" { // what is to be kept has to be on the disk
 		opts = append(opts, zktest.WithProperty("zookeeper.forceSync", "yes"))
