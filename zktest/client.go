@@ -25,10 +25,10 @@ func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Con
 // Session connects this client in memory, and closes the session with the test.
 func (c *Client) Session(t testing.TB, opts ...client.Option) *client.Session {
 	t.Helper()
-	return connect(t, "zktest:2181", append([]client.Option{client.WithDialer(c.DialContext)}, opts...))
+	return connectSession(t, "zktest:2181", append([]client.Option{client.WithDialer(c.DialContext)}, opts...))
 }
 
 // Partition makes the network swallow what the client's connections carry, in both
 // directions: those it has, and those it opens, whatever their sessions. They stay
 // open, so that neither side notices. After heal they are cut.
-func (c *Client) Partition() (heal func()) { return c.server.part(&partition{client: c}) }
+func (c *Client) Partition() (heal func()) { return c.server.addPartition(&partition{client: c}) }

@@ -17,9 +17,9 @@ func (s *Server) clock() {
 	defer timer.Stop()
 	for {
 		s.mu.Lock()
-		s.strike()
-		s.alarm = s.nextAlarm()
-		wait, idle := time.Until(s.alarm), s.alarm.IsZero()
+		s.runDue()
+		s.nextWake = s.nextDue()
+		wait, idle := time.Until(s.nextWake), s.nextWake.IsZero()
 		s.mu.Unlock()
 		timer.Reset(wait)
 		due := timer.C
@@ -28,29 +28,29 @@ func (s *Server) clock() {
 		}
 		select {
 		case <-due:
-		case <-s.kicked:
+		case <-s.clockWake:
 		case <-s.closed:
 			return
 		}
 	}
 }
 
-// kick makes the clock look at what is next.
-func (s *Server) kick() {
+// wakeClock makes the clock look at what is next.
+func (s *Server) wakeClock() {
 	select {
-	case s.kicked <- struct{}{}:
+	case s.clockWake <- struct{}{}:
 	default:
 	}
 }
 
 // wakeBy makes the clock wake at t at the latest.
 func (s *Server) wakeBy(t time.Time) {
-	if s.alarm.IsZero() || t.Before(s.alarm) {
-		s.kick()
+	if s.nextWake.IsZero() || t.Before(s.nextWake) {
+		s.wakeClock()
 	}
 }
 
-func (s *Server) nextAlarm() time.Time {
+func (s *Server) nextDue() time.Time {
 	if s.stopped || s.paused != nil {
 		return time.Time{}
 	}
@@ -64,17 +64,17 @@ func (s *Server) nextAlarm() time.Time {
 	return next
 }
 
-// planReap sets when to look for containers next: at a multiple of the interval
+// scheduleReap sets when to look for containers next: at a multiple of the interval
 // since the server's start, as long as there is something to look for.
-func (s *Server) planReap() {
+func (s *Server) scheduleReap() {
 	s.reapAt = time.Time{}
 	if s.tree.HasExpirable() {
 		interval := s.opts.container
-		s.reapAt = s.born.Add((time.Since(s.born)/interval + 1) * interval)
+		s.reapAt = s.startTime.Add((time.Since(s.startTime)/interval + 1) * interval)
 	}
 }
 
-func (s *Server) strike() {
+func (s *Server) runDue() {
 	if s.stopped || s.paused != nil {
 		return
 	}
@@ -87,7 +87,7 @@ func (s *Server) strike() {
 	}
 	if !s.reapAt.IsZero() && !s.reapAt.After(time.Now()) {
 		s.reap()
-		s.planReap()
+		s.scheduleReap()
 	}
 }
 

@@ -11,17 +11,17 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// lingering is how long a TCP connection that the server ends stays half open,
+// lingerTimeout is how long a TCP connection that the server ends stays half open,
 // so that the client can read what was sent to it last.
-const lingering = time.Second
+const lingerTimeout = time.Second
 
 // A conn is one client's connection: a goroutine that reads and one that
 // writes. Everything but the output is guarded by the server's lock.
 type conn struct {
 	server   *Server
-	follower *Follower // that it leads to; nil if to the leader
-	client   *Client   // that it comes from, if known
-	turns    []turn    // of a connection to a follower
+	follower *Follower       // that it leads to; nil if to the leader
+	client   *Client         // that it comes from, if known
+	deferred []deferredReply // of a connection to a follower
 	nc       net.Conn
 	ids      []ztree.AuthID
 
@@ -29,20 +29,20 @@ type conn struct {
 	id      int64         // of the session, kept beyond its end
 	timeout time.Duration // as negotiated on this connection
 
-	greeted  bool // the handshake has been answered
-	detached bool // the server has ended it
-	corrupt  bool // replies are damaged
-	discard  bool // replies are thrown away: the connection is about to be cut
-	hung     bool // by Hang, for good
-	holes    int  // partitions that swallow it
-	isolated int  // isolations that it is under
-	waiting  bool // isolated, and a write or sync stands before all that follows
+	handshakeDone  bool // the handshake has been answered
+	detached       bool // the server has ended it
+	corruptReplies bool // replies are damaged
+	dropReplies    bool // replies are thrown away: the connection is about to be cut
+	hung           bool // by Hang, for good
+	partitions     int  // partitions that swallow it
+	isolated       int  // isolations that it is under
+	writePending   bool // isolated, and a write or sync stands before all that follows
 
 	established    time.Time
 	received, sent int64
 	last           lastRequest
-	refused        bool   // the write that is being performed
-	told           uint64 // the last round of watch events that included it
+	writeFailed    bool   // the write that is being performed
+	notifiedRound  uint64 // the last round of watch events that included it
 
 	outMu   sync.Mutex
 	out     wire.Encoder
@@ -51,9 +51,9 @@ type conn struct {
 	drained chan struct{} // out has been taken away
 }
 
-// backlog is how many bytes may wait for a client to read them before the
+// maxUnread is how many bytes may wait for a client to read them before the
 // server leaves its further requests unread.
-const backlog = 16 << 20
+const maxUnread = 16 << 20
 
 func newConn(s *Server, nc net.Conn) *conn {
 	host := "127.0.0.1"
@@ -67,18 +67,18 @@ func newConn(s *Server, nc net.Conn) *conn {
 }
 
 // silent says whether nothing goes in or out.
-func (c *conn) silent() bool { return c.hung || c.holes > 0 }
+func (c *conn) silent() bool { return c.hung || c.partitions > 0 }
 
 func (c *conn) read() {
 	defer c.server.forget(c)
-	handshake := &impatient{conn: c}
+	handshake := &handshakeReader{conn: c}
 	r := bufio.NewReader(handshake)
 	head := make([]byte, 4)
 	for {
 		if _, err := readFull(r, head); err != nil {
 			return
 		}
-		c.waitUntilRead()
+		c.waitForReader()
 		n := int32(binary.BigEndian.Uint32(head))
 		if c.server.fourLetterWord(c, head, r) {
 			continue
@@ -111,7 +111,7 @@ func (c *conn) write() {
 			}
 		}
 		if closing {
-			c.hangUp()
+			c.closeAfterPeer()
 			return
 		}
 		if cap(buf) > 1<<16 {
@@ -120,11 +120,11 @@ func (c *conn) write() {
 	}
 }
 
-// waitUntilRead returns when little enough is left for the client to read.
-func (c *conn) waitUntilRead() {
+// waitForReader returns when little enough is left for the client to read.
+func (c *conn) waitForReader() {
 	for {
 		c.outMu.Lock()
-		full := len(c.out.Buf) > backlog && !c.closing
+		full := len(c.out.Buf) > maxUnread && !c.closing
 		c.outMu.Unlock()
 		if !full {
 			return
@@ -133,20 +133,20 @@ func (c *conn) waitUntilRead() {
 	}
 }
 
-// hangUp closes the connection so that the client gets what was written. A TCP
+// closeAfterPeer closes the connection so that the client gets what was written. A TCP
 // connection closed with unread bytes would be reset, which destroys them.
-func (c *conn) hangUp() {
+func (c *conn) closeAfterPeer() {
 	tcp, ok := c.nc.(*net.TCPConn)
 	if !ok || tcp.CloseWrite() != nil {
 		c.nc.Close()
 		return
 	}
-	tcp.SetReadDeadline(time.Now().Add(lingering))
+	tcp.SetReadDeadline(time.Now().Add(lingerTimeout))
 }
 
 // send queues one frame.
 func (c *conn) send(records ...wire.Record) {
-	if c.discard || c.detached || c.silent() {
+	if c.dropReplies || c.detached || c.silent() {
 		return
 	}
 	c.sent++
@@ -157,31 +157,31 @@ func (c *conn) send(records ...wire.Record) {
 	for _, r := range records {
 		r.Encode(&c.out)
 	}
-	if hdr, ok := records[0].(*wire.ReplyHeader); c.corrupt && (!ok || hdr.Xid != wire.XidNotification) {
+	if hdr, ok := records[0].(*wire.ReplyHeader); c.corruptReplies && (!ok || hdr.Xid != wire.XidNotification) {
 		for i := at + 8; i < len(c.out.Buf); i++ {
 			c.out.Buf[i] = ^c.out.Buf[i]
 		}
 	}
 	binary.BigEndian.PutUint32(c.out.Buf[at:], uint32(len(c.out.Buf)-at-4))
 	c.outMu.Unlock()
-	c.poke()
+	c.wakeWriter()
 }
 
-// finish ends the connection after what is queued.
-func (c *conn) finish() {
+// closeAfterFlush ends the connection after what is queued.
+func (c *conn) closeAfterFlush() {
 	c.outMu.Lock()
 	c.closing = true
 	c.outMu.Unlock()
-	c.poke()
+	c.wakeWriter()
 }
 
-// abort ends it at once.
-func (c *conn) abort() {
-	c.finish()
+// closeNow ends it at once.
+func (c *conn) closeNow() {
+	c.closeAfterFlush()
 	c.nc.Close()
 }
 
-func (c *conn) poke() {
+func (c *conn) wakeWriter() {
 	select {
 	case c.wake <- struct{}{}:
 	default:

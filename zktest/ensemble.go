@@ -48,7 +48,7 @@ func Ensemble(t testing.TB, n int, opts ...EnsembleOption) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		c.explain(t)
+		c.logIfFailed(t)
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
@@ -56,8 +56,8 @@ func Ensemble(t testing.TB, n int, opts ...EnsembleOption) *Cluster {
 	return c
 }
 
-// explain shows what the servers were about when a test failed.
-func (c *Cluster) explain(t testing.TB) {
+// logIfFailed shows what the servers were about when a test failed.
+func (c *Cluster) logIfFailed(t testing.TB) {
 	if !t.Failed() {
 		return
 	}
@@ -65,13 +65,13 @@ func (c *Cluster) explain(t testing.TB) {
 	defer cancel()
 	for i, s := range c.states(ctx) {
 		n := c.nodes[i]
-		t.Logf("server %d at %s, %s, zxid %#x, logged last:\n%s", n.id, n.Addr(), cmp.Or(s.mode, "not serving"), s.zxid, tail(telling(n.Log()), 40))
+		t.Logf("server %d at %s, %s, zxid %#x, logged last:\n%s", n.id, n.Addr(), cmp.Or(s.mode, "not serving"), s.zxid, tail(relevantLines(n.Log()), 40))
 	}
 }
 
-// telling is a log without what a server says to every question and at every
+// relevantLines is a log without what a server says to every question and at every
 // start.
-func telling(log string) string {
+func relevantLines(log string) string {
 	var b strings.Builder
 	for line := range strings.Lines(log) {
 		if !strings.Contains(line, " command from ") && !strings.Contains(line, "RequestPathMetricsCollector") {

@@ -62,9 +62,9 @@ func EphemeralPorts() (lowest, highest int) {
 	return 49152, 65535 // of macOS and Windows
 }
 
-// handedOut are the addresses that this process has given to servers. None is
+// usedAddrs are the addresses that this process has given to servers. None is
 // given twice, lest a server that starts find another one at its place.
-var handedOut struct {
+var usedAddrs struct {
 	sync.Mutex
 	addrs map[string]bool
 }
@@ -72,10 +72,10 @@ var handedOut struct {
 // freeAddrs returns n addresses that nobody listens on and that nobody is
 // likely to take before the servers do.
 func freeAddrs(n int) ([]string, error) {
-	handedOut.Lock()
-	defer handedOut.Unlock()
-	if handedOut.addrs == nil {
-		handedOut.addrs = make(map[string]bool)
+	usedAddrs.Lock()
+	defer usedAddrs.Unlock()
+	if usedAddrs.addrs == nil {
+		usedAddrs.addrs = make(map[string]bool)
 	}
 	host := loopback()
 	var addrs []string
@@ -85,8 +85,8 @@ func freeAddrs(n int) ([]string, error) {
 			return nil, err
 		}
 		defer ln.Close() // only at the end, so that no port comes twice
-		if a := ln.Addr().String(); !handedOut.addrs[a] {
-			handedOut.addrs[a] = true
+		if a := ln.Addr().String(); !usedAddrs.addrs[a] {
+			usedAddrs.addrs[a] = true
 			addrs = append(addrs, a)
 		}
 	}

@@ -49,7 +49,7 @@ func try(t *testing.T, addr string) (*rawClient, error) {
 	expired := time.AfterFunc(5*time.Second, cancel)
 	c, err := dialRaw(ctx, addr, sessionTimeout)
 	if err == nil && !expired.Stop() {
-		c.abandon()
+		c.closeConn()
 		err = context.DeadlineExceeded
 	}
 	return c, err
@@ -63,7 +63,7 @@ func dial(t *testing.T, addr string) (c *rawClient) {
 		c, err = try(t, addr)
 		return err == nil
 	})
-	t.Cleanup(c.abandon)
+	t.Cleanup(c.closeConn)
 	return c
 }
 
@@ -81,7 +81,7 @@ func insist(t *testing.T, n *Node, what string, f func(*rawClient) error) {
 	t.Helper()
 	eventually(t, what, func() bool {
 		c := dial(t, n.Addr())
-		defer c.abandon()
+		defer c.closeConn()
 		c.conn.SetDeadline(time.Now().Add(sessionTimeout))
 		err := f(c)
 		if refused := (*rawError)(nil); errors.As(err, &refused) {

@@ -103,7 +103,7 @@ type nodeState struct {
 func (n *Node) state(ctx context.Context) (nodeState, error) {
 	for patience := pollTimeout; ; patience *= 2 {
 		try, cancel := context.WithTimeout(ctx, patience)
-		s, err := n.askState(try)
+		s, err := n.queryState(try)
 		silent := try.Err() != nil
 		cancel()
 		if err == nil || !silent || ctx.Err() != nil {
@@ -112,7 +112,7 @@ func (n *Node) state(ctx context.Context) (nodeState, error) {
 	}
 }
 
-func (n *Node) askState(ctx context.Context) (nodeState, error) {
+func (n *Node) queryState(ctx context.Context) (nodeState, error) {
 	answer, err := n.Word(ctx, "srvr")
 	if err != nil {
 		return nodeState{}, err
@@ -128,7 +128,7 @@ func (n *Node) askState(ctx context.Context) (nodeState, error) {
 // Word sends a four-letter word to the server, past the proxy, and returns
 // the answer.
 func (n *Node) Word(ctx context.Context, word string) (string, error) {
-	return askWord(ctx, n.client, word)
+	return sendWord(ctx, n.client, word)
 }
 
 // Start starts the server if it does not run, and returns when it serves, for
@@ -243,7 +243,7 @@ func (n *Node) wait(ctx context.Context) error {
 	defer tick.Stop()
 	for patience := pollTimeout; ; patience *= 2 {
 		try, cancel := context.WithTimeout(ctx, patience)
-		_, err := n.askState(try)
+		_, err := n.queryState(try)
 		if try.Err() == nil {
 			patience = pollTimeout / 2 // it does answer, or nobody listens
 		}

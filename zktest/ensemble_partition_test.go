@@ -55,7 +55,7 @@ func (p *probe) run(ctx context.Context) {
 	defer all.Wait()
 	sent := make(chan time.Time, 1<<16)
 	all.Go(func() { p.listen(sent) })
-	defer p.client.abandon()
+	defer p.client.closeConn()
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
 	for xid := int32(1000); ; xid++ {
@@ -118,7 +118,7 @@ func vanish(t *testing.T, ctx context.Context, addr, path string) time.Time {
 				c.conn.SetDeadline(time.Now().Add(sessionTimeout))
 			}
 		} else if _, err := c.call(wire.OpExists, &wire.PathWatch{Path: path}, &wire.Stat{}); err != nil {
-			c.abandon()
+			c.closeConn()
 			if hasCode(err, wire.CodeNoNode) {
 				break
 			}

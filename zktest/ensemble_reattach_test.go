@@ -23,7 +23,7 @@ func TestCutOffServerReattaches(t *testing.T) {
 			}
 			first := dial(t, n.Addr())
 			n.CutPeers()
-			first.abandon()
+			first.closeConn()
 			if who == "leader" {
 				eventually(t, "the leader reattaches", func() bool {
 					return reattach(t, n.Addr(), first.session.SessionID, first.session.Passwd) == nil

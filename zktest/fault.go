@@ -36,13 +36,13 @@ type Request struct {
 // decides. While f runs, no other request is served; it may call any method of
 // the server but Close.
 func (s *Server) Fault(f func(Request) Fault) (remove func()) {
-	return s.install(func(r Request) verdict {
+	return s.addFault(func(r Request) decision {
 		fault := f(r)
-		return verdict{fault: fault, decided: fault != Pass}
+		return decision{fault: fault, decided: fault != Pass}
 	})
 }
 
-func (s *Server) install(f func(Request) verdict) (remove func()) {
+func (s *Server) addFault(f func(Request) decision) (remove func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	installed := &f
@@ -50,19 +50,19 @@ func (s *Server) install(f func(Request) verdict) (remove func()) {
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.setFaults(slices.DeleteFunc(slices.Clone(s.faults), func(g *func(Request) verdict) bool {
+		s.setFaults(slices.DeleteFunc(slices.Clone(s.faults), func(g *func(Request) decision) bool {
 			return g == installed
 		}))
 	}
 }
 
-func (s *Server) setFaults(faults []*func(Request) verdict) {
+func (s *Server) setFaults(faults []*func(Request) decision) {
 	s.faults = faults
-	s.faulty.Store(len(faults) > 0)
+	s.hasFaults.Store(len(faults) > 0)
 }
 
-// recorded is how many requests are remembered at least.
-const recorded = 1 << 16
+// minRecorded is how many requests are remembered at least.
+const minRecorded = 1 << 16
 
 // Requests lists what the server has received so far, in order, but for pings.
 // After very many requests the first are forgotten: it is the last 65,536 at
@@ -85,7 +85,7 @@ func (s *Server) ResetRequests() {
 func (s *Server) receive(c *conn, frame []byte) (more bool) {
 	var greeting wire.ConnectRequest
 	var q *call
-	if !c.greeted {
+	if !c.handshakeDone {
 		if wire.Unmarshal(frame, &greeting) != nil {
 			return false
 		}
@@ -97,7 +97,7 @@ func (s *Server) receive(c *conn, frame []byte) (more bool) {
 		}
 	}
 	s.waitWhilePaused()
-	if !s.faulty.Load() || q.hdr.Op == wire.OpPing {
+	if !s.hasFaults.Load() || q.hdr.Op == wire.OpPing {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.admit(c, q) {
@@ -112,7 +112,7 @@ func (s *Server) receive(c *conn, frame []byte) (more bool) {
 // receiveFaulty asks the fault functions first, and lets the request lie for
 // as long as they say.
 func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
-	v, ok := s.judge(c, q)
+	v, ok := s.decide(c, q)
 	if !ok {
 		return !s.isClosed()
 	}
@@ -133,12 +133,12 @@ func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
 	return s.inject(c, q, v.fault)
 }
 
-// judge asks the fault functions. Their turn is a channel, not a lock, so that
+// decide asks the fault functions. Their turn is a channel, not a lock, so that
 // a function that waits leaves a synctest bubble idle.
-func (s *Server) judge(c *conn, q *call) (v verdict, ok bool) {
+func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case s.faultSem <- struct{}{}:
+		defer func() { <-s.faultSem }()
 	case <-s.closed:
 		return v, false
 	}
@@ -185,7 +185,7 @@ func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {
 		s.expireConn(c)
 		return true
 	case DropReply, ExpireAfter:
-		c.discard = true
+		c.dropReplies = true
 		more = s.serve(c, q)
 		if fault == ExpireAfter {
 			s.expireConn(c)
@@ -194,12 +194,12 @@ func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {
 		return more
 	case Cut:
 		more = s.serve(c, q)
-		c.then(func() { s.cut(c) })
+		c.afterApplied(func() { s.cut(c) })
 		return more
 	case Corrupt:
-		c.then(func() { c.corrupt = true })
+		c.afterApplied(func() { c.corruptReplies = true })
 		more = s.serve(c, q)
-		c.then(func() { c.corrupt = false })
+		c.afterApplied(func() { c.corruptReplies = false })
 		return more
 	}
 	return s.serve(c, q)
@@ -218,7 +218,7 @@ func (s *Server) admit(c *conn, q *call) bool {
 		return false
 	}
 	if r, ok := q.body.(*wire.ConnectRequest); ok {
-		s.swallow(c, r.SessionID)
+		s.applyPartitions(c, r.SessionID)
 	}
 	return !c.silent()
 }
@@ -227,13 +227,13 @@ func (s *Server) record(c *conn, q *call) Request {
 	if q.hdr.Op == wire.OpPing {
 		return Request{}
 	}
-	s.count++
-	r := Request{Op: q.op, Path: q.path, Session: c.id, Xid: q.hdr.Xid, N: s.count}
+	s.requestCount++
+	r := Request{Op: q.op, Path: q.path, Session: c.id, Xid: q.hdr.Xid, N: s.requestCount}
 	if greeting, ok := q.body.(*wire.ConnectRequest); ok {
 		r.Session = greeting.SessionID
 	}
-	if len(s.requests) >= 2*recorded {
-		s.requests = slices.Clone(s.requests[recorded:])
+	if len(s.requests) >= 2*minRecorded {
+		s.requests = slices.Clone(s.requests[minRecorded:])
 	}
 	s.requests = append(s.requests, r)
 	return r

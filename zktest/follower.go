@@ -35,11 +35,11 @@ type Follower struct {
 
 	// The leader's lock guards the rest.
 	lag      time.Duration
-	prompt   bool // its own clients' writes and syncs make it catch up at once
+	eager    bool // its own clients' writes and syncs make it catch up at once
 	tree     *ztree.Tree
 	watches  watches
 	zxid     int64 // the last that it has applied
-	log      []entry
+	log      []logEntry
 	received uint64 // entries so far
 	applied  uint64
 	listener net.Listener
@@ -47,7 +47,7 @@ type Follower struct {
 }
 
 // An entry is a transaction that a follower has not applied yet.
-type entry struct {
+type logEntry struct {
 	at    time.Time
 	txn   *ztree.Txn       // as it began on the leader
 	steps func(*ztree.Txn) // what it changes; nil for nothing
@@ -56,7 +56,7 @@ type entry struct {
 // A turn is what a connection to a follower has to wait for: an answer that may
 // not go out before the follower has applied so many entries, or a request
 // behind such an answer.
-type turn struct {
+type deferredReply struct {
 	applied uint64
 	do      func()
 }
@@ -84,16 +84,16 @@ func (f *Follower) SetLag(lag time.Duration) {
 	f.leader.mu.Lock()
 	defer f.leader.mu.Unlock()
 	f.lag = lag
-	f.poke()
+	f.wakeUp()
 }
 
-// hurry makes the follower catch up at once when a client of its own writes or
+// setEager makes the follower catch up at once when a client of its own writes or
 // syncs. If all followers waited equally long, a write would be answered only when
 // all of them had it, and no test would read an older state.
-func (f *Follower) hurry() {
+func (f *Follower) setEager() {
 	f.leader.mu.Lock()
 	defer f.leader.mu.Unlock()
-	f.prompt = true
+	f.eager = true
 }
 
 // Name is the address by which [Server.DialContext] and [Client.DialContext]
@@ -111,7 +111,7 @@ func (f *Follower) Addr() string {
 			panic("zktest: no free port on 127.0.0.1: " + err.Error())
 		}
 		if s.stopped {
-			f.deafen()
+			f.closeListener()
 		}
 	}
 	return f.addr
@@ -125,7 +125,7 @@ func (f *Follower) listen(addr string) (err error) {
 	return err
 }
 
-func (f *Follower) deafen() {
+func (f *Follower) closeListener() {
 	if f.listener != nil {
 		f.listener.Close()
 		f.listener = nil
@@ -141,7 +141,7 @@ func (f *Follower) DialContext(ctx context.Context, network, addr string) (net.C
 // test.
 func (f *Follower) Session(t testing.TB, opts ...client.Option) *client.Session {
 	t.Helper()
-	return connect(t, f.name, append([]client.Option{client.WithDialer(f.DialContext)}, opts...))
+	return connectSession(t, f.name, append([]client.Option{client.WithDialer(f.DialContext)}, opts...))
 }
 
 // follow applies entries when they are due.
@@ -170,7 +170,7 @@ func (f *Follower) follow() {
 	}
 }
 
-func (f *Follower) poke() {
+func (f *Follower) wakeUp() {
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -190,48 +190,48 @@ func (f *Follower) apply() {
 	}
 	for c := range f.leader.conns {
 		if c.follower == f {
-			c.takeTurns()
+			c.runDeferred()
 		}
 	}
 }
 
-// takeTurns answers what need not wait any longer.
-func (c *conn) takeTurns() {
-	for len(c.turns) > 0 && c.turns[0].applied <= c.follower.applied && !c.detached {
-		do := c.turns[0].do
-		c.turns = c.turns[1:]
+// runDeferred answers what need not wait any longer.
+func (c *conn) runDeferred() {
+	for len(c.deferred) > 0 && c.deferred[0].applied <= c.follower.applied && !c.detached {
+		do := c.deferred[0].do
+		c.deferred = c.deferred[1:]
 		do()
 	}
 }
 
-// then does something as soon as the server of the connection has applied all
+// afterApplied does something as soon as the server of the connection has applied all
 // that is committed, and after what already waits for that.
-func (c *conn) then(do func()) {
+func (c *conn) afterApplied(do func()) {
 	f := c.follower
-	if f != nil && f.prompt {
+	if f != nil && f.eager {
 		for len(f.log) > 0 {
 			f.apply()
 		}
 	}
-	if f == nil || len(c.turns) == 0 && f.applied == f.received {
+	if f == nil || len(c.deferred) == 0 && f.applied == f.received {
 		do()
 		return
 	}
-	c.turns = append(c.turns, turn{f.received, do})
+	c.deferred = append(c.deferred, deferredReply{f.received, do})
 }
 
 // replicate sends a transaction to the followers. steps does to a follower's tree
 // what was done to the leader's; nil stands for nothing.
 func (s *Server) replicate(t *ztree.Txn, steps func(*ztree.Txn)) {
 	for _, f := range s.followers {
-		f.log = append(f.log, entry{time.Now(), t.On(nil), steps})
+		f.log = append(f.log, logEntry{time.Now(), t.On(nil), steps})
 		f.received++
-		f.poke()
+		f.wakeUp()
 	}
 }
 
-// empty takes all data from the follower.
-func (f *Follower) empty() {
+// reset takes all data from the follower.
+func (f *Follower) reset() {
 	f.tree, f.zxid, f.log, f.applied = ztree.New(), 0, nil, f.received
 }
 
@@ -259,13 +259,13 @@ func (c *conn) zxid() int64 {
 	return c.server.zxid
 }
 
-// ended says whether the session has ended, of which the client may not know.
-func (c *conn) ended() bool {
+// sessionEnded says whether the session has ended, of which the client may not know.
+func (c *conn) sessionEnded() bool {
 	return c.session != nil && c.server.sessions[c.id] != c.session
 }
 
-// forwarded says whether a follower sends the operation to the leader at once,
+// isForwarded says whether a follower sends the operation to the leader at once,
 // even if earlier ones are not answered.
-func forwarded(q *call) bool {
-	return !q.bad && (writes(q.hdr.Op) || q.hdr.Op == wire.OpMulti || q.hdr.Op == wire.OpSync || q.hdr.Op == wire.OpClose)
+func isForwarded(q *call) bool {
+	return !q.malformed && (isWrite(q.hdr.Op) || q.hdr.Op == wire.OpMulti || q.hdr.Op == wire.OpSync || q.hdr.Op == wire.OpClose)
 }

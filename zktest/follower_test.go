@@ -148,7 +148,7 @@ func TestFollowerComesBackWithItsLeader(t *testing.T) {
 	addr := f.Addr()
 	s.Stop()
 	if c, err := dialRaw(t.Context(), addr, time.Minute); err == nil {
-		c.abandon()
+		c.closeConn()
 		t.Fatal("a stopped follower accepts connections")
 	}
 	if err := s.Restart(); err != nil {
@@ -158,14 +158,14 @@ func TestFollowerComesBackWithItsLeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.abandon()
+	c.closeConn()
 	if err := s.RestartEmpty(); err != nil {
 		t.Fatal(err)
 	}
 	if c, err = dialRaw(t.Context(), addr, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	c.abandon()
+	c.closeConn()
 }
 
 // A client that is cut off stays so with a new session, and others are not cut off.

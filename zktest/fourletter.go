@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// release is what the server says it is.
-func (s *Server) release() string {
+// versionString is what the server says it is.
+func (s *Server) versionString() string {
 	number := "3.9.5"
 	if s.opts.old {
 		number = "3.8.0"
@@ -23,10 +23,10 @@ func (s *Server) release() string {
 // fourLetterWord answers an operator's question. It stands in the place of the
 // first length on a connection, and ends it. What follows the word comes from rest.
 func (s *Server) fourLetterWord(c *conn, head []byte, rest io.Reader) bool {
-	if c.greeted {
+	if c.handshakeDone {
 		return false
 	}
-	answer := words[string(head)]
+	answer := fourLetterWords[string(head)]
 	if answer == nil {
 		return false
 	}
@@ -39,7 +39,7 @@ func (s *Server) fourLetterWord(c *conn, head []byte, rest io.Reader) bool {
 	s.waitWhilePaused()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.swallow(c, 0)
+	s.applyPartitions(c, 0)
 	if c.detached || c.silent() {
 		return true
 	}
@@ -57,8 +57,8 @@ func (s *Server) fourLetterWord(c *conn, head []byte, rest io.Reader) bool {
 	return true
 }
 
-// words are the answers to four-letter words, by the connection that asks.
-var words = map[string]func(*Server, *conn) string{
+// fourLetterWords are the answers to four-letter words, by the connection that asks.
+var fourLetterWords = map[string]func(*Server, *conn) string{
 	"ruok": func(*Server, *conn) string { return "imok" },
 	"isro": func(*Server, *conn) string { return "rw" },
 	"srvr": func(s *Server, _ *conn) string { return s.srvr() },
@@ -70,22 +70,22 @@ var words = map[string]func(*Server, *conn) string{
 	"srst": (*Server).resetServer,
 	"dirs": func(s *Server, _ *conn) string { return s.dirs() },
 	"dump": func(s *Server, _ *conn) string { return s.dump() },
-	"gtmk": (*Server).mask,
-	"stmk": (*Server).mask,
+	"gtmk": (*Server).maskText,
+	"stmk": (*Server).maskText,
 	"wchs": func(s *Server, _ *conn) string { return s.wchs() },
 	"wchc": func(s *Server, _ *conn) string { return s.wchc() },
 	"wchp": func(s *Server, _ *conn) string { return s.wchp() },
 	"envi": func(s *Server, _ *conn) string { return s.environment() },
 }
 
-func (s *Server) srvr() string { return "Zookeeper version: " + s.release() + "\n" + s.figures() }
+func (s *Server) srvr() string { return "Zookeeper version: " + s.versionString() + "\n" + s.summary() }
 
 func (s *Server) stat(asker *conn) string {
 	brief := func(*conn) string { return "" }
-	return "Zookeeper version: " + s.release() + "\nClients:\n" + s.connections(asker, brief) + "\n" + s.figures()
+	return "Zookeeper version: " + s.versionString() + "\nClients:\n" + s.connections(asker, brief) + "\n" + s.summary()
 }
 
-func (s *Server) figures() string {
+func (s *Server) summary() string {
 	return fmt.Sprintf("Latency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\nConnections: %d\nOutstanding: 0\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
 		s.received, s.sent, len(s.conns), s.zxid, s.tree.Len())
 }
@@ -103,7 +103,7 @@ func (s *Server) mntr() string {
 		key   string
 		value any
 	}{
-		{"version", s.release()}, {"server_state", "standalone"},
+		{"version", s.versionString()}, {"server_state", "standalone"},
 		{"ephemerals_count", s.tree.EphemeralCount()}, {"num_alive_connections", len(s.conns)},
 		{"avg_latency", "0.0"}, {"min_latency", 0}, {"max_latency", 0},
 		{"outstanding_requests", 0}, {"znode_count", s.tree.Len()},
@@ -111,7 +111,7 @@ func (s *Server) mntr() string {
 		{"packets_sent", s.sent}, {"packets_received", s.received},
 		{"watch_count", s.watches.nodes.count() + s.watches.children.count()},
 		{"approximate_data_size", s.tree.Size()},
-		{"open_file_descriptor_count", len(s.conns)}, {"max_file_descriptor_count", 1 << 20}, {"uptime", time.Since(s.born).Milliseconds()},
+		{"open_file_descriptor_count", len(s.conns)}, {"max_file_descriptor_count", 1 << 20}, {"uptime", time.Since(s.startTime).Milliseconds()},
 	} {
 		fmt.Fprintf(&b, "zk_%s\t%v\n", kv.key, kv.value)
 	}

@@ -20,8 +20,8 @@ type lastRequest struct {
 // noRequest is shown before the first request and after crst.
 var noRequest = lastRequest{op: "NA", xid: -1, zxid: -1}
 
-func (l *lastRequest) note(s *Server, op string, xid int32) {
-	l.op, l.zxid, l.at = op, s.zxid, time.Since(s.born)
+func (l *lastRequest) record(s *Server, op string, xid int32) {
+	l.op, l.zxid, l.at = op, s.zxid, time.Since(s.startTime)
 	if xid >= 0 {
 		l.xid = xid
 	}
@@ -122,5 +122,5 @@ func (s *Server) resetServer(*conn) string {
 // defaultTraceMask says what a real server logs when it logs most.
 const defaultTraceMask = 306
 
-// mask answers gtmk and stmk. Nothing depends on the mask.
-func (s *Server) mask(*conn) string { return strconv.FormatInt(s.traceMask, 10) }
+// maskText answers gtmk and stmk. Nothing depends on the mask.
+func (s *Server) maskText(*conn) string { return strconv.FormatInt(s.traceMask, 10) }

@@ -25,7 +25,7 @@ func (s *Server) environment() string {
 	var b strings.Builder
 	b.WriteString("Environment:\n")
 	for _, kv := range [][2]string{
-		{"zookeeper.version", s.release()},
+		{"zookeeper.version", s.versionString()},
 		{"host.name", cmp.Or(host, none)},
 		{"java.version", none}, {"java.vendor", none}, {"java.home", none}, {"java.class.path", none}, {"java.library.path", none},
 		{"java.io.tmpdir", os.TempDir()}, {"java.compiler", none},

@@ -15,8 +15,8 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// connect opens a session over TCP. The second result tells of its changes.
-func connect(t *testing.T, s *zktest.Server, timeout time.Duration) (*zk.Conn, <-chan zk.Event) {
+// connectSession opens a session over TCP. The second result tells of its changes.
+func connectSession(t *testing.T, s *zktest.Server, timeout time.Duration) (*zk.Conn, <-chan zk.Event) {
 	t.Helper()
 	return session(t, s.Addr(), timeout, net.DialTimeout)
 }

@@ -9,38 +9,38 @@ import (
 // way; a failure is told for each operation.
 func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 	t := s.begin(c)
-	if len(r.Ops) > 0 && !writes(r.Ops[0].Op) {
+	if len(r.Ops) > 0 && !isWrite(r.Ops[0].Op) {
 		s.replicate(t, nil)
-		c.then(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
+		c.afterApplied(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
 		return
 	}
 	t.Atomic = true
 	answer := &wire.MultiResponse{Results: make([]wire.MultiResult, 0, len(r.Ops))}
 	steps := func(t *ztree.Txn) {
 		for _, op := range r.Ops {
-			t.Apply(inMulti(op), op.Body)
+			t.Apply(opInMulti(op), op.Body)
 		}
 	}
 	for i, op := range r.Ops {
-		res, code := t.Apply(inMulti(op), op.Body)
+		res, code := t.Apply(opInMulti(op), op.Body)
 		if code != wire.OK {
 			t.Rollback()
 			steps = nil
-			answer.Results = failed(len(r.Ops), i, code)
+			answer.Results = failedResults(len(r.Ops), i, code)
 			break
 		}
-		res.Op = s.answerInMulti(res.Op)
+		res.Op = s.replyOp(res.Op)
 		answer.Results = append(answer.Results, res)
 	}
 	s.watches.fire(t.Triggers(), t.Zxid)
 	s.replicate(t, steps)
-	s.watchClock()
-	c.then(func() { s.reply(c, xid, wire.OK, answer) })
+	s.ensureReap()
+	c.afterApplied(func() { s.reply(c, xid, wire.OK, answer) })
 }
 
-// answerInMulti is the operation as which the server answers one that has
+// replyOp is the operation as which the server answers one that has
 // succeeded.
-func (s *Server) answerInMulti(op wire.Op) wire.Op {
+func (s *Server) replyOp(op wire.Op) wire.Op {
 	switch {
 	case op == wire.OpCreate2 && s.opts.old:
 		return wire.OpCreate
@@ -50,8 +50,8 @@ func (s *Server) answerInMulti(op wire.Op) wire.Op {
 	return op
 }
 
-// failed is the outcome of n operations of which the one at i failed.
-func failed(n, i int, code wire.Code) []wire.MultiResult {
+// failedResults is the outcome of n operations of which the one at i failed.
+func failedResults(n, i int, code wire.Code) []wire.MultiResult {
 	results := make([]wire.MultiResult, n)
 	for k := range results {
 		results[k].Op = wire.OpError
@@ -65,34 +65,34 @@ func failed(n, i int, code wire.Code) []wire.MultiResult {
 	return results
 }
 
-// inMulti is the operation as which a transaction takes one of its own: it goes
+// opInMulti is the operation as which a transaction takes one of its own: it goes
 // by the flags of a create rather than by its name.
-func inMulti(op wire.MultiOp) wire.Op {
+func opInMulti(op wire.MultiOp) wire.Op {
 	r, ok := op.Body.(*wire.CreateRequest)
 	switch {
 	case !ok:
 		return op.Op
 	case r.Flags == wire.FlagContainer:
 		return wire.OpCreateContainer
-	case op.Op == wire.OpCreateTTL && !lives(r.Flags):
+	case op.Op == wire.OpCreateTTL && !hasTTL(r.Flags):
 		return wire.OpCreate
 	}
 	return op.Op
 }
 
-// lives says whether a node of these flags has a time to live.
-func lives(flags int32) bool {
+// hasTTL says whether a node of these flags has a time to live.
+func hasTTL(flags int32) bool {
 	return flags == wire.FlagTTL || flags == wire.FlagPersistentSequentialTTL
 }
 
-// malformed says what the server cannot decode: reads among writes, and nodes
+// isMalformed says what the server cannot decode: reads among writes, and nodes
 // with a time to live that say not how long.
-func malformed(r *wire.MultiRequest) bool {
+func isMalformed(r *wire.MultiRequest) bool {
 	for _, op := range r.Ops {
-		if writes(op.Op) != writes(r.Ops[0].Op) {
+		if isWrite(op.Op) != isWrite(r.Ops[0].Op) {
 			return true
 		}
-		if create, ok := op.Body.(*wire.CreateRequest); ok && !create.HasTTL && lives(create.Flags) {
+		if create, ok := op.Body.(*wire.CreateRequest); ok && !create.HasTTL && hasTTL(create.Flags) {
 			return true
 		}
 	}

@@ -26,19 +26,19 @@ func (s *Server) Expire(id int64) {
 // the swallowed connections are cut. It is the session that is cut off: a client
 // that learns of its end comes back with a new session, which is not.
 // [Client.Partition] cuts off a client whatever its session.
-func (s *Server) Partition(id int64) (heal func()) { return s.part(&partition{id: id}) }
+func (s *Server) Partition(id int64) (heal func()) { return s.addPartition(&partition{id: id}) }
 
 // PartitionAll does the same to all connections there are and to all new ones.
-func (s *Server) PartitionAll() (heal func()) { return s.part(&partition{all: true}) }
+func (s *Server) PartitionAll() (heal func()) { return s.addPartition(&partition{all: true}) }
 
-func (s *Server) part(p *partition) (heal func()) {
+func (s *Server) addPartition(p *partition) (heal func()) {
 	p.conns = make(map[*conn]struct{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.partitions[p] = struct{}{}
 	for c := range s.conns {
 		if !c.detached {
-			s.swallow(c, c.id)
+			s.applyPartitions(c, c.id)
 		}
 	}
 	return sync.OnceFunc(func() {
@@ -46,24 +46,24 @@ func (s *Server) part(p *partition) (heal func()) {
 		defer s.mu.Unlock()
 		delete(s.partitions, p)
 		for c := range p.conns {
-			if c.holes--; c.holes == 0 {
+			if c.partitions--; c.partitions == 0 {
 				s.detach(c)
-				c.abort()
+				c.closeNow()
 			}
 		}
 	})
 }
 
-// swallow puts a connection that belongs to a session, or asks for it, under
+// applyPartitions puts a connection that belongs to a session, or asks for it, under
 // the partitions that are in force.
-func (s *Server) swallow(c *conn, id int64) {
+func (s *Server) applyPartitions(c *conn, id int64) {
 	for p := range s.partitions {
 		hit := p.all || id != 0 && id == p.id || c.client != nil && c.client == p.client
 		if _, ok := p.conns[c]; ok || !hit {
 			continue
 		}
 		p.conns[c] = struct{}{}
-		c.holes++
+		c.partitions++
 		c.outMu.Lock()
 		c.out.Buf = c.out.Buf[:0]
 		c.outMu.Unlock()
@@ -94,7 +94,7 @@ func (s *Server) Isolate(id int64) (heal func()) {
 		for _, c := range isolated {
 			if c.isolated--; c.isolated == 0 {
 				s.detach(c)
-				c.abort()
+				c.closeNow()
 			}
 		}
 	})

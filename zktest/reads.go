@@ -32,7 +32,7 @@ func (s *Server) readOp(c *conn, op wire.Op, body wire.Record) (wire.Code, wire.
 		case wire.OpGetEphemerals:
 			return wire.OK, s.ephemerals(c, r.Path)
 		case wire.OpGetAllChildrenNumber:
-			return s.descendants(c, r.Path)
+			return s.countDescendants(c, r.Path)
 		}
 	}
 	return wire.CodeUnimplemented, nil
@@ -118,8 +118,8 @@ func (s *Server) ephemerals(c *conn, prefix string) wire.Record {
 	return own
 }
 
-// descendants counts the nodes below a path.
-func (s *Server) descendants(c *conn, path string) (wire.Code, wire.Record) {
+// countDescendants counts the nodes below a path.
+func (s *Server) countDescendants(c *conn, path string) (wire.Code, wire.Record) {
 	if _, code := s.readable(c, path, wire.PermRead); code != wire.OK {
 		return code, nil
 	}

@@ -23,14 +23,14 @@ type Rule struct {
 // decides; functions of Fault take part in that order.
 func (s *Server) Inject(r Rule) (remove func()) {
 	matched := 0
-	return s.install(func(q Request) verdict {
+	return s.addFault(func(q Request) decision {
 		if !r.matches(q) {
-			return verdict{}
+			return decision{}
 		}
 		if matched++; r.Nth != 0 && matched != r.Nth {
-			return verdict{}
+			return decision{}
 		}
-		return verdict{fault: r.Fault, delay: r.Delay, decided: true}
+		return decision{fault: r.Fault, delay: r.Delay, decided: true}
 	})
 }
 
@@ -49,7 +49,7 @@ func (r *Rule) matches(q Request) bool {
 }
 
 // A verdict is what becomes of a request.
-type verdict struct {
+type decision struct {
 	fault   Fault
 	delay   time.Duration
 	decided bool

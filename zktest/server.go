@@ -20,42 +20,42 @@ import (
 // A Server is a ZooKeeper server in this process. Its methods are safe for
 // concurrent use.
 type Server struct {
-	opts   options
-	born   time.Time
-	closed chan struct{}
-	kicked chan struct{}
-	turn   chan struct{} // taken by whoever asks the fault functions
-	faulty atomic.Bool   // there are fault functions
-	frozen atomic.Bool   // there is a pause
-	wg     sync.WaitGroup
+	opts      options
+	startTime time.Time
+	closed    chan struct{}
+	clockWake chan struct{}
+	faultSem  chan struct{} // taken by whoever asks the fault functions
+	hasFaults atomic.Bool   // there are fault functions
+	isPaused  atomic.Bool   // there is a pause
+	wg        sync.WaitGroup
 
-	mu          sync.Mutex
-	tree        *ztree.Tree
-	watches     watches
-	sessions    map[int64]*session
-	nextSession int64
-	secret      uint64 // that passwords come from
-	expiry      expiry
-	zxid        int64
-	conns       map[*conn]struct{}
-	partitions  map[*partition]struct{}
-	followers   []*Follower
-	faults      []*func(Request) verdict
-	requests    []Request
-	count       int
-	received    int64 // requests, since the start or the last srst
-	sent        int64 // replies and events
-	traceMask   int64 // that gtmk and stmk are about
-	stopped     bool
-	paused      chan struct{} // closed at the end of the pause; nil when there is none
-	ahead       time.Duration // of the clock that nodes are dated by
-	done        bool
-	alarm       time.Time // when the clock goroutine wakes next; zero for never
-	reapAt      time.Time // when it looks for containers next; zero while there are none
+	mu           sync.Mutex
+	tree         *ztree.Tree
+	watches      watches
+	sessions     map[int64]*session
+	nextSession  int64
+	secret       uint64 // that passwords come from
+	expiry       expiry
+	zxid         int64
+	conns        map[*conn]struct{}
+	partitions   map[*partition]struct{}
+	followers    []*Follower
+	faults       []*func(Request) decision
+	requests     []Request
+	requestCount int
+	received     int64 // requests, since the start or the last srst
+	sent         int64 // replies and events
+	traceMask    int64 // that gtmk and stmk are about
+	stopped      bool
+	paused       chan struct{} // closed at the end of the pause; nil when there is none
+	clockOffset  time.Duration // of the clock that nodes are dated by
+	done         bool
+	nextWake     time.Time // when the clock goroutine wakes next; zero for never
+	reapAt       time.Time // when it looks for containers next; zero while there are none
 
-	saving sync.Mutex // taken before mu by whoever writes the file
-	saved  int64      // the zxid that the file has
-	unsure bool       // whether there will be more
+	saving       sync.Mutex // taken before mu by whoever writes the file
+	savedZxid    int64      // the zxid that the file has
+	savedRunning bool       // whether there will be more
 
 	listener net.Listener
 	addr     string // once there has been a listener
@@ -83,12 +83,12 @@ func Start(opts ...Option) (*Server, error) {
 	}
 	now := time.Now()
 	s := &Server{
-		opts: o, born: now,
-		closed: make(chan struct{}), kicked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		opts: o, startTime: now,
+		closed: make(chan struct{}), clockWake: make(chan struct{}, 1), faultSem: make(chan struct{}, 1),
 		tree:        ztree.New(),
 		watches:     newWatches(o.old),
 		sessions:    make(map[int64]*session),
-		nextSession: firstSession(now),
+		nextSession: firstSessionID(now),
 		traceMask:   defaultTraceMask,
 		secret:      rand.Uint64(),
 		expiry:      expiry{tick: o.tick, start: now, buckets: make(map[int64]map[*session]struct{})},
@@ -99,11 +99,11 @@ func Start(opts ...Option) (*Server, error) {
 		if err := s.load(o.file); err != nil {
 			return nil, err
 		}
-		s.saved = -1 // so that the file says that this server runs
+		s.savedZxid = -1 // so that the file says that this server runs
 		if err := s.save(true); err != nil {
 			return nil, fmt.Errorf("zktest: %w", err)
 		}
-		s.wg.Go(s.keep)
+		s.wg.Go(s.saveLoop)
 	}
 	if o.listen != "" {
 		if err := s.listen(o.listen); err != nil {
@@ -206,7 +206,7 @@ func (s *Server) attach(nc net.Conn, f *Follower, from *Client) error {
 	c := newConn(s, nc)
 	c.follower, c.client = f, from
 	s.conns[c] = struct{}{}
-	s.swallow(c, 0)
+	s.applyPartitions(c, 0)
 	s.wg.Go(c.read)
 	s.wg.Go(c.write)
 	return nil
@@ -218,18 +218,18 @@ func (s *Server) forget(c *conn) {
 	s.detach(c)
 	delete(s.conns, c)
 	s.mu.Unlock()
-	c.abort()
+	c.closeNow()
 }
 
 // cut ends a connection after what has been sent on it.
 func (s *Server) cut(c *conn) {
 	s.detach(c)
-	c.finish()
+	c.closeAfterFlush()
 }
 
 func (s *Server) detach(c *conn) {
 	c.detached = true
-	c.turns = nil
+	c.deferred = nil
 	c.watches().drop(c)
 	if c.session != nil && c.session.conn == c {
 		c.session.conn = nil
@@ -254,12 +254,12 @@ func (s *Server) stop() {
 		s.listener = nil
 	}
 	for _, f := range s.followers {
-		f.deafen()
+		f.closeListener()
 	}
 	for c := range s.conns {
 		s.detach(c)
-		if c.holes == 0 { // whom a partition has swallowed cannot be told
-			c.abort()
+		if c.partitions == 0 { // whom a partition has swallowed cannot be told
+			c.closeNow()
 		}
 	}
 }
@@ -293,8 +293,8 @@ func (s *Server) Restart() error {
 	for _, ss := range s.sessions {
 		s.expiry.touch(ss, ss.timeout)
 	}
-	s.planReap()
-	s.kick()
+	s.scheduleReap()
+	s.wakeClock()
 	return nil
 }
 
@@ -306,7 +306,7 @@ func (s *Server) Close() {
 		s.stop()
 		close(s.closed)
 		for c := range s.conns {
-			c.abort()
+			c.closeNow()
 		}
 	}
 	s.mu.Unlock()
@@ -318,8 +318,8 @@ func (s *Server) Close() {
 	}
 }
 
-// pass uses up a transaction id without a change.
-func (s *Server) pass() {
+// skipZxid uses up a transaction id without a change.
+func (s *Server) skipZxid() {
 	s.zxid++
 	s.replicate(&ztree.Txn{Zxid: s.zxid}, nil)
 }
@@ -336,7 +336,7 @@ func (s *Server) begin(c *conn) *ztree.Txn {
 }
 
 // now is the date in milliseconds since 1970.
-func (s *Server) now() int64 { return time.Now().Add(s.ahead).UnixMilli() }
+func (s *Server) now() int64 { return time.Now().Add(s.clockOffset).UnixMilli() }
 
 // reply answers a request.
 func (s *Server) reply(c *conn, xid int32, code wire.Code, body wire.Record) {

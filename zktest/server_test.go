@@ -13,7 +13,7 @@ import (
 
 func TestCreateReadChangeDelete(t *testing.T) {
 	s := zktest.New(t)
-	c, _ := connect(t, s, 10*time.Second)
+	c, _ := connectSession(t, s, 10*time.Second)
 	if path := must(c.Create("/a", []byte("one"), 0, open))(t); path != "/a" {
 		t.Errorf("created %q", path)
 	}
@@ -42,7 +42,7 @@ func TestCreateReadChangeDelete(t *testing.T) {
 
 func TestWatches(t *testing.T) {
 	s := zktest.New(t)
-	c, _ := connect(t, s, 10*time.Second)
+	c, _ := connectSession(t, s, 10*time.Second)
 	_, _, created, err := c.ExistsW("/a")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestWatches(t *testing.T) {
 
 func TestMulti(t *testing.T) {
 	s := zktest.New(t)
-	c, _ := connect(t, s, 10*time.Second)
+	c, _ := connectSession(t, s, 10*time.Second)
 	must(c.Create("/a", nil, 0, open))(t)
 	res, err := c.Multi(
 		&zk.CreateRequest{Path: "/a/n-", Acl: open, Flags: zk.FlagSequence},

@@ -76,33 +76,33 @@ func (e *expiry) due() []*session {
 	return due
 }
 
-// started counts the servers of this process.
-var started atomic.Int64
+// serversStarted counts the servers of this process.
+var serversStarted atomic.Int64
 
-// firstSession numbers sessions as a server does that starts now: its own
+// firstSessionID numbers sessions as a server does that starts now: its own
 // number, the time, and from there on. Servers of one process that start at the
 // same time have different numbers; the first one's is that of a real server
 // which stands alone.
-func firstSession(now time.Time) int64 {
+func firstSessionID(now time.Time) int64 {
 	const last = 0x7f // what is above could be taken for the marks of containers and of times to live
-	server := (started.Add(1)-1)%last + 1
+	server := (serversStarted.Add(1)-1)%last + 1
 	return server<<56 | int64(uint64(now.UnixMilli())<<24>>8)
 }
 
-// passwdOf is what proves that a session is one's own. It follows from the id
+// passwordOf is what proves that a session is one's own. It follows from the id
 // and the server's secret, as it does in ZooKeeper.
-func (s *Server) passwdOf(id int64) []byte {
+func (s *Server) passwordOf(id int64) []byte {
 	r := rand.New(rand.NewPCG(uint64(id), s.secret))
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, r.Uint64()), r.Uint64())
 }
 
-// connect answers a handshake. The zxid of a client that has seen more than
+// handshake answers a handshake. The zxid of a client that has seen more than
 // this server ever did makes it go elsewhere: it gets no answer.
-func (s *Server) connect(c *conn, r *wire.ConnectRequest) (more bool) {
+func (s *Server) handshake(c *conn, r *wire.ConnectRequest) (more bool) {
 	if r.LastZxidSeen > c.zxid() {
 		return false
 	}
-	c.greeted = true
+	c.handshakeDone = true
 	c.timeout = min(max(time.Duration(r.Timeout)*time.Millisecond, s.opts.min), s.opts.max)
 	var ss *session
 	if r.SessionID == 0 {
@@ -129,14 +129,14 @@ func (s *Server) connect(c *conn, r *wire.ConnectRequest) (more bool) {
 	if r.SessionID != 0 {
 		c.send(&answer)
 	} else {
-		c.then(func() { c.send(&answer) }) // the session begins when the server has applied that it does
+		c.afterApplied(func() { c.send(&answer) }) // the session begins when the server has applied that it does
 	}
 	return true
 }
 
 func (s *Server) newSession(timeout time.Duration) *session {
-	s.pass()
-	ss := &session{id: s.nextSession, passwd: s.passwdOf(s.nextSession), timeout: timeout}
+	s.skipZxid()
+	ss := &session{id: s.nextSession, passwd: s.passwordOf(s.nextSession), timeout: timeout}
 	s.nextSession++
 	s.sessions[ss.id] = ss
 	return ss
@@ -144,15 +144,15 @@ func (s *Server) newSession(timeout time.Duration) *session {
 
 // touch counts a request as a sign of life.
 func (s *Server) touch(c *conn) {
-	if c.session != nil && c.isolated == 0 && !c.ended() {
+	if c.session != nil && c.isolated == 0 && !c.sessionEnded() {
 		s.expiry.touch(c.session, c.timeout)
 		s.wakeBy(s.expiry.at(c.session.bucket))
 	}
 }
 
-// end is the end of a session by whatever cause: its nodes go, and those who
+// endSession is the end of a session by whatever cause: its nodes go, and those who
 // watch them hear of it, itself included if it is still there to hear.
-func (s *Server) end(ss *session) {
+func (s *Server) endSession(ss *session) {
 	t := s.begin(nil)
 	t.CloseSession(ss.id)
 	s.watches.fire(t.Triggers(), t.Zxid)
@@ -164,13 +164,13 @@ func (s *Server) end(ss *session) {
 // expire ends a session and its connection. A connection that is swallowed by
 // a partition, or leads to a server that does not know, does not learn of it.
 func (s *Server) expire(ss *session) {
-	s.end(ss)
+	s.endSession(ss)
 	if c := ss.conn; c != nil {
 		ss.conn = nil
 		if c.silent() || c.isolated > 0 {
 			c.watches().drop(c)
 			return
 		}
-		c.then(func() { s.cut(c) })
+		c.afterApplied(func() { s.cut(c) })
 	}
 }

@@ -51,11 +51,11 @@ func TestServersOfOneInstant(t *testing.T) {
 // The number of a server that starts later is larger, as it is of a real one.
 func TestSessionsOfALaterServer(t *testing.T) {
 	now := time.Now()
-	defer started.Store(started.Load())
-	started.Store(0)
-	first := firstSession(now)
-	started.Store(0)
-	if later := firstSession(now.Add(time.Millisecond)); later != first+1<<16 || first>>56 != 1 {
+	defer serversStarted.Store(serversStarted.Load())
+	serversStarted.Store(0)
+	first := firstSessionID(now)
+	serversStarted.Store(0)
+	if later := firstSessionID(now.Add(time.Millisecond)); later != first+1<<16 || first>>56 != 1 {
 		t.Errorf("sessions from %#x and a millisecond later from %#x", first, later)
 	}
 }

@@ -70,19 +70,19 @@ func (s *Server) load(file string) error {
 		s.zxid = (s.zxid>>32 + 1) << 32
 	}
 	for _, saved := range snap.Sessions {
-		ss := &session{id: saved.ID, passwd: s.passwdOf(saved.ID), timeout: saved.Timeout}
+		ss := &session{id: saved.ID, passwd: s.passwordOf(saved.ID), timeout: saved.Timeout}
 		s.sessions[ss.id] = ss
 		s.expiry.touch(ss, ss.timeout)
 	}
-	s.planReap()
+	s.scheduleReap()
 	return nil
 }
 
 // saveInterval is how old a server's file gets while the server is busy.
 const saveInterval = time.Second
 
-// keep writes the server's file from time to time.
-func (s *Server) keep() {
+// saveLoop writes the server's file from time to time.
+func (s *Server) saveLoop() {
 	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
 	for {
@@ -103,7 +103,7 @@ func (s *Server) save(running bool) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	if s.zxid == s.saved && (running || !s.unsure) {
+	if s.zxid == s.savedZxid && (running || !s.savedRunning) {
 		s.mu.Unlock()
 		return nil
 	}
@@ -126,7 +126,7 @@ func (s *Server) save(running bool) error {
 		return errors.Join(err, os.Remove(temp.Name()))
 	}
 	s.mu.Lock()
-	s.saved, s.unsure = snap.Zxid, running
+	s.savedZxid, s.savedRunning = snap.Zxid, running
 	s.mu.Unlock()
 	return nil
 }

@@ -56,7 +56,7 @@ func TestManyClients(t *testing.T) {
 	var mu sync.Mutex
 	acknowledged := 0
 	for i := range 6 {
-		dial := connect
+		dial := connectSession
 		if i%2 == 0 {
 			dial = connectMem
 		}

@@ -50,9 +50,9 @@ const lagging = "lagging"
 // oldKeeper is the value of ZKTEST for a server with the operations of an old Keeper.
 const oldKeeper = "oldkeeper"
 
-// laggingBehind is by how much they do: longer than a session of the same test takes
+// followerLag is by how much they do: longer than a session of the same test takes
 // to read what another one has written.
-const laggingBehind = 20 * time.Millisecond
+const followerLag = 20 * time.Millisecond
 
 // Open returns the target for a test. It creates a node of the test's own to
 // be the root of all that it does, and removes it, with what is left under it,
@@ -67,7 +67,7 @@ func Open(t testing.TB) *Target {
 		target.Kind, target.Server = Embedded, New(t)
 		target.hosts = target.Server.Addr()
 		if env == lagging {
-			target.lag = laggingBehind
+			target.lag = followerLag
 		}
 	case oldKeeper:
 		target.Kind, target.Server = Embedded, New(t, WithRefused(RefuseBadArguments, notInOldKeeper...))
@@ -81,13 +81,13 @@ func Open(t testing.TB) *Target {
 	default:
 		target.Kind, target.hosts = External, env
 	}
-	if err := target.with(ctx, func(c *rawClient) error { return createNode(c, target.root) }); err != nil {
+	if err := target.withSession(ctx, func(c *rawClient) error { return createNode(c, target.root) }); err != nil {
 		t.Fatalf("zktest: %s (%s): %v", target.Kind, target.hosts, err)
 	}
 	t.Cleanup(func() {
 		target.clean(t)
 		if target.Cluster != nil {
-			target.Cluster.explain(t)
+			target.Cluster.logIfFailed(t)
 		}
 	})
 	return target
@@ -101,7 +101,7 @@ func (t *Target) Connect() string { return t.Hosts() + t.root }
 func (t *Target) Hosts() string {
 	if t.lag > 0 {
 		f := t.Server.Follower(t.lag)
-		f.hurry()
+		f.setEager()
 		return f.Addr()
 	}
 	return t.hosts
@@ -116,7 +116,7 @@ func (t *Target) Ephemerals(tb testing.TB) int {
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
 	defer cancel()
 	n := 0
-	err := t.with(ctx, func(c *rawClient) (err error) {
+	err := t.withSession(ctx, func(c *rawClient) (err error) {
 		n, err = countEphemerals(c, t.root)
 		return err
 	})
@@ -156,7 +156,7 @@ func (t *Target) Watches(tb testing.TB) int {
 		}
 	default:
 		for host := range strings.SplitSeq(t.hosts, ",") {
-			answer, err := askWord(ctx, host, "wchp")
+			answer, err := sendWord(ctx, host, "wchp")
 			if err != nil {
 				tb.Fatal(err)
 			}
@@ -199,9 +199,9 @@ func below(root, path string) bool { return path == root || strings.HasPrefix(pa
 // now and then a server that is busy answers a request never.
 const attemptTimeout = 10 * time.Second
 
-// with calls f with a session at a server that grants one, and again at the next if
+// withSession calls f with a session at a server that grants one, and again at the next if
 // that one does not answer. f may be called anew from the beginning.
-func (t *Target) with(ctx context.Context, f func(*rawClient) error) error {
+func (t *Target) withSession(ctx context.Context, f func(*rawClient) error) error {
 	pause := time.NewTicker(pollInterval)
 	defer pause.Stop()
 	for {
@@ -238,7 +238,7 @@ func (t *Target) clean(tb testing.TB) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
 	defer cancel()
-	if err := t.with(ctx, func(c *rawClient) error { return removeTree(ctx, c, t.root) }); err != nil {
+	if err := t.withSession(ctx, func(c *rawClient) error { return removeTree(ctx, c, t.root) }); err != nil {
 		tb.Errorf("zktest: %s is left: %v", t.root, err)
 	}
 }

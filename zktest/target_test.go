@@ -116,7 +116,7 @@ func TestRemoveTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.abandon()
+	defer c.closeConn()
 	create := func(path string, perms int32) {
 		acl := []wire.ACL{{Perms: perms, Scheme: "world", ID: "anyone"}}
 		if _, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: acl}, &wire.Path{}); err != nil {

@@ -46,7 +46,7 @@ func (w *watchTable) add(path string, c *conn, mode watchMode) {
 	if !w.single {
 		mode |= was
 	}
-	w.recursive += recursives(mode) - recursives(was)
+	w.recursive += countRecursive(mode) - countRecursive(was)
 	watchers[c] = mode
 	if w.conns[c] == nil {
 		w.conns[c] = make(map[string]struct{})
@@ -54,7 +54,7 @@ func (w *watchTable) add(path string, c *conn, mode watchMode) {
 	w.conns[c][path] = struct{}{}
 }
 
-func recursives(m watchMode) int {
+func countRecursive(m watchMode) int {
 	if m&watchRecursive != 0 {
 		return 1
 	}
@@ -70,7 +70,7 @@ func (w *watchTable) remove(path string, c *conn, mode watchMode) bool {
 		return false
 	}
 	left := was &^ mode
-	w.recursive += recursives(left) - recursives(was)
+	w.recursive += countRecursive(left) - countRecursive(was)
 	if left != 0 {
 		watchers[c] = left
 		return true
@@ -103,8 +103,8 @@ func (w *watchTable) drop(c *conn) {
 // hear of it and has not been told in this round.
 func (w *watchTable) fire(path string, event int32, round uint64, heard []*conn) []*conn {
 	tell := func(c *conn) {
-		if c.told != round {
-			c.told = round
+		if c.notifiedRound != round {
+			c.notifiedRound = round
 			heard = append(heard, c)
 		}
 	}
@@ -194,7 +194,7 @@ const (
 // there is no such kind.
 func (w *watches) tables(kind int32) ([]*watchTable, watchMode) {
 	if w.nodes.single {
-		return w.oldTables(kind), watchAny
+		return w.tables38(kind), watchAny
 	}
 	switch kind {
 	case wire.WatcherChildren:
@@ -211,9 +211,9 @@ func (w *watches) tables(kind int32) ([]*watchTable, watchMode) {
 	return nil, 0
 }
 
-// oldTables is tables in ZooKeeper 3.8, where a kind says which table is meant
+// tables38 is tables in ZooKeeper 3.8, where a kind says which table is meant
 // and nothing of the mode.
-func (w *watches) oldTables(kind int32) []*watchTable {
+func (w *watches) tables38(kind int32) []*watchTable {
 	switch kind {
 	case wire.WatcherChildren:
 		return []*watchTable{w.children}

@@ -19,20 +19,20 @@ func (s *Server) Pause() (resume func()) {
 	}
 	gate := make(chan struct{})
 	s.paused = gate
-	s.frozen.Store(true)
+	s.isPaused.Store(true)
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.paused = nil
-		s.frozen.Store(false)
-		s.strike()
-		s.kick()
+		s.isPaused.Store(false)
+		s.runDue()
+		s.wakeClock()
 		close(gate)
 	})
 }
 
 func (s *Server) waitWhilePaused() {
-	for s.frozen.Load() {
+	for s.isPaused.Load() {
 		s.mu.Lock()
 		gate := s.paused
 		s.mu.Unlock()
@@ -54,17 +54,17 @@ func (s *Server) waitWhilePaused() {
 func (s *Server) JumpClock(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ahead += d
+	s.clockOffset += d
 	if d <= 0 {
 		return
 	}
 	s.expiry.start = s.expiry.start.Add(-d)
-	s.born = s.born.Add(-d)
+	s.startTime = s.startTime.Add(-d)
 	if !s.reapAt.IsZero() {
 		s.reapAt = s.reapAt.Add(-d)
 	}
-	s.strike()
-	s.kick()
+	s.runDue()
+	s.wakeClock()
 }
 
 // JumpZxid makes zxid the last transaction id that was used, as if there had
@@ -88,7 +88,7 @@ func (s *Server) RestartEmpty() error {
 	s.expiry.buckets = make(map[int64]map[*session]struct{})
 	s.zxid = 0
 	for _, f := range s.followers {
-		f.empty()
+		f.reset()
 	}
 	s.mu.Unlock()
 	return s.Restart()

@@ -15,10 +15,10 @@ import (
 // protocol needs: no pings, no reconnects, one request at a time. It serves
 // those whose subject is the protocol, and those who may not import a client.
 type rawClient struct {
-	conn    net.Conn
-	session wire.ConnectResponse
-	xid     int32
-	release func() bool
+	conn        net.Conn
+	session     wire.ConnectResponse
+	xid         int32
+	stopClosing func() bool
 }
 
 // A rawError is the code of a reply's header.
@@ -37,9 +37,9 @@ func dialRaw(ctx context.Context, addr string, timeout time.Duration) (*rawClien
 		return nil, err
 	}
 	c := &rawClient{conn: conn}
-	c.release = context.AfterFunc(ctx, func() { conn.Close() })
+	c.stopClosing = context.AfterFunc(ctx, func() { conn.Close() })
 	if err := c.handshake(&wire.ConnectRequest{Timeout: int32(timeout.Milliseconds()), Passwd: make([]byte, 16)}); err != nil {
-		c.abandon()
+		c.closeConn()
 		return nil, fmt.Errorf("zktest: session at %s: %w", addr, err)
 	}
 	return c, nil
@@ -147,12 +147,12 @@ func (c *rawClient) callAll(op wire.Op, n int, request func(int) (req, resp wire
 // close ends the session.
 func (c *rawClient) close() error {
 	_, err := c.call(wire.OpClose, &wire.Empty{}, &wire.Empty{})
-	c.abandon()
+	c.closeConn()
 	return err
 }
 
-// abandon ends the connection; the session goes on to its timeout.
-func (c *rawClient) abandon() {
-	c.release()
+// closeConn ends the connection; the session goes on to its timeout.
+func (c *rawClient) closeConn() {
+	c.stopClosing()
 	c.conn.Close()
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// askWord sends one of ZooKeeper's four-letter words and returns the answer.
-func askWord(ctx context.Context, addr, word string) (string, error) {
+// sendWord sends one of ZooKeeper's four-letter words and returns the answer.
+func sendWord(ctx context.Context, addr, word string) (string, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {

@@ -30,15 +30,15 @@ func readFrame(r *bufio.Reader, n int) ([]byte, error) {
 
 // A call is a request as it came.
 type call struct {
-	hdr  wire.RequestHeader
-	op   string
-	path string
-	body wire.Record // nil if there is none, or it is malformed
-	bad  bool
+	hdr       wire.RequestHeader
+	op        string
+	path      string
+	body      wire.Record // nil if there is none, or it is malformed
+	malformed bool
 }
 
-// isolable says whether a server cut off from its leader can answer the call.
-func (q *call) isolable() bool {
+// answeredIsolated says whether a server cut off from its leader can answer the call.
+func (q *call) answeredIsolated() bool {
 	switch q.hdr.Op {
 	case wire.OpExists, wire.OpGetData, wire.OpGetACL, wire.OpGetChildren, wire.OpGetChildren2,
 		wire.OpMultiRead, wire.OpSetWatches, wire.OpSetWatches2, wire.OpCheckWatches,
@@ -67,11 +67,11 @@ func decode(frame []byte, old bool) (*call, error) {
 	}
 	absent := len(d.Buf) >= 4 && int32(binary.BigEndian.Uint32(d.Buf)) == -1
 	if q.body.Decode(&d); d.Err != nil || absent && q.hdr.Op == wire.OpDeleteContainer {
-		q.bad = true
+		q.malformed = true
 		return q, nil
 	}
 	if m, ok := q.body.(*wire.MultiRequest); ok {
-		q.bad = malformed(m)
+		q.malformed = isMalformed(m)
 	}
 	q.path = pathIn(q.body)
 	return q, nil

@@ -14,36 +14,36 @@ const handshakeTimeout = 10 * time.Second
 
 // An impatient reads from a connection, and fails if the handshake does not come in
 // time. The connection's reader alone uses it.
-type impatient struct {
+type handshakeReader struct {
 	conn *conn
 	over bool // the handshake has come
 }
 
-func (r *impatient) Read(b []byte) (int, error) {
+func (r *handshakeReader) Read(b []byte) (int, error) {
 	for {
 		if !r.over {
-			born := r.conn.server.born
+			born := r.conn.server.startTime
 			intervals := time.Since(born)/handshakeTimeout + 2
 			r.conn.nc.SetReadDeadline(born.Add(intervals * handshakeTimeout))
 		}
 		n, err := r.conn.nc.Read(b)
-		if n > 0 || r.over || !errors.Is(err, os.ErrDeadlineExceeded) || !r.conn.swallowed() {
+		if n > 0 || r.over || !errors.Is(err, os.ErrDeadlineExceeded) || !r.conn.hidesClose() {
 			return n, err
 		}
 	}
 }
 
 // stop is called when the first frame has come.
-func (r *impatient) stop() {
+func (r *handshakeReader) stop() {
 	if !r.over {
 		r.over = true
 		r.conn.nc.SetReadDeadline(time.Time{})
 	}
 }
 
-// swallowed waits while the server is paused, and reports whether the client must
+// hidesClose waits while the server is paused, and reports whether the client must
 // not learn what the server does with the connection.
-func (c *conn) swallowed() bool {
+func (c *conn) hidesClose() bool {
 	c.server.waitWhilePaused()
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()

@@ -76,13 +76,13 @@ func (s *Server) refusal(q *call) Refusal {
 func (s *Server) refuse(c *conn, xid int32, how Refusal) {
 	switch how {
 	case RefuseByClosing:
-		c.then(func() { s.cut(c) })
+		c.afterApplied(func() { s.cut(c) })
 	case RefuseUnimplemented:
-		c.then(func() {
+		c.afterApplied(func() {
 			s.reply(c, xid, wire.CodeUnimplemented, nil)
 			s.cut(c)
 		})
 	default:
-		c.then(func() { s.reply(c, xid, wire.CodeBadArguments, nil) })
+		c.afterApplied(func() { s.reply(c, xid, wire.CodeBadArguments, nil) })
 	}
 }

@@ -13,15 +13,15 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	c.received++
 	s.received++
 	if greeting, ok := q.body.(*wire.ConnectRequest); ok {
-		more := s.connect(c, greeting)
-		c.last.note(s, "SESS", 0)
+		more := s.handshake(c, greeting)
+		c.last.record(s, "SESS", 0)
 		return more
 	}
 	if q.hdr.Op == wire.OpAuth {
 		return s.auth(c, q)
 	}
 	if q.hdr.Op == wire.OpSASL {
-		if q.bad {
+		if q.malformed {
 			return false
 		}
 		// No mechanism is configured, to which the server's reply is no token.
@@ -36,13 +36,13 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	s.touch(c)
 	switch {
 	case c.follower == nil:
-	case forwarded(q) && c.ended():
+	case isForwarded(q) && c.sessionEnded():
 		return true // the leader refuses it; the end of the session comes before the answer
-	case !forwarded(q) && len(c.turns) > 0:
-		c.turns = append(c.turns, turn{0, func() {
+	case !isForwarded(q) && len(c.deferred) > 0:
+		c.deferred = append(c.deferred, deferredReply{0, func() {
 			if !s.perform(c, q) {
 				s.detach(c)
-				c.abort()
+				c.closeNow()
 			}
 		}})
 		return true
@@ -52,24 +52,24 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 
 // perform does an operation of a session, and records it as the connection's last.
 func (s *Server) perform(c *conn, q *call) (more bool) {
-	c.refused = false
-	more = s.operate(c, q)
+	c.writeFailed = false
+	more = s.execute(c, q)
 	name := operationName(q.hdr.Op)
-	if c.refused {
+	if c.writeFailed {
 		name = "NA"
 	}
-	c.last.note(s, name, q.hdr.Xid)
+	c.last.record(s, name, q.hdr.Xid)
 	return more
 }
 
-func (s *Server) operate(c *conn, q *call) (more bool) {
+func (s *Server) execute(c *conn, q *call) (more bool) {
 	op, xid := q.hdr.Op, q.hdr.Xid
 	if op == wire.OpPing {
 		s.reply(c, wire.XidPing, wire.OK, nil)
 		return true
 	}
-	if c.isolated > 0 && (c.waiting || !q.isolable()) {
-		c.waiting = true
+	if c.isolated > 0 && (c.writePending || !q.answeredIsolated()) {
+		c.writePending = true
 		return true
 	}
 	if how := s.refusal(q); how != 0 {
@@ -78,15 +78,15 @@ func (s *Server) operate(c *conn, q *call) (more bool) {
 	}
 	switch op {
 	case wire.OpClose:
-		s.end(c.session)
-		c.then(func() {
+		s.endSession(c.session)
+		c.afterApplied(func() {
 			s.reply(c, xid, wire.OK, nil)
 			s.cut(c)
 		})
 		return true
 	case wire.OpSync:
-		if !q.bad {
-			c.then(func() { s.reply(c, xid, wire.OK, &wire.Path{Path: ztree.JavaUTF8(q.path)}) })
+		if !q.malformed {
+			c.afterApplied(func() { s.reply(c, xid, wire.OK, &wire.Path{Path: ztree.JavaUTF8(q.path)}) })
 			return true
 		}
 	case wire.OpWhoAmI:
@@ -97,17 +97,17 @@ func (s *Server) operate(c *conn, q *call) (more bool) {
 	case q.body == nil || op == wire.OpCheck && !s.opts.old: // check exists only in transactions
 		c.send(&wire.ReplyHeader{Xid: xid, Zxid: noZxid, Err: wire.CodeUnimplemented})
 		s.cut(c)
-	case q.bad:
-		if op == wire.OpMulti || s.opts.old && writes(op) {
-			s.pass()
+	case q.malformed:
+		if op == wire.OpMulti || s.opts.old && isWrite(op) {
+			s.skipZxid()
 		}
-		c.then(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
+		c.afterApplied(func() { s.reply(c, xid, wire.CodeMarshallingError, nil) })
 	case op == wire.OpReconfig:
-		s.pass()
-		c.then(func() { s.reply(c, xid, wire.CodeReconfigDisabled, nil) })
+		s.skipZxid()
+		c.afterApplied(func() { s.reply(c, xid, wire.CodeReconfigDisabled, nil) })
 	case op == wire.OpMulti:
 		s.multi(c, xid, q.body.(*wire.MultiRequest))
-	case writes(op):
+	case isWrite(op):
 		s.write(c, xid, op, q.body)
 	default:
 		code, body := s.readOp(c, op, q.body)
@@ -116,8 +116,8 @@ func (s *Server) operate(c *conn, q *call) (more bool) {
 	return true
 }
 
-// writes says whether an operation goes through a transaction of its own.
-func writes(op wire.Op) bool {
+// isWrite says whether an operation goes through a transaction of its own.
+func isWrite(op wire.Op) bool {
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL,
 		wire.OpDelete, wire.OpDeleteContainer, wire.OpSetData, wire.OpSetACL, wire.OpCheck:
@@ -130,7 +130,7 @@ func writes(op wire.Op) bool {
 // that the server cannot check. Its replies carry no zxid.
 func (s *Server) auth(c *conn, q *call) (more bool) {
 	r := q.body.(*wire.AuthRequest)
-	if q.bad {
+	if q.malformed {
 		return false
 	}
 	switch r.Scheme {
@@ -158,13 +158,13 @@ func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	res, code := t.Apply(op, body)
 	s.watches.fire(t.Triggers(), t.Zxid)
 	if code != wire.OK {
-		c.refused = true
+		c.writeFailed = true
 		s.replicate(t, nil)
-		c.then(func() { s.reply(c, xid, code, nil) })
+		c.afterApplied(func() { s.reply(c, xid, code, nil) })
 		return
 	}
 	s.replicate(t, func(t *ztree.Txn) { t.Apply(op, body) })
-	s.watchClock()
+	s.ensureReap()
 	var answer wire.Record
 	switch op {
 	case wire.OpCreate:
@@ -174,14 +174,14 @@ func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	case wire.OpSetData, wire.OpSetACL:
 		answer = &res.Stat
 	}
-	c.then(func() { s.reply(c, xid, code, answer) })
+	c.afterApplied(func() { s.reply(c, xid, code, answer) })
 }
 
-// watchClock sees to it that the first container or node with a time to live
+// ensureReap sees to it that the first container or node with a time to live
 // is looked after.
-func (s *Server) watchClock() {
+func (s *Server) ensureReap() {
 	if s.reapAt.IsZero() && s.tree.HasExpirable() {
-		s.planReap()
+		s.scheduleReap()
 		s.wakeBy(s.reapAt)
 	}
 }

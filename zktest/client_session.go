@@ -11,17 +11,17 @@ import (
 // bubble too, and closes the session with the test.
 func (s *Server) Session(t testing.TB, opts ...client.Option) *client.Session {
 	t.Helper()
-	return connect(t, "zktest:2181", append([]client.Option{client.WithDialer(s.DialContext)}, opts...))
+	return connectSession(t, "zktest:2181", append([]client.Option{client.WithDialer(s.DialContext)}, opts...))
 }
 
 // Session connects to the target, below the test's own node, and closes the
 // session with the test.
 func (t *Target) Session(tb testing.TB, opts ...client.Option) *client.Session {
 	tb.Helper()
-	return connect(tb, t.Connect(), opts)
+	return connectSession(tb, t.Connect(), opts)
 }
 
-func connect(t testing.TB, servers string, opts []client.Option) *client.Session {
+func connectSession(t testing.TB, servers string, opts []client.Option) *client.Session {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), targetTimeout)
 	defer cancel()
