@@ -9,9 +9,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// clock does what happens without a request: it expires sessions and removes
-// containers and nodes whose time is over. It sleeps until the next of these,
-// so that an idle server in a synctest bubble costs nothing.
+// clock expires sessions and deletes containers and nodes whose time to live is over. It
+// sleeps until the next of these is due, so an idle server in a synctest bubble costs
+// nothing.
 func (s *Server) clock() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -35,7 +35,7 @@ func (s *Server) clock() {
 	}
 }
 
-// wakeClock makes the clock look at what is next.
+// wakeClock makes the clock check what is due.
 func (s *Server) wakeClock() {
 	select {
 	case s.clockWake <- struct{}{}:
@@ -43,13 +43,14 @@ func (s *Server) wakeClock() {
 	}
 }
 
-// wakeBy makes the clock wake at t at the latest.
+// wakeBy makes the clock wake up at t or earlier.
 func (s *Server) wakeBy(t time.Time) {
 	if s.nextWake.IsZero() || t.Before(s.nextWake) {
 		s.wakeClock()
 	}
 }
 
+// nextDue returns when the clock has to wake up; zero for never.
 func (s *Server) nextDue() time.Time {
 	if s.stopped || s.paused != nil {
 		return time.Time{}
@@ -64,8 +65,8 @@ func (s *Server) nextDue() time.Time {
 	return next
 }
 
-// scheduleReap sets when to look for containers next: at a multiple of the interval
-// since the server's start, as long as there is something to look for.
+// scheduleReap sets when to check for expired containers next: at a multiple of the
+// interval since the server's start, or never if there is nothing to check.
 func (s *Server) scheduleReap() {
 	s.reapAt = time.Time{}
 	if s.tree.HasExpirable() {
@@ -74,6 +75,7 @@ func (s *Server) scheduleReap() {
 	}
 }
 
+// runDue expires the sessions and deletes the nodes that are due.
 func (s *Server) runDue() {
 	if s.stopped || s.paused != nil {
 		return

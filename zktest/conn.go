@@ -11,48 +11,48 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// lingerTimeout is how long a TCP connection that the server ends stays half open,
-// so that the client can read what was sent to it last.
+// lingerTimeout is how long a TCP connection that the server closes stays half open, so
+// that the client can read the last replies.
 const lingerTimeout = time.Second
 
-// A conn is one client's connection: a goroutine that reads and one that
-// writes. Everything but the output is guarded by the server's lock.
+// A conn is one client's connection. One goroutine reads from it and one writes to it.
+// outMu guards the output; the server's lock guards the rest.
 type conn struct {
 	server   *Server
-	follower *Follower       // that it leads to; nil if to the leader
-	client   *Client         // that it comes from, if known
-	deferred []deferredReply // of a connection to a follower
+	follower *Follower       // to which the connection leads; nil for the leader
+	client   *Client         // that dialed it, if known
+	deferred []deferredReply // replies that wait for the follower
 	nc       net.Conn
 	ids      []ztree.AuthID
 
 	session *session      // nil before the handshake and after the session's end
-	id      int64         // of the session, kept beyond its end
+	id      int64         // of the session, also after its end
 	timeout time.Duration // as negotiated on this connection
 
 	handshakeDone  bool // the handshake has been answered
-	detached       bool // the server has ended it
-	corruptReplies bool // replies are damaged
-	dropReplies    bool // replies are thrown away: the connection is about to be cut
-	hung           bool // by Hang, for good
-	partitions     int  // partitions that swallow it
-	isolated       int  // isolations that it is under
-	writePending   bool // isolated, and a write or sync stands before all that follows
+	detached       bool // the server has closed it
+	corruptReplies bool // invert the bits of replies
+	dropReplies    bool // do not send replies: the connection is about to be closed
+	hung           bool // by Hang; never reset
+	partitions     int  // number of partitions that cut it off
+	isolated       int  // number of calls of Isolate in force
+	writePending   bool // isolated, and an unanswered write or sync blocks all later requests
 
 	established    time.Time
 	received, sent int64
 	last           lastRequest
-	writeFailed    bool   // the write that is being performed
-	notifiedRound  uint64 // the last round of watch events that included it
+	writeFailed    bool   // the current request is a write that failed
+	notifiedRound  uint64 // the last round of watch events in which it was notified
 
 	outMu   sync.Mutex
 	out     wire.Encoder
-	closing bool          // what is in out is the last
+	closing bool          // close after out has been written
 	wake    chan struct{} // out or closing has changed
-	drained chan struct{} // out has been taken away
+	drained chan struct{} // out has been written
 }
 
-// maxUnread is how many bytes may wait for a client to read them before the
-// server leaves its further requests unread.
+// maxUnread is how many bytes may wait for a client to read them. While there are more,
+// the server does not read the client's requests.
 const maxUnread = 16 << 20
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -66,7 +66,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	}
 }
 
-// silent says whether nothing goes in or out.
+// silent reports whether nothing is received or sent.
 func (c *conn) silent() bool { return c.hung || c.partitions > 0 }
 
 func (c *conn) read() {
@@ -107,7 +107,7 @@ func (c *conn) write() {
 		}
 		if len(buf) > 0 {
 			if _, err := c.nc.Write(buf); err != nil {
-				c.nc.Close() // the reader ends, and then this too
+				c.nc.Close() // the reader ends, and then this goroutine
 			}
 		}
 		if closing {
@@ -120,7 +120,7 @@ func (c *conn) write() {
 	}
 }
 
-// waitForReader returns when little enough is left for the client to read.
+// waitForReader blocks while more than maxUnread bytes wait for the client.
 func (c *conn) waitForReader() {
 	for {
 		c.outMu.Lock()
@@ -133,8 +133,8 @@ func (c *conn) waitForReader() {
 	}
 }
 
-// closeAfterPeer closes the connection so that the client gets what was written. A TCP
-// connection closed with unread bytes would be reset, which destroys them.
+// closeAfterPeer closes the connection so that the client gets what was written. Closing
+// a TCP connection with unread bytes would reset it, and the client would lose data.
 func (c *conn) closeAfterPeer() {
 	tcp, ok := c.nc.(*net.TCPConn)
 	if !ok || tcp.CloseWrite() != nil {
@@ -167,7 +167,7 @@ func (c *conn) send(records ...wire.Record) {
 	c.wakeWriter()
 }
 
-// closeAfterFlush ends the connection after what is queued.
+// closeAfterFlush closes the connection after the queued frames have been written.
 func (c *conn) closeAfterFlush() {
 	c.outMu.Lock()
 	c.closing = true
@@ -175,7 +175,7 @@ func (c *conn) closeAfterFlush() {
 	c.wakeWriter()
 }
 
-// closeNow ends it at once.
+// closeNow closes the connection at once.
 func (c *conn) closeNow() {
 	c.closeAfterFlush()
 	c.nc.Close()
@@ -188,8 +188,8 @@ func (c *conn) wakeWriter() {
 	}
 }
 
-// notify sends a watch event, if the client may read the node. ZooKeeper 3.8
-// does not tell the transaction.
+// notify sends a watch event, if the client may read the node. The events of ZooKeeper
+// 3.8 carry no zxid.
 func (c *conn) notify(path string, event int32, acl []wire.ACL, zxid int64) {
 	if c.server.opts.old {
 		zxid = noZxid

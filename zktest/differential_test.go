@@ -55,7 +55,7 @@ func TestDifferential(t *testing.T) {
 	t.Run("transcripts", func(t *testing.T) {
 		for name, tr := range transcripts(t) {
 			t.Run(name, func(t *testing.T) {
-				if want, got := compare(t, addr, version, tr.script), tr.heard[version]; !*record {
+				if want, got := compare(t, addr, version, tr.script), tr.received[version]; !*record {
 					if diff := difference(want, got); diff != "" {
 						t.Errorf("the transcript is another: %s", diff)
 					}
@@ -69,13 +69,13 @@ func TestDifferential(t *testing.T) {
 	t.Run("generated", func(t *testing.T) { generated(t, addr, version) })
 }
 
-func compare(t *testing.T, addr, version string, script []step) [actors][]string {
+func compare(t *testing.T, addr, version string, script []step) [scriptClients][]string {
 	t.Helper()
-	want, err := perform(addr, script)
+	want, err := playScript(addr, script)
 	if err != nil {
 		t.Fatal("real: ", err)
 	}
-	got, err := perform(comparable(t, version).Addr(), script)
+	got, err := playScript(serverLikeReal(t, version).Addr(), script)
 	if diff := difference(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -99,23 +99,23 @@ func generated(t *testing.T, addr, version string) {
 				return
 			}
 			script := aScript.Draw(rt, "script")
-			var want [actors][]string
+			var want [scriptClients][]string
 			var realErr error
 			var real sync.WaitGroup
-			real.Go(func() { want, realErr = perform(addr, script) })
+			real.Go(func() { want, realErr = playScript(addr, script) })
 			s, err := zktest.Start(zktest.WithVersion(version), zktest.WithSuperDigest(superDigest), zktest.WithContainerCheck(24*time.Hour))
 			if err != nil {
 				rt.Fatal(err)
 			}
 			defer s.Close()
-			got, err := perform(s.Addr(), script)
+			got, err := playScript(s.Addr(), script)
 			if real.Wait(); realErr != nil {
 				rt.Fatal("real: ", realErr)
 			}
 			done += len(script)
 			scripts++
 			if diff := difference(want, got); diff != "" || err != nil {
-				worst = &transcript{script, map[string][actors][]string{version: want}}
+				worst = &transcript{script, map[string][scriptClients][]string{version: want}}
 				rt.Fatalf("%v\n%s", err, diff)
 			}
 		})
@@ -150,16 +150,16 @@ func recordAll(t *testing.T, addr, version string) {
 	all := transcripts(t)
 	for name, edge := range edges {
 		if all[name] == nil {
-			all[name] = &transcript{heard: make(map[string][actors][]string)}
+			all[name] = &transcript{received: make(map[string][scriptClients][]string)}
 		}
 		all[name].script = edge()
 	}
 	for name, tr := range all {
-		heard, err := perform(addr, tr.script)
+		received, err := playScript(addr, tr.script)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		tr.heard[version] = heard
+		tr.received[version] = received
 		if err := tr.write("testdata/transcripts/" + name + ".txt"); err != nil {
 			t.Fatal(err)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// patience is how long anything may take that real servers do.
-const patience = 3 * time.Minute
+// testTimeout is how long anything may take that real servers do.
+const testTimeout = 3 * time.Minute
 
 // within returns a context for the steps of a test that take real servers
 // seconds.
@@ -27,7 +27,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 // eventually polls until ok, and fails the test when that takes too long.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx := within(t, patience)
+	ctx := within(t, testTimeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
@@ -118,7 +118,7 @@ func get(t *testing.T, n *Node, path string) string {
 // roles waits until one server leads and the others follow.
 func roles(t *testing.T, c *Cluster) (leader *Node, followers []*Node) {
 	t.Helper()
-	leader, followers, err := c.Roles(within(t, patience))
+	leader, followers, err := c.Roles(within(t, testTimeout))
 	if err != nil {
 		t.Fatal(err)
 	}

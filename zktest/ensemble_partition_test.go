@@ -168,7 +168,7 @@ func TestCutOffServerAnswers(t *testing.T) {
 // other knows that every probe's session is dead.
 func observe(t *testing.T, cut, other *Node, isolate func()) []*probe {
 	t.Helper()
-	ctx := within(t, patience)
+	ctx := within(t, testTimeout)
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	var running, watching sync.WaitGroup

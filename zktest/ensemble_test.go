@@ -40,7 +40,7 @@ func TestEnsembleLosesItsLeader(t *testing.T) {
 	if got := get(t, successor(t, c, old), "/a"); got != "kept" {
 		t.Errorf("the new leader has %q", got)
 	}
-	if err := old.Start(within(t, patience)); err != nil {
+	if err := old.Start(within(t, testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	roles(t, c)
@@ -50,7 +50,7 @@ func TestEnsembleRestarts(t *testing.T) {
 	c := Ensemble(t, 3)
 	put(t, c.Server(0), "/a", "kept")
 	c.Stop()
-	if err := c.Start(within(t, patience)); err != nil {
+	if err := c.Start(within(t, testTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	if got := get(t, c.Server(1), "/a"); got != "kept" {
@@ -83,9 +83,9 @@ func TestEnsembleCutsClients(t *testing.T) {
 	if _, _, err := client.receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("an answer out of a black hole: %v", err)
 	}
-	eventually(t, "the server serves", func() bool { return n.serves(within(t, patience)) })
+	eventually(t, "the server serves", func() bool { return n.serves(within(t, testTimeout)) })
 	heal()
-	client.conn.SetReadDeadline(time.Now().Add(patience))
+	client.conn.SetReadDeadline(time.Now().Add(testTimeout))
 	if _, _, err := client.receive(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a connection outlived the cut: %v", err)
 	}
@@ -112,7 +112,7 @@ func testCutPeers(t *testing.T, who, how string) {
 		isolate = cut.RejectPeers
 	}
 	heal := isolate()
-	eventually(t, "the server stops serving", func() bool { return !cut.serves(within(t, patience)) })
+	eventually(t, "the server stops serving", func() bool { return !cut.serves(within(t, testTimeout)) })
 	successor(t, c, cut)
 	put(t, other, "/a", "missed")
 	heal()
@@ -222,7 +222,7 @@ func TestEnsembleOnPorts(t *testing.T) {
 		t.Errorf("a server that runs: %v", err)
 	}
 	c.Server(0).Kill()
-	if err := c.Server(0).Wait(within(t, patience)); err == nil || !strings.Contains(err.Error(), "has ended: signal: killed") {
+	if err := c.Server(0).Wait(within(t, testTimeout)); err == nil || !strings.Contains(err.Error(), "has ended: signal: killed") {
 		t.Errorf("a server that was killed: %v", err)
 	}
 }

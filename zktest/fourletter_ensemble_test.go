@@ -21,14 +21,14 @@ var connField = regexp.MustCompile(`[(,]([a-z]+)=`)
 // real mntr has more: counters of the inside.
 func TestWords(t *testing.T) {
 	addr, version := realServer(t)
-	own := comparable(t, version).Addr()
+	own := serverLikeReal(t, version).Addr()
 	fields := func(addr, w string) map[string]bool {
-		a := &actor{}
+		a := &scriptClient{}
 		if err := a.connect(addr, wire.ConnectRequest{Timeout: 10000, Passwd: make([]byte, 16)}); err != nil {
 			t.Fatal(err)
 		}
 		for _, st := range []step{{Do: "create", Path: "/" + w, Flags: 1, ACL: openWorld}, {Do: "exists", Path: "/" + w, Watch: true}} {
-			if _, err := a.ask(st, &wire.Empty{}); err != nil {
+			if _, err := a.call(st, &wire.Empty{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -36,7 +36,7 @@ func TestWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.ask(step{Do: "closeSession"}, &wire.Empty{})
+		a.call(step{Do: "closeSession"}, &wire.Empty{})
 		a.nc.Close()
 		all := make(map[string]bool)
 		for _, m := range connField.FindAllStringSubmatch(text, -1) {

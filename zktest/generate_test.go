@@ -112,7 +112,7 @@ var aStep = rapid.Custom(func(t *rapid.T) (st step) {
 // session in many scripts expires, which takes a while.
 var aScript = rapid.Custom(func(t *rapid.T) (script []step) {
 	for range 24 { // of which shrinking makes most empty
-		client := rapid.IntRange(0, actors-1).Draw(t, "client")
+		client := rapid.IntRange(0, scriptClients-1).Draw(t, "client")
 		for _, st := range rapid.SliceOfN(aStep, 0, 12).Draw(t, "steps") {
 			st.Client = client
 			script = append(script, st)
@@ -120,7 +120,7 @@ var aScript = rapid.Custom(func(t *rapid.T) (script []step) {
 	}
 	if rapid.IntRange(0, 19).Draw(t, "expiry") == 19 {
 		at := rapid.IntRange(0, len(script)).Draw(t, "at")
-		away := step{Client: rapid.IntRange(0, actors-1).Draw(t, "who"), Do: doExpire}
+		away := step{Client: rapid.IntRange(0, scriptClients-1).Draw(t, "who"), Do: doExpire}
 		script = append(script[:at:at], append([]step{away}, script[at:]...)...)
 	}
 	return script

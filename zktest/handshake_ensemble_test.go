@@ -18,18 +18,18 @@ import (
 // TestHandshakesAreTheSame compares the answers to handshakes of every kind.
 func TestHandshakesAreTheSame(t *testing.T) {
 	addr, version := realServer(t)
-	if diff := cmp.Diff(handshakes(t, addr), handshakes(t, comparable(t, version).Addr())); diff != "" {
+	if diff := cmp.Diff(handshakes(t, addr), handshakes(t, serverLikeReal(t, version).Addr())); diff != "" {
 		t.Errorf("real -, zktest +:\n%s", diff)
 	}
 }
 
 func handshakes(t *testing.T, addr string) map[string]string {
-	first := &actor{}
+	first := &scriptClient{}
 	if err := first.connect(addr, wire.ConnectRequest{Timeout: 30000, Passwd: make([]byte, 16)}); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { first.nc.Close() }()
-	known, passwd := first.hi.SessionID, first.hi.Passwd
+	known, passwd := first.session.SessionID, first.session.Passwd
 	frames := make(map[string][]byte)
 	for name, req := range map[string]wire.ConnectRequest{
 		"new":                  {Timeout: 4000, Passwd: make([]byte, 16)},
@@ -70,7 +70,7 @@ func handshake(t *testing.T, addr string, frame []byte, known int64) string {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	a := &actor{nc: nc}
+	a := &scriptClient{nc: nc}
 	nc.Write(frame)
 	b, err := a.frame()
 	if err != nil {

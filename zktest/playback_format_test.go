@@ -8,7 +8,7 @@ import (
 )
 
 // tell prints a frame with ids and times of the server replaced.
-func (p *performance) tell(st step, hdr wire.ReplyHeader, body []byte) string {
+func (p *playback) format(st step, hdr wire.ReplyHeader, body []byte) string {
 	hdr.Zxid = p.relative(hdr.Zxid)
 	if hdr.Xid == wire.XidNotification {
 		var e wire.WatcherEvent
@@ -44,18 +44,18 @@ func (p *performance) tell(st step, hdr wire.ReplyHeader, body []byte) string {
 		return head + fmt.Sprintf(" %v % x", err, body)
 	}
 	rest := len(body) - len(wire.Frame(r)) + 4
-	p.neutral(r)
+	p.normalize(r)
 	return head + fmt.Sprintf(" %+v and %d bytes", r, rest)
 }
 
-func (p *performance) relative(zxid int64) int64 {
+func (p *playback) relative(zxid int64) int64 {
 	if zxid > 0 {
 		zxid -= p.base
 	}
 	return zxid
 }
 
-func (p *performance) neutral(r wire.Record) {
+func (p *playback) normalize(r wire.Record) {
 	switch r := r.(type) {
 	case *wire.Stat:
 		p.stat(r)
@@ -74,7 +74,7 @@ func (p *performance) neutral(r wire.Record) {
 	}
 }
 
-func (p *performance) stat(s *wire.Stat) {
+func (p *playback) stat(s *wire.Stat) {
 	for _, z := range []*int64{&s.Czxid, &s.Mzxid, &s.Pzxid} {
 		*z = p.relative(*z)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// actors is how many clients a script has.
-const actors = 3
+// scriptClients is how many clients a script has.
+const scriptClients = 3
 
 // The digest of superPassword, with which every server under comparison is
 // started, so that what a script leaves can be removed.
@@ -23,24 +23,24 @@ const (
 	superPassword = "super:admin"
 )
 
-// A performance is a script on one server, and what its clients hear, in order:
+// A playback is a script on one server, and what its clients hear, in order:
 // replies and events with the server's clock, ids and zxids made relative.
-type performance struct {
-	addr   string
-	admin  *actor
-	actors [actors]*actor
-	owners []int64
-	base   int64
-	heard  [actors][]string
+type playback struct {
+	addr     string
+	admin    *scriptClient
+	clients  [scriptClients]*scriptClient
+	owners   []int64
+	base     int64
+	received [scriptClients][]string
 }
 
-// An actor is one client with one session at a time.
-type actor struct {
-	nc   net.Conn
-	hi   wire.ConnectResponse
-	xid  int32
-	seen int64 // zxid
-	sent []sent
+// An scriptClient is one client with one session at a time.
+type scriptClient struct {
+	nc      net.Conn
+	session wire.ConnectResponse
+	xid     int32
+	seen    int64 // zxid
+	sent    []sent
 }
 
 type sent struct {
@@ -48,10 +48,10 @@ type sent struct {
 	st  step
 }
 
-const patience = time.Minute
+const playbackTimeout = time.Minute
 
-func (a *actor) connect(addr string, req wire.ConnectRequest) error {
-	nc, err := net.DialTimeout("tcp", addr, patience)
+func (a *scriptClient) connect(addr string, req wire.ConnectRequest) error {
+	nc, err := net.DialTimeout("tcp", addr, playbackTimeout)
 	if err != nil {
 		return err
 	}
@@ -63,12 +63,12 @@ func (a *actor) connect(addr string, req wire.ConnectRequest) error {
 	if err != nil {
 		return err
 	}
-	a.hi = wire.ConnectResponse{}
-	return wire.Unmarshal(b, &a.hi)
+	a.session = wire.ConnectResponse{}
+	return wire.Unmarshal(b, &a.session)
 }
 
-func (a *actor) frame() ([]byte, error) {
-	a.nc.SetReadDeadline(time.Now().Add(patience))
+func (a *scriptClient) frame() ([]byte, error) {
+	a.nc.SetReadDeadline(time.Now().Add(playbackTimeout))
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(a.nc, head); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (a *actor) frame() ([]byte, error) {
 	return b, err
 }
 
-func (a *actor) send(st step) error {
+func (a *scriptClient) send(st step) error {
 	a.xid++
 	a.sent = append(a.sent, sent{a.xid, st})
 	_, err := a.nc.Write(wire.Frame(&wire.RequestHeader{Xid: a.xid, Op: st.op()}, st.body(a.seen)))
@@ -86,7 +86,7 @@ func (a *actor) send(st step) error {
 }
 
 // ask is for what goes on behind the scenes.
-func (a *actor) ask(st step, reply wire.Record) (wire.ReplyHeader, error) {
+func (a *scriptClient) call(st step, reply wire.Record) (wire.ReplyHeader, error) {
 	var hdr wire.ReplyHeader
 	if err := a.send(st); err != nil {
 		return hdr, err
@@ -109,24 +109,24 @@ func (a *actor) ask(st step, reply wire.Record) (wire.ReplyHeader, error) {
 }
 
 // perform runs a script in an otherwise idle server.
-func perform(addr string, script []step) (heard [actors][]string, err error) {
-	p := &performance{addr: addr, admin: &actor{}}
-	if err := p.raise(); err != nil {
-		return heard, err
+func playScript(addr string, script []step) (received [scriptClients][]string, err error) {
+	p := &playback{addr: addr, admin: &scriptClient{}}
+	if err := p.setUp(); err != nil {
+		return received, err
 	}
 	for i := 0; i < len(script); {
 		n := segment(script[i:])
 		if err := p.play(script[i : i+n]); err != nil {
-			return p.heard, fmt.Errorf("step %d %v: %w", i, script[i], err)
+			return p.received, fmt.Errorf("step %d %v: %w", i, script[i], err)
 		}
 		i += n
 	}
-	for i := range p.actors {
+	for i := range p.clients {
 		if err := p.play([]step{{Client: i, Do: "exists", Path: "/d"}}); err != nil {
-			return p.heard, err
+			return p.received, err
 		}
 	}
-	return p.heard, p.drop()
+	return p.received, p.closeSessions()
 }
 
 // segment is how many steps can be sent without waiting: those of one client,
@@ -136,67 +136,67 @@ func segment(script []step) int {
 		if st.Client != script[0].Client {
 			return i
 		}
-		if st.alone() {
+		if st.isBarrier() {
 			return max(i, 1)
 		}
 	}
 	return len(script)
 }
 
-func (p *performance) raise() error {
+func (p *playback) setUp() error {
 	hello := wire.ConnectRequest{Timeout: 30000, Passwd: make([]byte, 16), HasReadOnly: true}
 	if err := p.admin.connect(p.addr, hello); err != nil {
 		return err
 	}
-	if _, err := p.admin.ask(step{Do: "auth", Scheme: "digest", Data: superPassword}, &wire.Empty{}); err != nil {
+	if _, err := p.admin.call(step{Do: "auth", Scheme: "digest", Data: superPassword}, &wire.Empty{}); err != nil {
 		return err
 	}
 	for _, path := range []string{"/d", "/zookeeper/quota/d"} {
-		if err := p.sweep(path); err != nil {
+		if err := p.deleteTree(path); err != nil {
 			return err
 		}
 	}
-	for i := range p.actors {
-		p.actors[i] = &actor{}
+	for i := range p.clients {
+		p.clients[i] = &scriptClient{}
 		if err := p.open(i); err != nil {
 			return err
 		}
 	}
-	hdr, err := p.admin.ask(step{Do: "create", Path: "/d", Data: "d", ACL: openWorld}, &wire.Empty{})
+	hdr, err := p.admin.call(step{Do: "create", Path: "/d", Data: "d", ACL: openWorld}, &wire.Empty{})
 	p.base = hdr.Zxid
 	return err
 }
 
 const openWorld = "31:world:anyone"
 
-func (p *performance) open(i int) error {
-	a := p.actors[i]
+func (p *playback) open(i int) error {
+	a := p.clients[i]
 	err := a.connect(p.addr, wire.ConnectRequest{Timeout: 30000, Passwd: make([]byte, 16), HasReadOnly: true})
-	p.owners = append(p.owners, a.hi.SessionID)
+	p.owners = append(p.owners, a.session.SessionID)
 	return err
 }
 
-func (p *performance) sweep(path string) error {
+func (p *playback) deleteTree(path string) error {
 	var r wire.ChildrenResponse
-	hdr, err := p.admin.ask(step{Do: "getChildren2", Path: path}, &r)
+	hdr, err := p.admin.call(step{Do: "getChildren2", Path: path}, &r)
 	if err != nil || hdr.Err == wire.CodeNoNode {
 		return err
 	}
 	for _, child := range r.Children {
-		if err := p.sweep(path + "/" + child); err != nil {
+		if err := p.deleteTree(path + "/" + child); err != nil {
 			return err
 		}
 	}
-	if hdr, err = p.admin.ask(step{Do: "delete", Path: path, Version: -1}, &wire.Empty{}); err == nil && hdr.Err != wire.OK {
+	if hdr, err = p.admin.call(step{Do: "delete", Path: path, Version: -1}, &wire.Empty{}); err == nil && hdr.Err != wire.OK {
 		err = fmt.Errorf("sweep %s: %v", path, hdr.Err)
 	}
 	return err
 }
 
 // drop ends all sessions.
-func (p *performance) drop() error {
-	for _, a := range append(p.actors[:], p.admin) {
-		if _, err := a.ask(step{Do: "closeSession"}, &wire.Empty{}); err != nil {
+func (p *playback) closeSessions() error {
+	for _, a := range append(p.clients[:], p.admin) {
+		if _, err := a.call(step{Do: "closeSession"}, &wire.Empty{}); err != nil {
 			return err
 		}
 		a.nc.Close()
@@ -204,46 +204,46 @@ func (p *performance) drop() error {
 	return nil
 }
 
-func (p *performance) play(steps []step) error {
-	a := p.actors[steps[0].Client]
-	if st := steps[0]; st.befalls() {
-		return p.befall(a, st)
+func (p *playback) play(steps []step) error {
+	a := p.clients[steps[0].Client]
+	if st := steps[0]; st.onSession() {
+		return p.playOnSession(a, st)
 	}
 	for _, st := range steps {
 		if err := a.send(st); err != nil {
 			return err
 		}
 	}
-	return p.listen(a, steps[0].Client)
+	return p.readReplies(a, steps[0].Client)
 }
 
 // listen reads until everything that was sent has been answered.
-func (p *performance) listen(a *actor, i int) error {
+func (p *playback) readReplies(a *scriptClient, i int) error {
 	for len(a.sent) > 0 {
 		b, err := a.frame()
 		if errors.Is(err, io.EOF) {
-			p.heard[i] = append(p.heard[i], "closed")
+			p.received[i] = append(p.received[i], "closed")
 			return p.resume(i)
 		}
 		if err != nil {
 			return err
 		}
-		p.hear(a, i, b)
+		p.record(a, i, b)
 	}
 	return nil
 }
 
-func (p *performance) hear(a *actor, i int, b []byte) {
+func (p *playback) record(a *scriptClient, i int, b []byte) {
 	var hdr wire.ReplyHeader
 	if err := wire.Unmarshal(b, &hdr); err != nil {
-		p.heard[i] = append(p.heard[i], fmt.Sprintf("%v: % x", err, b))
+		p.received[i] = append(p.received[i], fmt.Sprintf("%v: % x", err, b))
 		return
 	}
 	var st step
 	if len(a.sent) > 0 && a.sent[0].xid == hdr.Xid {
 		st, a.sent = a.sent[0].st, a.sent[1:]
 	}
-	p.heard[i] = append(p.heard[i], p.tell(st, hdr, b[wire.ReplyHeaderLen:]))
+	p.received[i] = append(p.received[i], p.format(st, hdr, b[wire.ReplyHeaderLen:]))
 	a.seen = max(a.seen, hdr.Zxid)
 	if hdr.Err == wire.CodeUnimplemented || hdr.Err == wire.CodeAuthFailed { // and a close
 		a.sent = append(a.sent, sent{})
@@ -251,20 +251,20 @@ func (p *performance) hear(a *actor, i int, b []byte) {
 }
 
 // resume goes on with a session whose connection the server has ended.
-func (p *performance) resume(i int) error {
-	a := p.actors[i]
+func (p *playback) resume(i int) error {
+	a := p.clients[i]
 	a.nc.Close()
-	if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 30000, SessionID: a.hi.SessionID, Passwd: a.hi.Passwd}); err != nil {
+	if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 30000, SessionID: a.session.SessionID, Passwd: a.session.Passwd}); err != nil {
 		return err
 	}
-	p.heard[i] = append(p.heard[i], fmt.Sprint("resumed ", a.hi.Timeout, slices.Index(p.owners, a.hi.SessionID)))
-	if a.hi.SessionID == 0 {
+	p.received[i] = append(p.received[i], fmt.Sprint("resumed ", a.session.Timeout, slices.Index(p.owners, a.session.SessionID)))
+	if a.session.SessionID == 0 {
 		return p.open(i)
 	}
 	return nil
 }
 
-func (p *performance) befall(a *actor, st step) error {
+func (p *playback) playOnSession(a *scriptClient, st step) error {
 	i := st.Client
 	// What has been told already belongs to before.
 	if err := p.play([]step{{Client: i, Do: "exists", Path: "/d"}}); err != nil {
@@ -280,7 +280,7 @@ func (p *performance) befall(a *actor, st step) error {
 			if err != nil {
 				return err
 			}
-			p.hear(a, i, b)
+			p.record(a, i, b)
 		}
 		a.nc.Close()
 		return p.open(i)
@@ -300,7 +300,7 @@ func (p *performance) befall(a *actor, st step) error {
 		}
 		a.nc.Close()
 		// The shorter timeout is granted for the session that goes on.
-		if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 1, SessionID: a.hi.SessionID, Passwd: a.hi.Passwd}); err != nil {
+		if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 1, SessionID: a.session.SessionID, Passwd: a.session.Passwd}); err != nil {
 			return err
 		}
 		a.nc.Close()
@@ -309,7 +309,7 @@ func (p *performance) befall(a *actor, st step) error {
 		}
 		// The server closes what asks for the session before it is quite gone.
 		err = p.resume(i)
-		for end := time.Now().Add(patience); errors.Is(err, io.EOF) && time.Now().Before(end); {
+		for end := time.Now().Add(playbackTimeout); errors.Is(err, io.EOF) && time.Now().Before(end); {
 			err = p.resume(i)
 		}
 		return err
@@ -323,7 +323,7 @@ func (nopCloser) Close() error { return nil }
 
 // awaitExpiry asks the server until it has counted one more transaction, which
 // is the end of the session.
-func (p *performance) awaitExpiry(before string) error {
+func (p *playback) awaitExpiry(before string) error {
 	for range 10000 {
 		now, err := zxidOf(p.addr)
 		if err != nil || now != before {
@@ -345,12 +345,12 @@ func zxidOf(addr string) (string, error) {
 
 // word asks a four-letter word.
 func word(addr, word string) (string, error) {
-	nc, err := net.DialTimeout("tcp", addr, patience)
+	nc, err := net.DialTimeout("tcp", addr, playbackTimeout)
 	if err != nil {
 		return "", err
 	}
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(patience))
+	nc.SetDeadline(time.Now().Add(playbackTimeout))
 	if _, err := io.WriteString(nc, word); err != nil {
 		return "", err
 	}

@@ -38,7 +38,7 @@ const (
 	doExpire    = "expire"    // be away until it has expired, find that out, open another
 )
 
-func (s step) befalls() bool {
+func (s step) onSession() bool {
 	return s.Do == doRenew || s.Do == doReconnect || s.Do == doMove || s.Do == doExpire
 }
 
@@ -46,12 +46,12 @@ func (s step) befalls() bool {
 // been answered nor followed by another one before it has: it ends the
 // connection, or is answered past those that stand in line. What comes close
 // behind a setACL, a real server may still judge by the old list.
-func (s step) alone() bool {
+func (s step) isBarrier() bool {
 	switch s.Do {
 	case "auth", "sasl", "whoAmI", "check", "notification", "error", "setACL":
 		return true
 	}
-	return s.befalls() || strings.HasPrefix(s.Do, "op(")
+	return s.onSession() || strings.HasPrefix(s.Do, "op(")
 }
 
 var opsByName = func() map[string]wire.Op {

@@ -17,16 +17,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// A Server is a ZooKeeper server in this process. Its methods are safe for
-// concurrent use.
+// A Server is a ZooKeeper server in this process. Tests create it with [New], programs
+// with [Start].
+//
+// Its methods are safe for concurrent use.
 type Server struct {
 	opts      options
 	startTime time.Time
 	closed    chan struct{}
 	clockWake chan struct{}
-	faultSem  chan struct{} // taken by whoever asks the fault functions
-	hasFaults atomic.Bool   // there are fault functions
-	isPaused  atomic.Bool   // there is a pause
+	faultSem  chan struct{} // held while the fault functions run
+	hasFaults atomic.Bool   // faults is not empty
+	isPaused  atomic.Bool   // paused is not nil
 	wg        sync.WaitGroup
 
 	mu           sync.Mutex
@@ -34,7 +36,7 @@ type Server struct {
 	watches      watches
 	sessions     map[int64]*session
 	nextSession  int64
-	secret       uint64 // that passwords come from
+	secret       uint64 // from which passwords are computed
 	expiry       expiry
 	zxid         int64
 	conns        map[*conn]struct{}
@@ -43,25 +45,26 @@ type Server struct {
 	faults       []*func(Request) decision
 	requests     []Request
 	requestCount int
-	received     int64 // requests, since the start or the last srst
+	received     int64 // requests since the start or the last srst
 	sent         int64 // replies and events
-	traceMask    int64 // that gtmk and stmk are about
+	traceMask    int64 // of gtmk and stmk
 	stopped      bool
-	paused       chan struct{} // closed at the end of the pause; nil when there is none
-	clockOffset  time.Duration // of the clock that nodes are dated by
+	paused       chan struct{} // closed at the end of the pause; nil if the server is not paused
+	clockOffset  time.Duration // added to the times of nodes
 	done         bool
-	nextWake     time.Time // when the clock goroutine wakes next; zero for never
-	reapAt       time.Time // when it looks for containers next; zero while there are none
+	nextWake     time.Time // when the clock goroutine wakes up next; zero for never
+	reapAt       time.Time // when it checks for containers next; zero if there are none
 
-	saving       sync.Mutex // taken before mu by whoever writes the file
-	savedZxid    int64      // the zxid that the file has
-	savedRunning bool       // whether there will be more
+	saving       sync.Mutex // locked before mu while the file is written
+	savedZxid    int64      // the zxid in the file
+	savedRunning bool       // the file says that the server is running
 
 	listener net.Listener
-	addr     string // once there has been a listener
+	addr     string // of the first listener; "" before
 }
 
-// New starts an empty server and closes it when the test ends.
+// New starts an empty server and closes it when the test ends. It opens no port before
+// Addr is called.
 func New(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	s, err := Start(opts...)
@@ -72,7 +75,7 @@ func New(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// Start starts an empty server. It is for programs; tests call New.
+// Start starts an empty server, which the caller must close. Tests call New.
 func Start(opts ...Option) (*Server, error) {
 	o := defaults()
 	for _, opt := range opts {
@@ -99,7 +102,7 @@ func Start(opts ...Option) (*Server, error) {
 		if err := s.load(o.file); err != nil {
 			return nil, err
 		}
-		s.savedZxid = -1 // so that the file says that this server runs
+		s.savedZxid = -1 // so that the file says that a server is running
 		if err := s.save(true); err != nil {
 			return nil, fmt.Errorf("zktest: %w", err)
 		}
@@ -116,8 +119,8 @@ func Start(opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// Addr is the address of the server's TCP listener, which the first call opens
-// unless WithAddr did. It stays the same over Stop and Restart.
+// Addr returns the address of the server's TCP listener. The first call opens the
+// listener, unless WithAddr did. The address stays the same across Stop and Restart.
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +136,7 @@ func (s *Server) Addr() string {
 	return s.addr
 }
 
-// listen must not be called with a listener open.
+// listen opens the listener. There must not be an open one.
 func (s *Server) listen(addr string) error {
 	l, err := s.accept(addr, nil)
 	if err != nil {
@@ -143,7 +146,7 @@ func (s *Server) listen(addr string) error {
 	return nil
 }
 
-// accept listens for connections to the follower, or to the leader if it is nil.
+// accept listens for connections to f, or to the leader if f is nil.
 func (s *Server) accept(addr string, f *Follower) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -163,10 +166,11 @@ func (s *Server) accept(addr string, f *Follower) (net.Listener, error) {
 	return l, nil
 }
 
-// DialContext opens a connection in memory, without the network: for clients in a
-// testing/synctest bubble, where the clock of server and client stands still until
-// both are waiting. It leads to the [Follower] whose name is addr, and to the server
-// itself with any other address.
+// DialContext opens a connection in memory. Use it in testing/synctest bubbles, where
+// time advances only while server and clients wait.
+//
+// If addr is the name of a [Follower], the connection leads to it, otherwise to the
+// server itself.
 func (s *Server) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return s.dial(ctx, network, addr, s.named(addr), nil)
 }
@@ -195,7 +199,7 @@ func (s *Server) dial(ctx context.Context, network, addr string, f *Follower, fr
 	return client, nil
 }
 
-var errRefused = errors.Join(errors.New("zktest: server is down"), syscall.ECONNREFUSED)
+var errRefused = errors.Join(errors.New("zktest: server is stopped"), syscall.ECONNREFUSED)
 
 func (s *Server) attach(nc net.Conn, f *Follower, from *Client) error {
 	s.mu.Lock()
@@ -212,7 +216,7 @@ func (s *Server) attach(nc net.Conn, f *Follower, from *Client) error {
 	return nil
 }
 
-// forget ends a connection whose client is gone.
+// forget removes a connection that the client has closed.
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	s.detach(c)
@@ -221,7 +225,7 @@ func (s *Server) forget(c *conn) {
 	c.closeNow()
 }
 
-// cut ends a connection after what has been sent on it.
+// cut closes a connection after what was sent on it has been written.
 func (s *Server) cut(c *conn) {
 	s.detach(c)
 	c.closeAfterFlush()
@@ -236,8 +240,8 @@ func (s *Server) detach(c *conn) {
 	}
 }
 
-// Stop makes the server refuse and cut all connections. It keeps the tree and
-// the sessions, none of which expires while the server is stopped.
+// Stop closes all connections and makes the server refuse new ones until Restart. The
+// server keeps its nodes and sessions. No session expires while it is stopped.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,15 +262,14 @@ func (s *Server) stop() {
 	}
 	for c := range s.conns {
 		s.detach(c)
-		if c.partitions == 0 { // whom a partition has swallowed cannot be told
+		if c.partitions == 0 { // a client that is cut off must not notice
 			c.closeNow()
 		}
 	}
 }
 
-// Restart makes a stopped server accept connections again, at the same address
-// and with the same tree. Sessions can be resumed, and each has its full
-// timeout to do so.
+// Restart makes a stopped server accept connections again, at the same address and with
+// the same nodes. Every session can be resumed within its full timeout.
 func (s *Server) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -298,7 +301,7 @@ func (s *Server) Restart() error {
 	return nil
 }
 
-// Close stops the server for good and waits until nothing of it runs any more.
+// Close stops the server permanently and waits until its goroutines have ended.
 func (s *Server) Close() {
 	s.mu.Lock()
 	if !s.done {
@@ -318,13 +321,13 @@ func (s *Server) Close() {
 	}
 }
 
-// skipZxid uses up a transaction id without a change.
+// skipZxid consumes a zxid without a change.
 func (s *Server) skipZxid() {
 	s.zxid++
 	s.replicate(&ztree.Txn{Zxid: s.zxid}, nil)
 }
 
-// begin starts a transaction, for the connection or for the server itself.
+// begin starts a transaction for a request on c, or for the server itself if c is nil.
 func (s *Server) begin(c *conn) *ztree.Txn {
 	s.zxid++
 	t := ztree.NewTxn(s.tree)
@@ -335,10 +338,10 @@ func (s *Server) begin(c *conn) *ztree.Txn {
 	return t
 }
 
-// now is the date in milliseconds since 1970.
+// now returns the time for nodes in milliseconds since 1970.
 func (s *Server) now() int64 { return time.Now().Add(s.clockOffset).UnixMilli() }
 
-// reply answers a request.
+// reply sends the reply to a request.
 func (s *Server) reply(c *conn, xid int32, code wire.Code, body wire.Record) {
 	hdr := wire.ReplyHeader{Xid: xid, Zxid: c.zxid(), Err: code}
 	if body == nil {

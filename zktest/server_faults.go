@@ -7,10 +7,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// Pause stops the server as it stands, as SIGSTOP does to a process:
-// connections stay and new ones are accepted, but nothing is answered. After
-// resume, the sessions whose time is over expire before anything that has come
-// in meanwhile is read.
+// Pause suspends the server, as SIGSTOP suspends a process: connections stay open and
+// new ones are accepted, but nothing is answered. After resume, sessions whose timeout
+// has passed expire before any request is read that came in during the pause.
 func (s *Server) Pause() (resume func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,10 +46,10 @@ func (s *Server) waitWhilePaused() {
 	}
 }
 
-// JumpClock moves the server's clock. Forward, sessions, containers and times
-// to live are so much closer to their end, as if the server had been suspended.
-// Backward, it is only nodes that are dated earlier, for servers measure how
-// long something takes by a clock that does not go back.
+// JumpClock moves the server's clock by d. If d is positive, sessions, containers and
+// nodes with a time to live come that much closer to their end, as if the server had
+// been suspended. If d is negative, only the times in the Stat of new nodes change:
+// servers measure durations with a monotonic clock.
 func (s *Server) JumpClock(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,9 +66,9 @@ func (s *Server) JumpClock(d time.Duration) {
 	s.wakeClock()
 }
 
-// JumpZxid makes zxid the last transaction id that was used, as if there had
-// been so many transactions, or an election: the upper half counts these. It
-// does nothing if the server is further already.
+// JumpZxid makes zxid the last zxid that was used, as if there had been that many
+// transactions, or an election: the upper half counts elections. It does nothing if the
+// server's last zxid is higher.
 func (s *Server) JumpZxid(zxid int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,9 +76,9 @@ func (s *Server) JumpZxid(zxid int64) {
 	s.replicate(&ztree.Txn{Zxid: s.zxid}, nil)
 }
 
-// RestartEmpty stops the server and starts it again without its data: no nodes,
-// no sessions, and transactions counted from the beginning, as when somebody has
-// deleted them. Clients that have seen more than that are turned away.
+// RestartEmpty stops the server and starts it without its data: no nodes, no sessions,
+// and zxids from the beginning, as if somebody had deleted its files. Clients that have
+// seen a higher zxid are refused.
 func (s *Server) RestartEmpty() error {
 	s.mu.Lock()
 	s.stop()

@@ -10,18 +10,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// A session is what a client keeps over its connections.
+// A session is a ZooKeeper session.
 type session struct {
 	id      int64
 	passwd  []byte
 	timeout time.Duration
-	conn    *conn // nil while the client is away
+	conn    *conn // nil while the client is not connected
 	bucket  int64 // the tick at which it expires
 }
 
-// The expiry queue is the server's: a session touched at t with timeout d
-// expires at the first tick after t+d, never at it. Buckets hold the sessions
-// of one tick, so that a touch costs the same however many there are.
+// An expiry holds the sessions by when they expire. As on a real server, a session that
+// was touched at t expires at the first tick after t+timeout, never at it. A bucket
+// holds the sessions of one tick, so touching a session takes constant time.
 type expiry struct {
 	tick    time.Duration
 	start   time.Time
@@ -49,7 +49,7 @@ func (e *expiry) drop(s *session) {
 	s.bucket = 0
 }
 
-// next is when the earliest session expires, if there is one.
+// next returns when the next session expires, if there is one.
 func (e *expiry) next() (time.Time, bool) {
 	var first int64
 	for bucket := range e.buckets {
@@ -62,7 +62,7 @@ func (e *expiry) next() (time.Time, bool) {
 
 func (e *expiry) at(bucket int64) time.Time { return e.start.Add(time.Duration(bucket) * e.tick) }
 
-// due lists the sessions that have expired.
+// due returns the sessions whose time is over.
 func (e *expiry) due() []*session {
 	now := int64(time.Since(e.start) / e.tick)
 	var due []*session
@@ -76,28 +76,28 @@ func (e *expiry) due() []*session {
 	return due
 }
 
-// serversStarted counts the servers of this process.
+// serversStarted is the number of servers that this process has started.
 var serversStarted atomic.Int64
 
-// firstSessionID numbers sessions as a server does that starts now: its own
-// number, the time, and from there on. Servers of one process that start at the
-// same time have different numbers; the first one's is that of a real server
-// which stands alone.
+// firstSessionID returns the id of the first session of a server that starts now. As on
+// a real server it consists of a server number and the time. The servers of one process
+// have different numbers, so their ids differ even if they start at the same time. The
+// first one has the number of a real standalone server.
 func firstSessionID(now time.Time) int64 {
-	const last = 0x7f // what is above could be taken for the marks of containers and of times to live
+	const last = 0x7f // higher bytes mark containers and nodes with a time to live
 	server := (serversStarted.Add(1)-1)%last + 1
 	return server<<56 | int64(uint64(now.UnixMilli())<<24>>8)
 }
 
-// passwordOf is what proves that a session is one's own. It follows from the id
-// and the server's secret, as it does in ZooKeeper.
+// passwordOf returns the password of a session. As in ZooKeeper it is computed from the
+// id and a secret of the server.
 func (s *Server) passwordOf(id int64) []byte {
 	r := rand.New(rand.NewPCG(uint64(id), s.secret))
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, r.Uint64()), r.Uint64())
 }
 
-// handshake answers a handshake. The zxid of a client that has seen more than
-// this server ever did makes it go elsewhere: it gets no answer.
+// handshake answers a connect request. A client that has seen a higher zxid than this
+// server gets no answer, so that it connects to another one.
 func (s *Server) handshake(c *conn, r *wire.ConnectRequest) (more bool) {
 	if r.LastZxidSeen > c.zxid() {
 		return false
@@ -129,7 +129,7 @@ func (s *Server) handshake(c *conn, r *wire.ConnectRequest) (more bool) {
 	if r.SessionID != 0 {
 		c.send(&answer)
 	} else {
-		c.afterApplied(func() { c.send(&answer) }) // the session begins when the server has applied that it does
+		c.afterApplied(func() { c.send(&answer) }) // the follower must have applied the session's creation
 	}
 	return true
 }
@@ -142,7 +142,7 @@ func (s *Server) newSession(timeout time.Duration) *session {
 	return ss
 }
 
-// touch counts a request as a sign of life.
+// touch restarts the timeout of the connection's session.
 func (s *Server) touch(c *conn) {
 	if c.session != nil && c.isolated == 0 && !c.sessionEnded() {
 		s.expiry.touch(c.session, c.timeout)
@@ -150,8 +150,8 @@ func (s *Server) touch(c *conn) {
 	}
 }
 
-// endSession is the end of a session by whatever cause: its nodes go, and those who
-// watch them hear of it, itself included if it is still there to hear.
+// endSession ends a session: its ephemeral nodes are deleted, and watches of them fire,
+// also those of the session itself if it is still connected.
 func (s *Server) endSession(ss *session) {
 	t := s.begin(nil)
 	t.CloseSession(ss.id)
@@ -161,8 +161,8 @@ func (s *Server) endSession(ss *session) {
 	delete(s.sessions, ss.id)
 }
 
-// expire ends a session and its connection. A connection that is swallowed by
-// a partition, or leads to a server that does not know, does not learn of it.
+// expire ends a session and closes its connection. A connection that is cut off by a
+// partition or isolated stays open, because its client cannot be notified.
 func (s *Server) expire(ss *session) {
 	s.endSession(ss)
 	if c := ss.conn; c != nil {

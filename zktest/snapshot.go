@@ -14,13 +14,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// A snapshot is what a server keeps in its file: nodes, and the sessions that
-// own some of them.
+// A snapshot is the content of a server's file.
 type snapshot struct {
 	Zxid        int64
 	NextSession int64
 	Secret      uint64
-	Running     bool `json:",omitempty"` // the server went on after it was written
+	Running     bool `json:",omitempty"` // the server was running when it was written
 	Sessions    []savedSession
 	Nodes       []ztree.SavedNode
 }
@@ -38,9 +37,9 @@ func (s *Server) snapshot() *snapshot {
 	return snap
 }
 
-// load takes over a file that a server has left. There need not be one.
+// load reads the nodes and sessions from a file, if it exists.
 func (s *Server) load(file string) error {
-	// That it cannot be written is better known now than at the end.
+	// Fail now, not at the end, if the file cannot be written.
 	probe, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
 		return fmt.Errorf("zktest: %w", err)
@@ -57,7 +56,7 @@ func (s *Server) load(file string) error {
 	}
 	var snap snapshot
 	if err := json.Unmarshal(b, &snap); err != nil {
-		return fmt.Errorf("zktest: %s is no snapshot of a server: %w", file, err)
+		return fmt.Errorf("zktest: %s is not the file of a server: %w", file, err)
 	}
 	for _, saved := range snap.Nodes {
 		if err := s.tree.Restore(saved); err != nil {
@@ -78,27 +77,28 @@ func (s *Server) load(file string) error {
 	return nil
 }
 
-// saveInterval is how old a server's file gets while the server is busy.
+// saveInterval is the maximal age of the file of a busy server.
 const saveInterval = time.Second
 
-// saveLoop writes the server's file from time to time.
+// saveLoop writes the file every saveInterval.
 func (s *Server) saveLoop() {
 	tick := time.NewTicker(saveInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			s.save(true) // Close tries once more and tells
+			s.save(true) // Close tries again and reports the error
 		case <-s.closed:
 			return
 		}
 	}
 }
 
-// save writes the file if there have been transactions since the last time, or if
-// the file says running and the server is not. The file is replaced as a whole, so
-// that there always is one to be read. Start saves before the server answers anything:
-// after a kill the next server must see that this one ran, and go on above its zxids.
+// save writes the file if there have been transactions since the last time, or if it
+// says that the server is running and running is false. The file is replaced atomically.
+//
+// Start saves before the server answers anything: if the server is killed, the next one
+// must know that it ran, and continue above its zxids.
 func (s *Server) save(running bool) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()

@@ -12,16 +12,16 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A transcript is a script and what the clients of real servers heard.
+// A transcript is a script and what the clients of real servers received.
 type transcript struct {
-	script []step
-	heard  map[string][actors][]string // by version
+	script   []step
+	received map[string][scriptClients][]string // by version
 }
 
 var versions = []string{"3.8", "3.9"}
 
 // comparable is a server on which scripts can be compared with a real one.
-func comparable(t testing.TB, version string) *zktest.Server {
+func serverLikeReal(t testing.TB, version string) *zktest.Server {
 	return zktest.New(t, zktest.WithVersion(version), zktest.WithSuperDigest(superDigest), zktest.WithContainerCheck(24*time.Hour))
 }
 
@@ -37,9 +37,9 @@ func TestTranscripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for version, want := range tr.heard {
+		for version, want := range tr.received {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+version, func(t *testing.T) {
-				got, err := perform(comparable(t, version).Addr(), tr.script)
+				got, err := playScript(serverLikeReal(t, version).Addr(), tr.script)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -51,8 +51,8 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// difference is where what clients heard first differs, for each client.
-func difference(want, got [actors][]string) string {
+// difference is where what clients received first differs, for each client.
+func difference(want, got [scriptClients][]string) string {
 	var b strings.Builder
 	for c := range want {
 		for i := range max(len(want[c]), len(got[c])) {
@@ -77,7 +77,7 @@ func readTranscript(file string) (*transcript, error) {
 	if err != nil {
 		return nil, err
 	}
-	tr := &transcript{heard: make(map[string][actors][]string)}
+	tr := &transcript{received: make(map[string][scriptClients][]string)}
 	for n, line := range strings.Split(strings.TrimRight(string(b), "\n"), "\n") {
 		version, rest, _ := strings.Cut(line, " ")
 		switch {
@@ -88,14 +88,14 @@ func readTranscript(file string) (*transcript, error) {
 			}
 			tr.script = append(tr.script, st)
 		case slices.Contains(versions, version):
-			heard := tr.heard[version]
+			received := tr.received[version]
 			var c int
-			if _, err := fmt.Sscanf(rest, "%d", &c); err != nil || c < 0 || c >= actors {
+			if _, err := fmt.Sscanf(rest, "%d", &c); err != nil || c < 0 || c >= scriptClients {
 				return nil, fmt.Errorf("%s:%d: no client", file, n+1)
 			}
 			_, text, _ := strings.Cut(rest, " ")
-			heard[c] = append(heard[c], text)
-			tr.heard[version] = heard
+			received[c] = append(received[c], text)
+			tr.received[version] = received
 		default:
 			return nil, fmt.Errorf("%s:%d: neither a step nor a reply", file, n+1)
 		}
@@ -109,7 +109,7 @@ func (tr *transcript) write(file string) error {
 		fmt.Fprintf(&b, "step %v\n", st)
 	}
 	for _, version := range versions {
-		for c, lines := range tr.heard[version] {
+		for c, lines := range tr.received[version] {
 			for _, line := range lines {
 				fmt.Fprintf(&b, "%s %d %s\n", version, c, line)
 			}
