@@ -10,8 +10,8 @@ import (
 
 func readFull(r *bufio.Reader, b []byte) (int, error) { return io.ReadFull(r, b) }
 
-// readFrame reads n bytes. It believes in the length only as the bytes come,
-// so that whoever announces much and sends little costs little.
+// readFrame reads n bytes. It allocates as the bytes come, so a client that announces a
+// long frame and sends little of it costs little memory.
 func readFrame(r *bufio.Reader, n int) ([]byte, error) {
 	const step = 64 << 10
 	frame := make([]byte, 0, min(n, step))
@@ -28,16 +28,17 @@ func readFrame(r *bufio.Reader, n int) ([]byte, error) {
 	return frame, nil
 }
 
-// A call is a request as it came.
+// A call is a decoded request.
 type call struct {
 	hdr       wire.RequestHeader
 	op        string
 	path      string
-	body      wire.Record // nil if there is none, or it is malformed
+	body      wire.Record // nil if the operation is unknown
 	malformed bool
 }
 
-// answeredIsolated says whether a server cut off from its leader can answer the call.
+// answeredIsolated reports whether a server that is cut off from its leader answers the
+// request.
 func (q *call) answeredIsolated() bool {
 	switch q.hdr.Op {
 	case wire.OpExists, wire.OpGetData, wire.OpGetACL, wire.OpGetChildren, wire.OpGetChildren2,
@@ -49,8 +50,8 @@ func (q *call) answeredIsolated() bool {
 	return false
 }
 
-// decode takes a request apart. It fails only where a server gives up on the
-// connection; a malformed body is an answer to be given.
+// decode decodes a request. It returns an error if the server has to close the
+// connection. A malformed body is not an error, because the server replies to it.
 func decode(frame []byte, old bool) (*call, error) {
 	d := wire.Decoder{Buf: frame}
 	q := &call{}
@@ -62,7 +63,7 @@ func decode(frame []byte, old bool) (*call, error) {
 		return q, nil
 	}
 	if old && q.hdr.Op == wire.OpDeleteContainer {
-		q.body, q.path = &wire.Path{Path: string(d.Buf)}, string(d.Buf) // not a record then
+		q.body, q.path = &wire.Path{Path: string(d.Buf)}, string(d.Buf) // not a record in 3.8
 		return q, nil
 	}
 	absent := len(d.Buf) >= 4 && int32(binary.BigEndian.Uint32(d.Buf)) == -1
@@ -77,6 +78,7 @@ func decode(frame []byte, old bool) (*call, error) {
 	return q, nil
 }
 
+// bodyOf returns an empty body of the operation, or nil if it is unknown.
 func bodyOf(op wire.Op) wire.Record {
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer:
@@ -112,6 +114,7 @@ func bodyOf(op wire.Op) wire.Record {
 	return nil
 }
 
+// pathIn returns the path of a request, or "" if it has none.
 func pathIn(r wire.Record) string {
 	switch r := r.(type) {
 	case *wire.CreateRequest:

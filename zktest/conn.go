@@ -87,7 +87,7 @@ func (c *conn) read() {
 			return
 		}
 		frame, err := readFrame(r, int(n))
-		handshake.stop()
+		handshake.finish()
 		if err != nil || !c.server.receive(c, frame) {
 			return
 		}

@@ -7,8 +7,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// serve answers a request. It returns false when the connection has to go
-// without further ado.
+// serve answers a request. It returns false if the connection has to be closed at once.
 func (s *Server) serve(c *conn, q *call) (more bool) {
 	c.received++
 	s.received++
@@ -24,7 +23,7 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 		if q.malformed {
 			return false
 		}
-		// No mechanism is configured, to which the server's reply is no token.
+		// No mechanism is configured. The server then replies with an empty token.
 		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid}, &wire.Token{})
 		return true
 	}
@@ -37,7 +36,7 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	switch {
 	case c.follower == nil:
 	case isForwarded(q) && c.sessionEnded():
-		return true // the leader refuses it; the end of the session comes before the answer
+		return true // the leader refuses it, and the connection is closed before the reply
 	case !isForwarded(q) && len(c.deferred) > 0:
 		c.deferred = append(c.deferred, deferredReply{0, func() {
 			if !s.perform(c, q) {
@@ -50,7 +49,7 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 	return s.perform(c, q)
 }
 
-// perform does an operation of a session, and records it as the connection's last.
+// perform executes a request and records it as the connection's last request.
 func (s *Server) perform(c *conn, q *call) (more bool) {
 	c.writeFailed = false
 	more = s.execute(c, q)
@@ -94,7 +93,7 @@ func (s *Server) execute(c *conn, q *call) (more bool) {
 		return true
 	}
 	switch {
-	case q.body == nil || op == wire.OpCheck && !s.opts.old: // check exists only in transactions
+	case q.body == nil || op == wire.OpCheck && !s.opts.old: // 3.9 accepts check in transactions only
 		c.send(&wire.ReplyHeader{Xid: xid, Zxid: noZxid, Err: wire.CodeUnimplemented})
 		s.cut(c)
 	case q.malformed:
@@ -116,7 +115,7 @@ func (s *Server) execute(c *conn, q *call) (more bool) {
 	return true
 }
 
-// isWrite says whether an operation goes through a transaction of its own.
+// isWrite reports whether an operation runs as a transaction of one operation.
 func isWrite(op wire.Op) bool {
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL,
@@ -126,8 +125,8 @@ func isWrite(op wire.Op) bool {
 	return false
 }
 
-// auth takes a proof of identity, and ends the connection if it is of a kind
-// that the server cannot check. Its replies carry no zxid.
+// auth authenticates a connection. It closes the connection if the scheme is not
+// configured. Its replies have no zxid.
 func (s *Server) auth(c *conn, q *call) (more bool) {
 	r := q.body.(*wire.AuthRequest)
 	if q.malformed {
@@ -141,7 +140,7 @@ func (s *Server) auth(c *conn, q *call) (more bool) {
 		}
 		c.ids = ztree.AddID(c.ids, ztree.AuthID{Scheme: "digest", ID: id})
 	case "ip":
-		// The address has been known since the connection began.
+		// The address is among the ids from the start.
 	default:
 		c.send(&wire.ReplyHeader{Xid: q.hdr.Xid, Err: wire.CodeAuthFailed})
 		s.cut(c)
@@ -151,8 +150,7 @@ func (s *Server) auth(c *conn, q *call) (more bool) {
 	return true
 }
 
-// write applies one operation and answers it. What it changes is told to those
-// who watch before the answer goes out.
+// write applies one operation and replies. Watch events are sent before the reply.
 func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	t := s.begin(c)
 	res, code := t.Apply(op, body)
@@ -177,8 +175,8 @@ func (s *Server) write(c *conn, xid int32, op wire.Op, body wire.Record) {
 	c.afterApplied(func() { s.reply(c, xid, code, answer) })
 }
 
-// ensureReap sees to it that the first container or node with a time to live
-// is looked after.
+// ensureReap schedules the check for expired nodes if there is none and the tree has nodes
+// that can expire.
 func (s *Server) ensureReap() {
 	if s.reapAt.IsZero() && s.tree.HasExpirable() {
 		s.scheduleReap()

@@ -7,34 +7,36 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A Fault is what happens to one request instead of the ordinary.
+// A Fault is what a server does to one request instead of serving it normally.
 type Fault uint8
 
 const (
-	Pass         Fault = iota // nothing unusual
-	DropReply                 // apply it, then cut the connection: the reply is lost
-	Refuse                    // cut the connection before applying it: the request is lost
-	Hang                      // never answer it, nor anything later on the connection, which stays open
-	Cut                       // apply it and reply, then cut the connection
+	Pass         Fault = iota // serve it normally
+	DropReply                 // apply it, then close the connection: the reply is lost
+	Refuse                    // close the connection without applying it: the request is lost
+	Hang                      // never answer it, nor later requests on the connection, which stays open
+	Cut                       // apply it and reply, then close the connection
 	ExpireBefore              // expire the session instead of applying it
 	ExpireAfter               // apply it, then expire the session: the reply is lost
-	Corrupt                   // apply it and reply with every bit behind the xid turned over
+	Corrupt                   // apply it and reply with every bit after the xid inverted
 )
 
-// A Request is what the server has received.
+// A Request is a request that the server has received.
 type Request struct {
-	Op      string // as ZooKeeper names it: "create", "getData"; "connect" for the handshake
-	Path    string // the first operation's of a transaction; "" where there is none
+	Op      string // ZooKeeper's name of the operation: "create", "getData"; "connect" for the handshake
+	Path    string // of a transaction, that of the first operation; "" if there is none
 	Session int64  // 0 in the handshake of a new session
 	Xid     int32
-	N       int // counts the requests of this server from 1, pings left out
+	N       int // number of the request on this server, from 1; pings are not counted
 }
 
-// Fault lets f decide what happens to each request, where a Rule does not say
-// enough, in the order of their arrival: to the handshakes and goodbyes too, but
-// not to pings. Of several functions the first that does not answer Pass
-// decides. While f runs, no other request is served; it may call any method of
-// the server but Close.
+// Fault calls f for each request to decide what happens to it. Use it where a [Rule] is
+// not enough; remove ends it.
+//
+// f is called in the order in which requests arrive, also for handshakes and for the
+// ends of sessions, but not for pings. If there are several functions, the first that
+// does not return Pass decides. While f runs, no other request is served; it may call
+// any method of the server except Close.
 func (s *Server) Fault(f func(Request) Fault) (remove func()) {
 	return s.addFault(func(r Request) decision {
 		fault := f(r)
@@ -61,27 +63,27 @@ func (s *Server) setFaults(faults []*func(Request) decision) {
 	s.hasFaults.Store(len(faults) > 0)
 }
 
-// minRecorded is how many requests are remembered at least.
+// minRecorded is how many requests the list of Requests has at least before the first
+// ones are removed.
 const minRecorded = 1 << 16
 
-// Requests lists what the server has received so far, in order, but for pings.
-// After very many requests the first are forgotten: it is the last 65,536 at
-// least.
+// Requests returns the requests that the server has received, in order and without
+// pings. It returns at least the last 65,536.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// ResetRequests empties the list of Requests. The count of Request.N goes on.
+// ResetRequests empties the list of Requests. Request.N continues to count.
 func (s *Server) ResetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = nil
 }
 
-// receive serves one frame of a connection. It returns false when the
-// connection is not worth reading from any more.
+// receive serves one frame of a connection. It returns false if nothing more is to be
+// read from the connection.
 func (s *Server) receive(c *conn, frame []byte) (more bool) {
 	var greeting wire.ConnectRequest
 	var q *call
@@ -109,8 +111,7 @@ func (s *Server) receive(c *conn, frame []byte) (more bool) {
 	return s.receiveFaulty(c, q)
 }
 
-// receiveFaulty asks the fault functions first, and lets the request lie for
-// as long as they say.
+// receiveFaulty calls the fault functions and serves the request after their delay.
 func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
 	v, ok := s.decide(c, q)
 	if !ok {
@@ -128,13 +129,13 @@ func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.admit(c, q) {
-		return true // something has been done to the connection since
+		return true // the connection has been closed or cut off meanwhile
 	}
 	return s.inject(c, q, v.fault)
 }
 
-// decide asks the fault functions. Their turn is a channel, not a lock, so that
-// a function that waits leaves a synctest bubble idle.
+// decide calls the fault functions. faultSem is a channel and not a mutex, so that a
+// function that waits blocks durably in a synctest bubble.
 func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 	select {
 	case s.faultSem <- struct{}{}:
@@ -180,7 +181,7 @@ func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {
 			if ss := s.sessions[r.SessionID]; ss != nil {
 				s.expire(ss)
 			}
-			return s.serve(c, q) // learns that it has expired
+			return s.serve(c, q) // the reply reports the expiration
 		}
 		s.expireConn(c)
 		return true
@@ -212,7 +213,7 @@ func (s *Server) expireConn(c *conn) {
 	s.cut(c)
 }
 
-// admit says whether a request reaches the server at all.
+// admit reports whether a request reaches the server.
 func (s *Server) admit(c *conn, q *call) bool {
 	if c.detached || s.stopped {
 		return false

@@ -13,21 +13,23 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// A Follower is another server of an in-process ensemble, which lags behind the
-// [Server] that leads it: it applies each transaction some time after the leader
-// has committed it. Until then
+// A Follower is a server of an in-process ensemble that lags behind its leader, the
+// [Server]: it applies each transaction some time after the leader has committed it. Use
+// it to test code that reads after a write of another session.
 //
-//   - reads on its connections are answered from the older state;
-//   - watch events of the transaction are not sent to them;
-//   - a write on one of them, which the leader has committed already, is not
-//     answered, and neither are the requests that follow it on the connection;
-//   - a sync is not answered: after it a session reads all that was committed
-//     before it.
+// Until the follower has applied a transaction,
 //
-// A client that has seen a later transaction than the follower has applied is
-// turned away, as by a real server. Sessions, faults, partitions and the record of
-// requests are those of the whole ensemble. The end of a session reaches its
-// connection here when it is applied.
+//   - reads on its connections return the older state;
+//   - watch events of the transaction are not sent to its clients;
+//   - a write of one of its clients, which the leader has committed already, is not
+//     answered, and neither are later requests on that connection;
+//   - a sync is not answered. After a sync, a session reads everything that was
+//     committed before it.
+//
+// As on a real server, a client that has seen a transaction that the follower has not
+// applied is refused. Sessions, faults, partitions and the list of requests are shared
+// by the whole ensemble. If a session ends, its connection to a follower is closed when
+// the follower applies that.
 type Follower struct {
 	leader *Server
 	name   string
@@ -35,35 +37,34 @@ type Follower struct {
 
 	// The leader's lock guards the rest.
 	lag      time.Duration
-	eager    bool // its own clients' writes and syncs make it catch up at once
+	eager    bool // it catches up at once when one of its clients writes or syncs
 	tree     *ztree.Tree
 	watches  watches
-	zxid     int64 // the last that it has applied
+	zxid     int64 // of the last applied transaction
 	log      []logEntry
-	received uint64 // entries so far
-	applied  uint64
+	received uint64 // number of entries added to log
+	applied  uint64 // number of entries applied
 	listener net.Listener
 	addr     string
 }
 
-// An entry is a transaction that a follower has not applied yet.
+// A logEntry is a transaction that a follower has not applied yet.
 type logEntry struct {
 	at    time.Time
-	txn   *ztree.Txn       // as it began on the leader
-	steps func(*ztree.Txn) // what it changes; nil for nothing
+	txn   *ztree.Txn       // without changes
+	steps func(*ztree.Txn) // makes the changes; nil for none
 }
 
-// A turn is what a connection to a follower has to wait for: an answer that may
-// not go out before the follower has applied so many entries, or a request
-// behind such an answer.
+// A deferredReply is a reply that must not be sent before the follower has applied a
+// number of entries, or a request behind such a reply.
 type deferredReply struct {
 	applied uint64
-	do      func()
+	run     func()
 }
 
-// Follower adds a server that lags behind by this time, and behind which clients
-// see the same ensemble. With a lag of zero it applies transactions as soon as it
-// gets them. A Follower stops, restarts and pauses with its leader.
+// Follower adds a server to the ensemble that applies transactions lag after the leader
+// has committed them, or at once if lag is 0. It stops, restarts and pauses with the
+// leader.
 func (s *Server) Follower(lag time.Duration) *Follower {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +79,7 @@ func (s *Server) Follower(lag time.Duration) *Follower {
 	return f
 }
 
-// SetLag changes by how much the follower lags behind. A shorter lag holds for
-// what it has not applied yet, too.
+// SetLag changes the lag, also for transactions that the follower has not applied yet.
 func (f *Follower) SetLag(lag time.Duration) {
 	f.leader.mu.Lock()
 	defer f.leader.mu.Unlock()
@@ -87,21 +87,21 @@ func (f *Follower) SetLag(lag time.Duration) {
 	f.wakeUp()
 }
 
-// setEager makes the follower catch up at once when a client of its own writes or
-// syncs. If all followers waited equally long, a write would be answered only when
-// all of them had it, and no test would read an older state.
+// setEager makes the follower catch up at once when one of its clients writes or syncs.
+// If all followers waited equally long, a write would be answered only when every
+// follower had applied it, and no test would read an older state.
 func (f *Follower) setEager() {
 	f.leader.mu.Lock()
 	defer f.leader.mu.Unlock()
 	f.eager = true
 }
 
-// Name is the address by which [Server.DialContext] and [Client.DialContext]
-// connect to the follower, to be used in connect strings.
+// Name returns the address with which [Server.DialContext] and [Client.DialContext]
+// connect to the follower. Use it in connect strings.
 func (f *Follower) Name() string { return f.name }
 
-// Addr is the address of the follower's TCP listener, which the first call opens on
-// a free port of 127.0.0.1.
+// Addr returns the address of the follower's TCP listener. The first call opens the
+// listener on a free port of 127.0.0.1.
 func (f *Follower) Addr() string {
 	s := f.leader
 	s.mu.Lock()
@@ -132,19 +132,18 @@ func (f *Follower) closeListener() {
 	}
 }
 
-// DialContext opens a connection to the follower in memory, whatever the address.
+// DialContext opens a connection to the follower in memory. It ignores the address.
 func (f *Follower) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return f.leader.dial(ctx, network, addr, f, nil)
 }
 
-// Session connects to the follower in memory, and closes the session with the
-// test.
+// Session connects a session to the follower in memory. It is closed when the test ends.
 func (f *Follower) Session(t testing.TB, opts ...client.Option) *client.Session {
 	t.Helper()
 	return connectSession(t, f.name, append([]client.Option{client.WithDialer(f.DialContext)}, opts...))
 }
 
-// follow applies entries when they are due.
+// follow applies each entry when it is due.
 func (f *Follower) follow() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -177,7 +176,7 @@ func (f *Follower) wakeUp() {
 	}
 }
 
-// apply applies the first entry and answers what has waited for it.
+// apply applies the first entry and sends the replies that have waited for it.
 func (f *Follower) apply() {
 	e := f.log[0]
 	f.log = f.log[1:]
@@ -195,18 +194,18 @@ func (f *Follower) apply() {
 	}
 }
 
-// runDeferred answers what need not wait any longer.
+// runDeferred sends the replies that need not wait any longer.
 func (c *conn) runDeferred() {
 	for len(c.deferred) > 0 && c.deferred[0].applied <= c.follower.applied && !c.detached {
-		do := c.deferred[0].do
+		run := c.deferred[0].run
 		c.deferred = c.deferred[1:]
-		do()
+		run()
 	}
 }
 
-// afterApplied does something as soon as the server of the connection has applied all
-// that is committed, and after what already waits for that.
-func (c *conn) afterApplied(do func()) {
+// afterApplied calls run as soon as the connection's server has applied everything that
+// is committed, and after the replies that already wait.
+func (c *conn) afterApplied(run func()) {
 	f := c.follower
 	if f != nil && f.eager {
 		for len(f.log) > 0 {
@@ -214,14 +213,14 @@ func (c *conn) afterApplied(do func()) {
 		}
 	}
 	if f == nil || len(c.deferred) == 0 && f.applied == f.received {
-		do()
+		run()
 		return
 	}
-	c.deferred = append(c.deferred, deferredReply{f.received, do})
+	c.deferred = append(c.deferred, deferredReply{f.received, run})
 }
 
-// replicate sends a transaction to the followers. steps does to a follower's tree
-// what was done to the leader's; nil stands for nothing.
+// replicate sends a transaction to the followers. steps makes the same changes in a
+// follower's tree; it is nil if there are none.
 func (s *Server) replicate(t *ztree.Txn, steps func(*ztree.Txn)) {
 	for _, f := range s.followers {
 		f.log = append(f.log, logEntry{time.Now(), t.On(nil), steps})
@@ -230,12 +229,12 @@ func (s *Server) replicate(t *ztree.Txn, steps func(*ztree.Txn)) {
 	}
 }
 
-// reset takes all data from the follower.
+// reset removes all data from the follower.
 func (f *Follower) reset() {
 	f.tree, f.zxid, f.log, f.applied = ztree.New(), 0, nil, f.received
 }
 
-// tree is the data that reads of the connection are answered from.
+// tree returns the tree of the server to which the connection leads.
 func (c *conn) tree() *ztree.Tree {
 	if c.follower != nil {
 		return c.follower.tree
@@ -243,7 +242,7 @@ func (c *conn) tree() *ztree.Tree {
 	return c.server.tree
 }
 
-// watches are those of the server that the connection leads to.
+// watches returns the watches of the server to which the connection leads.
 func (c *conn) watches() *watches {
 	if c.follower != nil {
 		return &c.follower.watches
@@ -251,7 +250,7 @@ func (c *conn) watches() *watches {
 	return &c.server.watches
 }
 
-// zxid is the last transaction of the server that the connection leads to.
+// zxid returns the last zxid of the server to which the connection leads.
 func (c *conn) zxid() int64 {
 	if c.follower != nil {
 		return c.follower.zxid
@@ -259,13 +258,13 @@ func (c *conn) zxid() int64 {
 	return c.server.zxid
 }
 
-// sessionEnded says whether the session has ended, of which the client may not know.
+// sessionEnded reports whether the session has ended, which the client may not know yet.
 func (c *conn) sessionEnded() bool {
 	return c.session != nil && c.server.sessions[c.id] != c.session
 }
 
-// isForwarded says whether a follower sends the operation to the leader at once,
-// even if earlier ones are not answered.
+// isForwarded reports whether a follower sends the request to the leader at once, even
+// if earlier requests have not been answered.
 func isForwarded(q *call) bool {
 	return !q.malformed && (isWrite(q.hdr.Op) || q.hdr.Op == wire.OpMulti || q.hdr.Op == wire.OpSync || q.hdr.Op == wire.OpClose)
 }

@@ -5,8 +5,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// multi applies all operations or none. The reply's header is in order either
-// way; a failure is told for each operation.
+// multi applies all operations or none. If one fails, the reply has an error for each
+// operation, and the header has none.
 func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 	t := s.begin(c)
 	if len(r.Ops) > 0 && !isWrite(r.Ops[0].Op) {
@@ -38,8 +38,7 @@ func (s *Server) multi(c *conn, xid int32, r *wire.MultiRequest) {
 	c.afterApplied(func() { s.reply(c, xid, wire.OK, answer) })
 }
 
-// replyOp is the operation as which the server answers one that has
-// succeeded.
+// replyOp returns the operation in the result of one that has succeeded.
 func (s *Server) replyOp(op wire.Op) wire.Op {
 	switch {
 	case op == wire.OpCreate2 && s.opts.old:
@@ -50,7 +49,7 @@ func (s *Server) replyOp(op wire.Op) wire.Op {
 	return op
 }
 
-// failedResults is the outcome of n operations of which the one at i failed.
+// failedResults returns the results of n operations of which the one at index i failed.
 func failedResults(n, i int, code wire.Code) []wire.MultiResult {
 	results := make([]wire.MultiResult, n)
 	for k := range results {
@@ -65,8 +64,8 @@ func failedResults(n, i int, code wire.Code) []wire.MultiResult {
 	return results
 }
 
-// opInMulti is the operation as which a transaction takes one of its own: it goes
-// by the flags of a create rather than by its name.
+// opInMulti returns the operation as which a transaction executes op. The flags of a
+// create decide on it, not its name.
 func opInMulti(op wire.MultiOp) wire.Op {
 	r, ok := op.Body.(*wire.CreateRequest)
 	switch {
@@ -80,13 +79,13 @@ func opInMulti(op wire.MultiOp) wire.Op {
 	return op.Op
 }
 
-// hasTTL says whether a node of these flags has a time to live.
+// hasTTL reports whether nodes with these flags have a time to live.
 func hasTTL(flags int32) bool {
 	return flags == wire.FlagTTL || flags == wire.FlagPersistentSequentialTTL
 }
 
-// isMalformed says what the server cannot decode: reads among writes, and nodes
-// with a time to live that say not how long.
+// isMalformed reports whether the server cannot decode the request: it has reads and
+// writes, or a node with a time to live whose length is missing.
 func isMalformed(r *wire.MultiRequest) bool {
 	for _, op := range r.Ops {
 		if isWrite(op.Op) != isWrite(r.Ops[0].Op) {
@@ -99,7 +98,7 @@ func isMalformed(r *wire.MultiRequest) bool {
 	return false
 }
 
-// multiRead answers each operation for itself.
+// multiRead executes the reads. Each has a result or an error.
 func (s *Server) multiRead(c *conn, r *wire.MultiRequest) (wire.Code, wire.Record) {
 	answer := &wire.MultiResponse{}
 	for _, op := range r.Ops {

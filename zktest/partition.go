@@ -2,7 +2,7 @@ package zktest
 
 import "sync"
 
-// A partition swallows connections: of one session, of one client, or all.
+// A partition cuts off connections: those of one session, of one client, or all.
 type partition struct {
 	all    bool
 	id     int64
@@ -10,8 +10,8 @@ type partition struct {
 	conns  map[*conn]struct{}
 }
 
-// Expire ends a session now, as if its time had passed: its ephemeral nodes go,
-// those who watch them hear of it, and its connection is closed.
+// Expire expires a session now: its ephemeral nodes are deleted, watches of them fire,
+// and its connection is closed. It does nothing if there is no such session.
 func (s *Server) Expire(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,15 +20,15 @@ func (s *Server) Expire(id int64) {
 	}
 }
 
-// Partition makes the network swallow what the session's connection carries,
-// in both directions, and that of new connections which try to resume the
-// session. The connection stays open, so that neither side notices. After heal
-// the swallowed connections are cut. It is the session that is cut off: a client
-// that learns of its end comes back with a new session, which is not.
-// [Client.Partition] cuts off a client whatever its session.
+// Partition makes the network drop everything on the session's connection, in both
+// directions, and on new connections that try to resume the session. All stay open, so
+// neither side notices. heal closes the affected connections.
+//
+// A client whose session expires meanwhile opens a new one, which is not cut off. Use
+// [Client.Partition] to cut off a client whatever its session is.
 func (s *Server) Partition(id int64) (heal func()) { return s.addPartition(&partition{id: id}) }
 
-// PartitionAll does the same to all connections there are and to all new ones.
+// PartitionAll does the same to all connections, also to new ones.
 func (s *Server) PartitionAll() (heal func()) { return s.addPartition(&partition{all: true}) }
 
 func (s *Server) addPartition(p *partition) (heal func()) {
@@ -54,8 +54,8 @@ func (s *Server) addPartition(p *partition) (heal func()) {
 	})
 }
 
-// applyPartitions puts a connection that belongs to a session, or asks for it, under
-// the partitions that are in force.
+// applyPartitions cuts off a connection that belongs to session id, or that asks to
+// resume it, if a partition applies to it.
 func (s *Server) applyPartitions(c *conn, id int64) {
 	for p := range s.partitions {
 		hit := p.all || id != 0 && id == p.id || c.client != nil && c.client == p.client
@@ -70,14 +70,15 @@ func (s *Server) applyPartitions(c *conn, id int64) {
 	}
 }
 
-// Isolate does to the session what a server does that is cut off from its
-// leader: the connection goes on getting answers to pings and reads. No sync
-// and no write is answered or applied, and no read that comes after one, for
-// answers keep their order. No watch event is sent. The session gives no sign of
-// life to the rest of the world and expires in its time, of which the
-// connection does not learn. A new connection of the session reaches another
-// server, so to speak, and is not isolated. After heal the isolated connection
-// is cut.
+// Isolate makes the session's connection behave like one to a server that is cut off
+// from its leader. Use it to test two owners: the client is connected while its session
+// expires.
+//
+// Pings and reads are answered. Syncs and writes are neither applied nor answered, and
+// neither are later reads, since replies keep their order. No watch event is sent. The
+// session is not kept alive, so it expires after its timeout, which the connection does
+// not learn. A new connection of the session is not isolated, as if it led to another
+// server. heal closes the isolated connections.
 func (s *Server) Isolate(id int64) (heal func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// A Rule is a fault and which requests it befalls. Fields left out do not
-// restrict:
+// A Rule selects requests and says what happens to them. A field that is not set does not
+// restrict the selection:
 //
 //	s.Inject(zktest.Rule{Op: "create", Path: "/locks/*", Nth: 2, Fault: zktest.DropReply})
 type Rule struct {
-	Op      string // as in Request.Op
-	Path    string // as path.Match has it; "/a/**" is everything below /a
+	Op      string // a value of Request.Op
+	Path    string // a pattern of path.Match; "/a/**" matches everything below /a
 	Session int64
-	Nth     int           // only the n-th of the requests that match, from 1
-	Fault   Fault         // Pass makes an exception to the rules injected later
-	Delay   time.Duration // how long the request lies there first
+	Nth     int           // only the n-th of the matching requests, from 1
+	Fault   Fault         // Pass exempts the requests from rules that are injected later
+	Delay   time.Duration // how long the request waits before it is served
 }
 
-// Inject puts a rule into force. Of several, the first injected that matches
-// decides; functions of Fault take part in that order.
+// Inject adds a rule until remove is called. If several rules match a request, the first
+// injected decides. Functions of [Server.Fault] are part of the same order.
 func (s *Server) Inject(r Rule) (remove func()) {
 	matched := 0
 	return s.addFault(func(q Request) decision {
@@ -48,7 +48,7 @@ func (r *Rule) matches(q Request) bool {
 	return ok && err == nil
 }
 
-// A verdict is what becomes of a request.
+// A decision says what happens to a request.
 type decision struct {
 	fault   Fault
 	delay   time.Duration
