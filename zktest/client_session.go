@@ -7,15 +7,15 @@ import (
 	client "github.com/zkrecipes/zkrecipes/session"
 )
 
-// Session connects to the server in memory, so that it works in a synctest
-// bubble too, and closes the session with the test.
+// Session connects a session in memory, so it also works in a synctest bubble. It is
+// closed when the test ends.
 func (s *Server) Session(t testing.TB, opts ...client.Option) *client.Session {
 	t.Helper()
 	return connectSession(t, "zktest:2181", append([]client.Option{client.WithDialer(s.DialContext)}, opts...))
 }
 
-// Session connects to the target, below the test's own node, and closes the
-// session with the test.
+// Session connects a session whose chroot is the test's node. It is closed when the test
+// ends.
 func (t *Target) Session(tb testing.TB, opts ...client.Option) *client.Session {
 	tb.Helper()
 	return connectSession(tb, t.Connect(), opts)

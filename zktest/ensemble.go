@@ -17,15 +17,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/javaproc"
 )
 
-// startTimeout bounds the start of an ensemble in a test. On an idle machine
-// it takes a few seconds.
+// startTimeout bounds the start of an ensemble in a test. It takes a few seconds on an idle
+// machine.
 const startTimeout = 3 * time.Minute
 
-// A Cluster is an ensemble of real ZooKeeper servers, each a process on this
-// machine. Clients reach every server through a proxy of its own, and so do
-// the servers each other, so that any of them can be cut off from either.
+// A Cluster is an ensemble of real ZooKeeper servers, each in a process on this machine.
+// Use it to test what the in-process server cannot show: elections, and servers that are
+// killed, paused or cut off.
 //
-// Its methods, and those of its nodes, may be called from any goroutine.
+// Each server has a proxy for its clients and one for each of its peers, so it can be
+// cut off from either, unless [WithPorts] is set.
+//
+// The methods of a Cluster and of its nodes are safe for concurrent use.
 type Cluster struct {
 	opts      *ensembleOptions
 	java      string
@@ -36,9 +39,11 @@ type Cluster struct {
 	links     []*peerLink
 }
 
-// Ensemble starts n real ZooKeeper servers, returns when all of them serve
-// and one leads, and removes them with everything they wrote when the test
-// ends. It fails the test if Java or ZooKeeper is not installed.
+// Ensemble starts n real ZooKeeper servers and waits until all of them serve and one
+// leads. When the test ends, it stops them and deletes their files. It fails the test if
+// Java or ZooKeeper is not installed.
+//
+// If the test fails, the state and the last log lines of every server are logged.
 func Ensemble(t testing.TB, n int, opts ...EnsembleOption) *Cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
@@ -56,7 +61,7 @@ func Ensemble(t testing.TB, n int, opts ...EnsembleOption) *Cluster {
 	return c
 }
 
-// logIfFailed shows what the servers were about when a test failed.
+// logIfFailed logs the state and the last log lines of the servers if the test has failed.
 func (c *Cluster) logIfFailed(t testing.TB) {
 	if !t.Failed() {
 		return
@@ -65,12 +70,12 @@ func (c *Cluster) logIfFailed(t testing.TB) {
 	defer cancel()
 	for i, s := range c.states(ctx) {
 		n := c.nodes[i]
-		t.Logf("server %d at %s, %s, zxid %#x, logged last:\n%s", n.id, n.Addr(), cmp.Or(s.mode, "not serving"), s.zxid, tail(relevantLines(n.Log()), 40))
+		t.Logf("server %d at %s, %s, zxid %#x, last log lines:\n%s", n.id, n.Addr(), cmp.Or(s.mode, "not serving"), s.zxid, tail(relevantLines(n.Log()), 40))
 	}
 }
 
-// relevantLines is a log without what a server says to every question and at every
-// start.
+// relevantLines returns a log without the lines that a server writes for every four-letter
+// word and at every start.
 func relevantLines(log string) string {
 	var b strings.Builder
 	for line := range strings.Lines(log) {
@@ -81,12 +86,13 @@ func relevantLines(log string) string {
 	return b.String()
 }
 
-// StartEnsemble is Ensemble for use outside tests: the caller closes the
-// Cluster. ctx bounds the start alone. The error is a *MissingError if Java or
-// ZooKeeper is not installed. A single server runs standalone.
+// StartEnsemble is Ensemble for use outside of tests. The caller must close the Cluster.
+// ctx bounds the start only. A single server runs in standalone mode.
+//
+// The error is a [*MissingError] if Java or ZooKeeper is not installed.
 func StartEnsemble(ctx context.Context, n int, opts ...EnsembleOption) (*Cluster, error) {
 	if n < 1 {
-		return nil, fmt.Errorf("zktest: an ensemble of %d servers", n)
+		return nil, fmt.Errorf("zktest: invalid number of servers: %d", n)
 	}
 	c := &Cluster{opts: newEnsembleOptions(opts), size: n}
 	if err := c.prepare(); err != nil {
@@ -98,7 +104,7 @@ func StartEnsemble(ctx context.Context, n int, opts ...EnsembleOption) (*Cluster
 	return c, nil
 }
 
-// prepare does all that precedes the start of the processes.
+// prepare does everything except starting the processes.
 func (c *Cluster) prepare() (err error) {
 	if c.java, err = javaproc.FindJava(); err != nil {
 		return asMissing(err)
@@ -151,7 +157,7 @@ func asMissing(err error) error {
 	return err
 }
 
-// Connect returns the servers' addresses as a connect string.
+// Connect returns a connect string with all servers.
 func (c *Cluster) Connect() string {
 	var addrs []string
 	for _, n := range c.nodes {
@@ -166,8 +172,7 @@ func (c *Cluster) Servers() []*Node { return append([]*Node(nil), c.nodes...) }
 // Server returns the server at index i, whose id is i+1.
 func (c *Cluster) Server(i int) *Node { return c.nodes[i] }
 
-// Start starts the servers that do not run and returns when all of them
-// serve.
+// Start starts the servers that do not run, and waits until all servers serve.
 func (c *Cluster) Start(ctx context.Context) error {
 	for _, n := range c.nodes {
 		if err := n.launch(); err != nil {
@@ -182,17 +187,17 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop asks every server to end and returns when all have. Their data stays:
-// Start goes on with it.
+// Stop stops all servers and waits until they have ended. They keep their data, and Start
+// starts them again.
 func (c *Cluster) Stop() { c.each((*Node).Stop) }
 
-// Close ends the servers and removes what they wrote, unless WithDir says
-// where to keep it. A closed Cluster cannot be started again.
+// Close stops the servers and deletes their files, unless WithDir is set. A closed Cluster
+// cannot be started again.
 func (c *Cluster) Close() error {
 	if c.opts.dir != "" {
 		c.Stop()
 	} else {
-		c.each((*Node).Kill) // quicker, and nobody will read their data
+		c.each((*Node).Kill) // faster than Stop; the data is deleted anyway
 	}
 	var errs []error
 	for _, n := range c.nodes {

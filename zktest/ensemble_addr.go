@@ -9,13 +9,13 @@ import (
 	"sync"
 )
 
-// ports are those of the first server, or zero for any.
+// ports are the ports of the first server. Zero means free ports.
 type ports struct{ client, quorum, election int }
 
 func (p ports) fixed() bool { return p != ports{} }
 
-// addrs are the addresses of a server, on which nobody must listen. A single one has
-// no peers.
+// addrs returns the addresses of a server, and an error if another process listens on one
+// of them. A single server uses only the first.
 func (p ports) addrs(id int, single bool) ([]string, error) {
 	var addrs []string
 	for i, first := range []int{p.client, p.quorum, p.election} {
@@ -33,8 +33,8 @@ func (p ports) addrs(id int, single bool) ([]string, error) {
 	return addrs, nil
 }
 
-// cannotListen is the error of a server one of whose addresses is taken or may not be
-// used.
+// cannotListen returns the error of a server that cannot listen on addr. It mentions it if
+// the system also uses the port for outgoing connections.
 func cannotListen(id int, addr string, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -50,8 +50,8 @@ func cannotListen(id int, addr string, err error) error {
 	return fmt.Errorf("zktest: server %d cannot listen on %s: %w%s", id, addr, err, hint)
 }
 
-// EphemeralPorts returns the range of ports that the system gives to outgoing
-// connections. A server whose port is in it may find the port taken at any start.
+// EphemeralPorts returns the range of ports that the system uses for outgoing connections.
+// If a server's port is in it, the port may be taken whenever the server starts.
 func EphemeralPorts() (lowest, highest int) {
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err == nil {
@@ -59,18 +59,18 @@ func EphemeralPorts() (lowest, highest int) {
 			return lowest, highest
 		}
 	}
-	return 49152, 65535 // of macOS and Windows
+	return 49152, 65535 // the range of macOS and Windows
 }
 
-// usedAddrs are the addresses that this process has given to servers. None is
-// given twice, lest a server that starts find another one at its place.
+// usedAddrs holds the addresses that this process has given to servers. None is given
+// twice, so that a starting server never finds another one at its address.
 var usedAddrs struct {
 	sync.Mutex
 	addrs map[string]bool
 }
 
-// freeAddrs returns n addresses that nobody listens on and that nobody is
-// likely to take before the servers do.
+// freeAddrs returns n addresses on which no process listens and that are unlikely to be
+// taken before the servers use them.
 func freeAddrs(n int) ([]string, error) {
 	usedAddrs.Lock()
 	defer usedAddrs.Unlock()
@@ -84,7 +84,7 @@ func freeAddrs(n int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer ln.Close() // only at the end, so that no port comes twice
+		defer ln.Close() // only at the end, so that no port is returned twice
 		if a := ln.Addr().String(); !usedAddrs.addrs[a] {
 			usedAddrs.addrs[a] = true
 			addrs = append(addrs, a)
@@ -93,9 +93,9 @@ func freeAddrs(n int) ([]string, error) {
 	return addrs, nil
 }
 
-// loopback returns an address of the loopback network that is this process's
-// own, where the system has more than one: a port chosen there meets neither
-// those of other processes nor those of outgoing connections.
+// loopback returns an address of the loopback network that only this process uses, if the
+// system has more than one. Ports on it collide neither with those of other processes nor
+// with outgoing connections.
 func loopback() string {
 	pid := os.Getpid()
 	own := fmt.Sprintf("127.%d.%d.%d", 64+pid>>16&63, pid>>8&255, pid&255)

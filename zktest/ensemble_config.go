@@ -12,12 +12,12 @@ import (
 	"unicode/utf16"
 )
 
-// jvmFlags suit several small servers on few processors: they start quickly
-// and stay small.
+// jvmFlags are for several small servers on few processors: they start quickly and use
+// little memory.
 var jvmFlags = []string{"-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
 
-// logback configures the logger of the official archive, which otherwise
-// logs every detail.
+// logback is the configuration of the official archive's logger, which by default logs at
+// debug level.
 const logback = `<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%d{HH:mm:ss.SSS} [%thread] %-5level %logger{0} - %msg%n</pattern></encoder>
@@ -30,7 +30,7 @@ func (n *Node) configPath() string  { return filepath.Join(n.dir, "zoo.cfg") }
 func (n *Node) dataDir() string     { return filepath.Join(n.dir, "data") }
 func (n *Node) logbackPath() string { return filepath.Join(n.dir, "logback.xml") }
 
-// configure writes the files that the server reads.
+// configure writes the server's configuration files.
 func (n *Node) configure() error {
 	if err := os.MkdirAll(n.dataDir(), 0o755); err != nil {
 		return err
@@ -47,10 +47,10 @@ func (n *Node) configure() error {
 	return nil
 }
 
-// config is the content of the server's zoo.cfg. It differs from those of its
-// peers in the addresses of the servers: each reaches the others through
-// proxies of its own, unless the ports are fixed. ZooKeeper does not mind as long as reconfiguration is
-// off, as it is by default.
+// config returns the content of the server's zoo.cfg. Unless the ports are fixed, each
+// server reaches its peers through separate proxies, so the addresses of the servers
+// differ in each file. ZooKeeper accepts that while reconfiguration is off, which is its
+// default.
 func (n *Node) config() string {
 	o := n.cluster.opts
 	host, port, _ := net.SplitHostPort(n.client)
@@ -79,7 +79,7 @@ func (n *Node) config() string {
 	return b.String()
 }
 
-// ensemble is where the server finds itself and the others.
+// ensemble returns the lines with the addresses of the servers.
 func (n *Node) ensemble() (lines []setting) {
 	proxied := make(map[*Node]*peerLink)
 	for _, l := range n.cluster.links {
@@ -97,7 +97,7 @@ func (n *Node) ensemble() (lines []setting) {
 	return lines
 }
 
-// property escapes a value for Java, which takes every byte for a character.
+// property escapes a value for a Java properties file.
 func property(value string) string {
 	var b strings.Builder
 	for _, unit := range utf16.Encode([]rune(value)) {
@@ -120,7 +120,7 @@ func serverLine(id int, quorum, election string) setting {
 
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// command is the server's command line.
+// command returns the command that runs the server.
 func (n *Node) command() *exec.Cmd {
 	args := append(append([]string(nil), jvmFlags...), n.cluster.opts.jvmFlags...)
 	for _, p := range n.cluster.opts.properties {
@@ -130,6 +130,6 @@ func (n *Node) command() *exec.Cmd {
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", n.configPath())
 	cmd := exec.Command(n.cluster.java, args...)
 	cmd.Dir = n.dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // else the names of folders are ASCII to Java
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8") // otherwise Java reads file names as ASCII
 	return cmd
 }

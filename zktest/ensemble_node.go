@@ -15,12 +15,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/proxy"
 )
 
-// A server is asked again and again, each time on a connection of its own: one
-// that it accepts at a bad moment it never answers. It gets twice the time each
-// time, for one on a busy machine may just be slow.
+// The state of a server is queried repeatedly, each time on a new connection: a server that
+// accepts a connection at a bad moment never answers on it. Each attempt has twice the
+// time of the last one, because a server on a busy machine may only be slow.
 const (
 	pollInterval = 25 * time.Millisecond
-	pollTimeout  = 500 * time.Millisecond // of the first try
+	pollTimeout  = 500 * time.Millisecond // of the first attempt
 )
 
 // A Node is one server of a Cluster.
@@ -28,10 +28,10 @@ type Node struct {
 	cluster  *Cluster
 	id       int
 	dir      string
-	client   string // addresses that it listens on itself
+	client   string // the addresses on which the server itself listens
 	quorum   string
 	election string
-	proxy    *Proxy // between its clients and it; nil if its ports are fixed
+	proxy    *Proxy // for its clients; nil if the ports are fixed
 
 	mu     sync.Mutex
 	proc   *javaproc.Process // nil before the first start
@@ -61,10 +61,10 @@ func newNode(c *Cluster, id int, dir string) (*Node, error) {
 	return n, nil
 }
 
-// ID is the server's id in the ensemble, from 1.
+// ID returns the server's id in the ensemble, from 1.
 func (n *Node) ID() int { return n.id }
 
-// Addr is the host:port for clients.
+// Addr returns the host:port for clients.
 func (n *Node) Addr() string {
 	if n.proxy == nil {
 		return n.client
@@ -72,11 +72,11 @@ func (n *Node) Addr() string {
 	return n.proxy.Addr()
 }
 
-// Proxy is what stands between the server and its clients. It panics, as all that
-// needs a proxy does, if WithPorts has left none.
+// Proxy returns the proxy for the server's clients. With WithPorts there are no proxies:
+// Proxy and all methods that need one panic.
 func (n *Node) Proxy() *Proxy {
 	if n.proxy == nil {
-		panic("zktest: with WithPorts there are no proxies")
+		panic("zktest: there are no proxies with WithPorts")
 	}
 	return n.proxy
 }
@@ -86,9 +86,9 @@ func (n *Node) Log() string { return readFile(n.logPath()) }
 
 func (n *Node) logPath() string { return filepath.Join(n.dir, "zookeeper.log") }
 
-// Mode returns what the server takes itself for: leader, follower or
-// standalone. It is an error if it does not serve; one that does not answer is
-// asked until ctx ends. The question takes no notice of cuts.
+// Mode returns the mode that the server reports: leader, follower or standalone. It
+// returns an error if the server does not serve. If the server does not answer, Mode
+// retries until ctx is done. It does not use the proxy, so cuts have no effect on it.
 func (n *Node) Mode(ctx context.Context) (string, error) {
 	s, err := n.state(ctx)
 	return s.mode, err
@@ -99,10 +99,10 @@ type nodeState struct {
 	zxid int64
 }
 
-// state asks until there is an answer, or nobody to answer.
+// state queries the server until it answers, its connection is refused, or ctx is done.
 func (n *Node) state(ctx context.Context) (nodeState, error) {
-	for patience := pollTimeout; ; patience *= 2 {
-		try, cancel := context.WithTimeout(ctx, patience)
+	for timeout := pollTimeout; ; timeout *= 2 {
+		try, cancel := context.WithTimeout(ctx, timeout)
 		s, err := n.queryState(try)
 		silent := try.Err() != nil
 		cancel()
@@ -125,14 +125,13 @@ func (n *Node) queryState(ctx context.Context) (nodeState, error) {
 	return nodeState{mode, zxid}, err
 }
 
-// Word sends a four-letter word to the server, past the proxy, and returns
-// the answer.
+// Word sends a four-letter word to the server, without the proxy, and returns the answer.
 func (n *Node) Word(ctx context.Context, word string) (string, error) {
 	return sendWord(ctx, n.client, word)
 }
 
-// Start starts the server if it does not run, and returns when it serves, for
-// which a majority of the servers has to run.
+// Start starts the server unless it runs, and waits until it serves, for which a majority
+// of the servers must run.
 func (n *Node) Start(ctx context.Context) error {
 	if err := n.launch(); err != nil {
 		return err
@@ -140,51 +139,50 @@ func (n *Node) Start(ctx context.Context) error {
 	return n.wait(ctx)
 }
 
-// Restart is Stop and Start.
+// Restart stops the server and starts it again.
 func (n *Node) Restart(ctx context.Context) error {
 	n.Stop()
 	return n.Start(ctx)
 }
 
-// Stop asks the server to end and returns when it has.
+// Stop stops the server and waits until its process has ended.
 func (n *Node) Stop() { n.running().Stop() }
 
-// Kill ends the server as a power failure does, and returns when it is gone.
-// It is not told, and neither are its peers and clients but by the end of
-// their connections.
+// Kill kills the server, as a power failure does, and waits until its process has ended.
+// The server cannot close its sessions and connections in order.
 func (n *Node) Kill() { n.running().Kill() }
 
-// Pause stops the server's clock, as it were: the process stays, with all its
-// connections, and does nothing until Resume.
+// Pause suspends the server's process until Resume. Its connections stay open. It returns
+// [errors.ErrUnsupported] on systems that are not Unix.
 func (n *Node) Pause() error { return n.running().Pause() }
 
-// Resume lets a paused server go on.
+// Resume continues a paused server.
 func (n *Node) Resume() error { return n.running().Resume() }
 
-// CutClients makes a black hole of the network between the server and its
-// clients; see Proxy.Cut.
+// CutClients makes the network between the server and its clients drop everything; see
+// [Proxy.Cut].
 func (n *Node) CutClients() (heal func()) { return n.Proxy().Cut() }
 
-// RejectClients resets the connections of the server's clients and all that
-// they try to open; see Proxy.Reject.
+// RejectClients resets the connections of the server's clients, also new ones; see
+// [Proxy.Reject].
 func (n *Node) RejectClients() (heal func()) { return n.Proxy().Reject() }
 
-// CutPeers makes a black hole of the network between the server and the other
-// servers; see Proxy.Cut.
+// CutPeers makes the network between the server and the other servers drop everything; see
+// [Proxy.Cut].
 func (n *Node) CutPeers() (heal func()) { return n.eachPeerProxy((*proxy.Proxy).Cut) }
 
-// RejectPeers resets the connections between the server and the other servers
-// and all that they try to open; see Proxy.Reject.
+// RejectPeers resets the connections between the server and the other servers, also new
+// ones; see [Proxy.Reject].
 func (n *Node) RejectPeers() (heal func()) { return n.eachPeerProxy((*proxy.Proxy).Reject) }
 
-// DelayPeers makes every byte between the server and the other servers arrive
-// d later; see Proxy.Delay.
+// DelayPeers delays every byte between the server and the other servers by d; see
+// [Proxy.Delay].
 func (n *Node) DelayPeers(d time.Duration) {
 	n.eachPeerProxy(func(p *proxy.Proxy) func() { p.Delay(d); return func() {} })
 }
 
 func (n *Node) eachPeerProxy(f func(*proxy.Proxy) func()) (undo func()) {
-	n.Proxy() // where there is none for clients, there are none for peers
+	n.Proxy() // panics if there are no proxies
 	var undos []func()
 	for _, l := range n.cluster.links {
 		if l.from == n || l.to == n {
@@ -198,8 +196,8 @@ func (n *Node) eachPeerProxy(f func(*proxy.Proxy) func()) (undo func()) {
 	}
 }
 
-// Wait returns when the server's process has ended, with an error that says how, or
-// when ctx has.
+// Wait waits until the server's process has ended, and returns an error that says how. If
+// ctx is done first, it returns ctx.Err().
 func (n *Node) Wait(ctx context.Context) error {
 	p := n.running()
 	select {
@@ -216,7 +214,7 @@ func (n *Node) running() *javaproc.Process {
 	return n.proc
 }
 
-// launch starts the process if it does not run.
+// launch starts the process unless it runs.
 func (n *Node) launch() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -235,17 +233,17 @@ func (n *Node) launch() error {
 	return nil
 }
 
-// wait returns when the server serves. Another process that has taken its address may
-// accept connections and answer nothing, so that is checked after every try.
+// wait waits until the server serves. Another process that has taken its address may accept
+// connections and never answer, so the log is checked after every attempt.
 func (n *Node) wait(ctx context.Context) error {
 	p := n.running()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	for patience := pollTimeout; ; patience *= 2 {
-		try, cancel := context.WithTimeout(ctx, patience)
+	for timeout := pollTimeout; ; timeout *= 2 {
+		try, cancel := context.WithTimeout(ctx, timeout)
 		_, err := n.queryState(try)
 		if try.Err() == nil {
-			patience = pollTimeout / 2 // it does answer, or nobody listens
+			timeout = pollTimeout / 2 // the server answers or does not listen yet
 		}
 		cancel()
 		if err == nil {
@@ -267,9 +265,9 @@ func (n *Node) wait(ctx context.Context) error {
 	}
 }
 
-// addressTaken returns an error if the server has found one of its fixed addresses
-// taken, by a process that has been faster since the address was seen to be free. It
-// ends the server then: ZooKeeper may go on without that address.
+// addressTaken returns an error if another process has taken one of the server's fixed
+// addresses since it was checked. It kills the server in that case, because ZooKeeper may
+// run without the address.
 func (n *Node) addressTaken() error {
 	if n.proxy != nil {
 		return nil

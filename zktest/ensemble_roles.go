@@ -10,10 +10,10 @@ import (
 // leaderTimeout is how long Leader waits for servers that do not answer.
 const leaderTimeout = 3 * time.Second
 
-// Leader returns the server that leads, which a single server does, or nil if
-// none does. When two claim to, one of them cut off without having noticed, it
-// is the one elected last. A server that does not answer, such as a paused one,
-// is left out after three seconds.
+// Leader returns the server that leads, or nil if none does. A single server leads. If two
+// servers claim to lead, because one that is cut off has not noticed it yet, it is the one
+// that was elected last. A server that does not answer within three seconds, for example
+// because it is paused, is ignored.
 func (c *Cluster) Leader() *Node {
 	ctx, cancel := context.WithTimeout(context.Background(), leaderTimeout)
 	defer cancel()
@@ -28,8 +28,8 @@ func (c *Cluster) Leader() *Node {
 	return leader
 }
 
-// Roles returns the server that leads and the others, in the order of their
-// ids, once all of these follow. ctx bounds the wait for that.
+// Roles waits until one server leads and all others follow, or until ctx is done. It
+// returns the leader, and the followers in the order of their ids.
 func (c *Cluster) Roles(ctx context.Context) (leader *Node, followers []*Node, err error) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -49,12 +49,12 @@ func (c *Cluster) Roles(ctx context.Context) (leader *Node, followers []*Node, e
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, nil, fmt.Errorf("zktest: not all servers lead or follow: %w", ctx.Err())
+			return nil, nil, fmt.Errorf("zktest: waiting for a leader and its followers: %w", ctx.Err())
 		}
 	}
 }
 
-// states asks all servers at once. The state of one that does not serve is zero.
+// states queries all servers at once. The state of a server that does not serve is zero.
 func (c *Cluster) states(ctx context.Context) []nodeState {
 	states := make([]nodeState, len(c.nodes))
 	var all sync.WaitGroup

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// versionString is what the server says it is.
+// versionString returns the version that the server reports.
 func (s *Server) versionString() string {
 	number := "3.9.5"
 	if s.opts.old {
@@ -20,8 +20,9 @@ func (s *Server) versionString() string {
 	return number + "-zktest, built on 2026-01-01 00:00 UTC"
 }
 
-// fourLetterWord answers an operator's question. It stands in the place of the
-// first length on a connection, and ends it. What follows the word comes from rest.
+// fourLetterWord answers a four-letter word and closes the connection. head is the first
+// four bytes of the connection, where otherwise the length of the handshake is; rest is
+// what follows. It returns false if head is not such a word.
 func (s *Server) fourLetterWord(c *conn, head []byte, rest io.Reader) bool {
 	if c.handshakeDone {
 		return false
@@ -57,7 +58,8 @@ func (s *Server) fourLetterWord(c *conn, head []byte, rest io.Reader) bool {
 	return true
 }
 
-// fourLetterWords are the answers to four-letter words, by the connection that asks.
+// fourLetterWords holds the functions that answer the words. Their argument is the
+// connection that has asked.
 var fourLetterWords = map[string]func(*Server, *conn) string{
 	"ruok": func(*Server, *conn) string { return "imok" },
 	"isro": func(*Server, *conn) string { return "rw" },
@@ -96,7 +98,7 @@ func (s *Server) sortedConns() []*conn {
 	})
 }
 
-// mntr has a key and a number per line, as monitoring reads it.
+// mntr returns the answer that monitoring reads: a key and a value per line.
 func (s *Server) mntr() string {
 	var b strings.Builder
 	for _, kv := range []struct {
@@ -124,7 +126,7 @@ func (s *Server) conf() string {
 		port, s.opts.file, s.opts.tick.Milliseconds(), s.opts.min.Milliseconds(), s.opts.max.Milliseconds(), s.fileSize())
 }
 
-// dump lists the sessions by when they expire, and who owns which nodes.
+// dump returns the sessions by when they expire, and the ephemeral nodes by session.
 func (s *Server) dump() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SessionTracker dump:\nSession Sets (%d)/(%d):\n", len(s.expiry.buckets), len(s.sessions))
@@ -154,8 +156,8 @@ func (s *Server) dump() string {
 	return b.String()
 }
 
-// wchs sums up the watches of nodes; those of children the real server leaves
-// out of these answers as well.
+// wchs returns the numbers of watches of nodes. As on a real server, neither it nor wchc
+// and wchp include watches of children.
 func (s *Server) wchs() string {
 	w := s.watches.nodes
 	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d\n", len(w.conns), len(w.paths), w.count())

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// sendWord sends one of ZooKeeper's four-letter words and returns the answer.
+// sendWord sends a four-letter word to a server and returns the answer.
 func sendWord(ctx context.Context, addr, word string) (string, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)

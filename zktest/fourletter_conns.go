@@ -9,15 +9,15 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A lastRequest is the request that a connection has answered last, as cons shows it.
+// A lastRequest describes the last request of a connection, as cons shows it.
 type lastRequest struct {
 	op   string
-	xid  int32 // of the last request that was no ping; -1 for none
+	xid  int32 // of the last request that was not a ping; -1 for none
 	zxid int64
 	at   time.Duration // since the server's start
 }
 
-// noRequest is shown before the first request and after crst.
+// noRequest is the lastRequest before the first request and after crst.
 var noRequest = lastRequest{op: "NA", xid: -1, zxid: -1}
 
 func (l *lastRequest) record(s *Server, op string, xid int32) {
@@ -27,7 +27,7 @@ func (l *lastRequest) record(s *Server, op string, xid int32) {
 	}
 }
 
-// operationName is what cons calls an operation.
+// operationName returns the name of an operation in the answer to cons.
 func operationName(op wire.Op) string {
 	switch op {
 	case wire.OpPing:
@@ -80,8 +80,8 @@ func operationName(op wire.Op) string {
 	return "NA"
 }
 
-// connections has a line for each connection. The number in brackets is 0 for the
-// one that asks, from which the server reads no more.
+// connections returns a line for each connection. The number in brackets is 0 for the
+// connection that has asked, because the server does not read from it any more.
 func (s *Server) connections(asker *conn, more func(*conn) string) string {
 	var b strings.Builder
 	for _, c := range s.sortedConns() {
@@ -94,7 +94,7 @@ func (s *Server) connections(asker *conn, more func(*conn) string) string {
 	return b.String()
 }
 
-// details are what cons tells of a connection and stat does not.
+// details returns the fields of a connection that cons has and stat does not.
 func (c *conn) details() string {
 	if c.session == nil {
 		return ""
@@ -119,8 +119,8 @@ func (s *Server) resetServer(*conn) string {
 	return "Server stats reset.\n"
 }
 
-// defaultTraceMask says what a real server logs when it logs most.
+// defaultTraceMask is the initial trace mask of a real server.
 const defaultTraceMask = 306
 
-// maskText answers gtmk and stmk. Nothing depends on the mask.
+// maskText answers gtmk and stmk. The mask has no effect.
 func (s *Server) maskText(*conn) string { return strconv.FormatInt(s.traceMask, 10) }

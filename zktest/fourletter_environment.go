@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// environment has the lines of a real server. What only Java has is <NA>.
+// environment answers envi. The values that only Java has are <NA>.
 func (s *Server) environment() string {
 	const none = "<NA>"
 	host, _ := os.Hostname()
@@ -38,7 +38,7 @@ func (s *Server) environment() string {
 	return b.String()
 }
 
-// osName is the system's name as Java has it.
+// osName returns Java's name of the operating system.
 func osName() string {
 	switch runtime.GOOS {
 	case "linux":
@@ -53,7 +53,7 @@ func osName() string {
 
 func megabytes(bytes uint64) string { return fmt.Sprintf("%dMB", bytes>>20) }
 
-// dirs says how much the server's data takes on the disk.
+// dirs answers with the size of the server's file.
 func (s *Server) dirs() string {
 	size := s.fileSize()
 	return fmt.Sprintf("datadir_size: %d\nlogdir_size: %d\n", size, size)

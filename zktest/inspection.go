@@ -9,17 +9,17 @@ import (
 	"testing"
 )
 
-// A Watch is one watch that a session has set.
+// A Watch is a watch that a session has set.
 type Watch struct {
 	Session int64
 	Path    string
 	Kind    string // "data", "children", "persistent" or "recursive"
 }
 
-// Tree lists the nodes, one per line and sorted by path: the path, then
-// "ephemeral", "container" or "ttl" and its milliseconds where it applies, the
-// version, and the data quoted. Nodes under /zookeeper are left out. It is the
-// same whenever the tree is, so that tests can compare it.
+// Tree returns a text that lists the nodes, one per line and sorted by path, without those
+// under /zookeeper. A line has the path, "ephemeral", "container" or "ttl=" with
+// milliseconds if it applies, the version, and the quoted data. Equal trees have equal
+// texts, so tests can compare them.
 func (s *Server) Tree() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +42,7 @@ func (s *Server) Tree() string {
 	return b.String()
 }
 
-// Watches lists all watches, sorted by session, path and kind.
+// Watches returns all watches, sorted by session, path and kind.
 func (s *Server) Watches() []Watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,16 +76,16 @@ func (s *Server) Watches() []Watch {
 	return list
 }
 
-// Sessions lists the sessions that have not ended, sorted.
+// Sessions returns the ids of the sessions that have not ended, sorted.
 func (s *Server) Sessions() []int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.sessions))
 }
 
-// Leaks reports as errors of the test the ephemeral nodes, watches and sessions
-// that are left. Nodes and watches at and below an allowed root may stay, and so
-// may the sessions that hold them.
+// Leaks reports the ephemeral nodes, watches and sessions that exist as errors of the
+// test. Call it when everything has been closed. Nodes and watches at and below an
+// allowed root are not reported, and neither are the sessions that own them.
 func (s *Server) Leaks(t testing.TB, allowedRoot ...string) {
 	t.Helper()
 	allowed := func(path string) bool {
@@ -93,25 +93,25 @@ func (s *Server) Leaks(t testing.TB, allowedRoot ...string) {
 			return path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/")
 		})
 	}
-	holding := make(map[int64]bool)
+	exempt := make(map[int64]bool)
 	for path, id := range s.ephemeralNodes() {
-		if holding[id] = holding[id] || allowed(path); !allowed(path) {
-			t.Errorf("zktest: ephemeral node %s of session %#x is left", path, id)
+		if exempt[id] = exempt[id] || allowed(path); !allowed(path) {
+			t.Errorf("zktest: ephemeral node %s of session %#x still exists", path, id)
 		}
 	}
 	for _, w := range s.Watches() {
-		if holding[w.Session] = holding[w.Session] || allowed(w.Path); !allowed(w.Path) {
+		if exempt[w.Session] = exempt[w.Session] || allowed(w.Path); !allowed(w.Path) {
 			t.Errorf("zktest: session %#x still watches %s (%s)", w.Session, w.Path, w.Kind)
 		}
 	}
 	for _, id := range s.Sessions() {
-		if !holding[id] {
+		if !exempt[id] {
 			t.Errorf("zktest: session %#x is still open", id)
 		}
 	}
 }
 
-// ephemeralNodes is the owner of each.
+// ephemeralNodes returns the owner of each ephemeral node.
 func (s *Server) ephemeralNodes() map[string]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

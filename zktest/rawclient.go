@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A rawClient is one connection with one session, and no more than the
-// protocol needs: no pings, no reconnects, one request at a time. It serves
-// those whose subject is the protocol, and those who may not import a client.
+// A rawClient is a connection with a session. It sends no pings and does not reconnect.
+// Target uses it, because its tests may have any client, and so do the tests of the
+// protocol.
 type rawClient struct {
 	conn        net.Conn
 	session     wire.ConnectResponse
@@ -21,7 +21,7 @@ type rawClient struct {
 	stopClosing func() bool
 }
 
-// A rawError is the code of a reply's header.
+// A rawError is the error code in the header of a reply.
 type rawError struct {
 	op   wire.Op
 	code wire.Code
@@ -29,7 +29,7 @@ type rawError struct {
 
 func (e *rawError) Error() string { return fmt.Sprintf("zktest: %v: %v", e.op, e.code) }
 
-// dialRaw opens a session at one server. The connection ends with ctx.
+// dialRaw opens a session at one server. The connection is closed when ctx is done.
 func dialRaw(ctx context.Context, addr string, timeout time.Duration) (*rawClient, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
@@ -85,8 +85,8 @@ func (c *rawClient) frame() ([]byte, error) {
 	return body, err
 }
 
-// call sends a request and decodes the body of its reply into resp. The error
-// is a *rawError if the server refuses.
+// call sends a request and decodes the body of its reply into resp. The error is a
+// *rawError if the reply has an error code.
 func (c *rawClient) call(op wire.Op, req, resp wire.Record) (wire.ReplyHeader, error) {
 	c.xid++
 	if err := c.send(c.xid, op, req); err != nil {
@@ -107,10 +107,10 @@ func (c *rawClient) call(op wire.Op, req, resp wire.Record) (wire.ReplyHeader, e
 	}
 }
 
-// callAll is call for n requests that do not wait for each other. It returns the
-// servers' refusals.
+// callAll is call for n pipelined requests. refused has the *rawError of each request, or
+// nil.
 func (c *rawClient) callAll(op wire.Op, n int, request func(int) (req, resp wire.Record)) (refused []error, err error) {
-	const window = 200 // requests that are on their way at a time
+	const window = 200 // maximal number of requests in flight
 	refused = make([]error, n)
 	for first := 0; first < n; first += window {
 		last := min(first+window, n)
@@ -144,14 +144,14 @@ func (c *rawClient) callAll(op wire.Op, n int, request func(int) (req, resp wire
 	return refused, nil
 }
 
-// close ends the session.
+// close closes the session and the connection.
 func (c *rawClient) close() error {
 	_, err := c.call(wire.OpClose, &wire.Empty{}, &wire.Empty{})
 	c.closeConn()
 	return err
 }
 
-// closeConn ends the connection; the session goes on to its timeout.
+// closeConn closes the connection. The session lives until its timeout.
 func (c *rawClient) closeConn() {
 	c.stopClosing()
 	c.conn.Close()

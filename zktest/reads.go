@@ -7,7 +7,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// readOp answers an operation that changes nothing but watches.
+// readOp executes an operation that changes nothing except watches.
 func (s *Server) readOp(c *conn, op wire.Op, body wire.Record) (wire.Code, wire.Record) {
 	switch r := body.(type) {
 	case *wire.PathWatch:
@@ -38,8 +38,8 @@ func (s *Server) readOp(c *conn, op wire.Op, body wire.Record) (wire.Code, wire.
 	return wire.CodeUnimplemented, nil
 }
 
-// exists leaves a watch where there is no node, too. In ZooKeeper 3.8, those
-// may ask who may not read the node.
+// exists sets a watch also if there is no node. In ZooKeeper 3.8 it is also answered to
+// clients that may not read the node.
 func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
 	if strings.IndexByte(r.Path, 0) >= 0 {
 		return wire.CodeBadArguments, nil
@@ -58,7 +58,7 @@ func (s *Server) exists(c *conn, r *wire.PathWatch) (wire.Code, wire.Record) {
 	return wire.OK, &stat
 }
 
-// readable finds a node that the connection may read.
+// readable returns a node if the connection has one of perms for it.
 func (s *Server) readable(c *conn, path string, perms int32) (*ztree.Node, wire.Code) {
 	n := c.tree().Node(path)
 	switch {
@@ -70,7 +70,7 @@ func (s *Server) readable(c *conn, path string, perms int32) (*ztree.Node, wire.
 	return n, wire.OK
 }
 
-// get is getData, getChildren and getChildren2.
+// get executes getData, getChildren and getChildren2.
 func (s *Server) get(c *conn, op wire.Op, r *wire.PathWatch) (wire.Code, wire.Record) {
 	n, code := s.readable(c, r.Path, wire.PermRead)
 	if code != wire.OK {
@@ -104,7 +104,7 @@ func (s *Server) getACL(c *conn, path string) (wire.Code, wire.Record) {
 	return wire.OK, &wire.GetACLResponse{ACL: acl, Stat: n.Stat()}
 }
 
-// ephemerals lists the session's own nodes whose paths begin with a prefix.
+// ephemerals returns the paths of the session's nodes that begin with a prefix.
 func (s *Server) ephemerals(c *conn, prefix string) wire.Record {
 	if strings.TrimSpace(prefix) == "" || strings.TrimSpace(prefix) == "/" {
 		prefix = ""
@@ -118,7 +118,7 @@ func (s *Server) ephemerals(c *conn, prefix string) wire.Record {
 	return own
 }
 
-// countDescendants counts the nodes below a path.
+// countDescendants executes getAllChildrenNumber: it counts the nodes below a path.
 func (s *Server) countDescendants(c *conn, path string) (wire.Code, wire.Record) {
 	if _, code := s.readable(c, path, wire.PermRead); code != wire.OK {
 		return code, nil
@@ -126,25 +126,24 @@ func (s *Server) countDescendants(c *conn, path string) (wire.Code, wire.Record)
 	return wire.OK, number(c.tree().Descendants(path))
 }
 
-// setWatches takes up the watches that a client had on its last connection.
-// Whatever has happened to their nodes since is told at once, even to those who
-// may not read them.
+// setWatches sets the watches that a client had on its last connection. If a node has
+// changed since, it sends the event at once, also to a client that may not read the node.
 func (s *Server) setWatches(c *conn, r *wire.SetWatches) {
 	changed := func(n *ztree.Node, zxid int64) bool { return n == nil || zxid > r.RelativeZxid }
-	tell := func(path string, event int32) { c.notify(path, event, nil, noZxid) }
+	notify := func(path string, event int32) { c.notify(path, event, nil, noZxid) }
 	for _, path := range r.Data {
 		switch n := c.tree().Node(path); {
 		case n == nil:
-			tell(path, wire.EventDeleted)
+			notify(path, wire.EventDeleted)
 		case changed(n, n.Stat().Mzxid):
-			tell(path, wire.EventDataChanged)
+			notify(path, wire.EventDataChanged)
 		default:
 			c.watches().nodes.add(path, c, watchOnce)
 		}
 	}
 	for _, path := range r.Exist {
 		if n := c.tree().Node(path); n != nil {
-			tell(path, wire.EventCreated)
+			notify(path, wire.EventCreated)
 		} else {
 			c.watches().nodes.add(path, c, watchOnce)
 		}
@@ -152,9 +151,9 @@ func (s *Server) setWatches(c *conn, r *wire.SetWatches) {
 	for _, path := range r.Child {
 		switch n := c.tree().Node(path); {
 		case n == nil:
-			tell(path, wire.EventDeleted)
+			notify(path, wire.EventDeleted)
 		case changed(n, n.Stat().Pzxid):
-			tell(path, wire.EventChildrenChanged)
+			notify(path, wire.EventChildrenChanged)
 		default:
 			c.watches().children.add(path, c, watchOnce)
 		}
@@ -167,10 +166,10 @@ func (s *Server) setWatches(c *conn, r *wire.SetWatches) {
 	}
 }
 
-// noZxid is what an event carries that no transaction has just caused.
+// noZxid is the zxid of an event that no current transaction has caused.
 const noZxid = -1
 
-// addWatch is answered with the code once more, as a body.
+// addWatch sets a persistent watch. The body of its reply repeats the error code.
 func (s *Server) addWatch(c *conn, r *wire.PathKind) (wire.Code, wire.Record) {
 	if r.Kind != 0 && r.Kind != 1 {
 		return wire.CodeMarshallingError, nil
@@ -179,7 +178,7 @@ func (s *Server) addWatch(c *conn, r *wire.PathKind) (wire.Code, wire.Record) {
 	return wire.OK, number(0)
 }
 
-// namedWatch is checkWatches and removeWatches.
+// namedWatch executes checkWatches and removeWatches.
 func (s *Server) namedWatch(c *conn, op wire.Op, r *wire.PathKind) wire.Code {
 	tables, mode := c.watches().tables(r.Kind)
 	if tables == nil {
@@ -188,7 +187,7 @@ func (s *Server) namedWatch(c *conn, op wire.Op, r *wire.PathKind) wire.Code {
 	code := wire.CodeNoWatcher
 	for _, table := range tables {
 		if op == wire.OpCheckWatches && table.single && r.Path != "" && !strings.Contains(r.Path, "/") {
-			return wire.CodeMarshallingError // has no parents to look for recursive watches at
+			return wire.CodeMarshallingError // there are no parents that could have recursive watches
 		}
 		if op == wire.OpCheckWatches && table.has(r.Path, c, mode) ||
 			op == wire.OpRemoveWatches && table.remove(r.Path, c, mode) {

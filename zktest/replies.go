@@ -7,19 +7,19 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// stringList is a reply of one vector of strings.
+// stringList is the body of a reply with one vector of strings.
 type stringList []string
 
 func (r stringList) Encode(e *wire.Encoder) { e.Strings(r) }
 func (r stringList) Decode(*wire.Decoder)   {}
 
-// number is a reply of one integer.
+// number is the body of a reply with one integer.
 type number int32
 
 func (r number) Encode(e *wire.Encoder) { e.Int(int32(r)) }
 func (r number) Decode(*wire.Decoder)   {}
 
-// identity is the reply to whoAmI.
+// identity is the body of the reply to whoAmI.
 type identity []ztree.AuthID
 
 func (r identity) Encode(e *wire.Encoder) {
@@ -36,8 +36,8 @@ func (r identity) Encode(e *wire.Encoder) {
 
 func (r identity) Decode(*wire.Decoder) {}
 
-// reconfig is the body of a request that is always refused, but not before it
-// has been understood.
+// reconfig is the body of a reconfig request. It is decoded only to find out whether it is
+// malformed; the request is always refused.
 type reconfig struct{}
 
 func (*reconfig) Encode(*wire.Encoder) {}

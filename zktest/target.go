@@ -19,21 +19,23 @@ const (
 	External     = "external"
 )
 
-// targetTimeout bounds what a Target itself asks of its servers.
+// targetTimeout bounds the requests that a Target itself makes.
 const targetTimeout = 2 * time.Minute
 
-// A Target is what a test runs on. The environment variable ZKTEST chooses:
+// A Target is the server or ensemble on which a test runs. Use it for tests that should
+// run on the in-process server as well as on real servers. The environment variable
+// ZKTEST selects the kind:
 //
-//   - embedded, or nothing: a new in-process server;
-//   - lagging: a new in-process ensemble, on which every session has a [Follower]
-//     of its own that is 20 ms late with the transactions of others: what another
-//     session has just written is not there yet without a sync;
-//   - oldkeeper: a new in-process server that refuses what WithOldKeeper says, by
-//     replying with -8, so that the connections of a test do not break;
-//   - ensemble: three real servers, which the tests of one process share;
-//   - HOST:PORT, or several with commas: servers that are there already.
+//   - embedded, or not set: a new in-process server;
+//   - lagging: a new in-process ensemble, in which each session has a separate
+//     [Follower] that applies the transactions of other sessions 20 ms late, so a read
+//     without a sync does not see what another session has just written;
+//   - oldkeeper: a new in-process server that refuses the operations of [WithOldKeeper]
+//     by replying with -8, so that connections stay open;
+//   - ensemble: three real servers, which all tests of the process share;
+//   - HOST:PORT, or several separated by commas: servers that run already.
 //
-// Whatever it is, each test has a part of the tree to itself.
+// Each test has its own part of the tree.
 type Target struct {
 	Kind    string   // Embedded, RealEnsemble or External
 	Server  *Server  // if embedded or lagging, else nil
@@ -41,22 +43,22 @@ type Target struct {
 
 	hosts string
 	root  string
-	lag   time.Duration // of the followers that sessions get; 0 if they get none
+	lag   time.Duration // of the followers; 0 if sessions connect to the leader
 }
 
 // lagging is the value of ZKTEST for an in-process ensemble whose servers lag.
 const lagging = "lagging"
 
-// oldKeeper is the value of ZKTEST for a server with the operations of an old Keeper.
+// oldKeeper is the value of ZKTEST for a server that refuses operations as old versions of
+// ClickHouse Keeper do.
 const oldKeeper = "oldkeeper"
 
-// followerLag is by how much they do: longer than a session of the same test takes
-// to read what another one has written.
+// followerLag is the lag of these followers. It is longer than a session of the same test
+// takes to read what another session has written.
 const followerLag = 20 * time.Millisecond
 
-// Open returns the target for a test. It creates a node of the test's own to
-// be the root of all that it does, and removes it, with what is left under it,
-// when the test ends.
+// Open returns the target for a test. It creates a node as the root of everything that
+// the test creates, and deletes it with its descendants when the test ends.
 func Open(t testing.TB) *Target {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
@@ -93,11 +95,11 @@ func Open(t testing.TB) *Target {
 	return target
 }
 
-// Connect returns a connect string with the test's own node as chroot.
+// Connect returns a connect string with the test's node as chroot.
 func (t *Target) Connect() string { return t.Hosts() + t.root }
 
-// Hosts returns the connect string without chroot. On a lagging ensemble every call
-// returns another server.
+// Hosts returns a connect string without chroot. On a lagging ensemble each call returns a
+// different server.
 func (t *Target) Hosts() string {
 	if t.lag > 0 {
 		f := t.Server.Follower(t.lag)
@@ -107,10 +109,10 @@ func (t *Target) Hosts() string {
 	return t.hosts
 }
 
-// Root returns the path of the test's own node.
+// Root returns the path of the test's node.
 func (t *Target) Root() string { return t.root }
 
-// Ephemerals returns how many ephemeral nodes there are below the root.
+// Ephemerals returns the number of ephemeral nodes below the root.
 func (t *Target) Ephemerals(tb testing.TB) int {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
@@ -126,14 +128,13 @@ func (t *Target) Ephemerals(tb testing.TB) int {
 	return n
 }
 
-// oldKeeper reports whether the target is an old Keeper.
+// oldKeeper reports whether ZKTEST is oldkeeper.
 func (t *Target) oldKeeper() bool {
 	return t.Server != nil && t.Server.opts.refused["removeWatches"] != 0
 }
 
-// Watches returns how many watches sessions have below the root. Servers other
-// than embedded ones have to answer the four-letter word wchp, which is off by
-// default.
+// Watches returns the number of watches at and below the root. External servers have to
+// allow the four-letter word wchp, which is off by default.
 func (t *Target) Watches(tb testing.TB) int {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
@@ -169,8 +170,8 @@ func (t *Target) Watches(tb testing.TB) int {
 	return n
 }
 
-// WatchesLeft is Watches for the end of a test, when nobody waits any more. On an old
-// Keeper, where no session can give up a watch, it returns 0.
+// WatchesLeft is Watches for the end of a test, when nothing should be watched any more.
+// If ZKTEST is oldkeeper it returns 0, because sessions cannot remove watches there.
 func (t *Target) WatchesLeft(tb testing.TB) int {
 	tb.Helper()
 	if t.oldKeeper() {
@@ -179,8 +180,8 @@ func (t *Target) WatchesLeft(tb testing.TB) int {
 	return t.Watches(tb)
 }
 
-// countWatches counts in an answer to wchp: a line per path, and below it an
-// indented one for each session that watches.
+// countWatches counts the watches at and below root in an answer to wchp: it has a line
+// per path, followed by an indented line for each session.
 func countWatches(answer, root string) int {
 	n, counts := 0, false
 	for line := range strings.Lines(answer) {
@@ -195,12 +196,12 @@ func countWatches(answer, root string) int {
 
 func below(root, path string) bool { return path == root || strings.HasPrefix(path, root+"/") }
 
-// attemptTimeout bounds what a Target asks of one server, before it asks the next:
-// now and then a server that is busy answers a request never.
+// attemptTimeout bounds what a Target asks of one server before it tries the next one: a
+// busy server sometimes never answers a request.
 const attemptTimeout = 10 * time.Second
 
-// withSession calls f with a session at a server that grants one, and again at the next if
-// that one does not answer. f may be called anew from the beginning.
+// withSession calls f with a session. If a server does not grant one, or does not answer,
+// it tries the next server, so f may be called several times.
 func (t *Target) withSession(ctx context.Context, f func(*rawClient) error) error {
 	pause := time.NewTicker(pollInterval)
 	defer pause.Stop()
@@ -231,7 +232,7 @@ func attempt(ctx context.Context, host string, f func(*rawClient) error) error {
 	return f(c)
 }
 
-// clean removes the root. An embedded server goes as a whole.
+// clean deletes the root, unless the server ends with the test.
 func (t *Target) clean(tb testing.TB) {
 	if t.Kind == Embedded {
 		return
@@ -239,13 +240,13 @@ func (t *Target) clean(tb testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
 	defer cancel()
 	if err := t.withSession(ctx, func(c *rawClient) error { return removeTree(ctx, c, t.root) }); err != nil {
-		tb.Errorf("zktest: %s is left: %v", t.root, err)
+		tb.Errorf("zktest: cannot delete %s: %v", t.root, err)
 	}
 }
 
 var notInNames = regexp.MustCompile(`[^A-Za-z0-9_.]+`)
 
-// nodeName makes a node's name of a test's.
+// nodeName returns a name for a test's node.
 func nodeName(test string) string {
 	name := notInNames.ReplaceAllString(test, "-")
 	return name[:min(len(name), 60)]
@@ -256,25 +257,25 @@ var shared struct {
 	cluster *Cluster
 }
 
-// sharedEnsemble returns the ensemble of this process, with all its servers
-// running. Nobody closes it: the servers end with the process, and the next
-// ensemble on this machine removes their folder.
+// sharedEnsemble returns the ensemble of this process and starts those of its servers that
+// do not run. The servers end with the process, and the next ensemble on this machine
+// deletes their folder.
 func sharedEnsemble(ctx context.Context) (*Cluster, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.cluster != nil {
 		return shared.cluster, shared.cluster.Start(ctx)
 	}
-	// The short tick allows for the short sessions of the embedded server; the
-	// limits are in ticks, and must not be short on a busy machine.
+	// The short tick allows the short session timeouts of the embedded server. The
+	// limits are in ticks and must be long enough for a busy machine.
 	c, err := StartEnsemble(ctx, 3, WithTick(100*time.Millisecond), WithInitLimit(200), WithSyncLimit(100))
 	shared.cluster = c
 	return c, err
 }
 
-// CloseShared ends the ensemble that the tests of this process share, if it
-// was started. It is for a TestMain that looks for leaked goroutines; without
-// it the servers end with the process.
+// CloseShared stops the ensemble that the tests of this process share, if it runs. Call it
+// in a TestMain that checks for leaked goroutines; otherwise the servers end with the
+// process.
 func CloseShared() error {
 	shared.Lock()
 	defer shared.Unlock()

@@ -10,8 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// removeInterval is the pause before a tree that grew while it was removed is
-// removed again.
+// removeInterval is the pause between two attempts to delete a tree that grows.
 const removeInterval = 50 * time.Millisecond
 
 func createNode(c *rawClient, path string) error {
@@ -19,8 +18,8 @@ func createNode(c *rawClient, path string) error {
 	return err
 }
 
-// removeTree removes a node with all below it. Sessions that are just ending
-// may still add to it.
+// removeTree deletes a node and its descendants. It retries if sessions that are about to
+// end create nodes meanwhile.
 func removeTree(ctx context.Context, c *rawClient, path string) error {
 	tick := time.NewTicker(removeInterval)
 	defer tick.Stop()
@@ -37,14 +36,14 @@ func removeTree(ctx context.Context, c *rawClient, path string) error {
 	}
 }
 
-// removeOnce removes the nodes of one level after the other, the lowest first,
-// those of a level without waiting for each other.
+// removeOnce deletes one level of nodes after the other, the lowest first. The deletes of
+// one level are pipelined.
 func removeOnce(c *rawClient, path string) error {
 	if _, err := c.call(wire.OpSync, &wire.Path{Path: path}, &wire.Path{}); err != nil {
 		return err
 	}
 	var levels [][]string
-	hidden := make(map[string]error) // nodes that must not be read, which may have none below them
+	hidden := make(map[string]error) // nodes that must not be read; they can be deleted only if they have no children
 	for level := []string{path}; len(level) > 0; {
 		levels = append(levels, level)
 		lists := make([]wire.ChildrenResponse, len(level))
@@ -87,8 +86,7 @@ func removeOnce(c *rawClient, path string) error {
 	return nil
 }
 
-// countEphemerals counts the ephemeral nodes below path, all of them that were
-// there when it was called.
+// countEphemerals counts the ephemeral nodes below path. It syncs first.
 func countEphemerals(c *rawClient, path string) (int, error) {
 	if _, err := c.call(wire.OpSync, &wire.Path{Path: path}, &wire.Path{}); err != nil {
 		return 0, err
@@ -118,8 +116,8 @@ func walkEphemerals(c *rawClient, path string) (int, error) {
 	return n, nil
 }
 
-// ephemeral tells sessions among owners from the marks of containers (the sign
-// alone) and of nodes with a time to live (the first byte all ones).
+// ephemeral reports whether owner is a session. The owner of a container has only the sign
+// bit set, that of a node with a time to live has a first byte of ones.
 func ephemeral(owner int64) bool {
 	return owner != 0 && owner != -1<<63 && uint64(owner)>>56 != 0xff
 }

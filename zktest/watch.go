@@ -9,7 +9,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// watchMode is a set of the ways in which one connection watches one path.
+// watchMode is a set of the kinds of watch that one connection has on one path.
 type watchMode uint8
 
 const (
@@ -19,13 +19,12 @@ const (
 	watchAny = watchOnce | watchPersistent | watchRecursive
 )
 
-// A watchTable keeps watches of one kind, of nodes or of children, by path and
-// by connection.
+// A watchTable holds the watches of nodes or those of children, by path and by connection.
 type watchTable struct {
 	paths     map[string]map[*conn]watchMode
 	conns     map[*conn]map[string]struct{}
-	recursive int  // how many, so that events look at ancestors only if any
-	single    bool // of one connection's watches of one path only the last counts
+	recursive int  // number of recursive watches; if it is 0, events need not check ancestors
+	single    bool // a watch replaces an earlier one of the same connection and path
 }
 
 func newWatchTable(single bool) *watchTable {
@@ -61,8 +60,8 @@ func countRecursive(m watchMode) int {
 	return 0
 }
 
-// remove ends the watches of the path that are of any of the modes, and says
-// whether there was one.
+// remove removes the connection's watches of the path in one of the modes. It returns
+// false if there was none.
 func (w *watchTable) remove(path string, c *conn, mode watchMode) bool {
 	watchers := w.paths[path]
 	was := watchers[c]
@@ -86,49 +85,49 @@ func (w *watchTable) remove(path string, c *conn, mode watchMode) bool {
 	return true
 }
 
-// has says whether the connection watches the path in one of the modes. In
-// ZooKeeper 3.8 it is enough that any connection does in any.
+// has reports whether the connection watches the path in one of the modes. In ZooKeeper
+// 3.8 a watch of any connection in any mode is enough.
 func (w *watchTable) has(path string, c *conn, mode watchMode) bool {
 	return w.paths[path][c]&mode != 0 || w.single && path != "" && len(w.paths[path]) > 0
 }
 
-// drop ends all watches of a connection.
+// drop removes all watches of a connection.
 func (w *watchTable) drop(c *conn) {
 	for _, path := range slices.Collect(maps.Keys(w.conns[c])) {
 		w.remove(path, c, watchAny)
 	}
 }
 
-// fire ends the one-time watches of the path and adds to heard whoever has to
-// hear of it and has not been told in this round.
-func (w *watchTable) fire(path string, event int32, round uint64, heard []*conn) []*conn {
-	tell := func(c *conn) {
+// fire removes the one-time watches of the path. It appends to recipients the connections
+// that have to be notified and have not been notified in this round.
+func (w *watchTable) fire(path string, event int32, round uint64, recipients []*conn) []*conn {
+	add := func(c *conn) {
 		if c.notifiedRound != round {
 			c.notifiedRound = round
-			heard = append(heard, c)
+			recipients = append(recipients, c)
 		}
 	}
 	for c, mode := range w.paths[path] {
 		if event != wire.EventChildrenChanged || mode&^watchRecursive != 0 {
-			tell(c)
+			add(c)
 			w.remove(path, c, watchOnce)
 		}
 	}
 	if w.recursive == 0 || event == wire.EventChildrenChanged {
-		return heard
+		return recipients
 	}
 	for path != "/" {
 		path = ztree.WatchPath(path[:strings.LastIndexByte(path, '/')])
 		for c, mode := range w.paths[path] {
 			if mode&watchRecursive != 0 {
-				tell(c)
+				add(c)
 			}
 		}
 	}
-	return heard
+	return recipients
 }
 
-// count is the number of watches, connections and paths.
+// count returns the number of watches.
 func (w *watchTable) count() (watches int) {
 	for _, paths := range w.conns {
 		watches += len(paths)
@@ -136,11 +135,11 @@ func (w *watchTable) count() (watches int) {
 	return watches
 }
 
-// watches are those of the nodes, which tell of their creation, deletion and
-// change, and those of the children. The server keeps them apart.
+// watches holds the watches of a server. Those of nodes notify of the creation, the
+// deletion and the change of a node. Those of children are separate.
 type watches struct {
 	nodes, children *watchTable
-	round           uint64 // of telling connections what has happened
+	round           uint64 // number of the current notification of connections
 }
 
 func newWatches(old bool) watches {
@@ -152,25 +151,25 @@ func (w *watches) drop(c *conn) {
 	w.children.drop(c)
 }
 
-// fire sends what has happened to those who watch.
+// fire sends the events of a transaction.
 func (w *watches) fire(triggers []ztree.Trigger, zxid int64) {
 	for _, t := range triggers {
-		var heard []*conn
+		var recipients []*conn
 		w.round++
 		if !t.Children {
-			heard = w.nodes.fire(t.Path, t.Event, w.round, heard)
+			recipients = w.nodes.fire(t.Path, t.Event, w.round, recipients)
 		}
 		if t.Children || t.Both {
-			heard = w.children.fire(t.Path, t.Event, w.round, heard)
+			recipients = w.children.fire(t.Path, t.Event, w.round, recipients)
 		}
-		for _, c := range heard {
+		for _, c := range recipients {
 			c.notify(t.Path, t.Event, t.ACL, zxid)
 		}
 	}
 }
 
-// addPersistent is addWatch. A recursive watch hears of children through the
-// nodes that come and go, never of changed children.
+// addPersistent adds a watch of addWatch. A recursive watch is notified of created and
+// deleted descendants, not of changed lists of children.
 func (w *watches) addPersistent(path string, c *conn, recursive bool) {
 	if recursive {
 		w.nodes.add(path, c, watchRecursive)
@@ -183,14 +182,14 @@ func (w *watches) addPersistent(path string, c *conn, recursive bool) {
 	w.children.add(path, c, watchPersistent)
 }
 
-// The kinds of watcher beside those of package wire that removeWatches and
-// checkWatches name since ZooKeeper 3.9.
+// The kinds of watcher of removeWatches and checkWatches that ZooKeeper 3.9 has added to
+// those in package wire.
 const (
 	watcherPersistent int32 = 4
 	watcherRecursive  int32 = 5
 )
 
-// tables lists where watches of a kind are and of which mode, or nothing if
+// tables returns the tables that hold watches of a kind, and their mode. It returns nil if
 // there is no such kind.
 func (w *watches) tables(kind int32) ([]*watchTable, watchMode) {
 	if w.nodes.single {
@@ -211,8 +210,7 @@ func (w *watches) tables(kind int32) ([]*watchTable, watchMode) {
 	return nil, 0
 }
 
-// tables38 is tables in ZooKeeper 3.8, where a kind says which table is meant
-// and nothing of the mode.
+// tables38 is tables in ZooKeeper 3.8, where a kind selects tables but no mode.
 func (w *watches) tables38(kind int32) []*watchTable {
 	switch kind {
 	case wire.WatcherChildren:
