@@ -1,11 +1,14 @@
-// Package zktest is a ZooKeeper server for tests: what net/http/httptest is to
-// web servers. It needs no Java, no Docker and no network, starts in
-// microseconds, and speaks the wire protocol, so that any client can talk to
-// it. It also runs ensembles of real servers; see [Ensemble].
+// Package zktest provides ZooKeeper servers for tests: an in-process [Server], and a
+// [Cluster] of real servers as child processes.
 //
-// # Three ways to use it
+// Use a [Server] to test code that talks to ZooKeeper, with any client. It needs no Java,
+// no Docker and no network, starts in microseconds, and can produce faults that a real
+// server produces only by chance. Use a [Cluster] to test elections and the failure of
+// servers, and [Open] for tests that should run on either.
 //
-// Your own code, with any ZooKeeper client for Go. Only the address is another:
+// # Starting a server
+//
+// A test with any ZooKeeper client for Go connects to the server's address:
 //
 //	func TestLeader(t *testing.T) {
 //		s := zktest.New(t)
@@ -13,25 +16,25 @@
 //		...
 //	}
 //
-// This library, connected in memory:
+// A test with this library connects in memory:
 //
 //	s := zktest.New(t)
 //	sess := s.Session(t)
 //	lease, err := lock.New(sess, "/locks/a").Lock(ctx)
 //
-// Any language, with the command:
+// For programs in other languages there is a command:
 //
 //	$ zkr dev
 //	listening on 127.0.0.1:2181
 //
-// # What it does
+// # Compatibility
 //
-// A [Server] does what ZooKeeper 3.9, or with [WithVersion] 3.8, does as far as
-// a client can observe it: sequence numbers, Stat fields, transaction ids, error
-// codes and their precedence, the order of events and replies, ACLs, quotas, and
-// when sessions expire. "Same" means that generated operations are answered by a
-// real server of either version and by this one in the same bytes, clocks and
-// random ids aside:
+// A [Server] behaves like ZooKeeper 3.9, or with [WithVersion] like 3.8, as far as clients
+// can observe: sequence numbers, Stat fields, zxids, error codes and their precedence, the
+// order of events and replies, ACLs, quotas, and when sessions expire.
+//
+// In the table below, "same" means that this server and a real server of either version
+// answer generated requests with the same bytes, except for times and random ids:
 //
 //	create, create2, createContainer, createTTL        same
 //	delete, deleteContainer, setData, setACL, sync     same
@@ -48,38 +51,45 @@
 //	ruok srvr stat conf cons dump wchs wchc wchp isro  same fields
 //	mntr envi  the fields that monitoring reads, without those of Java
 //
-// docs/zktest.md lists what is different after all.
+// docs/zktest.md lists the differences.
 //
 // # Faults
 //
-// A server does what no real one does at one's bidding. A [Rule] befalls requests,
-// chosen by operation, path, session and count:
+// A [Rule] selects requests by operation, path, session and count, and says what happens
+// to them:
 //
 //	s.Inject(zktest.Rule{Op: "create", Path: "/locks/*", Nth: 1, Fault: zktest.DropReply})
 //
-// [DropReply] loses the reply to what has been applied, [Refuse] the request
-// itself; [Hang] never answers, [Cut] answers and breaks the connection, [Corrupt]
-// answers nonsense, [ExpireBefore] and [ExpireAfter] end the session, and a Delay
-// makes wait. [Server.Fault] takes a function where a Rule does not say enough.
+// The faults are:
 //
-// A [Follower] is a server that lags behind. A [Client] can be cut off whatever
-// session it has.
+//   - [Refuse] loses the request, [DropReply] the reply, and [Cut] the connection after
+//     the reply;
+//   - [Hang] never answers, and [Corrupt] sends a reply that cannot be decoded;
+//   - [ExpireBefore] and [ExpireAfter] expire the session;
+//   - Rule.Delay delays the request.
 //
-// What befalls sessions: [Server.Partition], [Server.PartitionAll],
-// [Server.Isolate], which plays a follower that is cut off from its leader, and
-// [Server.Expire]. What befalls servers: [Server.Stop], [Server.Restart],
-// [Server.RestartEmpty], [Server.Pause], [Server.JumpClock], [Server.JumpZxid],
-// [Server.JumpSequence], [Server.EndSequence] and [Server.EndSequenceInBursts].
+// Use [Server.Fault] where a Rule is not enough: it calls a function for each request.
 //
-// [Server.Tree], [Server.Watches], [Server.Sessions], [Server.Requests] and
-// [Server.Leaks] show what the server holds and has heard.
+// Faults of sessions are [Server.Expire], [Server.Partition], [Server.PartitionAll] and
+// [Server.Isolate], which makes a connection behave as if its server were cut off from the
+// leader. A [Client] can be cut off whatever its session is. A [Follower] is a server that
+// lags behind.
 //
-// # Time
+// Faults of the server are [Server.Stop], [Server.Restart], [Server.RestartEmpty],
+// [Server.Pause], [Server.JumpClock], [Server.JumpZxid], [Server.JumpSequence],
+// [Server.EndSequence] and [Server.EndSequenceInBursts].
 //
-// A server uses package time plainly and waits only in ways that
-// testing/synctest can see. A test that starts its server and its clients within
-// a bubble, and connects them with DialContext, runs an hour of partition in a
-// moment:
+// # Inspection
+//
+// [Server.Tree], [Server.Watches] and [Server.Sessions] return the server's state, and
+// [Server.Requests] the requests that it has received. [Server.Leaks] reports what a test
+// has left open.
+//
+// # Virtual time
+//
+// A server can run in a testing/synctest bubble. If the server and its clients are started
+// in the bubble and connected with [Server.DialContext] or [Server.Session], an hour of
+// partition takes a moment:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		s := zktest.New(t)
