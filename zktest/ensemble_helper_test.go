@@ -12,11 +12,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// testTimeout is how long anything may take that real servers do.
+// testTimeout bounds every operation of real servers.
 const testTimeout = 3 * time.Minute
 
-// within returns a context for the steps of a test that take real servers
-// seconds.
+// within returns a context for steps of a test that take seconds on real servers.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -24,7 +23,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// eventually polls until ok, and fails the test when that takes too long.
+// eventually polls until ok returns true. It fails the test after testTimeout.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ctx := within(t, testTimeout)
@@ -39,10 +38,11 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// sessionTimeout is as long as the servers grant: the clients send no pings.
+// sessionTimeout is the longest timeout that the servers grant, since the clients send no
+// pings.
 const sessionTimeout = 40 * time.Second
 
-// try opens a session at a server that may not be ready for one.
+// try opens a session at a server. It returns an error if the server does not serve yet.
 func try(t *testing.T, addr string) (*rawClient, error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -55,7 +55,7 @@ func try(t *testing.T, addr string) (*rawClient, error) {
 	return c, err
 }
 
-// dial opens a session at a server as soon as it grants one.
+// dial opens a session at a server, and retries until the server grants one.
 func dial(t *testing.T, addr string) (c *rawClient) {
 	t.Helper()
 	var err error
@@ -75,8 +75,8 @@ func create(t *testing.T, c *rawClient, path, data string, flags int32) {
 	}
 }
 
-// insist has a server do something, in as many sessions as it takes: whoever
-// leads may have to step down at any moment.
+// insist calls f with a session, and with new sessions until it succeeds: the leader may
+// step down at any moment.
 func insist(t *testing.T, n *Node, what string, f func(*rawClient) error) {
 	t.Helper()
 	eventually(t, what, func() bool {
@@ -96,7 +96,7 @@ func put(t *testing.T, n *Node, path, data string) {
 	insist(t, n, "create "+path, func(c *rawClient) error {
 		_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, Data: []byte(data), ACL: ztree.OpenACL}, &wire.Path{})
 		if hasCode(err, wire.CodeNodeExists) {
-			return nil // by a try whose answer was lost
+			return nil // by an attempt whose reply was lost
 		}
 		return err
 	})
@@ -125,7 +125,7 @@ func roles(t *testing.T, c *Cluster) (leader *Node, followers []*Node) {
 	return leader, followers
 }
 
-// successor waits until another than old leads.
+// successor waits until a server other than old leads.
 func successor(t *testing.T, c *Cluster, old *Node) (leader *Node) {
 	t.Helper()
 	eventually(t, "a new leader", func() bool {

@@ -12,31 +12,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// What a server that is cut off from its peers goes on answering, and when the
-// others bury its sessions: the ground that the session's deadline stands on.
-// Every kind of probe has a session of its own, since an unanswered request
-// holds up those behind it.
+// These tests measure which requests a server still answers when it is cut off from its
+// peers, and when the other servers expire its sessions. The deadline of package session
+// relies on the results. Each kind of probe has a separate session, since an unanswered
+// request blocks later ones.
 
 const (
 	probeTimeout  = 4 * time.Second
 	probeInterval = 20 * time.Millisecond
 )
 
-// A probe is a session that asks one question again and again, and has an
-// ephemeral node that tells others whether it lives.
+// A probe is a session that repeats one request, and has an ephemeral node that shows
+// whether the session is alive.
 type probe struct {
 	name   string
 	op     wire.Op
-	xid    int32 // of every question; zero: one after the other
+	xid    int32 // of every request; 0 to count
 	body   wire.Record
 	client *rawClient
-	gone   time.Duration // when, after the cut, the node was gone
+	gone   time.Duration // when, after the cut, the node was deleted
 
 	mu       sync.Mutex
 	cut      time.Time
 	answers  int
-	asked    time.Time // when the last answered question was sent
-	answered time.Time // when its answer came
+	asked    time.Time // when the last answered request was sent
+	answered time.Time // when its reply came
 }
 
 func newProbes() []*probe {
@@ -48,8 +48,8 @@ func newProbes() []*probe {
 	}
 }
 
-// run asks until ctx ends. Questions are sent whether or not the last one
-// was answered; answers come in order.
+// run sends requests until ctx is done, without waiting for replies. Replies come in
+// order.
 func (p *probe) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -99,22 +99,21 @@ func (p *probe) begin(at time.Time) {
 	p.cut = at
 }
 
-// last returns when, after the cut, the last answered question was asked and
-// answered.
+// last returns when, after the cut, the last answered request was sent and answered.
 func (p *probe) last() (asked, answered time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.asked.Sub(p.cut), p.answered.Sub(p.cut)
 }
 
-// vanish polls a server until path is gone from it, and returns when that was.
+// vanish polls a server until path is deleted, and returns when that was.
 func vanish(t *testing.T, ctx context.Context, addr, path string) time.Time {
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
 	var c *rawClient
 	for ctx.Err() == nil {
 		if c == nil {
-			if c, _ = try(t, addr); c != nil { // the server is without a leader for a while
+			if c, _ = try(t, addr); c != nil { // the server has no leader for a while
 				c.conn.SetDeadline(time.Now().Add(sessionTimeout))
 			}
 		} else if _, err := c.call(wire.OpExists, &wire.PathWatch{Path: path}, &wire.Stat{}); err != nil {
@@ -134,12 +133,12 @@ func TestCutOffServerAnswers(t *testing.T) {
 		name    string
 		leader  bool
 		isolate func(*Node) (heal func())
-		answers []string // the questions that are answered after the cut
-		silence []string // and those that are not
+		answers []string // probes that are answered after the cut
+		silence []string // probes that are not
 	}{
 		{"follower in a black hole", false, (*Node).CutPeers, []string{"ping"}, []string{"sync", "multi"}},
 		{"leader in a black hole", true, (*Node).CutPeers, []string{"ping", "sync"}, []string{"multi"}},
-		// How soon it notices is a matter of luck, up to a tick.
+		// It takes up to a tick until the server notices.
 		{"leader rejected", true, (*Node).RejectPeers, nil, []string{"multi"}},
 	}
 	for _, test := range tests {
@@ -164,8 +163,8 @@ func TestCutOffServerAnswers(t *testing.T) {
 	}
 }
 
-// observe asks cut, isolates it, and asks on until it ceases to serve and
-// other knows that every probe's session is dead.
+// observe sends requests to cut, isolates it, and continues until it has stopped serving
+// and every probe's session has expired on other.
 func observe(t *testing.T, cut, other *Node, isolate func()) []*probe {
 	t.Helper()
 	ctx := within(t, testTimeout)
@@ -196,7 +195,7 @@ func observe(t *testing.T, cut, other *Node, isolate func()) []*probe {
 	served := time.Since(begin)
 	watching.Wait()
 	if ctx.Err() != nil {
-		t.Fatal("the nodes are still there")
+		t.Fatal("the nodes still exist")
 	}
 	for _, p := range probes {
 		asked, answered := p.last()

@@ -81,7 +81,7 @@ func TestEnsembleCutsClients(t *testing.T) {
 	}
 	client.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	if _, _, err := client.receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("an answer out of a black hole: %v", err)
+		t.Errorf("an answer during the cut: %v", err)
 	}
 	eventually(t, "the server serves", func() bool { return n.serves(within(t, testTimeout)) })
 	heal()
@@ -140,7 +140,7 @@ func TestEnsembleLeavesNothing(t *testing.T) {
 		}
 	}
 	if exists(dir) {
-		t.Errorf("%s is left", dir)
+		t.Errorf("%s still exists", dir)
 	}
 	if err := c.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
@@ -151,14 +151,14 @@ func TestEnsembleKeepsAChosenFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `Zoo = übermäßig \ 😀`)
 	c := Ensemble(t, 1, WithDir(dir))
 	if _, err := StartEnsemble(t.Context(), 1, WithDir(dir)); err == nil || !strings.Contains(err.Error(), "other servers use") {
-		t.Errorf("two ensembles have one folder: %v", err)
+		t.Errorf("two ensembles use one folder: %v", err)
 	}
 	put(t, c.Server(0), "/a", "kept")
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if !exists(filepath.Join(dir, "1", "zoo.cfg")) {
-		t.Fatal("the folder is gone")
+		t.Fatal("the folder was deleted")
 	}
 	c = Ensemble(t, 1, WithDir(dir))
 	if leader, followers := roles(t, c); leader != c.Server(0) || followers != nil {
@@ -169,15 +169,15 @@ func TestEnsembleKeepsAChosenFolder(t *testing.T) {
 	}
 }
 
-// The pseudo-cluster of ZooKeeper's documentation: what each server is told is what
-// one would write by hand.
+// The configuration of each server is that of the pseudo-cluster in ZooKeeper's
+// documentation.
 func TestEnsembleOnPorts(t *testing.T) {
 	var c *Cluster
 	var err error
 	base := 10000 + os.Getpid()%200*100
 	dir := t.TempDir()
 	for c == nil {
-		base += 100 // others may have some of the ports
+		base += 100 // other processes may use some of the ports
 		ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 		c, err = StartEnsemble(ctx, 3, WithDir(dir), WithPorts(base, base+10, base+20))
 		cancel()
@@ -194,7 +194,7 @@ func TestEnsembleOnPorts(t *testing.T) {
 		want := fmt.Sprintf("server.1=127.0.0.1:%d:%d\nserver.2=127.0.0.1:%d:%d\nserver.3=127.0.0.1:%d:%d\n",
 			base+10, base+20, base+11, base+21, base+12, base+22)
 		if !strings.Contains(conf, want) || !strings.Contains(conf, fmt.Sprintf("\nclientPort=%d\n", base+i)) {
-			t.Errorf("server %d is told\n%s", n.ID(), conf)
+			t.Errorf("server %d has the configuration\n%s", n.ID(), conf)
 		}
 	}
 	roles(t, c)

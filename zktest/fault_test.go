@@ -13,7 +13,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// quietFor says whether nothing comes for a time, not even an end.
+// quietFor reports whether nothing can be read for d, not even the end of the connection.
 func (r *rawConn) quietFor(d time.Duration) bool {
 	r.nc.SetReadDeadline(time.Now().Add(d))
 	_, err := r.nc.Read(make([]byte, 1))
@@ -49,7 +49,7 @@ func TestFaults(t *testing.T) {
 				c.request(wire.OpDelete, &wire.PathVersion{Path: "/b", Version: -1})))
 			first, xid := c.next-2, c.next-1
 			if hdr, _ := c.frame(); hdr.Xid != first {
-				t.Errorf("fault %d: reply to %d, want the one before to be unharmed", tt.fault, hdr.Xid)
+				t.Errorf("fault %d: reply to %d, want the reply before to be intact", tt.fault, hdr.Xid)
 			}
 			if tt.replied {
 				if hdr, _ := c.frame(); hdr.Xid != xid {
@@ -158,7 +158,7 @@ func TestPartition(t *testing.T) {
 		again.write(wire.Frame(&wire.ConnectRequest{Timeout: 4000, SessionID: c.hi.SessionID, Passwd: c.hi.Passwd}))
 		for range 3 {
 			if !c.quietFor(time.Second) || !again.quietFor(time.Second) {
-				t.Error("heard through the partition")
+				t.Error("received something through the partition")
 			}
 			other.call(wire.OpSync, &wire.Path{Path: "/"}, nil)
 		}
@@ -170,12 +170,12 @@ func TestPartition(t *testing.T) {
 		}
 		heal()
 		if !c.closed() || !again.closed() {
-			t.Error("swallowed connections are open")
+			t.Error("connections are open after the partition")
 		}
 		last := dialBare(t, s)
 		last.greet(wire.ConnectRequest{Timeout: 4000, SessionID: c.hi.SessionID, Passwd: c.hi.Passwd})
 		if last.hi.SessionID != 0 {
-			t.Error("the session lives")
+			t.Error("the session has not expired")
 		}
 	})
 }
@@ -188,12 +188,12 @@ func TestPartitionAll(t *testing.T) {
 		fresh := dialBare(t, s)
 		fresh.write(wire.Frame(&wire.ConnectRequest{Timeout: 4000}))
 		if !c.quietFor(time.Second) || !fresh.quietFor(time.Second) {
-			t.Error("heard through the partition")
+			t.Error("received something through the partition")
 		}
 		heal()
 		heal()
 		if !c.closed() || !fresh.closed() {
-			t.Error("swallowed connections are open")
+			t.Error("connections are open after the partition")
 		}
 		dialRaw(t, s)
 	})
@@ -271,7 +271,7 @@ func TestEndSequenceInBursts(t *testing.T) {
 	}
 }
 
-// recorder is a test that only takes note of its errors.
+// recorder is a test that records its errors.
 type recorder struct {
 	testing.TB
 	errors []string

@@ -14,7 +14,7 @@ import (
 
 const testLag = 3 * time.Second
 
-// soon bounds a test of virtual time.
+// soon returns a context that bounds a test in virtual time.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	t.Cleanup(cancel)
@@ -52,27 +52,27 @@ func TestFollowerReadsOlderStateUntilSync(t *testing.T) {
 		}
 		write("/a")
 		if exists("/a") {
-			t.Error("the follower has what was written just now")
+			t.Error("the follower has applied the write already")
 		}
 		time.Sleep(testLag - 1)
 		if exists("/a") {
-			t.Error("the follower has it too early")
+			t.Error("the follower has applied the write too early")
 		}
 		time.Sleep(2 * time.Nanosecond)
 		if !exists("/a") {
-			t.Error("the follower has not caught up")
+			t.Error("the follower has not applied the write")
 		}
 		write("/b")
 		time.Sleep(time.Second)
 		lasts(t, testLag-time.Second, func() error { return behind.Sync(soon(t), "/") })
 		if !exists("/b") {
-			t.Error("not there after a sync")
+			t.Error("the write is not seen after a sync")
 		}
 		write("/c")
 		f.SetLag(0)
 		synctest.Wait()
 		if !exists("/c") {
-			t.Error("not there after the lag's end")
+			t.Error("the write is not seen after the lag")
 		}
 	})
 }
@@ -94,8 +94,8 @@ func TestFollowerAnswersWritesWhenItHasAppliedThem(t *testing.T) {
 	})
 }
 
-// A read behind a write on the same connection waits for it, and sees it. The
-// leader has the write at once.
+// A read behind a write on the same connection waits for the write, and sees it. The
+// leader has applied the write at once.
 func TestFollowerKeepsTheOrderOfAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(t)
@@ -168,7 +168,7 @@ func TestFollowerComesBackWithItsLeader(t *testing.T) {
 	c.closeConn()
 }
 
-// A client that is cut off stays so with a new session, and others are not cut off.
+// A client that is cut off cannot open a new session; other clients are not cut off.
 func TestClientIsCutOffWhateverItsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(t)

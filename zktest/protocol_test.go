@@ -34,7 +34,7 @@ func TestHandshake(t *testing.T) {
 	tests := []struct {
 		name    string
 		req     wire.ConnectRequest
-		timeout int32 // of the answer; 0 says expired
+		timeout int32 // of the reply; 0 if the session has expired
 		resumed bool
 	}{
 		{"new", wire.ConnectRequest{Timeout: 4000}, 4000, false},
@@ -56,17 +56,17 @@ func TestHandshake(t *testing.T) {
 				t.Errorf("session %#x", c.hi.SessionID)
 			}
 			if tt.timeout == 0 && (c.hi.SessionID != 0 || !c.closed()) {
-				t.Errorf("not turned away: %+v", c.hi)
+				t.Errorf("not refused: %+v", c.hi)
 			}
 		})
 	}
 	if !first.closed() {
-		t.Error("the connection that the session has left is open")
+		t.Error("the old connection of the session is open")
 	}
 	ahead := dialBare(t, s)
 	ahead.write(wire.Frame(&wire.ConnectRequest{LastZxidSeen: 1 << 40}))
 	if !ahead.closed() {
-		t.Error("answered a client that has seen the future")
+		t.Error("answered a client that has seen a later zxid")
 	}
 }
 
@@ -149,8 +149,8 @@ func TestSuper(t *testing.T) {
 	}
 }
 
-// A session sees its own change before the reply that confirms it, and all
-// events in the order of their transactions.
+// A session receives the event of its own change before the reply, and all events in the
+// order of their transactions.
 func TestEventsComeBeforeReplies(t *testing.T) {
 	s := zktest.New(t)
 	c := dialRaw(t, s)

@@ -43,7 +43,7 @@ func TestRulesChoose(t *testing.T) {
 	}
 }
 
-// Of several rules the first decides, be it to pass.
+// The first rule that matches decides, also if its fault is Pass.
 func TestRulesInOrder(t *testing.T) {
 	s := zktest.New(t)
 	c := dialRaw(t, s)
@@ -57,8 +57,8 @@ func TestRulesInOrder(t *testing.T) {
 	}
 }
 
-// A delay is of the server's time, holds up what follows on the connection and
-// nothing else, and leaves the fault to come.
+// A delay delays the later requests on the connection, but no other connection. The fault
+// takes effect after it.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)
@@ -113,7 +113,7 @@ func TestJumpClock(t *testing.T) {
 		c.call(wire.OpCreate, &wire.CreateRequest{Path: "/early", ACL: world}, nil)
 		c.call(wire.OpExists, &wire.PathWatch{Path: "/early"}, &stat)
 		if got, want := stat.Ctime, time.Now().Add(-time.Hour).UnixMilli(); got != want {
-			t.Errorf("dated %d, want %d", got, want)
+			t.Errorf("mtime %d, want %d", got, want)
 		}
 		s.JumpClock(59 * time.Minute)
 		if len(s.Sessions()) != 1 {

@@ -132,7 +132,7 @@ func TestDropReply(t *testing.T) {
 			t.Errorf("create: %v", err)
 		}
 		remove()
-		wait(t, events, zk.StateHasSession) // go-zookeeper drops what is asked of it just before it connects again
+		wait(t, events, zk.StateHasSession) // go-zookeeper drops requests that are made just before it reconnects
 		if ok, _, err := c.Exists("/a"); !ok || err != nil {
 			t.Errorf("exists: %v, %v", ok, err)
 		}

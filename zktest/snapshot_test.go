@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// stats is everything that clients can find out of nodes.
+// stats returns everything that clients can read of nodes.
 func stats(c *rawConn, paths ...string) (all []wire.GetDataResponse) {
 	for _, path := range paths {
 		var r wire.GetDataResponse
@@ -57,8 +57,8 @@ func TestFileKeepsTreeAndSessions(t *testing.T) {
 	}
 }
 
-// The file of a server that was killed may lack what clients have seen last. The
-// next server takes them in all the same. One that was closed lacks nothing.
+// The file of a server that was killed may lack its last transactions. The next server
+// accepts the clients that have seen them. The file of a closed server is complete.
 func TestFileOfAKilledServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -82,7 +82,7 @@ func TestFileOfAKilledServer(t *testing.T) {
 			zxid       int64
 		}{
 			{killed, "/kept v0 \"\"\n", 1<<32 + 1},
-			{killed, "/kept v0 \"\"\n", 1<<32 + 2}, // which has been closed since
+			{killed, "/kept v0 \"\"\n", 1<<32 + 2}, // which has been closed meanwhile
 			{closed, "/kept v0 \"\"\n/late v0 \"\"\n", seen + 1},
 		} {
 			s := zktest.New(t, zktest.WithFile(tt.file), zktest.WithTimeouts(time.Minute, time.Minute))
@@ -102,8 +102,8 @@ func TestFileOfAKilledServer(t *testing.T) {
 	})
 }
 
-// A server may be killed before it has saved anything, and so may the next one. Each
-// starts above all that its predecessors have given out.
+// A server may be killed before it has saved anything, and so may the next one. Each starts
+// above all zxids of its predecessors.
 func TestFileOfAServerKilledAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -114,7 +114,7 @@ func TestFileOfAServerKilledAtOnce(t *testing.T) {
 			c := dialBare(t, s)
 			c.greet(wire.ConnectRequest{Timeout: 4000, LastZxidSeen: seen, Passwd: make([]byte, 16)})
 			if c.hi.SessionID == 0 {
-				t.Fatalf("server %d turns a client away that has seen %#x", n, seen)
+				t.Fatalf("server %d refuses a client that has seen %#x", n, seen)
 			}
 			for range 10 {
 				zxid := c.call(wire.OpSetData, &wire.SetDataRequest{Path: "/", Version: -1}, nil).Zxid
@@ -123,7 +123,7 @@ func TestFileOfAServerKilledAtOnce(t *testing.T) {
 				}
 				seen = zxid
 			}
-			b, err := os.ReadFile(file) // all that is left of a server that is killed now
+			b, err := os.ReadFile(file) // the file of a server that is killed now
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,8 +135,7 @@ func TestFileOfAServerKilledAtOnce(t *testing.T) {
 	})
 }
 
-// A server that was closed and is then killed right after its next start counts as
-// killed.
+// A server that was closed, started again and killed at once counts as killed.
 func TestFileOfAServerClosedAndThenKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -154,7 +153,7 @@ func TestFileOfAServerClosedAndThenKilled(t *testing.T) {
 		c := dialBare(t, zktest.New(t, zktest.WithFile(copied)))
 		c.greet(wire.ConnectRequest{Timeout: 4000, LastZxidSeen: seen, Passwd: make([]byte, 16)})
 		if c.hi.SessionID == 0 {
-			t.Errorf("turns a client away that has seen %#x", seen)
+			t.Errorf("refuses a client that has seen %#x", seen)
 		}
 	})
 }
@@ -172,7 +171,7 @@ func TestFileOfAnotherKind(t *testing.T) {
 	}
 }
 
-// A server that is not closed has saved all but its last second.
+// The file of a running server lacks at most the last second.
 func TestFileIsWrittenWhileTheServerRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "tree")

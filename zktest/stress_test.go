@@ -36,8 +36,8 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	s.Close()
 }
 
-// Many clients, over both kinds of connection, while connections are cut and
-// sessions expire under them: every acknowledged create is there.
+// Many clients use both kinds of connection while connections are cut and sessions expire.
+// Every acknowledged create must exist.
 func TestManyClients(t *testing.T) {
 	s := zktest.New(t)
 	root := dialRaw(t, s)
@@ -65,11 +65,11 @@ func TestManyClients(t *testing.T) {
 			for range 40 {
 				path, err := c.Create("/a/n-", nil, zk.FlagSequence, open)
 				if err != nil {
-					return // go-zookeeper pauses for a second before it connects again
+					return // go-zookeeper pauses for a second before it reconnects
 				}
 				ok, _, err := c.Exists(path)
 				if err == nil && !ok {
-					t.Errorf("%s was acknowledged and is not there", path)
+					t.Errorf("%s was acknowledged and does not exist", path)
 				}
 				mu.Lock()
 				acknowledged++

@@ -25,7 +25,7 @@ func TestOpenEmbedded(t *testing.T) {
 
 func TestOpenExternal(t *testing.T) {
 	s := New(t)
-	// The first of these has no server: the second one has to do.
+	// No server listens at the first address, so the second one is used.
 	t.Setenv("ZKTEST", "127.0.0.1:1,"+s.Addr())
 	t.Run("with/odd names", func(t *testing.T) {
 		target := Open(t)
@@ -43,7 +43,7 @@ func TestOpenExternal(t *testing.T) {
 	}
 }
 
-// testTarget uses a target as tests of recipes do, and leaves nodes behind.
+// testTarget uses a target as tests of recipes do. It does not delete its nodes.
 func testTarget(t *testing.T, target *Target) {
 	t.Helper()
 	if target.Connect() != target.Hosts()+target.Root() {
@@ -88,7 +88,7 @@ func testTargetWatches(t *testing.T, target *Target, c *rawClient) {
 	if n := target.Watches(t); n != 0 {
 		t.Errorf("%d watches before any was set", n)
 	}
-	// One counts, the other is not below the root.
+	// The second one is not below the root and does not count.
 	for _, path := range []string{target.Root() + "/a", "/zookeeper"} {
 		if _, err := c.call(wire.OpGetData, &wire.PathWatch{Path: path, Watch: true}, &wire.GetDataResponse{}); err != nil {
 			t.Fatal(err)
@@ -106,8 +106,7 @@ func TestCountWatches(t *testing.T) {
 	}
 }
 
-// Nodes that must not be read are removed all the same, unless there are others
-// below them.
+// Nodes that must not be read are deleted too, unless they have children.
 func TestRemoveTree(t *testing.T) {
 	s := New(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -126,7 +125,7 @@ func TestRemoveTree(t *testing.T) {
 	create("/fixed", wire.PermRead|wire.PermCreate)
 	create("/fixed/x", wire.PermAll)
 	if err := removeTree(ctx, c, "/fixed"); !hasCode(err, wire.CodeNoAuth) {
-		t.Errorf("removed what is fixed: %v", err)
+		t.Errorf("deleted a permanent node: %v", err)
 	}
 	create("/other", wire.PermAll)
 	create("/other/hidden", wire.PermCreate)
@@ -137,7 +136,7 @@ func TestRemoveTree(t *testing.T) {
 	create("/other/hidden", wire.PermCreate)
 	create("/other/hidden/x", wire.PermAll)
 	if err := removeTree(ctx, c, "/other"); !hasCode(err, wire.CodeNoAuth) {
-		t.Errorf("removed what cannot be seen: %v", err)
+		t.Errorf("deleted nodes that cannot be read: %v", err)
 	}
 	create("/many", wire.PermAll)
 	for i := range 500 {
@@ -149,8 +148,8 @@ func TestRemoveTree(t *testing.T) {
 	}
 }
 
-// On a lagging ensemble neither of two sessions reads what the other has just
-// written, and both do after a sync.
+// On a lagging ensemble a session does not read what another one has just written, unless
+// it syncs.
 func TestOpenLagging(t *testing.T) {
 	t.Setenv("ZKTEST", "lagging")
 	target := Open(t)
