@@ -32,8 +32,8 @@ func BenchmarkServer(b *testing.B) {
 	workloads(b, s.Addr())
 }
 
-// workloads are what servers are compared by: clients that send requests
-// without waiting for the replies, and one that waits.
+// workloads runs the benchmarks with which servers are compared: clients that pipeline
+// requests, and one that waits for each reply.
 func workloads(b *testing.B, addr string) {
 	c, _, err := zk.Connect([]string{addr}, 10*time.Second, zk.WithLogger(quiet{}), zk.WithLogInfo(false))
 	if err != nil {
@@ -75,8 +75,7 @@ func workloads(b *testing.B, addr string) {
 	})
 }
 
-// pipelined sends b.N requests over four connections, on each of which up to
-// 500 are on their way.
+// pipelined sends b.N requests over four connections, with up to 500 in flight on each.
 func pipelined(b *testing.B, addr string, request func(int) (wire.Op, wire.Record)) {
 	const conns, window = 4, 500
 	var wg sync.WaitGroup

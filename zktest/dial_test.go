@@ -23,7 +23,7 @@ func TestDialContextDeadlines(t *testing.T) {
 		defer nc.Close()
 		read := func() error { _, err := nc.Read(make([]byte, 1)); return err }
 		start := time.Now()
-		nc.SetReadDeadline(start.Add(9 * time.Second)) // before the server gives up on the handshake
+		nc.SetReadDeadline(start.Add(9 * time.Second)) // before the server closes the connection without a handshake
 		if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 9*time.Second {
 			t.Errorf("read: %v after %v", err, time.Since(start))
 		}

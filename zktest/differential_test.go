@@ -24,7 +24,7 @@ var (
 	record     = flag.Bool("record", false, "write down anew what real servers answer to the scripts of testdata/transcripts, and to the edges")
 )
 
-// realServer starts the server of $ZOOKEEPER_HOME, or Debian's.
+// realServer starts the server of $ZOOKEEPER_HOME or of Debian's package.
 func realServer(t testing.TB, opts ...zktest.EnsembleOption) (addr, version string) {
 	t.Helper()
 	node := zktest.Ensemble(t, 1, append([]zktest.EnsembleOption{
@@ -44,7 +44,7 @@ func realServer(t testing.TB, opts ...zktest.EnsembleOption) (addr, version stri
 }
 
 // TestDifferential plays generated scripts on a real server and on this one.
-// What it finds is shrunk, and kept as a transcript for TestTranscripts.
+// A difference is shrunk and stored as a transcript for TestTranscripts.
 func TestDifferential(t *testing.T) {
 	addr, version := realServer(t)
 	t.Run("edges", func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The tables of the documentation leave out no operation.
+// The tables of the documentation list every operation.
 func TestDocumentationNamesEveryOperation(t *testing.T) {
 	for _, file := range []string{"doc.go", "../docs/zktest.md"} {
 		b, err := os.ReadFile(file)

@@ -7,7 +7,7 @@ import (
 
 var creates = []string{"create", "create2", "createContainer", "createTTL"}
 
-// edges are the cases at the edges of the protocol, one by one, as scripts.
+// edges holds the edge cases of the protocol as scripts.
 var edges = map[string]func() []step{
 	"flags":     edgesOfFlags,
 	"paths":     edgesOfPaths,
@@ -22,8 +22,8 @@ var edges = map[string]func() []step{
 	"drawn":     drawn,
 }
 
-// drawn are scripts as the differential test draws them, for where there is no
-// real server to draw more.
+// drawn returns scripts that the differential test has generated, for test runs without a
+// real server.
 func drawn() (script []step) {
 	for seed := range 12 {
 		script = append(script, aScript.Example(seed)...)
@@ -143,7 +143,7 @@ func edgesOfMultis() (script []step) {
 	for flags := range int32(7) {
 		for _, op := range creates {
 			if (op == "createContainer") != (flags == 4) || (op == "createTTL") != (flags >= 5) {
-				continue // no client sends these, and the real server makes of them what it had not meant
+				continue // no client sends these, and a real server misreads them
 			}
 			path := fmt.Sprintf("/d/multi-%v-%d", op, flags)
 			script = append(script,
@@ -175,14 +175,14 @@ func edgesOfMultis() (script []step) {
 	return script
 }
 
-// edgesOfRecords are bodies that end too soon, and lengths that lie.
+// edgesOfRecords returns bodies that are too short and lengths that are wrong.
 func edgesOfRecords() (script []step) {
 	for _, op := range []string{"create", "create2", "createContainer", "createTTL", "delete", "deleteContainer", "setData", "multi", "exists", "getData",
 		"getACL", "setACL", "getChildren", "getChildren2", "setWatches", "setWatches2", "addWatch", "checkWatches", "removeWatches", "multiRead", "sync",
 		"getEphemerals", "getAllChildrenNumber", "reconfig"} {
 		if op == "exists" || strings.HasPrefix(op, "get") {
 			script = append(script, step{Do: op, Raw: "fffffffe"})
-			continue // the rest would be read as the root, which other scripts have changed
+			continue // it would be read as a path of the root, which other scripts have changed
 		}
 		for _, raw := range []string{"00", "7fffffff", "ffffffff", "fffffffe", "000000022f", "00000001" + "2f" + "7fffffff"} {
 			script = append(script, step{Do: op, Raw: raw})
@@ -203,8 +203,8 @@ func edgesOfCodes() []step {
 	}
 }
 
-// edgesOfPositions are transactions that fail at each of their operations in
-// each way. Nothing of them must be seen.
+// edgesOfPositions returns transactions that fail at each of their operations in each way.
+// They must not have any effect.
 func edgesOfPositions() []step {
 	script := []step{{Do: "create", Path: "/d/e", ACL: openWorld, Flags: 1}, {Do: "create", Path: "/d/read", ACL: "1:world:anyone"},
 		{Client: 1, Do: "addWatch", Path: "/d", Kind: 1}, {Client: 2, Do: "getChildren", Path: "/d", Watch: true}}

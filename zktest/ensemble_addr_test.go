@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A port that is taken is an error of one line, which says if the system also gives the
-// port to outgoing connections.
+// The error for a port that is taken has one line, which mentions it if the system also uses
+// the port for outgoing connections.
 func TestTakenPortIsNamed(t *testing.T) {
 	lowest, highest := EphemeralPorts()
 	if lowest < 1024 || highest <= lowest {

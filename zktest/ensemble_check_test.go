@@ -10,9 +10,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A transaction of nothing but checks changes nothing, and yet is one: it is
-// agreed on by a majority and takes a transaction id, whether its checks hold
-// or not. So an answer to it, even a refusal, is proof of the leader.
+// A transaction that consists of checks only changes nothing, but it is committed by a
+// majority and consumes a zxid, whether its checks succeed or not. So a reply to it, even
+// an error, proves that the leader was reached.
 func TestCheckOnlyTransaction(t *testing.T) {
 	c := Ensemble(t, 3)
 	check := func(path string, version int32) wire.MultiOp {

@@ -15,8 +15,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A port that is free when it is checked, and taken when the server starts, is named in
-// one line.
+// The error for a port that is free when it is checked, and taken when the server starts,
+// names the port in one line.
 func TestPortTakenBetweenCheckAndStart(t *testing.T) {
 	for name, offset := range map[string]int{"client": 0, "election": 1707} {
 		t.Run(name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestPortTakenBetweenCheckAndStart(t *testing.T) {
 			addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+offset))
 			dir := t.TempDir()
 			taken := make(chan net.Listener, 1)
-			go func() { // the folder of the first server is made after the check
+			go func() { // the folder of the first server is created after the check
 				for {
 					if _, err := os.Stat(filepath.Join(dir, "1", "zoo.cfg")); err == nil {
 						ln, _ := net.Listen("tcp", addr)

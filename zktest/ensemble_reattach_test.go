@@ -11,12 +11,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A leader that is cut off reattaches sessions without asking anyone, a
-// follower cannot; neither opens new ones.
+// A leader that is cut off resumes sessions without its peers, a follower does not. Neither
+// opens new sessions.
 func TestCutOffServerReattaches(t *testing.T) {
 	for _, who := range []string{"leader", "follower"} {
 		t.Run(who, func(t *testing.T) {
-			c := Ensemble(t, 3, WithSyncLimit(80)) // the cut is not noticed for long
+			c := Ensemble(t, 3, WithSyncLimit(80)) // it takes long until the cut is noticed
 			n, followers := roles(t, c)
 			if who == "follower" {
 				n = followers[0]
@@ -38,8 +38,8 @@ func TestCutOffServerReattaches(t *testing.T) {
 	}
 }
 
-// reattach opens a session, new if the id is zero, if the server lets it
-// within a second.
+// reattach resumes a session, or opens a new one if id is 0. It returns an error if that
+// takes longer than a second.
 func reattach(t *testing.T, addr string, id int64, passwd []byte) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -28,8 +28,8 @@ func serveFor(timeout time.Duration) (*zktest.Server, *zk.Conn, func()) {
 	return s, c, func() { s.Close(); c.Close() }
 }
 
-// The reply to the second write of the node is lost: it has been applied, and
-// the client cannot know.
+// The reply to the second write of the node is lost. The write has been applied, and the
+// client does not know it.
 func ExampleServer_Inject_dropReply() {
 	s, c, end := serve()
 	defer end()
@@ -45,7 +45,7 @@ func ExampleServer_Inject_dropReply() {
 	// /a v2 "second"
 }
 
-// A refused request never reaches the tree.
+// A refused request is not applied.
 func ExampleServer_Inject_refuse() {
 	s, c, end := serve()
 	defer end()
@@ -58,8 +58,7 @@ func ExampleServer_Inject_refuse() {
 	// /a v0 "old"
 }
 
-// A request that is never answered leaves the client waiting until it gives
-// the connection up.
+// A request is never answered. The client waits until it closes the connection.
 func ExampleServer_Inject_hang() {
 	s, c, end := serveFor(time.Second)
 	defer end()
@@ -70,7 +69,7 @@ func ExampleServer_Inject_hang() {
 	// zk: connection closed
 }
 
-// A slow request holds up those behind it on the same connection.
+// A slow request delays later requests on the same connection.
 func ExampleServer_Inject_delay() {
 	s, c, end := serve()
 	defer end()
@@ -82,7 +81,7 @@ func ExampleServer_Inject_delay() {
 	// <nil> true
 }
 
-// The client gets its answer, and then loses the connection.
+// The client gets the reply, and then loses the connection.
 func ExampleServer_Inject_cut() {
 	s, c, end := serve()
 	defer end()
@@ -93,7 +92,7 @@ func ExampleServer_Inject_cut() {
 	// old <nil>
 }
 
-// The reply comes as garbage.
+// The reply cannot be decoded.
 func ExampleServer_Inject_corrupt() {
 	s, c, end := serve()
 	defer end()
@@ -104,8 +103,8 @@ func ExampleServer_Inject_corrupt() {
 	// true
 }
 
-// The session ends instead of writing, or after it has written; the client hears
-// of neither.
+// The session expires before or after the write is applied. The client gets no reply in
+// either case.
 func ExampleServer_Inject_expire() {
 	for _, fault := range []zktest.Fault{zktest.ExpireBefore, zktest.ExpireAfter} {
 		s, c, end := serve()
@@ -123,7 +122,7 @@ func ExampleServer_Inject_expire() {
 	// /a v1 "new"
 }
 
-// Expire ends a session: its nodes are gone at once.
+// Expire expires a session: its ephemeral nodes are deleted at once.
 func ExampleServer_Expire() {
 	s, c, end := serve()
 	defer end()
@@ -147,7 +146,7 @@ func ExampleServer_Partition() {
 	// /a v0 "old"
 }
 
-// A partition from everybody keeps new clients out, too.
+// PartitionAll cuts off new clients too.
 func ExampleServer_PartitionAll() {
 	s, _, end := serve()
 	defer end()
@@ -159,8 +158,8 @@ func ExampleServer_PartitionAll() {
 	// 0
 }
 
-// A server that is cut off from its leader goes on answering reads, while the
-// others have declared the session dead.
+// A server that is cut off from its leader still answers reads after the session has
+// expired.
 func ExampleServer_Isolate() {
 	s, c, end := serve()
 	defer end()
@@ -173,7 +172,7 @@ func ExampleServer_Isolate() {
 	// old <nil>, 0 sessions
 }
 
-// After Stop and Restart the tree and the sessions are what they were.
+// Stop and Restart keep the nodes and the sessions.
 func ExampleServer_Restart() {
 	s, _, end := serve()
 	defer end()
@@ -185,7 +184,7 @@ func ExampleServer_Restart() {
 	// /a v0 "old"
 }
 
-// After RestartEmpty there is nothing.
+// After RestartEmpty there are no nodes.
 func ExampleServer_RestartEmpty() {
 	s, _, end := serve()
 	defer end()
@@ -194,7 +193,7 @@ func ExampleServer_RestartEmpty() {
 	// <nil>, ""
 }
 
-// A server that was suspended finds all sessions over when it wakes.
+// When a server resumes after a long pause, all sessions have expired.
 func ExampleServer_Pause() {
 	s, c, end := serve()
 	defer end()
@@ -211,7 +210,7 @@ func ExampleServer_Pause() {
 	// /a v0 "old"
 }
 
-// A minute passes at once.
+// JumpClock advances the time by a minute.
 func ExampleServer_JumpClock() {
 	s, c, end := serve()
 	defer end()
@@ -222,7 +221,7 @@ func ExampleServer_JumpClock() {
 	// /a v0 "old"
 }
 
-// The sixth leader begins to count.
+// The zxids are those of the sixth elected leader.
 func ExampleServer_JumpZxid() {
 	s, c, end := serve()
 	defer end()
@@ -233,7 +232,7 @@ func ExampleServer_JumpZxid() {
 	// 0x600000001 <nil>
 }
 
-// The numbers of sequential nodes become negative in the end.
+// After JumpSequence the numbers of sequential nodes become negative.
 func ExampleServer_JumpSequence() {
 	s, c, end := serve()
 	defer end()
@@ -246,7 +245,7 @@ func ExampleServer_JumpSequence() {
 	// /a/n-2147483648 <nil>
 }
 
-// Servers since 3.5 give out the last number again and again.
+// Servers since 3.5 assign the last number repeatedly.
 func ExampleServer_EndSequence() {
 	s, c, end := serve()
 	defer end()

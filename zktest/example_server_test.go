@@ -29,8 +29,8 @@ func Example() {
 	// /app/member-0000000000 ephemeral v0 ""
 }
 
-// A create whose reply is lost has happened all the same, and a client that
-// just tries again is told that the node exists.
+// The reply to a create is lost. A client that retries gets the error that the node
+// exists.
 func ExampleServer_Fault() {
 	s, err := zktest.Start()
 	if err != nil {
@@ -51,7 +51,7 @@ func ExampleServer_Fault() {
 	_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
 	fmt.Println(err)
 	remove()
-	for err = zk.ErrNoServer; errors.Is(err, zk.ErrNoServer); { // until it is connected again
+	for err = zk.ErrNoServer; errors.Is(err, zk.ErrNoServer); { // until it has reconnected
 		_, err = c.Create("/once", nil, 0, zk.WorldACL(zk.PermAll))
 	}
 	fmt.Println(err)
@@ -60,7 +60,7 @@ func ExampleServer_Fault() {
 	// zk: node already exists
 }
 
-// What a piece of code asks of the servers, and so how many round trips it takes.
+// Requests shows the requests that a function makes, and so its round trips.
 func ExampleServer_Requests() {
 	s, err := zktest.Start()
 	if err != nil {

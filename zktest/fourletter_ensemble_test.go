@@ -11,14 +11,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// heading is what names a line of an answer.
+// heading matches the name at the start of a line.
 var heading = regexp.MustCompile(`(?m)^\s*([A-Za-z_. ]+[A-Za-z])\s*[:=\t(]`)
 
-// connField is a field of a connection's line.
+// connField matches a field in the line of a connection.
 var connField = regexp.MustCompile(`[(,]([a-z]+)=`)
 
-// TestWords compares which fields the answers to four-letter words have. The
-// real mntr has more: counters of the inside.
+// TestWords compares the fields in the answers to four-letter words. The mntr of a real
+// server also has internal counters.
 func TestWords(t *testing.T) {
 	addr, version := realServer(t)
 	own := serverLikeReal(t, version).Addr()

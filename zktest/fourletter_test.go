@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// ask sends a four-letter word, and what follows it, over memory.
+// ask sends a four-letter word over a connection in memory and returns the answer.
 func ask(t testing.TB, s *zktest.Server, word string) string {
 	t.Helper()
 	nc, err := s.DialContext(t.Context(), "tcp", "zk:2181")
@@ -34,7 +34,7 @@ func ask(t testing.TB, s *zktest.Server, word string) string {
 	return string(answer)
 }
 
-// number is the number behind a name in the answer to a word.
+// number returns the number after a name in the answer to a word.
 func number(t testing.TB, s *zktest.Server, word, name string) int {
 	t.Helper()
 	answer := ask(t, s, word)
@@ -49,8 +49,8 @@ func number(t testing.TB, s *zktest.Server, word, name string) int {
 	return n
 }
 
-// The counts of requests and replies go on when connections end, in every word that
-// has them, until srst.
+// The counts of requests and replies do not decrease when connections end, in any word that
+// has them, except by srst.
 func TestTrafficNeverGoesDown(t *testing.T) {
 	s := zktest.New(t)
 	for range 3 {
@@ -64,7 +64,7 @@ func TestTrafficNeverGoesDown(t *testing.T) {
 	for _, w := range []struct{ word, received, sent string }{
 		{"srvr", "Received", "Sent"}, {"stat", "Received", "Sent"}, {"mntr", "zk_packets_received", "zk_packets_sent"},
 	} {
-		// 33 requests; and each question counts, the present one without its answer.
+		// 33 requests, and the four-letter words themselves, the current one without its answer.
 		if got := number(t, s, w.word, w.received); got != 33+asked+1 {
 			t.Errorf("%s: %s is %d after %d requests and %d questions", w.word, w.received, got, 33, asked)
 		}
@@ -127,7 +127,7 @@ func TestConnectionsHaveTheRealFields(t *testing.T) {
 	})
 }
 
-// The trace mask is what it was set to; dirs tells the size of the file.
+// gtmk returns the mask that stmk has set. dirs returns the size of the file.
 func TestWordsThatAreRarelyAsked(t *testing.T) {
 	s := zktest.New(t, zktest.WithFile(filepath.Join(t.TempDir(), "tree")))
 	if got := ask(t, s, "gtmk"); got != "306" {
@@ -149,8 +149,8 @@ func TestWordsThatAreRarelyAsked(t *testing.T) {
 	}
 }
 
-// The size of the data that mntr tells is that of the tree, whatever has been taken
-// back or counted meanwhile.
+// The data size in mntr is that of the tree, also after transactions that have failed and
+// changes of quotas.
 func TestDataSizeIsThatOfTheTree(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tree")
 	s := zktest.New(t, zktest.WithFile(file))
@@ -167,7 +167,7 @@ func TestDataSizeIsThatOfTheTree(t *testing.T) {
 	}
 	multi := func(ops ...wire.MultiOp) { c.call(wire.OpMulti, &wire.MultiRequest{Ops: ops}, &wire.MultiResponse{}) }
 	multi(createOp("/a", "12345"), set("/a", "123"), createOp("/b", "x"), del("/b"))
-	multi(set("/a", "1234567"), createOp("/c", "yy"), set("/c", "y"), del("/a"), del("/none")) // is taken back
+	multi(set("/a", "1234567"), createOp("/c", "yy"), set("/c", "y"), del("/a"), del("/none")) // is rolled back
 	if got := number(t, s, "mntr", "zk_approximate_data_size"); got != empty+len("/a")+3 {
 		t.Errorf("%d bytes more, want %d", got-empty, len("/a")+3)
 	}
@@ -181,7 +181,7 @@ func TestDataSizeIsThatOfTheTree(t *testing.T) {
 	}
 }
 
-// mntr takes no longer the more nodes there are.
+// The time of mntr does not depend on the number of nodes.
 func TestMonitoringDoesNotWalkTheTree(t *testing.T) {
 	s := zktest.New(t)
 	c := dialRaw(t, s)

@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// FuzzRecords feeds every record. None may read more than there is, nor cost
-// much more memory than its bytes.
+// FuzzRecords decodes arbitrary bytes as every kind of record. Decoding must not read past
+// the end, nor use much more memory than the bytes.
 func FuzzRecords(f *testing.F) {
 	for name, edge := range edges {
 		for _, st := range edge()[:5] {
@@ -29,13 +29,13 @@ func FuzzRecords(f *testing.F) {
 			if wire.Unmarshal(b, r) != nil {
 				continue
 			}
-			wire.Frame(r) // what has been understood can be said again
+			wire.Frame(r) // a decoded record can be encoded
 		}
 	})
 }
 
-// FuzzConnection feeds whole connections, with and without a handshake. The
-// server must be there afterwards for everybody else.
+// FuzzConnection sends arbitrary bytes with and without a handshake. Afterwards the server
+// must still serve other clients.
 func FuzzConnection(f *testing.F) {
 	for _, edge := range edges {
 		var b []byte
@@ -70,7 +70,7 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// A client that asks for much and reads nothing is not served for ever.
+// The server stops reading requests from a client that does not read the replies.
 func TestUnreadRepliesAreBounded(t *testing.T) {
 	s := zktest.New(t)
 	c := dialRaw(t, s)

@@ -36,7 +36,7 @@ var aWrite = rapid.Custom(func(t *rapid.T) step {
 		return st
 	}
 	if st.Path == "/d" && (st.Flags == 2 || st.Flags == 3 || st.Flags == 6) {
-		st.Path = "/d/" // the numbers of the root's children go on from script to script
+		st.Path = "/d/" // the sequence numbers of the root's children continue in later scripts
 	}
 	st.ACL, st.Data = anyACL.Draw(t, "acl"), anyData.Draw(t, "data")
 	return st
@@ -108,10 +108,10 @@ var aStep = rapid.Custom(func(t *rapid.T) (st step) {
 	return st
 })
 
-// aScript is what up to three clients do, several steps of each in a row. One
-// session in many scripts expires, which takes a while.
+// aScript generates a script of up to three clients, with several steps of one client in a
+// row. Sessions rarely expire in it, because that takes time.
 var aScript = rapid.Custom(func(t *rapid.T) (script []step) {
-	for range 24 { // of which shrinking makes most empty
+	for range 24 { // shrinking removes most of them
 		client := rapid.IntRange(0, scriptClients-1).Draw(t, "client")
 		for _, st := range rapid.SliceOfN(aStep, 0, 12).Draw(t, "steps") {
 			st.Client = client

@@ -15,7 +15,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// TestHandshakesAreTheSame compares the answers to handshakes of every kind.
+// TestHandshakesAreTheSame compares the replies to handshakes of every kind.
 func TestHandshakesAreTheSame(t *testing.T) {
 	addr, version := realServer(t)
 	if diff := cmp.Diff(handshakes(t, addr), handshakes(t, serverLikeReal(t, version).Addr())); diff != "" {
@@ -62,8 +62,7 @@ func handshakes(t *testing.T, addr string) map[string]string {
 	return answers
 }
 
-// handshake tells what is answered to a frame and whether the connection then
-// stays.
+// handshake describes the reply to a frame and whether the connection stays open.
 func handshake(t *testing.T, addr string, frame []byte, known int64) string {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {

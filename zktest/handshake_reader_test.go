@@ -10,9 +10,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A connection without a whole handshake is closed 10 to 20 s after its last byte, as
-// a real server does. Half a request does not keep a session, with which its
-// connection ends.
+// A connection without a complete handshake is closed 10 to 20 s after its last byte, as on
+// a real server. An incomplete request does not keep a session alive, and the connection is
+// closed when the session expires.
 func TestHalfAHandshakeIsNotWaitedForLong(t *testing.T) {
 	hello := wire.Frame(&wire.ConnectRequest{Timeout: 4000, Passwd: make([]byte, 16)})
 	for _, tt := range []struct {
@@ -57,7 +57,7 @@ func TestHalfAHandshakeIsNotWaitedForLong(t *testing.T) {
 	}
 }
 
-// Every byte gives the handshake more time.
+// Every byte extends the deadline of the handshake.
 func TestSlowHandshakeSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, err := zktest.New(t, zktest.WithTimeouts(time.Minute, time.Minute)).DialContext(t.Context(), "tcp", "zk:2181")
@@ -74,7 +74,7 @@ func TestSlowHandshakeSucceeds(t *testing.T) {
 		if _, err := io.ReadFull(nc, make([]byte, 37)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(30 * time.Second) // a session is another matter
+		time.Sleep(30 * time.Second) // there is no such deadline after the handshake
 		nc.Write(wire.Frame(&wire.RequestHeader{Xid: wire.XidPing, Op: wire.OpPing}))
 		if _, err := io.ReadFull(nc, make([]byte, 20)); err != nil {
 			t.Fatal(err)
@@ -82,8 +82,7 @@ func TestSlowHandshakeSucceeds(t *testing.T) {
 	})
 }
 
-// A client that is cut off does not learn that the server has given up on its
-// connection.
+// A client that is cut off does not notice that the deadline of its handshake has passed.
 func TestPartitionHidesTheEndOfAHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)

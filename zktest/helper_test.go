@@ -15,7 +15,7 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// connectSession opens a session over TCP. The second result tells of its changes.
+// connectSession opens a session over TCP. The second result receives its events.
 func connectSession(t *testing.T, s *zktest.Server, timeout time.Duration) (*zk.Conn, <-chan zk.Event) {
 	t.Helper()
 	return session(t, s.Addr(), timeout, net.DialTimeout)
@@ -31,7 +31,7 @@ func connectMem(t *testing.T, s *zktest.Server, timeout time.Duration) (*zk.Conn
 
 func session(t *testing.T, addr string, timeout time.Duration, dial zk.Dialer) (*zk.Conn, <-chan zk.Event) {
 	t.Helper()
-	// The channel that Connect returns loses events when its few places are taken.
+	// The channel that Connect returns drops events when its buffer is full.
 	events := make(chan zk.Event, 1<<16)
 	c, _, err := zk.Connect([]string{addr}, timeout, zk.WithDialer(dial), zk.WithLogger(quiet{}), zk.WithLogInfo(false),
 		zk.WithEventCallback(func(e zk.Event) { events <- e }))
@@ -43,7 +43,7 @@ func session(t *testing.T, addr string, timeout time.Duration, dial zk.Dialer) (
 	return c, events
 }
 
-// wait reads events until the session is in a state.
+// wait receives events until the session is in the state.
 func wait(t *testing.T, events <-chan zk.Event, state zk.State) {
 	t.Helper()
 	limit := time.After(time.Minute)
@@ -59,7 +59,7 @@ func wait(t *testing.T, events <-chan zk.Event, state zk.State) {
 	}
 }
 
-// event takes the event of a watch.
+// event receives the event of a watch.
 func event(t *testing.T, ch <-chan zk.Event) zk.Event {
 	t.Helper()
 	select {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// commands are what an operator types.
+// commands holds the commands of zkCli.sh.
 const commands = `ls /
 create /z data
 create -s /z/s- 1
@@ -55,7 +55,7 @@ ls /
 quit
 `
 
-// volatile is what differs from server to server and run to run.
+// volatile matches what differs between servers and runs.
 var volatile = regexp.MustCompile(`(?m)^([cmp]Zxid|[cm]time|ephemeralOwner) = .*$|0x[0-9a-f]+|localhost|127\.0\.0\.1:\d+|\d{4}-\d\d-\d\d.*`)
 
 func TestZooKeeperCommandLine(t *testing.T) {
@@ -74,13 +74,13 @@ func TestZooKeeperCommandLine(t *testing.T) {
 	}
 }
 
-// typed has an operator type the commands, and tells the answers from the events,
-// which come among them at any time.
+// typed runs the commands, and separates the answers from the events, which may come at any
+// time.
 func typed(t *testing.T, addr string) (answers, events []string) {
 	out := output(t, commands, "/usr/share/zookeeper/bin/zkCli.sh", "-server", addr)
 	for line := range strings.Lines(volatile.ReplaceAllString(out, "?")) {
 		switch line = strings.TrimSpace(line); {
-		case line == "", line == "WATCHER::", strings.Contains(line, "state:Closed"): // which not everybody lives to hear
+		case line == "", line == "WATCHER::", strings.Contains(line, "state:Closed"): // which is not always printed
 		case strings.HasPrefix(line, "WatchedEvent"):
 			events = append(events, line)
 		default:

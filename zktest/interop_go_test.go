@@ -11,8 +11,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// TestGoZooKeeper is a program as many have been written: workers that share a
-// counter behind go-zookeeper's lock, and somebody who watches it grow.
+// TestGoZooKeeper runs a typical program: workers that share a counter protected by
+// go-zookeeper's lock, and a client that watches the counter.
 func TestGoZooKeeper(t *testing.T) {
 	t.Parallel()
 	real, own := grounds(t)

@@ -18,28 +18,28 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// strangers is the module in whose go.mod are the programs of others that the
-// tests in this file run. They are unchanged, and so are their own tests.
+// strangers is the folder of a module that requires the projects whose tests run in this
+// file. The projects and their tests are unchanged.
 const strangers = "testdata/strangers"
 
 // TestGoKitDiscovery runs the integration tests of go-kit's service discovery.
 func TestGoKitDiscovery(t *testing.T) {
 	t.Parallel()
 	passes(t, "TestGetEntriesOnServer", func() *exec.Cmd {
-		s := zktest.New(t) // its tests want one that is empty
+		s := zktest.New(t) // its tests need an empty server
 		cmd := exec.Command("go", "test", "-v", "-count=1", "-timeout", "4m", "-tags", "integration", "github.com/go-kit/kit/sd/zk")
 		cmd.Env = []string{"ZK_ADDR=" + s.Addr()}
 		return cmd
 	})
 }
 
-// threeServers are the tests of go-zookeeper that need as many.
+// threeServers matches the tests of go-zookeeper that need three servers.
 const threeServers = "BasicCluster|ClientClusterFailover|NoQuorum|RecurringReAuthHang|DNSHostProviderReconnect|IncrementalReconfig|Reconfig"
 
-// TestGoZooKeeperItself runs the integration tests of go-zookeeper, all that do
-// with one server. They start and kill it as they do with ZooKeeper's own.
+// TestGoZooKeeperItself runs the integration tests of go-zookeeper that need one server.
+// They start and kill it as they do with ZooKeeper.
 func TestGoZooKeeperItself(t *testing.T) {
-	t.Parallel() // most of the time it waits
+	t.Parallel() // it mostly waits
 	bin := t.TempDir()
 	output(t, "", "go", "build", "-o", filepath.Join(bin, "zkServer.sh"), "./testdata/zkserver")
 	m := newMachine(t)
@@ -50,9 +50,8 @@ func TestGoZooKeeperItself(t *testing.T) {
 	})
 }
 
-// passes runs the tests of a stranger, among them a certain one. Some of these
-// wait for 50 ms and then look, or choose a port and hope that it is free: they
-// get three tries.
+// passes runs the tests of a project, of which the one named certain must have run. Some of
+// them wait for 50 ms or use a port that may be taken, so they have three attempts.
 func passes(t *testing.T, certain string, command func() *exec.Cmd) {
 	t.Helper()
 	var out []byte
@@ -69,9 +68,8 @@ func passes(t *testing.T, certain string, command func() *exec.Cmd) {
 	t.Error("not one of three tries has passed")
 }
 
-// A machine is where zkserver processes have their servers, one for each data
-// directory. It runs while the process does, and what has been answered is not
-// lost when that is killed.
+// A machine runs servers for zkserver processes, one for each data directory. A server runs
+// while its process does. It loses nothing when the process is killed.
 type machine struct {
 	t       *testing.T
 	addr    string
@@ -81,7 +79,7 @@ type machine struct {
 
 type machineServer struct {
 	*zktest.Server
-	running sync.Mutex // held by the one process that runs it
+	running sync.Mutex // locked while a process runs it
 }
 
 func newMachine(t *testing.T) *machine {
@@ -113,7 +111,7 @@ func newMachine(t *testing.T) *machine {
 func (m *machine) run(c net.Conn) error {
 	var config map[string]string
 	if err := json.NewDecoder(c).Decode(&config); err != nil {
-		return nil // the process did not live so long
+		return nil // the process has ended
 	}
 	s, err := m.server(config)
 	if err != nil {

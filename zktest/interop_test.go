@@ -15,8 +15,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// grounds are the servers that foreign programs are run on: a real one, which
-// is Debian's unless $ZOOKEEPER_HOME is another, and this one.
+// grounds returns the addresses of the two servers on which other clients run: a real one,
+// from $ZOOKEEPER_HOME or Debian's package, and this one.
 func grounds(t *testing.T) (real, own string) {
 	t.Helper()
 	c := zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond), zktest.WithProperty("znode.container.checkIntervalMs", "500"))
@@ -33,8 +33,8 @@ func grounds(t *testing.T) (real, own string) {
 	return c.Connect(), s.Addr()
 }
 
-// same runs a program, whose last argument is the server's address, on both
-// servers. It must succeed and say the same.
+// same runs a program on both servers, with the address as its last argument. It must
+// succeed and print the same output.
 func same(t *testing.T, input string, name string, args ...string) string {
 	t.Helper()
 	real, own := grounds(t)

@@ -13,8 +13,8 @@ import (
 
 var scale = flag.Int("scale", 5, "percent of the limits that TestLimits goes to")
 
-// flood sends n requests without waiting and reads as many replies, all of
-// which must be in order. Events in between do not count.
+// flood sends n pipelined requests and reads their replies, which must be in order. It
+// ignores events.
 func (r *rawConn) flood(n int, op wire.Op, body func(int) wire.Record) {
 	r.t.Helper()
 	go func() {

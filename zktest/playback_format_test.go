@@ -7,7 +7,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// tell prints a frame with ids and times of the server replaced.
+// format describes a frame without the ids and times of the server.
 func (p *playback) format(st step, hdr wire.ReplyHeader, body []byte) string {
 	hdr.Zxid = p.relative(hdr.Zxid)
 	if hdr.Xid == wire.XidNotification {

@@ -13,18 +13,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// scriptClients is how many clients a script has.
+// scriptClients is the number of clients in a script.
 const scriptClients = 3
 
-// The digest of superPassword, with which every server under comparison is
-// started, so that what a script leaves can be removed.
+// superDigest is the digest of superPassword. Every server under comparison has it, so that
+// the nodes of a script can be deleted.
 const (
 	superDigest   = "super:xQJmxLMiHGwaqBvst5y6rkB6HQs="
 	superPassword = "super:admin"
 )
 
-// A playback is a script on one server, and what its clients hear, in order:
-// replies and events with the server's clock, ids and zxids made relative.
+// A playback runs a script on one server and records the replies and events that its clients
+// receive, in order. Times and ids are removed from them, and zxids are relative.
 type playback struct {
 	addr     string
 	admin    *scriptClient
@@ -34,12 +34,12 @@ type playback struct {
 	received [scriptClients][]string
 }
 
-// An scriptClient is one client with one session at a time.
+// A scriptClient is a client with one session at a time.
 type scriptClient struct {
 	nc      net.Conn
 	session wire.ConnectResponse
 	xid     int32
-	seen    int64 // zxid
+	seen    int64 // the last zxid seen
 	sent    []sent
 }
 
@@ -85,7 +85,7 @@ func (a *scriptClient) send(st step) error {
 	return err
 }
 
-// ask is for what goes on behind the scenes.
+// call sends a request that is not part of the script and returns its reply.
 func (a *scriptClient) call(st step, reply wire.Record) (wire.ReplyHeader, error) {
 	var hdr wire.ReplyHeader
 	if err := a.send(st); err != nil {
@@ -108,7 +108,7 @@ func (a *scriptClient) call(st step, reply wire.Record) (wire.ReplyHeader, error
 	}
 }
 
-// perform runs a script in an otherwise idle server.
+// playScript runs a script on a server without other clients.
 func playScript(addr string, script []step) (received [scriptClients][]string, err error) {
 	p := &playback{addr: addr, admin: &scriptClient{}}
 	if err := p.setUp(); err != nil {
@@ -129,8 +129,7 @@ func playScript(addr string, script []step) (received [scriptClients][]string, e
 	return p.received, p.closeSessions()
 }
 
-// segment is how many steps can be sent without waiting: those of one client,
-// up to something that does not stand in line with requests.
+// segment returns how many steps can be pipelined: those of one client, up to a barrier.
 func segment(script []step) int {
 	for i, st := range script {
 		if st.Client != script[0].Client {
@@ -193,7 +192,7 @@ func (p *playback) deleteTree(path string) error {
 	return err
 }
 
-// drop ends all sessions.
+// closeSessions closes all sessions.
 func (p *playback) closeSessions() error {
 	for _, a := range append(p.clients[:], p.admin) {
 		if _, err := a.call(step{Do: "closeSession"}, &wire.Empty{}); err != nil {
@@ -217,7 +216,7 @@ func (p *playback) play(steps []step) error {
 	return p.readReplies(a, steps[0].Client)
 }
 
-// listen reads until everything that was sent has been answered.
+// readReplies reads until all requests have been answered.
 func (p *playback) readReplies(a *scriptClient, i int) error {
 	for len(a.sent) > 0 {
 		b, err := a.frame()
@@ -245,12 +244,12 @@ func (p *playback) record(a *scriptClient, i int, b []byte) {
 	}
 	p.received[i] = append(p.received[i], p.format(st, hdr, b[wire.ReplyHeaderLen:]))
 	a.seen = max(a.seen, hdr.Zxid)
-	if hdr.Err == wire.CodeUnimplemented || hdr.Err == wire.CodeAuthFailed { // and a close
+	if hdr.Err == wire.CodeUnimplemented || hdr.Err == wire.CodeAuthFailed { // and the connection is closed
 		a.sent = append(a.sent, sent{})
 	}
 }
 
-// resume goes on with a session whose connection the server has ended.
+// resume resumes a session whose connection the server has closed.
 func (p *playback) resume(i int) error {
 	a := p.clients[i]
 	a.nc.Close()
@@ -266,7 +265,7 @@ func (p *playback) resume(i int) error {
 
 func (p *playback) playOnSession(a *scriptClient, st step) error {
 	i := st.Client
-	// What has been told already belongs to before.
+	// Receive the pending events first.
 	if err := p.play([]step{{Client: i, Do: "exists", Path: "/d"}}); err != nil {
 		return err
 	}
@@ -287,8 +286,8 @@ func (p *playback) playOnSession(a *scriptClient, st step) error {
 	case doReconnect:
 		return p.resume(i)
 	case doMove:
-		// A real server closes the old connection, unless it has not come to
-		// notice the end of the one before.
+		// A real server closes the old connection, unless it has not noticed the end
+		// of the previous one yet.
 		old := a.nc
 		defer old.Close()
 		a.nc = nopCloser{old}
@@ -299,7 +298,7 @@ func (p *playback) playOnSession(a *scriptClient, st step) error {
 			return err
 		}
 		a.nc.Close()
-		// The shorter timeout is granted for the session that goes on.
+		// The shorter timeout applies to the resumed session.
 		if err := a.connect(p.addr, wire.ConnectRequest{LastZxidSeen: a.seen, Timeout: 1, SessionID: a.session.SessionID, Passwd: a.session.Passwd}); err != nil {
 			return err
 		}
@@ -307,7 +306,7 @@ func (p *playback) playOnSession(a *scriptClient, st step) error {
 		if err := p.awaitExpiry(before); err != nil {
 			return err
 		}
-		// The server closes what asks for the session before it is quite gone.
+		// The server closes connections that resume the session while it is ending.
 		err = p.resume(i)
 		for end := time.Now().Add(playbackTimeout); errors.Is(err, io.EOF) && time.Now().Before(end); {
 			err = p.resume(i)
@@ -321,8 +320,8 @@ type nopCloser struct{ net.Conn }
 
 func (nopCloser) Close() error { return nil }
 
-// awaitExpiry asks the server until it has counted one more transaction, which
-// is the end of the session.
+// awaitExpiry polls the server until its zxid has changed, which is caused by the end of the
+// session.
 func (p *playback) awaitExpiry(before string) error {
 	for range 10000 {
 		now, err := zxidOf(p.addr)
@@ -343,7 +342,7 @@ func zxidOf(addr string) (string, error) {
 	return zxid, err
 }
 
-// word asks a four-letter word.
+// word sends a four-letter word and returns the answer.
 func word(addr, word string) (string, error) {
 	nc, err := net.DialTimeout("tcp", addr, playbackTimeout)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 var world = []wire.ACL{{Perms: wire.PermAll, Scheme: "world", ID: "anyone"}}
 
-// A rawConn is a connection whose frames a test writes and reads one by one.
+// A rawConn is a connection on which a test writes and reads single frames.
 type rawConn struct {
 	t    *testing.T
 	nc   net.Conn
@@ -74,8 +74,7 @@ func (r *rawConn) tryRead() ([]byte, error) {
 	return b, err
 }
 
-// closed says whether the server has ended the connection, and nothing is left
-// to be read.
+// closed reports whether the server has closed the connection and nothing is left to read.
 func (r *rawConn) closed() bool {
 	_, err := r.tryRead()
 	return err == io.EOF
@@ -88,8 +87,8 @@ func (r *rawConn) send(op wire.Op, body wire.Record) int32 {
 	return r.next
 }
 
-// request is the next request's frame. Requests behind one that ends the
-// connection have to be written together with it.
+// request returns the frame of the next request. Requests after one that ends the connection
+// have to be written together with it.
 func (r *rawConn) request(op wire.Op, body wire.Record) []byte {
 	r.next++
 	if body == nil {

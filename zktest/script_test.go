@@ -10,42 +10,41 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// A step is what one of the clients of a script does: a request, by its
-// operation's name, or something that befalls its session.
+// A step is a step of one client in a script: a request, named by its operation, or an event
+// of its session.
 type step struct {
 	Client  int    `json:"c"`
 	Do      string `json:"do"`
 	Path    string `json:"path,omitempty"`
-	Data    string `json:"data,omitempty"` // of auth, too
+	Data    string `json:"data,omitempty"` // also of auth
 	Scheme  string `json:"scheme,omitempty"`
 	Version int32  `json:"version,omitempty"`
 	Flags   int32  `json:"flags,omitempty"`
 	TTL     int64  `json:"ttl,omitempty"`
-	ACL     string `json:"acl,omitempty"` // perms:scheme:id, with commas between entries; "" is none
+	ACL     string `json:"acl,omitempty"` // perms:scheme:id, entries separated by commas; "" for none
 	Watch   bool   `json:"watch,omitempty"`
 	Kind    int32  `json:"kind,omitempty"`
-	Since   int64  `json:"since,omitempty"` // of setWatches: zxids before the last seen
-	Paths   string `json:"paths,omitempty"` // of setWatches: kind letter and path, with commas between
+	Since   int64  `json:"since,omitempty"` // of setWatches: relative to the last zxid seen, backward
+	Paths   string `json:"paths,omitempty"` // of setWatches: letter of the kind and path, separated by commas
 	Ops     []step `json:"ops,omitempty"`   // of multi and multiRead
-	Raw     string `json:"raw,omitempty"`   // the body in hexadecimal, instead of all this
+	Raw     string `json:"raw,omitempty"`   // the body in hexadecimal, instead of all other fields
 }
 
-// What befalls a session rather than being asked by it.
+// The steps that are events of a session and not requests.
 const (
-	doRenew     = "renew"     // close the session, open another
+	doRenew     = "renew"     // close the session and open another one
 	doReconnect = "reconnect" // the connection breaks; resume the session
 	doMove      = "move"      // resume the session elsewhere; the old connection is still there
-	doExpire    = "expire"    // be away until it has expired, find that out, open another
+	doExpire    = "expire"    // stay disconnected until the session has expired, try to resume it, and open another one
 )
 
 func (s step) onSession() bool {
 	return s.Do == doRenew || s.Do == doReconnect || s.Do == doMove || s.Do == doExpire
 }
 
-// alone says whether the step must be neither sent before an earlier one has
-// been answered nor followed by another one before it has: it ends the
-// connection, or is answered past those that stand in line. What comes close
-// behind a setACL, a real server may still judge by the old list.
+// isBarrier reports whether the step cannot be pipelined: it ends the connection, or is
+// answered out of order. A real server may check requests that are pipelined behind a
+// setACL against the old ACL.
 func (s step) isBarrier() bool {
 	switch s.Do {
 	case "auth", "sasl", "whoAmI", "check", "notification", "error", "setACL":
@@ -79,13 +78,13 @@ func aclOf(s string) (acl []wire.ACL) {
 	return acl
 }
 
-// encoded is something encoded already.
+// encoded is a record that is encoded already.
 type encoded []byte
 
 func (b encoded) Encode(e *wire.Encoder) { e.Buf = append(e.Buf, b...) }
 func (encoded) Decode(*wire.Decoder)     {}
 
-// body is the request on the wire. Zxids in it count from seen.
+// body returns the body of the request. Zxids in it are relative to seen.
 func (s step) body(seen int64) wire.Record {
 	if s.Raw != "" {
 		b, err := hex.DecodeString(s.Raw)

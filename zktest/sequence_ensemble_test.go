@@ -20,9 +20,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// What a real server does when the sequence number of a node's children
-// reaches its end, this one does too. The real one gets there by a snapshot of
-// a server that has created that many children.
+// At the end of a node's sequence numbers this server does the same as a real one. The real
+// server starts with a snapshot of a server that has created that many children.
 func TestEndOfSequence(t *testing.T) {
 	real := endOfSequence(t, sequenceNearEnd(t, "2147483645"))
 	s := New(t)
@@ -36,8 +35,8 @@ func TestEndOfSequence(t *testing.T) {
 	t.Logf("%q", real)
 }
 
-// Real servers count on while creates are in flight, and begin again with the
-// last number once these are done, as EndSequenceInBursts has it.
+// Real servers count on while creates are in flight, and continue with the last number when
+// these are done, as EndSequenceInBursts does.
 func TestSequenceCountsOnInFlight(t *testing.T) {
 	c, err := dialRaw(t.Context(), sequenceNearEnd(t, "2147483647"), 10*time.Second)
 	if err != nil {
@@ -78,8 +77,8 @@ func TestSequenceCountsOnInFlight(t *testing.T) {
 	}
 }
 
-// sequenceNearEnd is the address of a real server on which the next sequential
-// child of /d gets the number next.
+// sequenceNearEnd returns the address of a real server on which the next sequential child of
+// /d gets the number next.
 func sequenceNearEnd(t *testing.T, next string) string {
 	t.Helper()
 	dir := t.TempDir()

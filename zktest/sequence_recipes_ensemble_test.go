@@ -19,8 +19,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/tasks"
 )
 
-// The recipes keep what they promise when a real server reaches the end of its
-// sequence numbers.
+// The recipes keep their promises when a real server reaches the end of its sequence
+// numbers.
 func TestRecipesPastSequenceEnd(t *testing.T) {
 	addr := sequenceNearEnd(t, "2147483640")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -9,9 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Sessions of servers that have started at the same instant are not taken for
-// each other: their ids are different, and so is what proves them, be the id the
-// same.
+// A session of one server cannot be resumed on another one that was started at the same
+// time: their ids differ, and for equal ids the passwords differ.
 func TestServersOfOneInstant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := make(map[int64]bool)
@@ -21,7 +20,7 @@ func TestServersOfOneInstant(t *testing.T) {
 				t.Fatalf("two servers begin with session %#x", id)
 			}
 			if seen[id] = true; !ephemeral(id) {
-				t.Fatalf("session %#x looks like the mark of a container or of a time to live", id)
+				t.Fatalf("session %#x could be the owner of a container or of a node with a time to live", id)
 			}
 		}
 		a, b := New(t), New(t)
@@ -48,7 +47,7 @@ func TestServersOfOneInstant(t *testing.T) {
 	})
 }
 
-// The number of a server that starts later is larger, as it is of a real one.
+// A server that starts later has higher session ids, as a real one.
 func TestSessionsOfALaterServer(t *testing.T) {
 	now := time.Now()
 	defer serversStarted.Store(serversStarted.Load())

@@ -25,7 +25,7 @@ func TestOpenEnsemble(t *testing.T) {
 		if second.Cluster != first.Cluster {
 			t.Error("the ensemble is not shared")
 		}
-		// The killed server is back, and what the first test left is gone.
+		// The killed server runs again, and the nodes of the first test are deleted.
 		c := dial(t, second.Cluster.Server(0).Addr())
 		if err := createNode(c, first.Root()); err != nil {
 			t.Errorf("create the root of the first test: %v", err)

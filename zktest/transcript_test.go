@@ -12,7 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A transcript is a script and what the clients of real servers received.
+// A transcript is a script with what its clients received from real servers.
 type transcript struct {
 	script   []step
 	received map[string][scriptClients][]string // by version
@@ -20,13 +20,13 @@ type transcript struct {
 
 var versions = []string{"3.8", "3.9"}
 
-// comparable is a server on which scripts can be compared with a real one.
+// serverLikeReal returns a server whose replies can be compared with those of a real one.
 func serverLikeReal(t testing.TB, version string) *zktest.Server {
 	return zktest.New(t, zktest.WithVersion(version), zktest.WithSuperDigest(superDigest), zktest.WithContainerCheck(24*time.Hour))
 }
 
-// TestTranscripts holds the server to what real ones have answered: at the
-// edges of the protocol, and wherever it was once found to differ.
+// TestTranscripts compares the server with recorded replies of real servers: in the edge
+// cases of the protocol, and wherever a difference was found before.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")
 	if err != nil || len(files) == 0 {
@@ -51,7 +51,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// difference is where what clients received first differs, for each client.
+// difference describes the first difference in what each client received.
 func difference(want, got [scriptClients][]string) string {
 	var b strings.Builder
 	for c := range want {
