@@ -10,7 +10,7 @@ import (
 )
 
 // clock expires sessions and deletes containers and nodes whose time to live is over. It
-// sleeps until the next of these is due, so an idle server in a synctest bubble costs
+// sleeps until the next of these is due, so a server without requests in a synctest bubble costs
 // nothing.
 func (s *Server) clock() {
 	timer := time.NewTimer(0)

@@ -38,17 +38,17 @@ type conn struct {
 	isolated       int  // number of calls of Isolate in force
 	writePending   bool // isolated, and an unanswered write or sync blocks all later requests
 
-	established    time.Time
-	received, sent int64
-	last           lastRequest
-	writeFailed    bool   // the current request is a write that failed
-	notifiedRound  uint64 // the last round of watch events in which it was notified
+	established      time.Time
+	received, sent   int64
+	last             lastRequest
+	writeFailed      bool   // the current request is a write that failed
+	lastNotification uint64 // number of the last event for which it was notified
 
 	outMu   sync.Mutex
 	out     wire.Encoder
 	closing bool          // close after out has been written
 	wake    chan struct{} // out or closing has changed
-	drained chan struct{} // out has been written
+	drained chan struct{} // out has been emptied
 }
 
 // maxUnread is how many bytes may wait for a client to read them. While there are more,

@@ -51,7 +51,7 @@ func TestCheckOnlyTransaction(t *testing.T) {
 				var got wire.MultiResponse
 				h, err := client.call(wire.OpMulti, &wire.MultiRequest{Ops: test.ops}, &got)
 				if err != nil {
-					t.Fatalf("the header says %v", err)
+					t.Fatalf("the header has %v", err)
 				}
 				if h.Zxid != last.Zxid+1 {
 					t.Errorf("zxid %#x after %#x", h.Zxid, last.Zxid)

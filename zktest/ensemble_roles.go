@@ -11,7 +11,7 @@ import (
 const leaderTimeout = 3 * time.Second
 
 // Leader returns the server that leads, or nil if none does. A single server leads. If two
-// servers claim to lead, because one that is cut off has not noticed it yet, it is the one
+// servers report that they lead, because one that is cut off has not noticed it yet, it is the one
 // that was elected last. A server that does not answer within three seconds, for example
 // because it is paused, is ignored.
 func (c *Cluster) Leader() *Node {

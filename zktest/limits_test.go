@@ -11,7 +11,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-var scale = flag.Int("scale", 5, "percent of the limits that TestLimits goes to")
+var scale = flag.Int("scale", 5, "percent of the limits that TestLimits reaches")
 
 // flood sends n pipelined requests and reads their replies, which must be in order. It
 // ignores events.
@@ -86,7 +86,7 @@ func TestLimits(t *testing.T) {
 			t.Fatalf("reply %+v", hdr)
 		}
 	}
-	lap("sessions told of one event", len(clients))
+	lap("sessions notified of one event", len(clients))
 	var memory runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&memory)

@@ -100,7 +100,7 @@ func sequenceNearEnd(t *testing.T, next string) string {
 	return Ensemble(t, 1, WithDir(dir)).Connect()
 }
 
-func endOfSequence(t *testing.T, addr string) (heard []string) {
+func endOfSequence(t *testing.T, addr string) (received []string) {
 	c, err := dialRaw(t.Context(), addr, 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func endOfSequence(t *testing.T, addr string) (heard []string) {
 		}
 		var stat wire.Stat
 		c.call(wire.OpExists, &wire.PathWatch{Path: "/d"}, &stat)
-		heard = append(heard, path, string(rune('0'+stat.NumChildren)), time.Duration(stat.Cversion).String(), map[bool]string{true: "pzxid moved", false: "pzxid stays"}[stat.Pzxid == h.Zxid])
+		received = append(received, path, string(rune('0'+stat.NumChildren)), time.Duration(stat.Cversion).String(), map[bool]string{true: "pzxid moved", false: "pzxid stays"}[stat.Pzxid == h.Zxid])
 	}
 	create := func(path string, flags int32) {
 		var r wire.Path
@@ -139,5 +139,5 @@ func endOfSequence(t *testing.T, addr string) (heard []string) {
 		note(res.Path+res.Err.String(), h, err)
 	}
 	create("/d/last", wire.FlagSequential)
-	return heard
+	return received
 }

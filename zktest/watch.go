@@ -99,11 +99,12 @@ func (w *watchTable) drop(c *conn) {
 }
 
 // fire removes the one-time watches of the path. It appends to recipients the connections
-// that have to be notified and have not been notified in this round.
-func (w *watchTable) fire(path string, event int32, round uint64, recipients []*conn) []*conn {
+// that have to be notified and have not been notified of it yet. seq is the number of
+// the event.
+func (w *watchTable) fire(path string, event int32, seq uint64, recipients []*conn) []*conn {
 	add := func(c *conn) {
-		if c.notifiedRound != round {
-			c.notifiedRound = round
+		if c.lastNotification != seq {
+			c.lastNotification = seq
 			recipients = append(recipients, c)
 		}
 	}
@@ -139,7 +140,7 @@ func (w *watchTable) count() (watches int) {
 // deletion and the change of a node. Those of children are separate.
 type watches struct {
 	nodes, children *watchTable
-	round           uint64 // number of the current notification of connections
+	events          uint64 // number of events so far
 }
 
 func newWatches(old bool) watches {
@@ -155,12 +156,12 @@ func (w *watches) drop(c *conn) {
 func (w *watches) fire(triggers []ztree.Trigger, zxid int64) {
 	for _, t := range triggers {
 		var recipients []*conn
-		w.round++
+		w.events++
 		if !t.Children {
-			recipients = w.nodes.fire(t.Path, t.Event, w.round, recipients)
+			recipients = w.nodes.fire(t.Path, t.Event, w.events, recipients)
 		}
 		if t.Children || t.Both {
-			recipients = w.children.fire(t.Path, t.Event, w.round, recipients)
+			recipients = w.children.fire(t.Path, t.Event, w.events, recipients)
 		}
 		for _, c := range recipients {
 			c.notify(t.Path, t.Event, t.ACL, zxid)

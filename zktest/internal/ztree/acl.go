@@ -11,7 +11,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// An AuthID is an identity that a connection has proved.
+// An AuthID is an identity with which a connection has authenticated.
 type AuthID struct{ Scheme, ID string }
 
 // AddID returns ids with id added, in the order in which the server lists them: it keeps
@@ -128,7 +128,7 @@ func fixACL(acl []wire.ACL, ids []AuthID, old bool) ([]wire.ACL, bool) {
 		case "auth":
 			authenticated := false
 			for _, id := range ids {
-				if id.Scheme == "digest" { // an address is no proof of identity
+				if id.Scheme == "digest" { // an address does not authenticate
 					fixed = append(fixed, wire.ACL{Perms: a.Perms, Scheme: id.Scheme, ID: id.ID})
 					authenticated = true
 				}
@@ -159,7 +159,7 @@ func validDigest(id string) bool {
 	return strings.Count(strings.TrimRight(id, ":"), ":") == 1
 }
 
-// DigestID returns the id of scheme "digest" that "user:password" proves.
+// DigestID returns the id of scheme "digest" of "user:password".
 func DigestID(credentials string) string {
 	user, _, _ := strings.Cut(credentials, ":")
 	sum := sha1.Sum([]byte(credentials))

@@ -10,13 +10,13 @@ import (
 // not sorted: a client that relies on a sorted list must fail here as it fails on a real
 // server.
 type hashSet struct {
-	items   map[string]slot
+	items   map[string]position
 	next    uint64
 	buckets uint32
 	listing []string // cache of list; nil after a change
 }
 
-type slot struct {
+type position struct {
 	hash uint32
 	seq  uint64 // order of insertion: the entries of one bucket are chained in it
 }
@@ -28,7 +28,7 @@ const (
 )
 
 func newHashSet(buckets uint32) *hashSet {
-	return &hashSet{items: make(map[string]slot), buckets: buckets}
+	return &hashSet{items: make(map[string]position), buckets: buckets}
 }
 
 func (s *hashSet) len() int {
@@ -42,7 +42,7 @@ func (s *hashSet) add(v string) {
 	if _, ok := s.items[v]; ok {
 		return
 	}
-	s.items[v] = slot{javaHash(v), s.next}
+	s.items[v] = position{javaHash(v), s.next}
 	s.next++
 	if uint32(len(s.items)) > s.buckets/4*3 {
 		s.buckets *= 2
@@ -58,10 +58,10 @@ func (s *hashSet) remove(v string) {
 // A checkpoint is the state that restore needs to undo an insertion or a removal without
 // a trace in the order.
 type checkpoint struct {
-	name    string
-	slot    slot
-	buckets uint32
-	present bool
+	name     string
+	position position
+	buckets  uint32
+	present  bool
 }
 
 // checkpoint returns the state of v in the set.
@@ -77,7 +77,7 @@ func (s *hashSet) checkpoint(v string) checkpoint {
 // added or removed since.
 func (s *hashSet) restore(cp checkpoint) {
 	if delete(s.items, cp.name); cp.present {
-		s.items[cp.name] = cp.slot
+		s.items[cp.name] = cp.position
 	}
 	if cp.buckets != 0 {
 		s.buckets = cp.buckets

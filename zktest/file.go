@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
-// A snapshot is the content of a server's file.
-type snapshot struct {
+// A fileContent is the content of a file of WithFile.
+type fileContent struct {
 	Zxid        int64
 	NextSession int64
 	Secret      uint64
@@ -29,12 +29,12 @@ type savedSession struct {
 	Timeout time.Duration
 }
 
-func (s *Server) snapshot() *snapshot {
-	snap := &snapshot{Zxid: s.zxid, NextSession: s.nextSession, Secret: s.secret, Nodes: s.tree.Save()}
+func (s *Server) fileContent() *fileContent {
+	content := &fileContent{Zxid: s.zxid, NextSession: s.nextSession, Secret: s.secret, Nodes: s.tree.Save()}
 	for _, id := range slices.Sorted(maps.Keys(s.sessions)) {
-		snap.Sessions = append(snap.Sessions, savedSession{id, s.sessions[id].timeout})
+		content.Sessions = append(content.Sessions, savedSession{id, s.sessions[id].timeout})
 	}
-	return snap
+	return content
 }
 
 // load reads the nodes and sessions from a file, if it exists.
@@ -54,21 +54,21 @@ func (s *Server) load(file string) error {
 	if err != nil {
 		return fmt.Errorf("zktest: %w", err)
 	}
-	var snap snapshot
-	if err := json.Unmarshal(b, &snap); err != nil {
+	var content fileContent
+	if err := json.Unmarshal(b, &content); err != nil {
 		return fmt.Errorf("zktest: %s is not the file of a server: %w", file, err)
 	}
-	for _, saved := range snap.Nodes {
+	for _, saved := range content.Nodes {
 		if err := s.tree.Restore(saved); err != nil {
 			return fmt.Errorf("zktest: %s: %w", file, err)
 		}
 	}
-	s.zxid = snap.Zxid
-	s.nextSession, s.secret = max(s.nextSession, snap.NextSession), snap.Secret
-	if snap.Running {
+	s.zxid = content.Zxid
+	s.nextSession, s.secret = max(s.nextSession, content.NextSession), content.Secret
+	if content.Running {
 		s.zxid = (s.zxid>>32 + 1) << 32
 	}
-	for _, saved := range snap.Sessions {
+	for _, saved := range content.Sessions {
 		ss := &session{id: saved.ID, passwd: s.passwordOf(saved.ID), timeout: saved.Timeout}
 		s.sessions[ss.id] = ss
 		s.expiry.touch(ss, ss.timeout)
@@ -107,10 +107,10 @@ func (s *Server) save(running bool) error {
 		s.mu.Unlock()
 		return nil
 	}
-	snap := s.snapshot()
+	content := s.fileContent()
 	s.mu.Unlock()
-	snap.Running = running
-	b, err := json.Marshal(snap)
+	content.Running = running
+	b, err := json.Marshal(content)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *Server) save(running bool) error {
 		return errors.Join(err, os.Remove(temp.Name()))
 	}
 	s.mu.Lock()
-	s.savedZxid, s.savedRunning = snap.Zxid, running
+	s.savedZxid, s.savedRunning = content.Zxid, running
 	s.mu.Unlock()
 	return nil
 }
