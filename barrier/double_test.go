@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -259,7 +259,7 @@ func TestNodeRemovedInRound(t *testing.T) {
 	if err := b.Delete(t.Context(), ea.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
-	faulttable.EndsSoon(t, ea.Context())
+	testkit.AwaitDoneSoon(t, ea.Context())
 	if err := ea.Err(); !errors.Is(err, barrier.ErrLost) || !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("Err is %v", err)
 	}

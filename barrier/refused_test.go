@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -22,12 +22,12 @@ func TestLeaveRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		allow := faulttable.ForbidDelete(t, other, "/barrier")
+		allow := testkit.ForbidDelete(t, other, "/barrier")
 		if err := entry.Leave(t.Context()); !errors.Is(err, session.ErrNoAuth) {
 			t.Errorf("Leave: %v", err)
 		}
 		allow()
-		time.Sleep(faulttable.LongestRefusal)
+		time.Sleep(testkit.LongestRefusal)
 		if _, exists, err := other.Exists(context.Background(), entry.Path()); exists || err != nil {
 			t.Errorf("the member's node is still there (%v)", err)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -227,7 +227,7 @@ func TestOperatorDeletesLeader(t *testing.T) {
 		if err := b.Delete(t.Context(), term.Path(), session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.EndsSoon(t, term.Context())
+		testkit.AwaitDoneSoon(t, term.Context())
 		if err := term.Err(); !errors.Is(err, election.ErrLost) || !errors.Is(err, session.ErrNoNode) {
 			t.Errorf("the leader heard %v", err)
 		}
@@ -319,7 +319,7 @@ func TestCloseEndsTerms(t *testing.T) {
 		if err := c.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.EndsSoon(t, term.Context())
+		testkit.AwaitDoneSoon(t, term.Context())
 		if !errors.Is(term.Err(), election.ErrLost) || !errors.Is(term.Err(), session.ErrClosed) {
 			t.Errorf("the term ended with %v", term.Err())
 		}

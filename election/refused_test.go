@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -22,7 +22,7 @@ func TestResignRefused(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				faulttable.ReleaseRefused(t, srv.Session(t), "/election", term.Resign)
+				testkit.ReleaseRefused(t, srv.Session(t), "/election", term.Resign)
 			})
 		})
 	}
@@ -34,7 +34,7 @@ func TestRunReturnsRefusedResignation(t *testing.T) {
 		s := zktest.New(t).Session(t)
 		result := errors.New("result")
 		err := election.New(s, "/election").Run(t.Context(), func(context.Context, *election.Term) error {
-			faulttable.ForbidDelete(t, s, "/election")
+			testkit.ForbidDelete(t, s, "/election")
 			return result
 		})
 		if !errors.Is(err, result) || !errors.Is(err, session.ErrNoAuth) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -155,7 +155,7 @@ func TestRunLostAndEnded(t *testing.T) {
 			if err := s.Delete(ctx, term.Path(), session.AnyVersion); err != nil {
 				t.Error(err)
 			}
-			faulttable.EndsSoon(t, term.Context())
+			testkit.AwaitDoneSoon(t, term.Context())
 			cancel(enough)
 			return result
 		})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -62,7 +62,7 @@ func cutOff(t *testing.T, f form, cut func(*zktest.Server, int64) func(), timeou
 	time.Sleep(after)
 	heal := cut(srv, a.Status().ID)
 	defer heal()
-	faulttable.Ends(t, term.Context())
+	testkit.AwaitDone(t, term.Context())
 	told := time.Now()
 	if !errors.Is(term.Err(), election.ErrLost) || !errors.Is(term.Err(), session.ErrExpired) {
 		t.Errorf("the leader was told %v", term.Err())
@@ -269,7 +269,7 @@ func TestOwnOldNode(t *testing.T) {
 		term := campaign(t, e)
 		old := s.Status().ID
 		heal := srv.Partition(old)
-		faulttable.Ends(t, term.Context())
+		testkit.AwaitDone(t, term.Context())
 		won := campaigning(t, e)
 		time.Sleep(time.Second)
 		select {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -150,7 +151,7 @@ func TestMultiIsLostAsAWhole(t *testing.T) {
 		if err := far.Delete(t.Context(), l.Leases()[i].Path(), session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.EndsSoon(t, l.Context())
+		testkit.AwaitDoneSoon(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("the holder heard %v", l.Err())
 		}
@@ -264,7 +265,7 @@ func TestMultiHearsOfExpiry(t *testing.T) {
 		s := srv.Session(t)
 		l := mustLockAll(t, lock.NewMulti(s, several3))
 		srv.Expire(s.Status().ID)
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrExpired) {
 			t.Errorf("the holder heard %v", l.Err())
 		}

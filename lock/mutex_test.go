@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -228,7 +228,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	if err := b.Delete(t.Context(), l.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
-	faulttable.EndsSoon(t, l.Context())
+	testkit.AwaitDoneSoon(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 		t.Errorf("the holder heard %v", l.Err())
 	}
@@ -319,7 +319,7 @@ func TestCloseEndsLeases(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	faulttable.EndsSoon(t, l.Context())
+	testkit.AwaitDoneSoon(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrClosed) {
 		t.Errorf("the lease ended with %v", l.Err())
 	}

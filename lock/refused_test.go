@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -48,7 +48,7 @@ func TestReleaseRefused(t *testing.T) {
 				srv := zktest.New(t)
 				s, other := srv.Session(t), srv.Session(t)
 				h := acquire(s)(t)
-				faulttable.ReleaseRefused(t, other, h.folder, h.release)
+				testkit.ReleaseRefused(t, other, h.folder, h.release)
 			})
 		})
 	}
@@ -61,7 +61,7 @@ func TestDoReturnsRefusedRelease(t *testing.T) {
 		s := srv.Session(t)
 		result := errors.New("result")
 		err := lock.New(s, path).Do(t.Context(), func(context.Context, *lock.Lease) error {
-			faulttable.ForbidDelete(t, s, path)
+			testkit.ForbidDelete(t, s, path)
 			return result
 		})
 		if !errors.Is(err, result) || !errors.Is(err, session.ErrNoAuth) {
@@ -83,7 +83,7 @@ func TestCancelledLockRefused(t *testing.T) {
 			failed <- err
 		}()
 		synctest.Wait()
-		allow := faulttable.ForbidDelete(t, a, path)
+		allow := testkit.ForbidDelete(t, a, path)
 		cancel()
 		if err := <-failed; !errors.Is(err, context.Canceled) {
 			t.Errorf("Lock: %v", err)

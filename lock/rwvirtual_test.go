@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -70,7 +70,7 @@ type distance struct {
 }
 
 func (d distance) session(srv *zktest.Server) *session.Session {
-	return faulttable.SlowSession(d.TB, srv, d.delay)
+	return testkit.SlowSession(d.TB, srv, d.delay)
 }
 
 // takes checks that f takes n round trips.
@@ -182,7 +182,7 @@ func TestReaderHearsOfItsLoss(t *testing.T) {
 		l := take(t, ma.RLock)
 		srv.Expire(a.Status().ID)
 		start := time.Now()
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		if d := time.Since(start); d > 3*time.Second {
 			t.Errorf("a reader whose session has expired held its lease for %v", d)
 		}

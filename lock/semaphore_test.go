@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -271,7 +271,7 @@ func TestOperatorDeletesPermit(t *testing.T) {
 		if err := s.Delete(t.Context(), mustHolders(t, m)[i].Path, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.EndsSoon(t, l.Context())
+		testkit.AwaitDoneSoon(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("the holder heard %v", l.Err())
 		}

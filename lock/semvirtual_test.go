@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -73,7 +73,7 @@ func TestPermitsAndOutages(t *testing.T) {
 		last := taking(t, ma.Acquire)
 		time.Sleep(time.Second)
 		srv.Expire(a.Status().ID)
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		l = <-next
 		waits(t, "who stands in line again", last)
 		mustUnlock(t, l)
@@ -91,7 +91,7 @@ func TestPermitsOfAnOldSessionCount(t *testing.T) {
 		l := take(t, m.Acquire)
 		old := s.Status().ID
 		defer srv.Partition(old)()
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		for s.Status().State != session.Connected || s.Status().ID == old {
 			<-s.Changed()
 		}

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -209,7 +209,7 @@ func TestSequenceEndCost(t *testing.T) {
 		if n := requests("exists"); n != 0 {
 			t.Errorf("%d stats for a free lock", n)
 		}
-		delay := faulttable.SlowSession(t, srv, 10*time.Millisecond)
+		delay := testkit.SlowSession(t, srv, 10*time.Millisecond)
 		holder := mustLock(t, lock.New(a, path))
 		const n = 10
 		var waiters sync.WaitGroup

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -139,7 +139,7 @@ func TestNodeStaysForTheStopTime(t *testing.T) {
 		"deadline": func(t *testing.T, srv *zktest.Server, s *session.Session) *lock.Lease {
 			l := mustLock(t, lock.New(s, path, lock.WithStopTime(stop)))
 			heal := srv.Isolate(s.Status().ID)
-			faulttable.Ends(t, l.Context())
+			testkit.AwaitDone(t, l.Context())
 			heal()
 			return l
 		},
@@ -149,7 +149,7 @@ func TestNodeStaysForTheStopTime(t *testing.T) {
 			if err := srv.Restart(); err != nil {
 				t.Fatal(err)
 			}
-			faulttable.Ends(t, l.Context())
+			testkit.AwaitDone(t, l.Context())
 			return l
 		},
 	}
@@ -202,7 +202,7 @@ func TestNoStopTimeWhenTheNodeIsDeleted(t *testing.T) {
 		if err := b.Delete(t.Context(), l.Path(), session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		if took := time.Since(began); took != 0 || !errors.Is(l.Err(), session.ErrNoNode) {
 			t.Errorf("told after %v: %v", took, l.Err())
 		}
@@ -223,7 +223,7 @@ func TestMultiStaysForTheStopTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		heal := srv.Isolate(a.Status().ID)
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		heal()
 		time.Sleep(stop / 2)
 		for _, path := range []string{"/a", "/b"} {

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -59,7 +59,7 @@ func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after
 	heal := cut(srv, a.Status().ID)
 	defer heal()
 	start := time.Now()
-	faulttable.Ends(t, held.Context())
+	testkit.AwaitDone(t, held.Context())
 	told := time.Now()
 	if !errors.Is(held.Err(), lock.ErrLost) || len(opts) == 0 && !errors.Is(held.Err(), session.ErrExpired) {
 		t.Errorf("the holder was told %v", held.Err())
@@ -120,7 +120,7 @@ func TestLoseOnSuspend(t *testing.T) {
 		go func() { next <- mustLock(t, lock.New(b, path)) }()
 		inLine(t, b, 2)
 		srv.Stop()
-		faulttable.Ends(t, strict.Context())
+		testkit.AwaitDone(t, strict.Context())
 		if !errors.Is(strict.Err(), lock.ErrLost) {
 			t.Errorf("the strict lease ended with %v", strict.Err())
 		}
@@ -202,7 +202,7 @@ func TestHolderHearsOfExpiry(t *testing.T) {
 		s := srv.Session(t)
 		l := mustLock(t, lock.New(s, path))
 		srv.Expire(s.Status().ID)
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		for what, err := range map[string]error{"Err": l.Err(), "Verify": l.Verify(t.Context()), "Unlock": l.Unlock(t.Context())} {
 			if !errors.Is(err, lock.ErrLost) || !errors.Is(err, session.ErrExpired) {
 				t.Errorf("%s after an expiry: %v", what, err)
@@ -249,7 +249,7 @@ func TestRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		const delay = 10 * time.Millisecond
-		a, b := faulttable.SlowSession(t, srv, delay), faulttable.SlowSession(t, srv, delay)
+		a, b := testkit.SlowSession(t, srv, delay), testkit.SlowSession(t, srv, delay)
 		mustUnlock(t, mustLock(t, lock.New(a, path))) // creates the parents
 		took := func(f func()) time.Duration {
 			start := time.Now()
@@ -313,7 +313,7 @@ func TestHandOffRate(t *testing.T) {
 		var all sync.WaitGroup
 		start := time.Now()
 		for range clients {
-			s := faulttable.SlowSession(t, srv, delay)
+			s := testkit.SlowSession(t, srv, delay)
 			all.Go(func() {
 				for range rounds {
 					mustUnlock(t, mustLock(t, lock.New(s, path)))
@@ -367,7 +367,7 @@ func TestWaiterGoesWithHolder(t *testing.T) {
 						t.Error(err)
 					}
 					mustUnlock(t, l)
-					faulttable.Ends(t, held.Context())
+					testkit.AwaitDone(t, held.Context())
 				})
 			}
 		})
@@ -383,7 +383,7 @@ func TestOwnNodeUnreadable(t *testing.T) {
 		mustUnlock(t, mustLock(t, lock.New(a, path)))
 		blind := session.ACL{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"}
 		l := mustLock(t, lock.New(srv.Session(t, session.WithACL(blind)), path))
-		faulttable.Ends(t, l.Context())
+		testkit.AwaitDone(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoAuth) {
 			t.Errorf("the lease ended with %v", l.Err())
 		}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -14,6 +14,6 @@ func TestSlotReleaseRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		slot := mustAcquire(t, naming.NewSlots(srv.Session(t), "/slots", 1))
-		faulttable.ReleaseRefused(t, srv.Session(t), "/slots", slot.Release)
+		testkit.ReleaseRefused(t, srv.Session(t), "/slots", slot.Release)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -239,7 +240,7 @@ func TestSlotLost(t *testing.T) {
 				next := mustAcquire(t, naming.NewSlots(b, workers, 1))
 				synctest.Wait()
 				if name == "expired" { // which no clock can foretell
-					faulttable.Ends(t, held.Context())
+					testkit.AwaitDone(t, held.Context())
 				} else if told.IsZero() {
 					t.Fatal("the next holds the number, and the first has not been told")
 				}

@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -67,7 +67,7 @@ func TestMaxLenIsExact(t *testing.T) {
 		mustPush(t, texts(srv.Session(t)), "1", "2", "3")
 		errs := make(chan error)
 		for range producers {
-			q := texts(faulttable.SlowSession(t, srv, time.Millisecond), queue.WithMaxLen(bound))
+			q := texts(testkit.SlowSession(t, srv, time.Millisecond), queue.WithMaxLen(bound))
 			go func() { _, err := q.Push(soon(t), "x"); errs <- err }()
 		}
 		pushed := 0

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -40,7 +40,7 @@ func TestConsumerDies(t *testing.T) {
 				if second.Attempt != 2 {
 					t.Errorf("attempt %d", second.Attempt)
 				}
-				faulttable.Ends(t, item.Context())
+				testkit.AwaitDone(t, item.Context())
 				wantError(t, item.Err(), queue.ErrLost)
 				wantError(t, item.Ack(t.Context()), queue.ErrLost)
 				wantError(t, item.Nack(t.Context()), queue.ErrLost)
@@ -70,7 +70,7 @@ func TestClaimIsRemoved(t *testing.T) {
 		if err := other.Delete(t.Context(), path+"/claims/"+names[0], session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		faulttable.Ends(t, item.Context())
+		testkit.AwaitDone(t, item.Context())
 		wantError(t, item.Err(), queue.ErrLost)
 		wantError(t, item.Err(), session.ErrNoNode)
 		mustAck(t, mustClaim(t, q, "x")) // it has its old place in this process, too
@@ -83,7 +83,7 @@ func TestClaimBeginsWithItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Hour)) // the folders stay
 		const trip, busy = 200 * time.Millisecond, 2 * time.Second
-		q, other := texts(faulttable.SlowSession(t, srv, trip/2)), texts(srv.Session(t))
+		q, other := texts(testkit.SlowSession(t, srv, trip/2)), texts(srv.Session(t))
 		mustPush(t, other, "x")
 		mustAck(t, mustClaim(t, q, "x")) // makes the folders
 		claimed := make(chan *queue.Item[string])
@@ -150,7 +150,7 @@ func TestClaim(t *testing.T) {
 	}
 	mustNack(t, one)
 	wantError(t, one.Err(), queue.ErrSettled)
-	faulttable.EndsSoon(t, one.Context())
+	testkit.AwaitDoneSoon(t, one.Context())
 	wantError(t, one.Ack(t.Context()), queue.ErrSettled)
 	mustAck(t, two)
 	wantError(t, two.Nack(t.Context()), queue.ErrSettled)

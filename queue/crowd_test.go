@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -22,7 +22,7 @@ func crowd(t *testing.T, consumers int, take func(context.Context, *queue.Queue[
 	var all sync.WaitGroup
 	start := time.Now()
 	for range consumers {
-		q := texts(faulttable.SlowSession(t, srv, 5*time.Millisecond))
+		q := texts(testkit.SlowSession(t, srv, 5*time.Millisecond))
 		all.Go(func() {
 			err := take(t.Context(), q)
 			for ; err == nil; err = take(t.Context(), q) {

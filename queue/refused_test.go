@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -31,7 +31,7 @@ func TestSettleRefused(t *testing.T) {
 				q := texts(s)
 				mustPush(t, q, "a")
 				item := mustClaim(t, q, "a")
-				allow := faulttable.ForbidDelete(t, other, path+"/claims")
+				allow := testkit.ForbidDelete(t, other, path+"/claims")
 				for range 2 {
 					if err := tt.settle(t.Context(), item); !errors.Is(err, session.ErrNoAuth) {
 						t.Errorf("refused: %v", err)
@@ -77,14 +77,14 @@ func TestConsumeSettleRefused(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		err := q.Consume(ctx, func(context.Context, *queue.Item[string]) error {
-			allow = faulttable.ForbidDelete(t, other, path+"/claims")
+			allow = testkit.ForbidDelete(t, other, path+"/claims")
 			return nil
 		})
 		if !errors.Is(err, session.ErrNoAuth) {
 			t.Errorf("Consume: %v", err)
 		}
 		allow()
-		time.Sleep(faulttable.LongestRefusal)
+		time.Sleep(testkit.LongestRefusal)
 		if got := contents(t, texts(other)); got != "a" {
 			t.Errorf("in the queue: %s", got)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -113,7 +113,7 @@ func TestPutBackPastSequenceEnd(t *testing.T) {
 		for _, name := range []string{"native", "curator"} {
 			for delay := 5 * time.Millisecond; delay < 100*time.Millisecond; delay += 10 * time.Millisecond {
 				srv := zktest.New(t)
-				slow := texts(faulttable.SlowSession(t, srv, 10*time.Millisecond), layouts[name]...)
+				slow := texts(testkit.SlowSession(t, srv, 10*time.Millisecond), layouts[name]...)
 				q := texts(srv.Session(t), layouts[name]...)
 				folder := path
 				if name == "native" {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -17,6 +17,6 @@ func TestDeregisterRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		faulttable.ReleaseRefused(t, srv.Session(t), "/services/web", r.Deregister)
+		testkit.ReleaseRefused(t, srv.Session(t), "/services/web", r.Deregister)
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -231,7 +231,7 @@ func TestRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		const delay = 5 * time.Millisecond
-		s := faulttable.SlowSession(t, srv, delay)
+		s := testkit.SlowSession(t, srv, delay)
 		r := registry.New(s, root)
 		first := register(t, r, registry.Instance{ID: "first"}) // makes the parents
 		for i := range 9 {

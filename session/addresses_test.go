@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -203,7 +203,7 @@ func TestOldSessionIsClosedAtAnyAddress(t *testing.T) {
 		z := openAt(t, "zk", n.option())
 		e, id := epoch(t, z), z.Status().ID
 		heal := s.Partition(id)
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		heal()
 		await(t, timeout, "old session closed", func() bool { return !slices.Contains(s.Sessions(), id) })
 	})

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -48,7 +48,7 @@ func TestClose(t *testing.T) {
 		{name: "connecting again after a loss", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
 			e := epoch(t, z)
 			s.Stop()
-			faulttable.Ends(t, e.Context())
+			testkit.AwaitDone(t, e.Context())
 			time.Sleep(timeout)
 		}},
 		{name: "handshake hangs", limit: timeout, before: func(t *testing.T, s *zktest.Server, z *session.Session) {
@@ -206,7 +206,7 @@ func TestCloseWakesTasks(t *testing.T) {
 				z := open(t, s)
 				e := epoch(t, z)
 				s.Stop()
-				faulttable.Ends(t, e.Context())
+				testkit.AwaitDone(t, e.Context())
 				ended := make(chan error, 1)
 				e.Go(func() { ended <- wait(z) })
 				synctest.Wait()

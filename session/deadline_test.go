@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -48,7 +48,7 @@ func TestHolderGivesUpBeforeTheServer(t *testing.T) {
 							}
 							began := time.Now()
 							cut(s, e.ID())
-							faulttable.Ends(t, e.Context())
+							testkit.AwaitDone(t, e.Context())
 							gaveUp := time.Now()
 							wantError(t, e.Err(), session.ErrExpired)
 							if !slices.Contains(s.Sessions(), e.ID()) {
@@ -85,7 +85,7 @@ func TestHoldAfterIdleTime(t *testing.T) {
 				} else {
 					s.Partition(e.ID())
 				}
-				faulttable.Ends(t, e.Context())
+				testkit.AwaitDone(t, e.Context())
 				if !slices.Contains(s.Sessions(), e.ID()) {
 					t.Errorf("after %v: the server was first", idle)
 				}
@@ -158,7 +158,7 @@ func TestHoldWaits(t *testing.T) {
 		heal()
 		hold(t, e)
 		s.Expire(e.ID())
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		_, err = e.KeepProving(t.Context())
 		wantError(t, err, session.ErrExpired)
 	})
@@ -233,7 +233,7 @@ func TestOutageWithoutHold(t *testing.T) {
 
 		began := time.Now()
 		s.PartitionAll()
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		if took := time.Since(began); took < timeout/2 || took > timeout {
 			t.Errorf("gave up after %v", took)
 		}
@@ -314,7 +314,7 @@ func TestOldSessionIsClosed(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Stop() // nothing expires meanwhile
-			faulttable.Ends(t, e.Context())
+			testkit.AwaitDone(t, e.Context())
 			time.Sleep(10 * long)
 			if !slices.Contains(s.Sessions(), e.ID()) {
 				t.Fatal("the session has gone by itself")
@@ -356,7 +356,7 @@ func TestOperationsAcrossEpochs(t *testing.T) {
 		if data, _, err := z.Get(within(t, timeout), "/n"); err != nil || string(data) != "data" {
 			t.Errorf("%q, %v", data, err)
 		}
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		_, err := e.Txn(t.Context(), session.OpSet("/n", nil, -1))
 		wantError(t, err, session.ErrExpired)
 		_, _, err = e.Create(t.Context(), "/m", nil, session.Ephemeral())
@@ -469,7 +469,7 @@ func TestDeadline(t *testing.T) {
 		hold(t, e)
 		last, _ = e.Deadline()
 		s.Partition(e.ID())
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		if d, _ := e.Deadline(); d.After(time.Now()) || d.Before(last) {
 			t.Errorf("%v after the end, and %v before", d, last)
 		}
@@ -484,7 +484,7 @@ func TestDeadlineOfAnExpiredSession(t *testing.T) {
 		hold(t, e)
 		_, changed := e.Deadline()
 		s.Expire(e.ID())
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		<-changed
 		if d, _ := e.Deadline(); d.After(time.Now()) {
 			t.Errorf("in %v", time.Until(d))

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -294,7 +294,7 @@ func TestSessionChangesSilently(t *testing.T) {
 		z := openAt(t, "zk", session.WithDialer(f.DialContext))
 		first := epoch(t, z)
 		close(cut)
-		faulttable.Ends(t, first.Context())
+		testkit.AwaitDone(t, first.Context())
 		wantError(t, first.Err(), session.ErrExpired)
 		second := epoch(t, z)
 		if second.Number() != 2 || second.ID() == first.ID() {
@@ -328,7 +328,7 @@ func TestServerIsWiped(t *testing.T) {
 		mu.Unlock()
 		full.Stop()
 		began := time.Now()
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		wantError(t, e.Err(), session.ErrExpired)
 		if took := time.Since(began); took > timeout {
 			t.Errorf("given up after %v", took)
@@ -535,7 +535,7 @@ func TestSessionHandedOutInsteadIsClosed(t *testing.T) {
 		}))
 		e := epoch(t, z)
 		down.Store(true)
-		faulttable.Ends(t, e.Context()) // given up, since its server is gone
+		testkit.AwaitDone(t, e.Context()) // given up, since its server is gone
 		down.Store(false)
 		epoch(t, z)
 		time.Sleep(timeout)

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -29,7 +29,7 @@ func TestServersThatLostTheirData(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := time.Now()
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		if took, most := time.Since(before), s.Timeout(); took > most {
 			t.Errorf("the epoch ended after %v, and the timeout is %v", took, most)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -331,7 +331,7 @@ func TestWatchEndsWithEpoch(t *testing.T) {
 		e := epoch(t, z)
 		w := watchNode(t, z, "/n")
 		s.Expire(e.ID())
-		faulttable.Ends(t, e.Context())
+		testkit.AwaitDone(t, e.Context())
 		if hasFired(w) {
 			t.Error("fired")
 		}

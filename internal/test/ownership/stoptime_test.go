@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/queue"
@@ -86,7 +86,7 @@ func TestStopTimeOfEveryRecipe(t *testing.T) {
 				}
 				time.Sleep(timeout)
 				reconnect := srv.Isolate(a.Status().ID)
-				faulttable.Ends(t, first.Context())
+				testkit.AwaitDone(t, first.Context())
 				ended := time.Now()
 				reconnect()
 				deadline, _ := first.Deadline()

@@ -1,4 +1,4 @@
-package faulttable
+package testkit
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// ForbidDelete takes away the right to delete the children of a node, and returns
-// what gives it back.
+// ForbidDelete takes away the right to delete the children of a node. The function that
+// it returns restores the right.
 func ForbidDelete(t testing.TB, s *session.Session, path string) (allow func()) {
 	t.Helper()
 	set := func(perms session.Perm) {
@@ -24,13 +24,13 @@ func ForbidDelete(t testing.TB, s *session.Session, path string) (allow func()) 
 	return func() { t.Helper(); set(session.PermAll) }
 }
 
-// LongestRefusal is longer than the longest pause between two attempts to remove
-// a node that may not be removed.
+// LongestRefusal is longer than the longest pause between two attempts to delete a node
+// whose deletion is refused.
 const LongestRefusal = 61 * time.Second
 
-// ReleaseRefused releases what is owned by a child of folder, which may not be
-// deleted. The release must return the refusal, and the node must go once it may
-// be deleted again. It needs virtual time.
+// ReleaseRefused releases ownership whose node is a child of folder and may not be
+// deleted. It checks that release returns the refusal, and that the node is deleted once
+// that is allowed. It needs virtual time.
 func ReleaseRefused(t testing.TB, other *session.Session, folder string, release func(context.Context) error) {
 	t.Helper()
 	allow := ForbidDelete(t, other, folder)
@@ -38,21 +38,12 @@ func ReleaseRefused(t testing.TB, other *session.Session, folder string, release
 		t.Errorf("the release returned %v", err)
 	}
 	time.Sleep(10 * time.Minute)
-	if names := children(t, other, folder); len(names) == 0 {
-		t.Error("the node has gone although nobody may delete it")
+	if names := Children(t, other, folder); len(names) == 0 {
+		t.Error("the node was deleted although that is forbidden")
 	}
 	allow()
 	time.Sleep(LongestRefusal)
-	if names := children(t, other, folder); len(names) > 0 {
+	if names := Children(t, other, folder); len(names) > 0 {
 		t.Errorf("%q are left", names)
 	}
-}
-
-func children(t testing.TB, s *session.Session, path string) []string {
-	t.Helper()
-	names, _, err := s.Children(t.Context(), path)
-	if err != nil && !errors.Is(err, session.ErrNoNode) {
-		t.Fatal(err)
-	}
-	return names
 }
