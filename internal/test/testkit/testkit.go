@@ -163,15 +163,38 @@ func Children(t testing.TB, s *session.Session, path string) []string {
 	return names
 }
 
-// AwaitChildren waits until a node has n children.
+// AwaitChildren waits until a node has n children. It leaves no watch behind.
 func AwaitChildren(t testing.TB, s *session.Session, path string, n int) {
 	t.Helper()
-	for end := time.Now().Add(Limit); ; {
-		names := Children(t, s, path)
-		if len(names) == n {
+	ctx, cancel := context.WithTimeout(t.Context(), Limit)
+	defer cancel()
+	if err := s.Sync(ctx, "/"); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		ep, err := s.Epoch(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, _, w, err := ep.WatchChildren(ctx, path)
+		switch {
+		case errors.Is(err, session.ErrNoNode) && n == 0:
+			return
+		case errors.Is(err, session.ErrNoNode):
+			continue
+		case err != nil:
+			t.Fatal(err)
+		case len(names) == n:
+			w.Close()
+			if err := s.Sync(ctx, "/"); err != nil { // after the removal of the watch
+				t.Fatal(err)
+			}
 			return
 		}
-		if time.Now().After(end) {
+		select {
+		case <-w.Fired():
+		case <-ep.Context().Done():
+		case <-ctx.Done():
 			t.Fatalf("%s has the children %q, want %d", path, names, n)
 		}
 	}
@@ -218,8 +241,11 @@ func NoWatches(t testing.TB, target *zktest.Target, sessions ...*session.Session
 func NothingLeft(t testing.TB, target *zktest.Target, sessions ...*session.Session) {
 	t.Helper()
 	NoWatches(t, target, sessions...)
-	receipts := len(Children(t, sessions[0], session.DefaultReceipts))
-	if n := target.Ephemerals(t) - receipts; n != 0 {
+	n := target.Ephemerals(t)
+	if len(sessions) > 0 {
+		n -= len(Children(t, sessions[0], session.DefaultReceipts))
+	}
+	if n != 0 {
 		t.Errorf("%d ephemeral nodes are left", n)
 	}
 }
