@@ -90,9 +90,9 @@ func TestRoundTriesEveryAddressOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{hosts: map[string][]string{"a": {"10.0.0.1", "10.0.0.2"}, "b": {"10.0.1.1", "fd00::1"}, "10.0.2.1": {"10.0.2.1"}}}
 		all := []string{"10.0.0.1:1", "10.0.0.2:1", "10.0.1.1:2181", "10.0.2.1:2181", "[fd00::1]:2181"}
-		_, err := session.Connect(within(t, 950*time.Millisecond), "a:1,b,10.0.2.1", n.option(),
+		_, err := session.Connect(testkit.Within(t, 950*time.Millisecond), "a:1,b,10.0.2.1", n.option(),
 			session.WithBackoff(func(int) time.Duration { return 100 * time.Millisecond }))
-		wantError(t, err, context.DeadlineExceeded)
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		orders := make(map[string]bool)
 		rounds := 0
 		for round := range slices.Chunk(n.dialed, len(all)) {
@@ -166,12 +166,12 @@ func TestTLSChecksTheNameNotTheAddress(t *testing.T) {
 			hosts: map[string][]string{"zk1": {"10.0.0.1", "10.0.0.2"}},
 			addrs: map[string]session.DialFunc{"10.0.0.1:2181": dial, "10.0.0.2:2181": dial},
 		}
-		z, err := session.Connect(within(t, timeout), "zk1", n.option(), session.WithTLS(&tls.Config{RootCAs: pool}))
+		z, err := session.Connect(testkit.Within(t, timeout), "zk1", n.option(), session.WithTLS(&tls.Config{RootCAs: pool}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer z.Close(t.Context())
-		create(t, z, "/n", "data")
+		testkit.Create(t, z, "/n", "data")
 	})
 }
 
@@ -180,11 +180,11 @@ func TestTLSChecksTheNameNotTheAddress(t *testing.T) {
 func TestConnectGoesOnWhileOneHostExists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{hosts: map[string][]string{"c": {"10.0.0.1"}}}
-		_, err := session.Connect(within(t, time.Minute), "a,b,c", n.option())
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := session.Connect(testkit.Within(t, time.Minute), "a,b,c", n.option())
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		n = &names{}
 		began := time.Now()
-		_, err = session.Connect(within(t, time.Minute), "a,b,c", n.option())
+		_, err = session.Connect(testkit.Within(t, time.Minute), "a,b,c", n.option())
 		if dns := (*net.DNSError)(nil); !errors.As(err, &dns) || time.Since(began) > time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}

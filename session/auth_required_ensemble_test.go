@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -13,29 +14,29 @@ import (
 // Real servers with enforce.auth.enabled.
 func TestRealServerRequiresAuth(t *testing.T) {
 	c := zktest.Ensemble(t, 1, zktest.WithProperty("zookeeper.enforce.auth.enabled", "true"), zktest.WithProperty("zookeeper.enforce.auth.schemes", "digest"))
-	z, err := session.Connect(within(t, time.Minute), c.Connect())
+	z, err := session.Connect(testkit.Within(t, time.Minute), c.Connect())
 	if err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
 	defer func() {
 		began = time.Now()
-		t.Logf("close: %v after %v", z.Close(within(t, time.Minute)), time.Since(began))
+		t.Logf("close: %v after %v", z.Close(testkit.Within(t, time.Minute)), time.Since(began))
 	}()
-	_, _, err = z.Get(within(t, time.Minute), "/")
+	_, _, err = z.Get(testkit.Within(t, time.Minute), "/")
 	wantAuthRequired(t, err)
-	_, _, err = z.Create(within(t, time.Minute), "/a", nil)
+	_, _, err = z.Create(testkit.Within(t, time.Minute), "/a", nil)
 	wantAuthRequired(t, err)
-	_, err = z.TxnWithReceipt(within(t, time.Minute), session.OpCreate("/a", nil))
+	_, err = z.TxnWithReceipt(testkit.Within(t, time.Minute), session.OpCreate("/a", nil))
 	wantAuthRequired(t, err)
-	wantAuthRequired(t, z.Sync(within(t, time.Minute), "/"))
+	wantAuthRequired(t, z.Sync(testkit.Within(t, time.Minute), "/"))
 	t.Logf("refused after %v", time.Since(began))
-	ann, err := session.Connect(within(t, time.Minute), c.Connect(), session.WithAuth("digest", []byte("ann:secret")))
+	ann, err := session.Connect(testkit.Within(t, time.Minute), c.Connect(), session.WithAuth("digest", []byte("ann:secret")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	create(t, ann, "/a", "")
-	if err := ann.Close(within(t, time.Minute)); err != nil {
+	testkit.Create(t, ann, "/a", "")
+	if err := ann.Close(testkit.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 }

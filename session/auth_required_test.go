@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -20,7 +21,7 @@ func TestServerRequiresAuth(t *testing.T) {
 				s := serve(t, zktest.WithEnforcedAuth("digest"))
 				z := open(t, s)
 				began := time.Now()
-				err := w.run(within(t, time.Hour), z)
+				err := w.run(testkit.Within(t, time.Hour), z)
 				wantAuthRequired(t, err)
 				if errors.Is(err, session.ErrUnknown) {
 					t.Errorf("error %v", err)
@@ -34,7 +35,7 @@ func TestServerRequiresAuth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, zktest.WithEnforcedAuth("digest"))
 		z := open(t, s)
-		ctx := within(t, time.Hour)
+		ctx := testkit.Within(t, time.Hour)
 		_, _, err := z.Get(ctx, "/a")
 		wantAuthRequired(t, err)
 		_, _, err = z.Children(ctx, "/a")
@@ -56,7 +57,7 @@ func TestServerRequiresAuth(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		z := open(t, serve(t, zktest.WithEnforcedAuth("digest")), session.WithAuth("digest", []byte("ann:secret")))
-		create(t, z, "/a", "")
+		testkit.Create(t, z, "/a", "")
 		time.Sleep(3 * timeout) // the server answers pings
 		if st := z.Status(); st.State != session.Connected || st.Epoch != 1 {
 			t.Errorf("status %+v", st)
@@ -66,7 +67,7 @@ func TestServerRequiresAuth(t *testing.T) {
 
 func wantAuthRequired(t *testing.T, err error) {
 	t.Helper()
-	wantError(t, err, session.ErrNoAuth)
+	testkit.WantError(t, err, session.ErrNoAuth)
 	if err != nil && !strings.Contains(err.Error(), "requires every client to authenticate") {
 		t.Errorf("error %v", err)
 	}

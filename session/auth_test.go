@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -20,7 +21,7 @@ func TestAuth(t *testing.T) {
 		z := open(t, s, session.WithAuth("digest", []byte("user:password")), session.WithAuth("digest", []byte("second:password")),
 			session.WithACL(session.CreatorACL()...))
 		stranger := open(t, s)
-		create(t, z, "/n", "secret")
+		testkit.Create(t, z, "/n", "secret")
 		cutAll(t, s)
 		if data, _, err := z.Get(t.Context(), "/n"); err != nil || string(data) != "secret" {
 			t.Errorf("%q, %v after a reconnect", data, err)
@@ -33,15 +34,15 @@ func TestAuth(t *testing.T) {
 		epoch(t, stranger)
 		began := time.Now()
 		_, _, err = stranger.Get(t.Context(), "/n")
-		wantError(t, err, session.ErrNoAuth)
+		testkit.WantError(t, err, session.ErrNoAuth)
 		_, err = stranger.Set(t.Context(), "/n", nil, session.AnyVersion)
-		wantError(t, err, session.ErrNoAuth)
+		testkit.WantError(t, err, session.ErrNoAuth)
 		_, _, err = stranger.Create(t.Context(), "/n/a/b", nil, session.Parents())
-		wantError(t, err, session.ErrNoAuth)
+		testkit.WantError(t, err, session.ErrNoAuth)
 		_, _, err = stranger.Create(t.Context(), "/n/a", nil, session.Ephemeral())
-		wantError(t, err, session.ErrNoAuth)
+		testkit.WantError(t, err, session.ErrNoAuth)
 		_, err = stranger.Txn(t.Context(), session.OpCheck("/n", 0), session.OpCreate("/n/a", nil))
-		wantError(t, err, session.ErrNoAuth)
+		testkit.WantError(t, err, session.ErrNoAuth)
 		if took := time.Since(began); took != 0 {
 			t.Errorf("refusals took %v", took)
 		}
@@ -54,7 +55,7 @@ func TestAuth(t *testing.T) {
 			t.Errorf("%+v, %v", acl, err)
 		}
 		_, err = z.SetACL(t.Context(), "/n", []session.ACL{{Perms: session.PermRead, Scheme: "digest", ID: "nonsense"}}, -1)
-		wantError(t, err, session.ErrInvalidACL)
+		testkit.WantError(t, err, session.ErrInvalidACL)
 	})
 }
 
@@ -69,7 +70,7 @@ func TestCreateWithOwnACL(t *testing.T) {
 			t.Errorf("%+v, %v", acl, err)
 		}
 		_, _, err := z.Create(t.Context(), "/m", nil, session.ACLs(session.CreatorACL()...)) // nobody has been authenticated
-		wantError(t, err, session.ErrInvalidACL)
+		testkit.WantError(t, err, session.ErrInvalidACL)
 	})
 }
 
@@ -79,9 +80,9 @@ func TestAuthRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		began := time.Now()
-		_, err := session.Connect(within(t, time.Hour), "a,b", session.WithDialer(s.DialContext), session.WithTimeout(timeout),
+		_, err := session.Connect(testkit.Within(t, time.Hour), "a,b", session.WithDialer(s.DialContext), session.WithTimeout(timeout),
 			session.WithAuth("kerberos", []byte("x")))
-		wantError(t, err, session.ErrAuthFailed)
+		testkit.WantError(t, err, session.ErrAuthFailed)
 		if want := "session: connect a,b: authentication failed"; err == nil || err.Error() != want {
 			t.Errorf("error is %q, want %q", err, want)
 		}

@@ -107,18 +107,18 @@ func checkClosed(t *testing.T, z *session.Session) {
 		t.Errorf("status %+v", st)
 	}
 	_, _, err := z.Get(ctx, "/n")
-	wantError(t, err, session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
 	_, err = z.Set(ctx, "/n", nil, 0)
-	wantError(t, err, session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
 	_, _, err = z.Create(ctx, "/n", nil)
-	wantError(t, err, session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
 	_, _, err = z.Create(ctx, "/n", nil, session.Ephemeral())
-	wantError(t, err, session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
 	_, err = z.Txn(ctx, session.OpDelete("/n", 0))
-	wantError(t, err, session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
 	_, err = z.Epoch(ctx)
-	wantError(t, err, session.ErrClosed)
-	wantError(t, z.Ready(ctx), session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
+	testkit.WantError(t, z.Ready(ctx), session.ErrClosed)
 	for st := range z.Watch(ctx) {
 		if st.State != session.Closed {
 			t.Errorf("watch yields %+v", st)
@@ -143,8 +143,8 @@ func TestCloseInAHurry(t *testing.T) {
 		z = open(t, s)
 		s.PartitionAll()
 		began := time.Now()
-		err := z.Close(within(t, time.Second))
-		wantError(t, err, context.DeadlineExceeded)
+		err := z.Close(testkit.Within(t, time.Second))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if want := "session: close zk1:2181: context deadline exceeded"; err == nil || err.Error() != want {
 			t.Errorf("error is %q, want %q", err, want)
 		}
@@ -180,7 +180,7 @@ func TestCloseWakesWaiters(t *testing.T) {
 		for name, f := range waiting {
 			wg.Go(func() {
 				err := f()
-				wantError(t, err, session.ErrClosed)
+				testkit.WantError(t, err, session.ErrClosed)
 				if late := time.Since(at); late != 0 {
 					t.Errorf("%s heard of it after %v", name, late)
 				}
@@ -210,10 +210,10 @@ func TestCloseWakesTasks(t *testing.T) {
 				ended := make(chan error, 1)
 				e.Go(func() { ended <- wait(z) })
 				synctest.Wait()
-				if err := z.Close(within(t, time.Hour)); err != nil {
+				if err := z.Close(testkit.Within(t, time.Hour)); err != nil {
 					t.Error(err)
 				}
-				wantError(t, <-ended, session.ErrClosed)
+				testkit.WantError(t, <-ended, session.ErrClosed)
 			})
 		})
 	}
@@ -225,8 +225,8 @@ func TestConnectFails(t *testing.T) {
 		s := serve(t)
 		s.Stop()
 		began := time.Now()
-		_, err := session.Connect(within(t, 500*time.Millisecond), "zk", session.WithDialer(s.DialContext))
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := session.Connect(testkit.Within(t, 500*time.Millisecond), "zk", session.WithDialer(s.DialContext))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if took := time.Since(began); took > 600*time.Millisecond {
 			t.Errorf("took %v", took)
 		}
@@ -234,8 +234,8 @@ func TestConnectFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		heal := s.PartitionAll()
-		_, err = session.Connect(within(t, 500*time.Millisecond), "zk", session.WithDialer(s.DialContext))
-		wantError(t, err, context.DeadlineExceeded)
+		_, err = session.Connect(testkit.Within(t, 500*time.Millisecond), "zk", session.WithDialer(s.DialContext))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		heal()
 
 		ended, cancel := context.WithCancel(t.Context())
@@ -244,7 +244,7 @@ func TestConnectFails(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}))
-		wantError(t, err, context.Canceled)
+		testkit.WantError(t, err, context.Canceled)
 		time.Sleep(time.Minute)
 		s.Leaks(t)
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -64,8 +65,8 @@ func TestRefusals(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
 		ctx := t.Context()
-		create(t, z, "/n", "data")
-		create(t, z, "/n/child", "")
+		testkit.Create(t, z, "/n", "data")
+		testkit.Create(t, z, "/n/child", "")
 		if _, _, err := z.Create(ctx, "/e", nil, session.Ephemeral()); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +95,7 @@ func TestRefusals(t *testing.T) {
 			},
 		}
 		for _, tt := range tests {
-			wantError(t, tt.err, tt.want)
+			testkit.WantError(t, tt.err, tt.want)
 			if tt.err != nil && tt.err.Error() != tt.text {
 				t.Errorf("error is %q, want %q", tt.err, tt.text)
 			}
@@ -119,10 +120,10 @@ func TestUniqueAmongForeignNames(t *testing.T) {
 			s := serve(t)
 			z := open(t, s)
 			if parent != "/" {
-				create(t, z, parent, "")
+				testkit.Create(t, z, parent, "")
 			}
 			for _, name := range []string{"_c_", "_c_x", "x", "_c_0f8f1a52", "_c_" + session.GUID() + "-lock-0000000001"} {
-				create(t, z, session.Join(parent, name), "")
+				testkit.Create(t, z, session.Join(parent, name), "")
 			}
 			path := session.Join(parent, "_c_"+guid+"-lock-")
 			_, remove := schedule(s, 1, zktest.DropReply, 0, zktest.Pass)
@@ -141,7 +142,7 @@ func TestSequentialEphemeralAmongLookalikes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z, other := open(t, s), open(t, s)
-		create(t, z, "/p", "")
+		testkit.Create(t, z, "/p", "")
 		loseReply(t, s, z, "create2", func() {
 			for _, path := range []string{"/p/n-", "/p/n-x-", "/p/n--"} {
 				if _, _, err := other.Create(t.Context(), path, nil, session.Ephemeral(), session.Sequential()); err != nil {
@@ -149,7 +150,7 @@ func TestSequentialEphemeralAmongLookalikes(t *testing.T) {
 				}
 			}
 		})
-		path, st, err := z.Create(within(t, time.Minute), "/p/n-", nil, session.Ephemeral(), session.Sequential())
+		path, st, err := z.Create(testkit.Within(t, time.Minute), "/p/n-", nil, session.Ephemeral(), session.Sequential())
 		if err != nil || path != "/p/n-0000000000" || st.EphemeralOwner != z.Status().ID {
 			t.Errorf("%q, %+v, %v", path, st, err)
 		}
@@ -175,7 +176,7 @@ func TestWaitingCreateBelongsToItsEpoch(t *testing.T) {
 		if err := s.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, <-failed, session.ErrExpired)
+		testkit.WantError(t, <-failed, session.ErrExpired)
 		epoch(t, z)
 		time.Sleep(timeout)
 		if below(s, "/n") != 0 {
@@ -209,7 +210,7 @@ func TestCallsEndWhileDisconnected(t *testing.T) {
 		}
 		for name, call := range calls {
 			began := time.Now()
-			wantError(t, call(within(t, 100*time.Millisecond)), context.DeadlineExceeded)
+			testkit.WantError(t, call(testkit.Within(t, 100*time.Millisecond)), context.DeadlineExceeded)
 			if took := time.Since(began); took != 100*time.Millisecond {
 				t.Errorf("%s took %v", name, took)
 			}
@@ -274,7 +275,7 @@ func TestReads(t *testing.T) {
 		z := open(t, s)
 		e := epoch(t, z)
 		for _, path := range []string{"/p", "/p/a", "/p/b"} {
-			create(t, z, path, path)
+			testkit.Create(t, z, path, path)
 		}
 		names, st, err := z.Children(t.Context(), "/p")
 		slices.Sort(names)
@@ -289,7 +290,7 @@ func TestReads(t *testing.T) {
 		if err != nil || string(nodes[0].Data) != "/p/b" || string(nodes[2].Data) != "/p/a" || nodes[1].Watch != nil {
 			t.Errorf("%+v, %v", nodes, err)
 		}
-		wantError(t, nodes[1].Err, session.ErrNoNode)
+		testkit.WantError(t, nodes[1].Err, session.ErrNoNode)
 		if len(s.Requests()) != 3 {
 			t.Errorf("%v", s.Requests())
 		}
@@ -303,9 +304,9 @@ func TestReadsUnderEveryFault(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t)
 				z := open(t, s)
-				create(t, z, "/n", "data")
+				testkit.Create(t, z, "/n", "data")
 				schedule(s, 1, one, 2, other)
-				ctx := within(t, time.Hour)
+				ctx := testkit.Within(t, time.Hour)
 				if data, _, err := z.Get(ctx, "/n"); err != nil || string(data) != "data" {
 					t.Errorf("%s, %s: %q, %v", name, otherName, data, err)
 				}
@@ -336,7 +337,7 @@ func TestCreateAncestors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/a", "kept")
+		testkit.Create(t, z, "/a", "kept")
 		for range 2 {
 			if err := z.CreateAncestors(t.Context(), "/a/b/c/node"); err != nil {
 				t.Fatal(err)
@@ -346,7 +347,7 @@ func TestCreateAncestors(t *testing.T) {
 		if diff := cmp.Diff(want, tree(s)); diff != "" {
 			t.Errorf("tree (-want +got):\n%s", diff)
 		}
-		wantError(t, z.CreateAncestors(t.Context(), "/a//b"), session.ErrInvalid)
+		testkit.WantError(t, z.CreateAncestors(t.Context(), "/a//b"), session.ErrInvalid)
 		if err := z.CreateAncestors(t.Context(), "/node"); err != nil {
 			t.Errorf("of a node at the root: %v", err)
 		}
@@ -360,8 +361,8 @@ func TestSiblingsInTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/a", "")
-		create(t, z, "/a/b", "")
+		testkit.Create(t, z, "/a", "")
+		testkit.Create(t, z, "/a/b", "")
 		var names []string
 		op := session.OpCreate("/a/c", nil, session.Ephemeral(), session.Unique(), session.Siblings(&names))
 		if _, err := epoch(t, z).Txn(t.Context(), op); err != nil {
@@ -374,9 +375,9 @@ func TestSiblingsInTransaction(t *testing.T) {
 		s.Inject(zktest.Rule{Op: "getChildren2", Nth: 1, Fault: zktest.Refuse})
 		s.Inject(zktest.Rule{Op: "getChildren2", Fault: zktest.Hang})
 		op = session.OpCreate("/a/d", nil, session.Ephemeral(), session.Unique(), session.Siblings(&names))
-		_, err := epoch(t, z).Txn(within(t, 2*time.Second), op)
-		wantError(t, err, session.ErrUnknown)
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := epoch(t, z).Txn(testkit.Within(t, 2*time.Second), op)
+		testkit.WantError(t, err, session.ErrUnknown)
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		time.Sleep(time.Minute)
 		if n := count(s, "delete"); n != 0 {
 			t.Errorf("%d deletes", n)

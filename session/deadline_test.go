@@ -50,7 +50,7 @@ func TestHolderGivesUpBeforeTheServer(t *testing.T) {
 							cut(s, e.ID())
 							testkit.AwaitDone(t, e.Context())
 							gaveUp := time.Now()
-							wantError(t, e.Err(), session.ErrExpired)
+							testkit.WantError(t, e.Err(), session.ErrExpired)
 							if !slices.Contains(s.Sessions(), e.ID()) {
 								t.Errorf("timeout %v, tick %v, moment %d: the server ended the session first", granted, granted/ticks, i)
 							}
@@ -100,7 +100,7 @@ func TestHoldAfterWrite(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
 		time.Sleep(10 * timeout)
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		before := len(s.Requests())
 		hold(t, epoch(t, z))
 		if sent := s.Requests()[before:]; len(sent) != 0 {
@@ -118,7 +118,7 @@ func TestHoldAmongWrites(t *testing.T) {
 				s := serve(t)
 				z := open(t, s)
 				time.Sleep(5 * timeout)
-				create(t, z, "/n", "")
+				testkit.Create(t, z, "/n", "")
 				e := epoch(t, z)
 				hold(t, e)
 				for _, d := range []time.Duration{first, second} {
@@ -150,8 +150,8 @@ func TestHoldWaits(t *testing.T) {
 		time.Sleep(10 * timeout)
 		heal := s.Isolate(e.ID())
 		began := time.Now()
-		_, err := e.KeepProving(within(t, time.Second))
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := e.KeepProving(testkit.Within(t, time.Second))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("took %v", took)
 		}
@@ -160,7 +160,7 @@ func TestHoldWaits(t *testing.T) {
 		s.Expire(e.ID())
 		testkit.AwaitDone(t, e.Context())
 		_, err = e.KeepProving(t.Context())
-		wantError(t, err, session.ErrExpired)
+		testkit.WantError(t, err, session.ErrExpired)
 	})
 }
 
@@ -226,7 +226,7 @@ func TestOutageWithoutHold(t *testing.T) {
 		if st := z.Status(); st.Epoch != 1 || st.ID != e.ID() || e.Err() != nil {
 			t.Errorf("%+v, %v", st, e.Err())
 		}
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		if !hasFired(w) {
 			t.Error("the watch did not survive")
 		}
@@ -296,7 +296,7 @@ func TestErrLooksAtTheClock(t *testing.T) {
 		hold(t, e)
 		s.Partition(e.ID())
 		time.Sleep(time.Until(z.Status().Deadline))
-		wantError(t, e.Err(), session.ErrExpired)
+		testkit.WantError(t, e.Err(), session.ErrExpired)
 	})
 }
 
@@ -321,7 +321,7 @@ func TestOldSessionIsClosed(t *testing.T) {
 			}
 			closed := make(chan error, 1)
 			if closing {
-				go func() { closed <- z.Close(within(t, long)) }()
+				go func() { closed <- z.Close(testkit.Within(t, long)) }()
 				time.Sleep(time.Second)
 			}
 			began := time.Now()
@@ -351,19 +351,19 @@ func TestOperationsAcrossEpochs(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
 		e := epoch(t, z)
-		create(t, z, "/n", "data")
+		testkit.Create(t, z, "/n", "data")
 		s.Expire(e.ID())
-		if data, _, err := z.Get(within(t, timeout), "/n"); err != nil || string(data) != "data" {
+		if data, _, err := z.Get(testkit.Within(t, timeout), "/n"); err != nil || string(data) != "data" {
 			t.Errorf("%q, %v", data, err)
 		}
 		testkit.AwaitDone(t, e.Context())
 		_, err := e.Txn(t.Context(), session.OpSet("/n", nil, -1))
-		wantError(t, err, session.ErrExpired)
+		testkit.WantError(t, err, session.ErrExpired)
 		_, _, err = e.Create(t.Context(), "/m", nil, session.Ephemeral())
-		wantError(t, err, session.ErrExpired)
+		testkit.WantError(t, err, session.ErrExpired)
 		_, err = e.Nodes(t.Context(), "/n")
-		wantError(t, err, session.ErrExpired)
-		wantError(t, e.Sync(t.Context(), "/n"), session.ErrExpired)
+		testkit.WantError(t, err, session.ErrExpired)
+		testkit.WantError(t, e.Sync(t.Context(), "/n"), session.ErrExpired)
 		_, _, err = z.Create(t.Context(), "/m", nil, session.Ephemeral())
 		if err != nil {
 			t.Error(err)
@@ -397,12 +397,12 @@ func TestDeleteEventually(t *testing.T) {
 		}
 		<-gone("/n", 0) // gone already
 
-		create(t, other, "/n", "theirs")
+		testkit.Create(t, other, "/n", "theirs")
 		<-gone("/n", st.Czxid)
 		if below(s, "/n") != 1 {
 			t.Error("another's node was removed")
 		}
-		create(t, other, "/n/child", "")
+		testkit.Create(t, other, "/n/child", "")
 		<-gone("/n", 0) // cannot be: it is not empty
 	})
 }
@@ -420,7 +420,7 @@ func TestEpochGo(t *testing.T) {
 		if err := z.Close(t.Context()); err != nil || !ran {
 			t.Errorf("%v, ran %v", err, ran)
 		}
-		wantError(t, e.Err(), session.ErrClosed)
+		testkit.WantError(t, e.Err(), session.ErrClosed)
 		if e.Go(func() { t.Error("ran after the close") }) {
 			t.Error("accepted")
 		}

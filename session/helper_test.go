@@ -2,35 +2,17 @@ package session_test
 
 import (
 	"context"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind. Within synctest
-// bubbles the bubble itself does.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := zktest.CloseShared(); err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // timeout is what the tests ask for, and with serve also what they are granted.
 const timeout = 4 * time.Second
@@ -68,21 +50,6 @@ func epoch(t testing.TB, z *session.Session) *session.Epoch {
 	return e
 }
 
-// within is a context that ends after d.
-func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// create makes a persistent node.
-func create(t testing.TB, z *session.Session, path, data string) {
-	t.Helper()
-	if _, _, err := z.Create(t.Context(), path, []byte(data)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // await lets time pass until f is true when nothing is going on, and complains
 // if that takes longer than limit. It works in synctest bubbles only, where
 // waiting costs nothing.
@@ -96,14 +63,6 @@ func await(t testing.TB, limit time.Duration, what string, f func() bool) {
 		case time.Now().After(end):
 			t.Fatalf("after %v: %s is not so", limit, what)
 		}
-	}
-}
-
-// wantError complains unless err is target.
-func wantError(t testing.TB, err, target error) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("error is %v, want %v", err, target)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -36,7 +37,7 @@ func TestOptionsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			began := time.Now()
 			_, err := session.Connect(t.Context(), "127.0.0.1:1", tt.opt)
-			wantError(t, err, session.ErrInvalid)
+			testkit.WantError(t, err, session.ErrInvalid)
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("took %v", took)
 			}
@@ -47,7 +48,7 @@ func TestOptionsRefused(t *testing.T) {
 		})
 	}
 	_, err := session.Connect(t.Context(), "a:b:c")
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 }
 
 // Bad arguments are refused before anything is sent, by an error that names the
@@ -152,7 +153,7 @@ func TestBadInputIsNotSent(t *testing.T) {
 				e := epoch(t, z)
 				s.ResetRequests()
 				err := tt.run(t.Context(), z, e)
-				wantError(t, err, session.ErrInvalid)
+				testkit.WantError(t, err, session.ErrInvalid)
 				if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 					t.Errorf("error is %q, want one that begins with %q", err, tt.want)
 				}
@@ -210,11 +211,11 @@ func TestLongestRequests(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t)
 				z := open(t, s)
-				create(t, z, "/n", "")
+				testkit.Create(t, z, "/n", "")
 				refused := sort.Search(1<<20, func(n int) bool {
 					err := tt.run(t.Context(), z, n)
 					if err != nil {
-						wantError(t, err, session.ErrInvalid)
+						testkit.WantError(t, err, session.ErrInvalid)
 					}
 					return err != nil
 				})

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -23,8 +24,8 @@ func TestLostWriteIsLookedUpOnAServerThatLagsBehind(t *testing.T) {
 				s := serve(t)
 				behind := s.Follower(0)
 				z, lose := moves(t, s, behind)
-				create(t, z, "/p", "")
-				create(t, z, "/p/old", "old")
+				testkit.Create(t, z, "/p", "")
+				testkit.Create(t, z, "/p/old", "old")
 				if w.receipt { // the session has a receipt, whose data the write changes
 					if _, err := z.TxnWithReceipt(t.Context(), session.OpCheck("/p", 0)); err != nil {
 						t.Fatal(err)
@@ -33,7 +34,7 @@ func TestLostWriteIsLookedUpOnAServerThatLagsBehind(t *testing.T) {
 				synctest.Wait()
 				behind.SetLag(timeout / 4)
 				lost := lose()
-				err := w.run(within(t, time.Hour), z)
+				err := w.run(testkit.Within(t, time.Hour), z)
 				if !lost() {
 					t.Fatal("no reply was lost")
 				}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -25,7 +26,7 @@ func TestMaxBuffer(t *testing.T) {
 			t.Errorf("MaxBuffer %d, MaxPayload %d", z.MaxBuffer(), z.MaxPayload())
 		}
 		data := bytes.Repeat([]byte("x"), z.MaxPayload())
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		if _, err := z.Set(t.Context(), "/n", data, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
@@ -38,12 +39,12 @@ func TestMaxBuffer(t *testing.T) {
 			}
 		}
 		_, err := z.Set(t.Context(), "/n", make([]byte, buffer), session.AnyVersion)
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 		if !strings.Contains(err.Error(), "4194304") {
 			t.Errorf("the error does not name the limit: %v", err)
 		}
 		_, err = z.Txn(t.Context(), session.OpSet("/n", data, session.AnyVersion), session.OpSet("/m", data, session.AnyVersion))
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 		if n := count(s, "connect"); n != 1 {
 			t.Errorf("%d connections", n)
 		}
@@ -62,7 +63,7 @@ func TestMaxBufferByDefault(t *testing.T) {
 func TestBadMaxBuffer(t *testing.T) {
 	for _, n := range []int{-1, 0, 1048574, 1<<30 + 1} {
 		_, err := session.Connect(t.Context(), "zk1:2181", session.WithMaxBuffer(n))
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 	}
 }
 
@@ -108,7 +109,7 @@ func TestReplyTooLarge(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, _, err := z.Children(ctx, "/many")
-	wantError(t, err, session.ErrTooLarge)
+	testkit.WantError(t, err, session.ErrTooLarge)
 	for _, n := range []string{"268435457", "268435456"} {
 		if !strings.Contains(err.Error(), n) {
 			t.Errorf("the error does not name %s: %v", n, err)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -28,7 +29,7 @@ func TestServersThatRefuseOperations(t *testing.T) {
 				s := serve(t, opt)
 				z := open(t, s)
 				e := epoch(t, z)
-				ctx := within(t, time.Minute)
+				ctx := testkit.Within(t, time.Minute)
 				path, st, err := z.Create(ctx, "/a/b/n-", []byte("x"), session.Ephemeral(), session.Sequential(), session.Unique(), session.Parents())
 				if err != nil || path != "/a/b/n-0000000000" || st.EphemeralOwner != e.ID() || st.Czxid == 0 {
 					t.Fatalf("create: %q, %+v, %v", path, st, err)
@@ -122,7 +123,7 @@ func TestServersWithoutTransactions(t *testing.T) {
 	refusing(t, func(t *testing.T, s *zktest.Server, how zktest.Refusal) {
 		z := open(t, s)
 		e := epoch(t, z)
-		ctx := within(t, time.Minute)
+		ctx := testkit.Within(t, time.Minute)
 		release, err := e.KeepProving(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +168,7 @@ func TestRefusedTransactionIsTakenApart(t *testing.T) {
 		t.Run(refused, func(t *testing.T) {
 			refusing(t, func(t *testing.T, s *zktest.Server, _ zktest.Refusal) {
 				z := open(t, s)
-				ctx := within(t, time.Minute)
+				ctx := testkit.Within(t, time.Minute)
 				_, err := z.Txn(ctx, session.OpCreate("/a", nil), session.OpCreate("/b", nil))
 				if refused == "create2" && err != nil || refused == "multi" && !errors.Is(err, session.ErrUnsupported) {
 					t.Fatal(err)
@@ -191,7 +192,7 @@ func TestRefusedCreateIsKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			refusing(t, func(t *testing.T, s *zktest.Server, _ zktest.Refusal) {
 				other := open(t, s)
-				create(t, other, "/teaches", "")
+				testkit.Create(t, other, "/teaches", "")
 				tried := make(chan struct{}, 100)
 				s.Fault(func(r zktest.Request) zktest.Fault {
 					if r.Op == "create2" {
@@ -199,7 +200,7 @@ func TestRefusedCreateIsKnown(t *testing.T) {
 					}
 					return zktest.Pass
 				})
-				ctx := within(t, time.Minute)
+				ctx := testkit.Within(t, time.Minute)
 				var changes sync.WaitGroup
 				changes.Go(func() {
 					for range tried {
@@ -228,7 +229,7 @@ func TestServersWithoutTTL(t *testing.T) {
 		z := open(t, s)
 		for i := range 2 {
 			s.ResetRequests()
-			_, _, err := z.Create(within(t, time.Minute), "/n", nil, session.TTL(time.Hour))
+			_, _, err := z.Create(testkit.Within(t, time.Minute), "/n", nil, session.TTL(time.Hour))
 			if !errors.Is(err, session.ErrUnsupported) || errors.Is(err, session.ErrUnknown) || !strings.Contains(fmt.Sprint(err), "createTTL") {
 				t.Errorf("TTL: %v", err)
 			}
@@ -244,7 +245,7 @@ func TestAbilitiesOutliveTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, zktest.WithOldKeeper())
 		z := open(t, s)
-		ctx := within(t, time.Minute)
+		ctx := testkit.Within(t, time.Minute)
 		if _, _, err := z.Create(ctx, "/a/b", nil, session.Parents()); err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +267,7 @@ func TestManyWatchesWithoutSetWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, zktest.WithOldKeeper())
 		e := epoch(t, open(t, s))
-		ctx := within(t, time.Minute)
+		ctx := testkit.Within(t, time.Minute)
 		long := strings.Repeat("n", 500)
 		var watches []*session.Watch
 		for i := range 400 {
@@ -306,7 +307,7 @@ func TestManyRequestsAreRefusedAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			refusing(t, func(t *testing.T, s *zktest.Server, _ zktest.Refusal) {
 				e := epoch(t, open(t, s))
-				ctx := within(t, 10*time.Minute)
+				ctx := testkit.Within(t, 10*time.Minute)
 				var all sync.WaitGroup
 				for i := range 20 {
 					all.Go(func() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -44,7 +45,7 @@ func TestReceiptTellsOfLostReply(t *testing.T) {
 		{
 			name:      "delete of a node that others have created again",
 			ops:       []session.Op{session.OpDelete("/p/old", session.AnyVersion)},
-			meanwhile: func(t *testing.T, z *session.Session) { create(t, z, "/p/old", "") },
+			meanwhile: func(t *testing.T, z *session.Session) { testkit.Create(t, z, "/p/old", "") },
 		},
 		{
 			name: "sequential nodes of one prefix",
@@ -79,10 +80,10 @@ func TestReceiptTellsOfLostReply(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := serve(t)
 					z, other := open(t, s), open(t, s)
-					create(t, z, "/p", "")
-					create(t, z, "/p/old", "old")
+					testkit.Create(t, z, "/p", "")
+					testkit.Create(t, z, "/p/old", "old")
 					if first {
-						create(t, z, session.DefaultReceipts, "")
+						testkit.Create(t, z, session.DefaultReceipts, "")
 					} else if _, err := z.TxnWithReceipt(t.Context(), session.OpCheck("/p", 0)); err != nil {
 						t.Fatal(err)
 					}
@@ -107,7 +108,7 @@ func TestReceiptTellsOfLostReply(t *testing.T) {
 func TestReceiptsCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
-		create(t, open(t, s), "/count", "0")
+		testkit.Create(t, open(t, s), "/count", "0")
 		n := 0
 		struck := map[int64]bool{} // by session; a request that fails alone twice is given up
 		remove := s.Fault(func(r zktest.Request) zktest.Fault {
@@ -264,7 +265,7 @@ func TestReceiptsRefused(t *testing.T) {
 			}
 		}
 		_, err := session.Connect(t.Context(), "zk1:2181", session.WithDialer(s.DialContext), session.WithReceipts("bad"))
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 	})
 }
 
@@ -288,8 +289,8 @@ func TestReceiptFindsNameInNextEpoch(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := serve(t)
 			z := open(t, s)
-			create(t, z, "/q", "")
-			create(t, z, session.DefaultReceipts, "")
+			testkit.Create(t, z, "/q", "")
+			testkit.Create(t, z, session.DefaultReceipts, "")
 			defer s.Inject(zktest.Rule{Op: "multi", Nth: 1, Fault: zktest.DropReply})()
 			defer s.Inject(zktest.Rule{Op: "getChildren2", Nth: 1, Fault: zktest.ExpireBefore})()
 			rs, err := call(t.Context(), z)
@@ -310,7 +311,7 @@ func TestReceiptOutlivesContext(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := serve(t)
 			z := open(t, s)
-			create(t, z, session.DefaultReceipts, "")
+			testkit.Create(t, z, session.DefaultReceipts, "")
 			ctx, cancel := context.WithCancel(t.Context())
 			cut := false
 			remove := s.Fault(func(r zktest.Request) zktest.Fault {
@@ -340,8 +341,8 @@ func TestReceiptOutlivesContext(t *testing.T) {
 		s.PartitionAll()
 		await(t, timeout, "suspended", func() bool { return z.Status().State != session.Connected })
 		began := time.Now()
-		_, err := z.TxnWithReceipt(within(t, 100*time.Millisecond), session.OpCreate("/n", nil))
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := z.TxnWithReceipt(testkit.Within(t, 100*time.Millisecond), session.OpCreate("/n", nil))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if errors.Is(err, session.ErrUnknown) {
 			t.Errorf("nothing was sent, and the outcome is %v", err)
 		}
@@ -359,7 +360,7 @@ func TestReceiptErrors(t *testing.T) {
 		z := open(t, s)
 		before := len(ops(s))
 		_, err := z.TxnWithReceipt(t.Context(), session.OpCreate("no slash", nil))
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 		if r, err := z.TxnWithReceipt(t.Context()); r != nil || err != nil {
 			t.Errorf("no ops: %v, %v", r, err)
 		}
@@ -380,7 +381,7 @@ func TestReceiptFindsNameAmongMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/p", "")
+		testkit.Create(t, z, "/p", "")
 		var before []session.Op
 		for range 1000 {
 			before = append(before, session.OpCreate("/p/n-", []byte("before"), session.Sequential()))
@@ -391,7 +392,7 @@ func TestReceiptFindsNameAmongMany(t *testing.T) {
 		if err := z.Delete(t.Context(), "/p/n-0000000500", session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		create(t, z, "/p/n-0000000500", "put back, and so younger than its number says")
+		testkit.Create(t, z, "/p/n-0000000500", "put back, and so younger than its number says")
 		loseReply(t, s, z, "multi", func() {
 			if _, _, err := open(t, s).Create(t.Context(), "/p/n-", nil, session.Sequential()); err != nil {
 				t.Error(err)
@@ -417,7 +418,7 @@ func TestStatOfCreateInTxn(t *testing.T) {
 	for _, version := range []string{"3.8", "3.9"} {
 		synctest.Test(t, func(t *testing.T) {
 			z := open(t, serve(t, zktest.WithVersion(version)))
-			create(t, z, "/n", "")
+			testkit.Create(t, z, "/n", "")
 			results, err := z.Txn(t.Context(), session.OpCheck("/n", 0), session.OpCreate("/n/a", nil), session.OpCreate("/n/b-", nil, session.Sequential()), session.OpSet("/n", nil, 0))
 			if err != nil {
 				t.Fatal(err)

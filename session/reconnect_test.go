@@ -104,13 +104,13 @@ func TestBackoffBetweenRounds(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{}}
 		var attempts []int
 		began := time.Now()
-		_, err := session.Connect(within(t, time.Second), "a,b,c", session.WithDialer(n.DialContext),
+		_, err := session.Connect(testkit.Within(t, time.Second), "a,b,c", session.WithDialer(n.DialContext),
 			session.WithBackoff(func(attempt int) time.Duration {
 				attempts = append(attempts, attempt)
 				return 100 * time.Millisecond
 			}))
-		wantError(t, err, context.DeadlineExceeded)
-		wantError(t, err, errRefused)
+		testkit.WantError(t, err, context.DeadlineExceeded)
+		testkit.WantError(t, err, errRefused)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("took %v", took)
 		}
@@ -194,10 +194,10 @@ func TestNothingSpins(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(t, tt.serve)
 				opts := append([]session.Option{session.WithDialer(f.DialContext), session.WithTimeout(timeout)}, tt.opts...)
-				z, err := session.Connect(within(t, time.Minute), "zk", opts...)
+				z, err := session.Connect(testkit.Within(t, time.Minute), "zk", opts...)
 				if err == nil {
 					time.Sleep(time.Minute)
-					z.Close(within(t, time.Second))
+					z.Close(testkit.Within(t, time.Second))
 				}
 				if n := f.Dials(); n > tt.limit {
 					t.Errorf("%d connections in a minute", n)
@@ -255,7 +255,7 @@ func TestUnknownHosts(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		_, err := session.Connect(within(t, time.Hour), "a,b", session.WithDialer(func(_ context.Context, _, addr string) (net.Conn, error) {
+		_, err := session.Connect(testkit.Within(t, time.Hour), "a,b", session.WithDialer(func(_ context.Context, _, addr string) (net.Conn, error) {
 			return nil, notFound(addr)
 		}))
 		var dns *net.DNSError
@@ -264,13 +264,13 @@ func TestUnknownHosts(t *testing.T) {
 		}
 
 		began = time.Now()
-		_, err = session.Connect(within(t, time.Minute), "a,b", session.WithDialer(func(_ context.Context, _, addr string) (net.Conn, error) {
+		_, err = session.Connect(testkit.Within(t, time.Minute), "a,b", session.WithDialer(func(_ context.Context, _, addr string) (net.Conn, error) {
 			if addr == "a:2181" {
 				return nil, notFound(addr)
 			}
 			return nil, errRefused
 		}))
-		wantError(t, err, context.DeadlineExceeded)
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if took := time.Since(began); took != time.Minute {
 			t.Errorf("gave up after %v", took)
 		}
@@ -295,7 +295,7 @@ func TestSessionChangesSilently(t *testing.T) {
 		first := epoch(t, z)
 		close(cut)
 		testkit.AwaitDone(t, first.Context())
-		wantError(t, first.Err(), session.ErrExpired)
+		testkit.WantError(t, first.Err(), session.ErrExpired)
 		second := epoch(t, z)
 		if second.Number() != 2 || second.ID() == first.ID() {
 			t.Errorf("epoch %d, session %d after session %d", second.Number(), second.ID(), first.ID())
@@ -329,7 +329,7 @@ func TestServerIsWiped(t *testing.T) {
 		full.Stop()
 		began := time.Now()
 		testkit.AwaitDone(t, e.Context())
-		wantError(t, e.Err(), session.ErrExpired)
+		testkit.WantError(t, e.Err(), session.ErrExpired)
 		if took := time.Since(began); took > timeout {
 			t.Errorf("given up after %v", took)
 		}
@@ -360,7 +360,7 @@ func TestHandshakeTellsLastZxid(t *testing.T) {
 		})
 		z := openAt(t, "zk", session.WithDialer(f.DialContext))
 		for range 2 {
-			if _, _, err := z.Get(within(t, timeout), "/"); err != nil {
+			if _, _, err := z.Get(testkit.Within(t, timeout), "/"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -414,7 +414,7 @@ func TestServerSendsNonsense(t *testing.T) {
 					c.Write(tt.send(h.Xid))
 				})
 				z := openAt(t, "zk", session.WithDialer(f.DialContext))
-				data, _, err := z.Get(within(t, 10*timeout), "/")
+				data, _, err := z.Get(testkit.Within(t, 10*timeout), "/")
 				if string(data) != "data" || err != nil {
 					t.Errorf("%q, %v", data, err)
 				}
@@ -471,7 +471,7 @@ func TestServerThrottles(t *testing.T) {
 					}
 				})
 				z := openAt(t, "zk", session.WithDialer(f.DialContext))
-				ctx := within(t, time.Second)
+				ctx := testkit.Within(t, time.Second)
 				hold := func() {
 					if release, err := epoch(t, z).KeepProving(t.Context()); err == nil {
 						release()
@@ -480,22 +480,22 @@ func TestServerThrottles(t *testing.T) {
 				held.Go(hold)
 				held.Go(func() {
 					_, _, err := z.Get(ctx, "/")
-					wantError(t, err, context.DeadlineExceeded)
+					testkit.WantError(t, err, context.DeadlineExceeded)
 				})
 				held.Go(func() {
 					_, err := z.Set(ctx, "/", nil, session.AnyVersion)
-					wantError(t, err, context.DeadlineExceeded)
+					testkit.WantError(t, err, context.DeadlineExceeded)
 				})
 				held.Go(func() {
 					_, _, err := z.Create(ctx, "/a/b/c", nil, session.Parents())
-					wantError(t, err, context.DeadlineExceeded)
+					testkit.WantError(t, err, context.DeadlineExceeded)
 				})
 				<-ctx.Done()
 				synctest.Wait()
 				if requests > 60 {
 					t.Errorf("%d requests in a second", requests)
 				}
-				z.Close(within(t, time.Millisecond))
+				z.Close(testkit.Within(t, time.Millisecond))
 				held.Wait()
 			})
 		})

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -160,10 +161,10 @@ func tryWrite(t *testing.T, w write, label string, first int, one zktest.Fault, 
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/p", "")
-		create(t, z, "/p/old", "old")
+		testkit.Create(t, z, "/p", "")
+		testkit.Create(t, z, "/p/old", "old")
 		reached, remove := schedule(s, first, one, later, other)
-		err := w.run(within(t, time.Hour), z)
+		err := w.run(testkit.Within(t, time.Hour), z)
 		remove()
 		reachedFirst, reachedSecond = reached()
 		if w.goes {
@@ -233,11 +234,11 @@ func TestWriteContextEndsAtEveryRequest(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := serve(t)
 						z := open(t, s)
-						create(t, z, "/p", "")
-						create(t, z, "/p/old", "old")
+						testkit.Create(t, z, "/p", "")
+						testkit.Create(t, z, "/p/old", "old")
 						reached, remove := schedule(s, first, one, 1, zktest.Hang)
 						began := time.Now()
-						err := w.run(within(t, time.Second), z)
+						err := w.run(testkit.Within(t, time.Second), z)
 						took := time.Since(began)
 						remove()
 						if more, _ = reached(); !more {
@@ -249,9 +250,9 @@ func TestWriteContextEndsAtEveryRequest(t *testing.T) {
 						if err == nil {
 							return // the fault came too late to matter
 						}
-						wantError(t, err, context.DeadlineExceeded)
+						testkit.WantError(t, err, context.DeadlineExceeded)
 						if applied := w.applied(s); applied != 0 && !w.goes {
-							wantError(t, err, session.ErrUnknown)
+							testkit.WantError(t, err, session.ErrUnknown)
 						}
 						time.Sleep(10 * timeout)
 						if ephemerals(s) != 0 {
@@ -277,7 +278,7 @@ func TestTwinsCreateSameEphemeral(t *testing.T) {
 				errs := make([]error, 2)
 				for i := range errs {
 					wg.Go(func() {
-						_, _, errs[i] = z.Create(within(t, time.Hour), "/seat", nil, session.Ephemeral())
+						_, _, errs[i] = z.Create(testkit.Within(t, time.Hour), "/seat", nil, session.Ephemeral())
 					})
 				}
 				wg.Wait()
@@ -326,14 +327,14 @@ func TestSetLostAmongOthers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t)
 				z, other := open(t, s), open(t, s)
-				create(t, z, "/n", "old")
+				testkit.Create(t, z, "/n", "old")
 				loseReply(t, s, z, "setData", func() {
 					if err := tt.act(t.Context(), other); err != nil {
 						t.Error(err)
 					}
 				})
-				_, err := z.Set(within(t, time.Minute), "/n", []byte("ours"), 0)
-				wantError(t, err, session.ErrUnknown)
+				_, err := z.Set(testkit.Within(t, time.Minute), "/n", []byte("ours"), 0)
+				testkit.WantError(t, err, session.ErrUnknown)
 			})
 		})
 	}
@@ -432,7 +433,7 @@ func TestLostReply(t *testing.T) {
 			run: func(ctx context.Context, z *session.Session) error {
 				return z.Delete(ctx, "/p/old", session.AnyVersion)
 			},
-			meanwhile: func(t *testing.T, z *session.Session) { create(t, z, "/p/old", "") },
+			meanwhile: func(t *testing.T, z *session.Session) { testkit.Create(t, z, "/p/old", "") },
 		},
 		{
 			name: "set that others have overwritten", op: "setData", want: session.ErrUnknown,
@@ -455,18 +456,18 @@ func TestLostReply(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t)
 				z, other := open(t, s), open(t, s)
-				create(t, z, "/p", "")
-				create(t, z, "/p/old", "old")
+				testkit.Create(t, z, "/p", "")
+				testkit.Create(t, z, "/p/old", "old")
 				loseReply(t, s, z, tt.op, func() {
 					if tt.meanwhile != nil {
 						tt.meanwhile(t, other)
 					}
 				})
-				err := tt.run(within(t, time.Minute), z)
+				err := tt.run(testkit.Within(t, time.Minute), z)
 				if tt.want == nil && err != nil {
 					t.Error(err)
 				} else if tt.want != nil {
-					wantError(t, err, tt.want)
+					testkit.WantError(t, err, tt.want)
 				}
 			})
 		})

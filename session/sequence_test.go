@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -16,7 +17,7 @@ func TestWatchPastSequenceEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)
 		a, b := s.Session(t), s.Session(t)
-		create(t, a, "/n", "")
+		testkit.Create(t, a, "/n", "")
 		s.EndSequence("/n")
 		_, _, w, err := epoch(t, a).WatchChildren(t.Context(), "/n")
 		if err != nil {
@@ -24,7 +25,7 @@ func TestWatchPastSequenceEnd(t *testing.T) {
 		}
 		heal := s.Partition(a.Status().ID)
 		time.Sleep(time.Second)
-		create(t, b, "/n/child", "")
+		testkit.Create(t, b, "/n/child", "")
 		heal()
 		select {
 		case <-w.Fired():
@@ -40,7 +41,7 @@ func TestLostReplyPastSequenceEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)
 		z := s.Session(t)
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		s.EndSequence("/n")
 		s.Inject(zktest.Rule{Op: "create2", Nth: 1, Fault: zktest.DropReply})
 		s.Inject(zktest.Rule{Op: "create", Nth: 1, Fault: zktest.DropReply})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -131,7 +132,7 @@ func TestChanged(t *testing.T) {
 			t.Errorf("status %+v", st)
 		}
 		n := 0
-		for range z.Watch(within(t, time.Second)) {
+		for range z.Watch(testkit.Within(t, time.Second)) {
 			n++
 		}
 		if n == 0 {
@@ -155,13 +156,13 @@ func TestReady(t *testing.T) {
 		s.Stop()
 		<-suspended
 		synctest.Wait()
-		err := z.Ready(within(t, time.Second))
-		wantError(t, err, context.DeadlineExceeded)
+		err := z.Ready(testkit.Within(t, time.Second))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if err == nil || !strings.Contains(err.Error(), "suspended, not connected to ZooKeeper") {
 			t.Errorf("error is %q", err)
 		}
-		_, _, err = z.Get(within(t, time.Second), "/")
-		wantError(t, err, context.DeadlineExceeded)
+		_, _, err = z.Get(testkit.Within(t, time.Second), "/")
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if err := s.Restart(); err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +253,7 @@ func TestRequestHook(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		schedule(s, 1, zktest.Hang, 0, zktest.Pass)
-		z.Get(within(t, 10*timeout), "/n")
+		z.Get(testkit.Within(t, 10*timeout), "/n")
 		switch r := take()[0]; {
 		case r.Op != "getData" || r.Err == nil || r.Received != 0 || r.Duration < timeout/3 || r.Duration > timeout:
 			t.Errorf("%+v", r)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -43,8 +44,8 @@ func TestRequestTooLongForServer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t, zktest.WithMaxBuffer(100_000))
 				z := open(t, s)
-				create(t, z, "/small", "")
-				create(t, z, "/other", "")
+				testkit.Create(t, z, "/small", "")
+				testkit.Create(t, z, "/other", "")
 				e := epoch(t, z)
 				release, err := e.KeepProving(t.Context())
 				if err != nil {
@@ -70,8 +71,8 @@ func TestRequestTooLongForServer(t *testing.T) {
 				}
 				for range 5 {
 					s.ResetRequests()
-					err = call(z, within(t, timeout))
-					wantError(t, err, session.ErrRejected)
+					err = call(z, testkit.Within(t, timeout))
+					testkit.WantError(t, err, session.ErrRejected)
 					if errors.Is(err, session.ErrUnknown) || !strings.Contains(fmt.Sprint(err), "jute.maxbuffer") || !strings.Contains(fmt.Sprint(err), " 200") {
 						t.Errorf("error: %v", err)
 					}
@@ -96,7 +97,7 @@ func TestRestartsUnderPipelinedCalls(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
 		for i := range 50 {
-			create(t, z, fmt.Sprintf("/n%d", i), "")
+			testkit.Create(t, z, fmt.Sprintf("/n%d", i), "")
 		}
 		n := 0
 		s.Fault(func(r zktest.Request) zktest.Fault {
@@ -132,8 +133,8 @@ func TestSilenceRejectsNothing(t *testing.T) {
 		s := serve(t)
 		z := open(t, s, session.WithTimeout(time.Minute))
 		s.Inject(zktest.Rule{Op: "getData", Fault: zktest.Hang})
-		_, _, err := z.Get(within(t, 5*time.Minute), "/")
-		wantError(t, err, context.DeadlineExceeded)
+		_, _, err := z.Get(testkit.Within(t, 5*time.Minute), "/")
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if n := count(s, "getData"); n < 4 {
 			t.Errorf("the request was sent %d times", n)
 		}
@@ -146,7 +147,7 @@ func TestServerRejectsSetWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		e := epoch(t, z)
 		s.Inject(zktest.Rule{Op: "setWatches", Fault: zktest.Refuse})
 		for range 3 {
@@ -175,9 +176,9 @@ func TestServerRejectsAuth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		s.Inject(zktest.Rule{Op: "auth", Fault: zktest.Refuse})
-		_, err := session.Connect(within(t, time.Minute), "zk1:2181", session.WithDialer(s.DialContext),
+		_, err := session.Connect(testkit.Within(t, time.Minute), "zk1:2181", session.WithDialer(s.DialContext),
 			session.WithTimeout(timeout), session.WithAuth("digest", []byte("user:password")))
-		wantError(t, err, session.ErrRejected)
+		testkit.WantError(t, err, session.ErrRejected)
 		if !strings.Contains(fmt.Sprint(err), "auth") {
 			t.Errorf("the error does not name the operation: %v", err)
 		}
@@ -205,8 +206,8 @@ func TestReplyThatCannotBeDecoded(t *testing.T) {
 			}
 		})
 		z := openAt(t, "zk1:2181", session.WithDialer(f.DialContext))
-		_, _, err := z.Get(within(t, time.Minute), "/n")
-		wantError(t, err, session.ErrRejected)
+		_, _, err := z.Get(testkit.Within(t, time.Minute), "/n")
+		testkit.WantError(t, err, session.ErrRejected)
 		for _, part := range []string{"get /n", "getData", "bytes", "decoded"} {
 			if !strings.Contains(fmt.Sprint(err), part) {
 				t.Errorf("%q is not in the error: %v", part, err)
@@ -215,7 +216,7 @@ func TestReplyThatCannotBeDecoded(t *testing.T) {
 		if n := f.Dials(); n > 3 {
 			t.Errorf("%d connections", n)
 		}
-		if _, ok, err := z.Exists(within(t, time.Minute), "/n"); !ok || err != nil {
+		if _, ok, err := z.Exists(testkit.Within(t, time.Minute), "/n"); !ok || err != nil {
 			t.Errorf("afterwards: %v, %v", ok, err)
 		}
 	})
@@ -249,11 +250,11 @@ func TestReplyThatCannotBeDecodedFailsNoOtherRequest(t *testing.T) {
 		z := openAt(t, "zk1:2181", session.WithDialer(f.DialContext))
 		var reads sync.WaitGroup
 		reads.Go(func() {
-			_, _, err := z.Get(within(t, time.Minute), "/n")
-			wantError(t, err, session.ErrRejected)
+			_, _, err := z.Get(testkit.Within(t, time.Minute), "/n")
+			testkit.WantError(t, err, session.ErrRejected)
 		})
 		<-outstanding
-		if _, ok, err := z.Exists(within(t, time.Minute), "/n"); !ok || err != nil {
+		if _, ok, err := z.Exists(testkit.Within(t, time.Minute), "/n"); !ok || err != nil {
 			t.Errorf("the other request: %v, %v", ok, err)
 		}
 		reads.Wait()

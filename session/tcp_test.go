@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -29,7 +30,7 @@ func TestReconnectUnderTraffic(t *testing.T) {
 	quit := make(chan struct{})
 	for i := range workers {
 		path := fmt.Sprintf("/n%d", i)
-		create(t, z, path, "")
+		testkit.Create(t, z, path, "")
 		wg.Go(func() {
 			for version := int32(0); ; {
 				select {

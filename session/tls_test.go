@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -89,7 +90,7 @@ func TestTLS(t *testing.T) {
 				s := serve(t)
 				cert, pool := certificate(t, "zk1")
 				config := &tls.Config{RootCAs: pool, ServerName: tt.server}
-				z, err := session.Connect(within(t, timeout), tt.connect, session.WithDialer(encrypt(t, s, cert)), session.WithTLS(config))
+				z, err := session.Connect(testkit.Within(t, timeout), tt.connect, session.WithDialer(encrypt(t, s, cert)), session.WithTLS(config))
 				var mismatch x509.HostnameError
 				if tt.refused {
 					if !errors.As(err, &mismatch) {
@@ -100,12 +101,12 @@ func TestTLS(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				create(t, z, "/n", "data")
+				testkit.Create(t, z, "/n", "data")
 				cutAll(t, s)
-				if data, _, err := z.Get(within(t, timeout), "/n"); err != nil || string(data) != "data" {
+				if data, _, err := z.Get(testkit.Within(t, timeout), "/n"); err != nil || string(data) != "data" {
 					t.Errorf("%q, %v", data, err)
 				}
-				if err := z.Close(within(t, timeout)); err != nil {
+				if err := z.Close(testkit.Within(t, timeout)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -118,8 +119,8 @@ func TestTLSHandshakeHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := newFake(t, func(_ int, c *fakeConn) { io.Copy(io.Discard, c) })
 		began := time.Now()
-		_, err := session.Connect(within(t, timeout), "zk", session.WithDialer(silent.DialContext), session.WithTLS(&tls.Config{}))
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := session.Connect(testkit.Within(t, timeout), "zk", session.WithDialer(silent.DialContext), session.WithTLS(&tls.Config{}))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if took := time.Since(began); took > timeout+time.Second {
 			t.Errorf("took %v", took)
 		}

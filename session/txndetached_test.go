@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -45,8 +46,8 @@ func TestTxnDetachedNotSent(t *testing.T) {
 		s.Stop()
 		time.Sleep(time.Millisecond)
 		var l latecomer
-		_, err := e.TxnDetached(within(t, time.Second), l.late, session.OpCreate("/a", nil))
-		wantError(t, err, context.DeadlineExceeded)
+		_, err := e.TxnDetached(testkit.Within(t, time.Second), l.late, session.OpCreate("/a", nil))
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if errors.Is(err, session.ErrUnknown) {
 			t.Errorf("error is %v", err)
 		}
@@ -84,9 +85,9 @@ func TestTxnDetachedLeft(t *testing.T) {
 				s.Inject(zktest.Rule{Op: "multi", Nth: 1, Fault: tt.fault})
 				s.Inject(zktest.Rule{Op: "connect", Nth: 1, Delay: 100 * time.Millisecond})
 				var l latecomer
-				_, err := e.TxnDetached(within(t, 50*time.Millisecond), l.late, session.OpCreate("/a", nil))
-				wantError(t, err, session.ErrUnknown)
-				wantError(t, err, context.DeadlineExceeded)
+				_, err := e.TxnDetached(testkit.Within(t, 50*time.Millisecond), l.late, session.OpCreate("/a", nil))
+				testkit.WantError(t, err, session.ErrUnknown)
+				testkit.WantError(t, err, context.DeadlineExceeded)
 				if l.heard().calls > 0 {
 					t.Error("late was called too early")
 				}
@@ -97,11 +98,11 @@ func TestTxnDetachedLeft(t *testing.T) {
 				}
 				switch {
 				case tt.fault == zktest.ExpireAfter:
-					wantError(t, h.err, session.ErrUnknown)
+					testkit.WantError(t, h.err, session.ErrUnknown)
 				case tt.done && (h.err != nil || len(h.results) != 1 || h.results[0].Path != "/a"):
 					t.Errorf("late heard %v, %v", h.results, h.err)
 				case !tt.done:
-					if wantError(t, h.err, context.DeadlineExceeded); errors.Is(h.err, session.ErrUnknown) {
+					if testkit.WantError(t, h.err, context.DeadlineExceeded); errors.Is(h.err, session.ErrUnknown) {
 						t.Errorf("late heard %v", h.err)
 					}
 				}
@@ -121,8 +122,8 @@ func TestTxnDetachedSlowAnswer(t *testing.T) {
 		s.Inject(zktest.Rule{Op: "multi", Delay: time.Second})
 		var l latecomer
 		start := time.Now()
-		_, err := e.TxnDetached(within(t, 100*time.Millisecond), l.late, session.OpCreate("/a", nil), session.OpCreate("/b", nil))
-		wantError(t, err, session.ErrUnknown)
+		_, err := e.TxnDetached(testkit.Within(t, 100*time.Millisecond), l.late, session.OpCreate("/a", nil), session.OpCreate("/b", nil))
+		testkit.WantError(t, err, session.ErrUnknown)
 		if d := time.Since(start); d != 100*time.Millisecond {
 			t.Errorf("it took %v", d)
 		}
@@ -143,9 +144,9 @@ func TestTxnDetached(t *testing.T) {
 		t.Fatalf("%v, %v", r, err)
 	}
 	_, err = e.TxnDetached(t.Context(), l.late, session.OpDelete("/a", session.AnyVersion))
-	wantError(t, err, session.ErrNotEmpty)
+	testkit.WantError(t, err, session.ErrNotEmpty)
 	_, err = e.TxnDetached(t.Context(), l.late, session.OpDelete("a", 0))
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 	if r, err := e.TxnDetached(t.Context(), l.late); r != nil || err != nil {
 		t.Errorf("nothing to do: %v, %v", r, err)
 	}
@@ -153,7 +154,7 @@ func TestTxnDetached(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = e.TxnDetached(t.Context(), l.late, session.OpDelete("/a", 0))
-	wantError(t, err, session.ErrClosed)
+	testkit.WantError(t, err, session.ErrClosed)
 	if l.heard().calls > 0 {
 		t.Error("late was called")
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -49,8 +50,8 @@ func TestUnknownNamesTheOperation(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t)
 				z := open(t, s)
-				create(t, z, "/p", "")
-				create(t, z, session.DefaultReceipts, "")
+				testkit.Create(t, z, "/p", "")
+				testkit.Create(t, z, session.DefaultReceipts, "")
 				id := z.Status().ID
 				defer s.Fault(func(r zktest.Request) zktest.Fault {
 					switch r.Op {
@@ -61,7 +62,7 @@ func TestUnknownNamesTheOperation(t *testing.T) {
 					return zktest.Pass
 				})()
 				err := c.call(t, z)
-				wantError(t, err, session.ErrUnknown)
+				testkit.WantError(t, err, session.ErrUnknown)
 				var oe *session.OpError
 				if !errors.As(err, &oe) || oe.Op != c.op || oe.Path != c.path || strings.Contains(err.Error(), session.DefaultReceipts) {
 					t.Errorf("the error is %v", err)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -11,9 +12,9 @@ func TestWatchListingsInOneFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/a", "")
-		create(t, z, "/a/child", "")
-		create(t, z, "/c", "")
+		testkit.Create(t, z, "/a", "")
+		testkit.Create(t, z, "/a/child", "")
+		testkit.Create(t, z, "/c", "")
 		ls, err := epoch(t, z).WatchListings(t.Context(), "/a", "/b", "/c")
 		if err != nil || len(ls) != 3 {
 			t.Fatalf("%v, %v", ls, err)
@@ -21,7 +22,7 @@ func TestWatchListingsInOneFlight(t *testing.T) {
 		if len(ls[0].Names) != 1 || ls[0].Names[0] != "child" || ls[0].Stat.NumChildren != 1 || ls[0].Err != nil {
 			t.Errorf("/a: %+v", ls[0])
 		}
-		if wantError(t, ls[1].Err, session.ErrNoNode); ls[1].Watch != nil {
+		if testkit.WantError(t, ls[1].Err, session.ErrNoNode); ls[1].Watch != nil {
 			t.Error("a node that does not exist is watched")
 		}
 		if len(ls[2].Names) != 0 || ls[2].Stat.Czxid == 0 || ls[2].Err != nil {
@@ -30,7 +31,7 @@ func TestWatchListingsInOneFlight(t *testing.T) {
 		if len(s.Watches()) != 2 {
 			t.Errorf("watches: %v", s.Watches())
 		}
-		create(t, z, "/c/child", "")
+		testkit.Create(t, z, "/c/child", "")
 		if hasFired(ls[0].Watch) || !hasFired(ls[2].Watch) {
 			t.Error("a child of /c fires the watch of /a, or not its own")
 		}
@@ -41,7 +42,7 @@ func TestWatchListingsInOneFlight(t *testing.T) {
 			t.Errorf("of nothing: %v, %v", ls, err)
 		}
 		_, err = epoch(t, z).WatchListings(t.Context(), "/a", "b")
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 		noWatches(t, s)
 	})
 }
@@ -51,7 +52,7 @@ func TestStatsInOneFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/a", "data")
+		testkit.Create(t, z, "/a", "data")
 		ns, err := epoch(t, z).Stats(t.Context(), "/a", "/b")
 		if err != nil || len(ns) != 2 {
 			t.Fatalf("%v, %v", ns, err)
@@ -59,13 +60,13 @@ func TestStatsInOneFlight(t *testing.T) {
 		if ns[0].Path != "/a" || ns[0].Stat.DataLength != 4 || ns[0].Stat.Czxid == 0 || ns[0].Data != nil || ns[0].Err != nil {
 			t.Errorf("/a: %+v", ns[0])
 		}
-		wantError(t, ns[1].Err, session.ErrNoNode)
+		testkit.WantError(t, ns[1].Err, session.ErrNoNode)
 		noWatches(t, s)
 		if ns, err := epoch(t, z).Stats(t.Context()); ns != nil || err != nil {
 			t.Errorf("of nothing: %v, %v", ns, err)
 		}
 		_, err = epoch(t, z).Stats(t.Context(), "/a", "b")
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 	})
 }
 
@@ -91,12 +92,12 @@ func TestWatchNotify(t *testing.T) {
 		if rings() != 0 {
 			t.Error("it rings before anything has happened")
 		}
-		create(t, z, "/a", "")
-		create(t, z, "/b", "")
+		testkit.Create(t, z, "/a", "")
+		testkit.Create(t, z, "/b", "")
 		if rings() != 1 || rings() != 0 {
 			t.Error("two that fire do not ring once")
 		}
-		create(t, z, "/c", "") // nobody listens
+		testkit.Create(t, z, "/c", "") // nobody listens
 		if rings() != 0 {
 			t.Error("a watch without a bell rings")
 		}
@@ -108,14 +109,14 @@ func TestWatchNotify(t *testing.T) {
 		full := make(chan struct{}) // nobody will ever hear it
 		d := watchNode(t, z, "/d")
 		d.Notify(full)
-		create(t, z, "/d", "")
+		testkit.Create(t, z, "/d", "")
 		if !hasFired(d) {
 			t.Error("a bell that nobody hears holds up the watch")
 		}
 		e := watchNode(t, z, "/e")
 		e.Notify(bell)
 		e.Close()
-		create(t, z, "/e", "")
+		testkit.Create(t, z, "/e", "")
 		if rings() != 0 {
 			t.Error("a closed watch rings")
 		}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -33,8 +34,8 @@ func pzxid(t testing.TB, z *session.Session, path string) session.Zxid {
 // otherwise at the next change, on every kind of server.
 func TestWatchChildrenSince(t *testing.T) {
 	z := zktest.Open(t).Session(t)
-	create(t, z, "/n", "")
-	create(t, z, "/n/a", "")
+	testkit.Create(t, z, "/n", "")
+	testkit.Create(t, z, "/n/a", "")
 	before := pzxid(t, z, "/n")
 	w := watchSince(t, z, "/n", before)
 	select {
@@ -50,7 +51,7 @@ func TestWatchChildrenSince(t *testing.T) {
 		t.Error("it has fired for a change of a child's data")
 	default:
 	}
-	create(t, z, "/n/b", "")
+	testkit.Create(t, z, "/n/b", "")
 	<-w.Fired()
 	if w.Deleted() {
 		t.Error("/n is said to be gone")
@@ -84,7 +85,7 @@ func TestWatchChildrenSinceOverReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z, other := open(t, s), open(t, s)
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		w := watchSince(t, z, "/n", pzxid(t, z, "/n"))
 		listed := watchChildren(t, z, "/n") // another watch of the same thing
 		s.Stop()
@@ -98,7 +99,7 @@ func TestWatchChildrenSinceOverReconnects(t *testing.T) {
 		if hasFired(w) {
 			t.Error("it has fired for a reconnect")
 		}
-		create(t, other, "/n/a", "")
+		testkit.Create(t, other, "/n/a", "")
 		if !hasFired(w) || !hasFired(listed) {
 			t.Error("it has not fired")
 		}
@@ -118,12 +119,12 @@ func TestWatchChildrenSinceFaults(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := serve(t)
 			z, other := open(t, s), open(t, s)
-			create(t, z, "/n", "")
+			testkit.Create(t, z, "/n", "")
 			since := pzxid(t, z, "/n")
 			remove := s.Inject(zktest.Rule{Op: "setWatches", Session: z.Status().ID, Nth: 1, Fault: fault})
 			w := watchSince(t, z, "/n", since)
 			remove()
-			create(t, other, "/n/a", "")
+			testkit.Create(t, other, "/n/a", "")
 			if err := z.Sync(t.Context(), "/"); err != nil { // over the next connection, if this one is being cut
 				t.Fatal(err)
 			}
@@ -135,7 +136,7 @@ func TestWatchChildrenSinceFaults(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			_, err := e.WatchChildrenSince(ctx, "/n", 0)
-			wantError(t, err, context.DeadlineExceeded)
+			testkit.WantError(t, err, context.DeadlineExceeded)
 			if err := s.Restart(); err != nil {
 				t.Fatal(err)
 			}

@@ -69,11 +69,11 @@ func TestWatchFires(t *testing.T) {
 		act           func(*testing.T, *session.Session)
 		fires, delete bool
 	}{
-		{"node created", false, watchNode, func(t *testing.T, z *session.Session) { create(t, z, "/n", "") }, true, false},
+		{"node created", false, watchNode, func(t *testing.T, z *session.Session) { testkit.Create(t, z, "/n", "") }, true, false},
 		{"node set", true, watchNode, set, true, false},
 		{"node deleted", true, watchNode, remove, true, true},
-		{"child of node created", true, watchNode, func(t *testing.T, z *session.Session) { create(t, z, "/n/c", "") }, false, false},
-		{"child created", true, watchChildren, func(t *testing.T, z *session.Session) { create(t, z, "/n/c", "") }, true, false},
+		{"child of node created", true, watchNode, func(t *testing.T, z *session.Session) { testkit.Create(t, z, "/n/c", "") }, false, false},
+		{"child created", true, watchChildren, func(t *testing.T, z *session.Session) { testkit.Create(t, z, "/n/c", "") }, true, false},
 		{"parent set", true, watchChildren, set, false, false},
 		{"parent deleted", true, watchChildren, remove, true, true},
 	}
@@ -83,7 +83,7 @@ func TestWatchFires(t *testing.T) {
 				s := serve(t)
 				z, other := open(t, s), open(t, s)
 				if tt.exists {
-					create(t, z, "/n", "")
+					testkit.Create(t, z, "/n", "")
 				}
 				w := tt.watch(t, z, "/n")
 				if hasFired(w) {
@@ -125,7 +125,7 @@ func TestWatchIsShared(t *testing.T) {
 
 		one, two := watchNode(t, z, "/n"), watchNode(t, z, "/n")
 		one.Close()
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		if hasFired(one) || !hasFired(two) {
 			t.Error("the one who left was told, or the one who stayed was not")
 		}
@@ -136,13 +136,13 @@ func TestWatchNodesInOneFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		create(t, z, "/a", "1")
-		create(t, z, "/c", "3")
+		testkit.Create(t, z, "/a", "1")
+		testkit.Create(t, z, "/c", "3")
 		nodes, err := epoch(t, z).WatchNodes(t.Context(), "/a", "/b", "/c")
 		if err != nil || string(nodes[0].Data) != "1" || string(nodes[2].Data) != "3" {
 			t.Fatalf("%v, %v", nodes, err)
 		}
-		wantError(t, nodes[1].Err, session.ErrNoNode)
+		testkit.WantError(t, nodes[1].Err, session.ErrNoNode)
 		if nodes[1].Watch != nil {
 			t.Error("a node that does not exist is watched")
 		}
@@ -186,7 +186,7 @@ func TestWatchesSurviveReconnect(t *testing.T) {
 		s := serve(t)
 		z, other := open(t, s), open(t, s)
 		for _, path := range []string{"/data", "/gone", "/parent", "/quiet"} {
-			create(t, z, path, "")
+			testkit.Create(t, z, path, "")
 		}
 		id := z.Status().ID
 		missed := []*session.Watch{
@@ -222,8 +222,8 @@ func TestWatchesSurviveReconnect(t *testing.T) {
 		if len(s.Watches()) != len(quiet) {
 			t.Errorf("watches: %v", s.Watches())
 		}
-		create(t, z, "/none", "")
-		create(t, z, "/quiet/child", "")
+		testkit.Create(t, z, "/none", "")
+		testkit.Create(t, z, "/quiet/child", "")
 		if !hasFired(quiet[1]) || !hasFired(quiet[2]) {
 			t.Error("watches that were set again do not fire")
 		}
@@ -336,7 +336,7 @@ func TestWatchEndsWithEpoch(t *testing.T) {
 			t.Error("fired")
 		}
 		_, _, _, err := e.WatchExists(t.Context(), "/n")
-		wantError(t, err, session.ErrExpired)
+		testkit.WantError(t, err, session.ErrExpired)
 		noWatches(t, s)
 		w.Close()
 	})
@@ -360,7 +360,7 @@ func TestWatchNode(t *testing.T) {
 		if _, _, err := e.WatchNode(t.Context(), "/n"); !errors.Is(err, session.ErrNoNode) {
 			t.Errorf("watch of no node: %v", err)
 		}
-		create(t, z, "/n", "")
+		testkit.Create(t, z, "/n", "")
 		if !hasFired(waiting) {
 			t.Error("the other watch has gone")
 		}
