@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -133,7 +134,7 @@ func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*z
 			t.Error(err)
 		}
 	}()
-	inLine(t, b, 2)
+	testkit.AwaitChildren(t, b, path, 2)
 	end := ending(held)
 	<-time.After(2*shortTimeout + rand.N(shortTimeout)) // any moment between two proofs
 	if err := held.Err(); err != nil {
@@ -173,7 +174,7 @@ func cutClients(t *testing.T, cluster *zktest.Cluster, stop time.Duration) {
 			next <- time.Now()
 			l.Unlock(context.Background())
 		}()
-		inLine(t, b, 2)
+		testkit.AwaitChildren(t, b, path, 2)
 		end := ending(held)
 		<-time.After(2*shortTimeout + rand.N(shortTimeout))
 		if err := held.Err(); err != nil {

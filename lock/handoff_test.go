@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -34,7 +35,7 @@ func TestLocalHandoff(t *testing.T) {
 	}
 	refused(t, "TryLock beside others of the process", m.TryLock)
 	rival := taking(t, lock.New(far, path).Lock)
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	refused(t, "TryLock of another process", lock.New(far, path).TryLock)
 
 	node := l.Path()
@@ -68,7 +69,7 @@ func TestLocalHandoff(t *testing.T) {
 		mustUnlock(t, <-turns)
 	}
 	mustUnlock(t, take(t, m.TryLock))
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // Whoever gives up leaves its place in line to the next of its process.
@@ -130,7 +131,7 @@ func TestLocalHandoffAfterALoss(t *testing.T) {
 		}
 		mustUnlock(t, n)
 	}
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestLocalHandoffCancelledWaits(t *testing.T) {
@@ -160,7 +161,7 @@ func TestLocalHandoffCancelledWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	goleak.VerifyNone(t, before)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // Hand-offs within a process take no round trip, and one node.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -51,7 +52,7 @@ func readersWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
 	r := take(t, ma.RLock)
 	refused(t, "TryLock beside Kazoo's reader", ma.TryLock)
 	writer := taking(t, ma.Lock)
-	children(t, a, "/k/rw", 3)
+	testkit.AwaitChildren(t, a, "/k/rw", 3)
 	mustUnlock(t, r)
 	waits(t, "our writer", writer)
 	f.wants("ok", "ann", "return")
@@ -59,7 +60,7 @@ func readersWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
 	f.wants("no", "ann", "read /k/rw 300")
 	waiting := make(chan string)
 	go func() { waiting <- f.ask("bob", "write /k/rw 60000") }()
-	children(t, a, "/k/rw", 2)
+	testkit.AwaitChildren(t, a, "/k/rw", 2)
 
 	r, err := w.Downgrade(t.Context()) // and Kazoo's writer waits for it
 	if err != nil {
@@ -80,7 +81,7 @@ func readersWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
 
 	w = take(t, ma.Lock)
 	go func() { waiting <- f.ask("ann", "read /k/rw 60000") }()
-	children(t, a, "/k/rw", 2)
+	testkit.AwaitChildren(t, a, "/k/rw", 2)
 	mustUnlock(t, w)
 	if got := <-waiting; got != "ok" {
 		t.Errorf("Kazoo's reader behind our writer: %s", got)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -242,7 +243,7 @@ func downgradeWithCurator(t *testing.T, f *troupe, a *session.Session) {
 	w := take(t, m.Lock)
 	waiting := make(chan string)
 	go func() { waiting <- f.ask("ann", "write /c/down 60000") }()
-	children(t, a, "/c/down", 2)
+	testkit.AwaitChildren(t, a, "/c/down", 2)
 	r, err := w.Downgrade(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +265,7 @@ func downgradeWithCurator(t *testing.T, f *troupe, a *session.Session) {
 	f.wants("ok", "ann", "read /c/down 60000")
 	f.wants("ok", "ann", "unwrite /c/down")
 	next := taking(t, m.Lock)
-	children(t, a, "/c/down", 2)
+	testkit.AwaitChildren(t, a, "/c/down", 2)
 	f.wants("no", "bob", "read /c/down 300")
 	waits(t, "our writer beside Curator's downgraded one", next)
 	f.wants("ok", "ann", "unread /c/down")
@@ -305,7 +306,7 @@ func revocationWithCurator(t *testing.T, f *troupe, a *session.Session) {
 	f.wants("ok", "bob", "revocable /c/revoke")
 	f.wants("ok", "bob", "lock /c/revoke 60000")
 	waiter := taking(t, m.Lock)
-	children(t, a, "/c/revoke", 2) // Curator watches its node when it has acquired
+	testkit.AwaitChildren(t, a, "/c/revoke", 2) // Curator watches its node when it has acquired
 	if err := m.Revoke(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package lock_test
 import (
 	"testing"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -18,7 +19,7 @@ func TestMutexAndReadersExcludeEachOther(t *testing.T) {
 		r1, r2 := take(t, rw.RLock), take(t, rw.RLock)
 		refused(t, "TryLock beside readers", m.TryLock)
 		owner := taking(t, m.Lock)
-		inLine(t, s, 3)
+		testkit.AwaitChildren(t, s, path, 3)
 		refused(t, "TryRLock behind a Mutex that waits", rw.TryRLock)
 		mustUnlock(t, r1)
 		waits(t, "the mutex", owner)
@@ -27,13 +28,13 @@ func TestMutexAndReadersExcludeEachOther(t *testing.T) {
 		refused(t, "TryRLock beside a Mutex", rw.TryRLock)
 		refused(t, "TryLock of a writer beside a Mutex", rw.TryLock)
 		writer := taking(t, rw.Lock)
-		inLine(t, s, 2)
+		testkit.AwaitChildren(t, s, path, 2)
 		mustUnlock(t, l)
 		w := <-writer
 
 		// The writer becomes a reader while the mutex waits.
 		owner = taking(t, m.Lock)
-		inLine(t, s, 2)
+		testkit.AwaitChildren(t, s, path, 2)
 		r, err := w.Downgrade(t.Context())
 		if err != nil {
 			t.Fatal(err)

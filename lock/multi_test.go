@@ -82,7 +82,7 @@ func TestMulti(t *testing.T) {
 	if _, err := s.Txn(t.Context(), l.Guard()...); !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("a guarded transaction after Unlock: %v", err)
 	}
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestMultiTryLock(t *testing.T) {
@@ -178,7 +178,7 @@ func TestMultiBeginsAnew(t *testing.T) {
 	last := take(t, lock.New(far, "/app/other").Lock)
 	owned := make(chan *lock.MultiLease, 1)
 	go func() { owned <- mustLockAll(t, lock.NewMulti(s, several3)) }()
-	children(t, s, "/app/other", 2)
+	testkit.AwaitChildren(t, s, "/app/other", 2)
 	names, _, err := s.Children(t.Context(), "/app/first")
 	if err != nil || len(names) != 1 {
 		t.Fatal(names, err)
@@ -199,7 +199,7 @@ func TestMultiBeginsAnew(t *testing.T) {
 	if err := (<-owned).Unlock(t.Context()); err != nil {
 		t.Error(err)
 	}
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestMultiBadInput(t *testing.T) {

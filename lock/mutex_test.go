@@ -39,29 +39,6 @@ func mustUnlock(t testing.TB, l *lock.Lease) {
 	}
 }
 
-// inLine waits until n contenders stand in line.
-func inLine(t testing.TB, s *session.Session, n int) {
-	t.Helper()
-	for {
-		ep, err := s.Epoch(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		names, _, w, err := ep.WatchChildren(t.Context(), path)
-		if errors.Is(err, session.ErrNoNode) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(names) == n {
-			w.Close()
-			return
-		}
-		<-w.Fired()
-	}
-}
-
 func TestLockUnlock(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	m := lock.New(s, path)
@@ -110,7 +87,7 @@ func TestLockIsFair(t *testing.T) {
 			mu.Unlock()
 			mustUnlock(t, l)
 		})
-		inLine(t, a, i+2)
+		testkit.AwaitChildren(t, a, path, i+2)
 	}
 	mustUnlock(t, holder)
 	all.Wait()
@@ -131,7 +108,7 @@ func TestTryLock(t *testing.T) {
 			t.Errorf("TryLock of a held lock: %v", err)
 		}
 	}
-	inLine(t, a, 1)
+	testkit.AwaitChildren(t, a, path, 1)
 	mustUnlock(t, l)
 	l, err := lock.New(b, path).TryLock(t.Context())
 	if err != nil {
@@ -151,7 +128,7 @@ func TestContenders(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var waiter sync.WaitGroup
 	waiter.Go(func() { lock.New(s, path, lock.WithID("waiter")).Lock(ctx) })
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	cs, err := m.Contenders(t.Context())
 	if err != nil || len(cs) != 2 {
 		t.Fatal(cs, err)
@@ -224,7 +201,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	l := mustLock(t, lock.New(a, path))
 	next := make(chan *lock.Lease)
 	go func() { next <- mustLock(t, lock.New(b, path)) }()
-	inLine(t, b, 2)
+	testkit.AwaitChildren(t, b, path, 2)
 	if err := b.Delete(t.Context(), l.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +226,7 @@ func TestOperatorDeletesWaiter(t *testing.T) {
 	l := mustLock(t, m)
 	next := make(chan *lock.Lease)
 	go func() { next <- mustLock(t, lock.New(s, path)) }()
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	cs, err := m.Contenders(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +292,7 @@ func TestCloseEndsLeases(t *testing.T) {
 		_, err := lock.New(s, path).Lock(context.Background())
 		waiting <- err
 	}()
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -393,23 +370,13 @@ func TestCancelledWaitsLeaveNothing(t *testing.T) {
 			}
 		})
 	}
-	inLine(t, s, n+1)
+	testkit.AwaitChildren(t, s, path, n+1)
 	cancel()
 	all.Wait()
-	inLine(t, s, 1)
+	testkit.AwaitChildren(t, s, path, 1)
 	goleak.VerifyNone(t, before)
 	mustUnlock(t, l)
-	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-		if err := s.Sync(t.Context(), "/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
-	if n := target.Ephemerals(t); n != 0 {
-		t.Errorf("%d nodes are left", n)
-	}
+	testkit.NothingLeft(t, target, s)
 }
 
 // A naming that does not exist is refused by every call, and nothing is sent.

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -75,7 +76,7 @@ func TestPlace(t *testing.T) {
 	if _, err := second.Position(t.Context()); !errors.Is(err, lock.ErrReleased) {
 		t.Errorf("Position of a place that was left: %v", err)
 	}
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // A reader's position counts the writers ahead of it.
@@ -124,7 +125,7 @@ func TestPlaceIsKept(t *testing.T) {
 	position(t, behind, 1)
 	mustUnlock(t, l)
 	leave(t, behind)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestLeaveEndsLock(t *testing.T) {
@@ -149,7 +150,7 @@ func TestLeaveEndsLock(t *testing.T) {
 	}
 	goleak.VerifyNone(t, before)
 	mustUnlock(t, l)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // A place that nobody has looked after for a while is not owned with a node that
@@ -174,7 +175,7 @@ func TestPlaceWasRemoved(t *testing.T) {
 	position(t, p, 1) // at the end
 	refused(t, "TryLock of a lock with two in line", m.TryLock)
 	next := taking(t, p.Lock)
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	waits(t, "the place", next)
 	mustUnlock(t, rival)
 	l := <-next
@@ -190,7 +191,7 @@ func TestPlaceWasRemoved(t *testing.T) {
 		t.Error(err)
 	}
 	mustUnlock(t, l)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestPositions(t *testing.T) {
@@ -256,7 +257,7 @@ func TestPositions(t *testing.T) {
 		t.Errorf("Positions gave %v", errs)
 	}
 	mustUnlock(t, l)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // A line that moves fast is looked at four times a second.

@@ -94,7 +94,7 @@ func TestCancelledLockRefused(t *testing.T) {
 		}
 		allow()
 		time.Sleep(2 * time.Second)
-		inLine(t, a, 1)
+		testkit.AwaitChildren(t, a, path, 1)
 		mustUnlock(t, holder)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -35,7 +36,7 @@ func TestRevoke(t *testing.T) {
 		}
 		l := take(t, m.Lock)
 		next := taking(t, m.Lock)
-		inLine(t, s, 2)
+		testkit.AwaitChildren(t, s, path, 2)
 		notRevoked(t, "the holder", l)
 		if err := lock.New(far, path, naming).Revoke(t.Context()); err != nil {
 			t.Fatal(err)
@@ -65,7 +66,7 @@ func TestRevoke(t *testing.T) {
 		}
 		notRevoked(t, "the next holder", l)
 		mustUnlock(t, l)
-		nothingLeft(t, target, s)
+		testkit.NothingLeft(t, target, s)
 	})
 }
 
@@ -146,9 +147,9 @@ func TestRevokeReadersAndWriters(t *testing.T) {
 	<-r.Revoked() // what was asked of the writer
 	r2, r3 := take(t, other.RLock), take(t, m.RLock)
 	writer := taking(t, m.Lock)
-	inLine(t, s, 4)
+	testkit.AwaitChildren(t, s, path, 4)
 	late := taking(t, other.RLock)
-	inLine(t, s, 5)
+	testkit.AwaitChildren(t, s, path, 5)
 	notRevoked(t, "a reader", r2)
 	if err := m.Revoke(t.Context()); err != nil {
 		t.Fatal(err)
@@ -197,7 +198,7 @@ func TestRevokePermitsAndMulti(t *testing.T) {
 	if err := all.Unlock(t.Context()); err != nil {
 		t.Error(err)
 	}
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestRevokeBadInput(t *testing.T) {

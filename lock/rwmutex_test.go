@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -77,7 +78,7 @@ func TestReadersShareAndWriterExcludes(t *testing.T) {
 		refused(t, "TryLock beside readers", b.TryLock)
 		refused(t, "TryLock beside readers of the same session", a.TryLock)
 		writer := taking(t, b.Lock)
-		inLine(t, target.Session(t), 4)
+		testkit.AwaitChildren(t, target.Session(t), path, 4)
 		refused(t, "TryRLock behind a writer who waits", a.TryRLock)
 		for _, l := range []*lock.Lease{r1, r2, r3} {
 			waits(t, "the writer", writer)
@@ -105,15 +106,15 @@ func TestReadWriteLockIsFair(t *testing.T) {
 	m, far := lock.NewRW(s, path), lock.NewRW(target.Session(t), path)
 	holder := take(t, m.RLock)
 	first := taking(t, far.Lock)
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	reader := taking(t, m.RLock)
-	inLine(t, s, 3)
+	testkit.AwaitChildren(t, s, path, 3)
 	beside := taking(t, far.RLock)
-	inLine(t, s, 4)
+	testkit.AwaitChildren(t, s, path, 4)
 	second := taking(t, m.Lock)
-	inLine(t, s, 5)
+	testkit.AwaitChildren(t, s, path, 5)
 	last := taking(t, far.RLock)
-	inLine(t, s, 6)
+	testkit.AwaitChildren(t, s, path, 6)
 
 	mustUnlock(t, holder)
 	w := <-first
@@ -149,9 +150,9 @@ func TestCancelledWriterLetsReadersIn(t *testing.T) {
 		_, err := m.Lock(ctx)
 		gone <- err
 	}()
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	reader := taking(t, far.RLock)
-	inLine(t, s, 3)
+	testkit.AwaitChildren(t, s, path, 3)
 	waits(t, "the reader", reader)
 	cancel()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
@@ -170,11 +171,11 @@ func TestDowngradeLetsNoWriterIn(t *testing.T) {
 		m, far := lock.NewRW(s, path, naming), lock.NewRW(target.Session(t), path, naming)
 		w := take(t, m.Lock)
 		near := taking(t, m.Lock)
-		inLine(t, s, 2)
+		testkit.AwaitChildren(t, s, path, 2)
 		next := taking(t, far.Lock)
-		inLine(t, s, 3)
+		testkit.AwaitChildren(t, s, path, 3)
 		reader := taking(t, far.RLock)
-		inLine(t, s, 4)
+		testkit.AwaitChildren(t, s, path, 4)
 
 		r, err := w.Downgrade(t.Context())
 		if err != nil {
@@ -216,9 +217,9 @@ func TestReaderComesInTheWritersPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	near := taking(t, lock.NewRW(s, path).Lock)
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	far := taking(t, lock.NewRW(target.Session(t), path).Lock)
-	inLine(t, s, 3)
+	testkit.AwaitChildren(t, s, path, 3)
 	reader, _, err := s.Create(t.Context(), strings.Replace(writer, "WRIT", "READ", 1), nil, session.Ephemeral())
 	if err != nil {
 		t.Fatal(err)
@@ -242,13 +243,13 @@ func TestDowngradeLetsReadersIn(t *testing.T) {
 	m, far := lock.NewRW(s, path, lock.WithID("me")), lock.NewRW(target.Session(t), path)
 	w := take(t, m.Lock)
 	reader := taking(t, far.RLock)
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	r, err := w.Downgrade(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustUnlock(t, <-reader)
-	inLine(t, s, 1) // the server of s knows that the reader has left
+	testkit.AwaitChildren(t, s, path, 1) // the server of s knows that the reader has left
 	cs, err := m.Contenders(t.Context())
 	if err != nil || len(cs) != 1 || cs[0].ID != "me" || !cs[0].Reader || cs[0].Path != r.Path() {
 		t.Errorf("Contenders: %+v, %v", cs, err)
@@ -301,7 +302,7 @@ func TestReadWriteContenders(t *testing.T) {
 	a, b := lock.NewRW(s, path, lock.WithID("a")), lock.NewRW(s, path, lock.WithID("b"))
 	r := take(t, a.RLock)
 	w := taking(t, b.Lock)
-	inLine(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	cs, err := a.Contenders(t.Context())
 	if err != nil || len(cs) != 2 {
 		t.Fatal(cs, err)
@@ -369,27 +370,11 @@ func TestTimedOutReadersAndWritersLeaveNothing(t *testing.T) {
 			}
 		})
 	}
-	inLine(t, s, 201)
+	testkit.AwaitChildren(t, s, path, 201)
 	cancel()
 	all.Wait()
-	inLine(t, s, 1)
+	testkit.AwaitChildren(t, s, path, 1)
 	goleak.VerifyNone(t, before)
 	mustUnlock(t, w)
-	nothingLeft(t, target, s)
-}
-
-// nothingLeft checks that no watch and no ephemeral node is left.
-func nothingLeft(t testing.TB, target *zktest.Target, s *session.Session) {
-	t.Helper()
-	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-		if err := s.Sync(t.Context(), "/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
-	if n := target.Ephemerals(t); n != 0 {
-		t.Errorf("%d nodes are left", n)
-	}
+	testkit.NothingLeft(t, target, s)
 }

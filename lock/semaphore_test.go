@@ -31,29 +31,6 @@ func trySeveral(m *lock.Semaphore, k int) func(context.Context) (*lock.Lease, er
 	return func(ctx context.Context) (*lock.Lease, error) { return m.TryAcquireN(ctx, k) }
 }
 
-// children waits until a node has n children.
-func children(t testing.TB, s *session.Session, path string, n int) {
-	t.Helper()
-	for {
-		e, err := s.Epoch(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		names, _, w, err := e.WatchChildren(t.Context(), path)
-		if errors.Is(err, session.ErrNoNode) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(names) == n {
-			w.Close()
-			return
-		}
-		<-w.Fired()
-	}
-}
-
 func remaining(t testing.TB, m *lock.Semaphore, want int) {
 	t.Helper()
 	if n, err := m.Remaining(t.Context()); err != nil || n != want {
@@ -88,7 +65,7 @@ func TestSemaphore(t *testing.T) {
 				t.Errorf("Holders: %+v, %v", cs, err)
 			}
 			next := taking(t, several(a, 2))
-			children(t, s, queue(naming), 1)
+			testkit.AwaitChildren(t, s, queue(naming), 1)
 			mustUnlock(t, one)
 			if err := two.Verify(t.Context()); err != nil {
 				t.Error(err)
@@ -104,7 +81,7 @@ func TestSemaphore(t *testing.T) {
 				t.Errorf("the guards of a lease that was unlocked: %v", err)
 			}
 			remaining(t, a, 3)
-			nothingLeft(t, target, s)
+			testkit.NothingLeft(t, target, s)
 		})
 	}
 }
@@ -176,7 +153,7 @@ func TestSemaphoreLimit(t *testing.T) {
 			two, three := lock.NewSemaphore(s, permits, 2, named), lock.NewSemaphore(s, permits, 3, named)
 			l := take(t, several(two, 2))
 			waiter := taking(t, two.Acquire)
-			children(t, s, queue(naming), 1)
+			testkit.AwaitChildren(t, s, queue(naming), 1)
 			disagree := func(when string) {
 				t.Helper()
 				var oe *session.OpError
@@ -277,7 +254,7 @@ func TestOperatorDeletesPermit(t *testing.T) {
 		}
 		mustUnlock(t, take(t, several(m, 4)))
 	}
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // An operator who removes the node of one who waits for permits sends it to the
@@ -288,7 +265,7 @@ func TestOperatorDeletesWaiterForPermits(t *testing.T) {
 	m := lock.NewSemaphore(s, permits, 1)
 	l := take(t, m.Acquire)
 	next := taking(t, m.Acquire)
-	children(t, s, permits+"/locks", 1)
+	testkit.AwaitChildren(t, s, permits+"/locks", 1)
 	waiting, _, err := s.Children(t.Context(), permits+"/locks")
 	if err != nil {
 		t.Fatal(err)
@@ -307,7 +284,7 @@ func TestOperatorDeletesWaiterForPermits(t *testing.T) {
 	}
 	mustUnlock(t, l)
 	mustUnlock(t, <-next)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // Curator's fault 3.24.
@@ -326,14 +303,14 @@ func TestTimedOutAcquiresLeaveNothing(t *testing.T) {
 			}
 		})
 	}
-	children(t, s, permits+"/locks", 200)
+	testkit.AwaitChildren(t, s, permits+"/locks", 200)
 	cancel()
 	all.Wait()
-	children(t, s, permits+"/locks", 0)
+	testkit.AwaitChildren(t, s, permits+"/locks", 0)
 	goleak.VerifyNone(t, before)
 	remaining(t, m, 1)
 	mustUnlock(t, l)
-	nothingLeft(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 func TestSemaphoreDo(t *testing.T) {

@@ -85,7 +85,7 @@ func TestOutageIsSurvived(t *testing.T) {
 		l := mustLock(t, lock.New(a, path))
 		next := make(chan *lock.Lease)
 		go func() { next <- mustLock(t, lock.New(b, path)) }()
-		inLine(t, a, 2)
+		testkit.AwaitChildren(t, a, path, 2)
 		before, err := lock.New(a, path).Contenders(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +118,7 @@ func TestLoseOnSuspend(t *testing.T) {
 		patient := mustLock(t, lock.New(a, "/another/lock"))
 		next := make(chan *lock.Lease)
 		go func() { next <- mustLock(t, lock.New(b, path)) }()
-		inLine(t, b, 2)
+		testkit.AwaitChildren(t, b, path, 2)
 		srv.Stop()
 		testkit.AwaitDone(t, strict.Context())
 		if !errors.Is(strict.Err(), lock.ErrLost) {
@@ -171,7 +171,7 @@ func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 		a, b := srv.Session(t), srv.Session(t)
 		l := mustLock(t, lock.New(a, path))
 		next := taking(t, lock.New(b, path).Lock)
-		inLine(t, a, 2)
+		testkit.AwaitChildren(t, a, path, 2)
 		synctest.Wait() // it proves by now that it lives, and so gives up before the server does
 		old, epoch := b.Status().ID, b.Status().Epoch
 		heal := srv.Partition(old)
@@ -180,7 +180,7 @@ func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 			<-b.Changed()
 		}
 		time.Sleep(100 * time.Millisecond) // it stands in line again
-		inLine(t, a, 3)
+		testkit.AwaitChildren(t, a, path, 3)
 		mustUnlock(t, l)
 		time.Sleep(100 * time.Millisecond)
 		waits(t, "who was replaced", next)
@@ -342,7 +342,7 @@ func TestWaiterGoesWithHolder(t *testing.T) {
 					held := mustLock(t, lock.New(a, path))
 					next := make(chan *lock.Lease)
 					go func() { next <- mustLock(t, lock.New(b, path)) }()
-					inLine(t, a, 2)
+					testkit.AwaitChildren(t, a, path, 2)
 					time.Sleep(time.Second)
 					cs, err := lock.New(a, path).Contenders(t.Context())
 					if err != nil || len(cs) != 2 {
