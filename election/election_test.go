@@ -55,7 +55,7 @@ func TestCampaignAndResign(t *testing.T) {
 			t.Errorf("token %v came after %v", second.Token(), first.Token())
 		}
 		resign(t, second)
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }
 
@@ -95,7 +95,7 @@ func TestHandOver(t *testing.T) {
 		if !slices.IsSorted(tokens) {
 			t.Errorf("tokens %v", tokens)
 		}
-		clean(t, target, a.Session, b.Session)
+		nothingLeft(t, target, a.Session, b.Session)
 	})
 }
 
@@ -248,7 +248,7 @@ func TestOperatorDeletesLeader(t *testing.T) {
 			t.Errorf("leader %+v (%v)", l, err)
 		}
 		resign(t, next)
-		clean(t, target, a.Session, b.Session)
+		nothingLeft(t, target, a.Session, b.Session)
 	})
 }
 
@@ -268,7 +268,7 @@ func TestProclaimAfterLoss(t *testing.T) {
 				t.Fatalf("Proclaim of a lost term: %v, and Err is %v", err, term.Err())
 			}
 		}
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }
 
@@ -340,7 +340,7 @@ func TestCloseEndsTerms(t *testing.T) {
 				t.Errorf("Observe on a closed session: %v", err)
 			}
 		}
-		clean(t, target)
+		nothingLeft(t, target)
 	})
 }
 
@@ -453,7 +453,7 @@ func TestAtRoot(t *testing.T) {
 			t.Errorf("leader %+v (%v)", l, err)
 		}
 		resign(t, term)
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }
 
@@ -475,7 +475,7 @@ func TestForeignChildren(t *testing.T) {
 			t.Errorf("leader %+v (%v)", l, err)
 		}
 		resign(t, term)
-		if got := children(t, s); len(got) != len(names) {
+		if got := testkit.Children(t, s, path); len(got) != len(names) {
 			t.Errorf("left are %v", got)
 		}
 	})
@@ -506,7 +506,7 @@ func TestCancelledCampaignsLeaveNothing(t *testing.T) {
 		if err := term.Verify(t.Context()); err != nil {
 			t.Error(err)
 		}
-		for len(children(t, a.Session)) > 1 { // until the last is removed, in the background
+		for len(testkit.Children(t, a.Session, path)) > 1 { // until the last is removed, in the background
 		}
 		if err := b.Sync(t.Context(), "/"); err != nil {
 			t.Fatal(err)
@@ -515,12 +515,12 @@ func TestCancelledCampaignsLeaveNothing(t *testing.T) {
 			t.Errorf("%d watches are left while somebody leads", n)
 		}
 		resign(t, term)
-		clean(t, target, a.Session, b.Session)
+		nothingLeft(t, target, a.Session, b.Session)
 
 		if _, err := f.election(a.Session, "too late").Campaign(ctx); !errors.Is(err, enough) {
 			t.Errorf("Campaign with a context that has ended: %v", err)
 		}
-		clean(t, target, a.Session)
+		nothingLeft(t, target, a.Session)
 	})
 }
 
@@ -544,8 +544,8 @@ func TestCampaignsCancelledAtOnce(t *testing.T) {
 			all.Go(cancel)
 		}
 		all.Wait()
-		for len(children(t, s)) > 0 {
+		for len(testkit.Children(t, s, path)) > 0 {
 		}
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }

@@ -99,7 +99,7 @@ func TestFixedWithForeignPrograms(t *testing.T) {
 		})
 	}
 	all.Wait()
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 // What a foreign program puts there is the leader's id, as far as the first

@@ -2,16 +2,18 @@ package election_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
+
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const path = "/app/election"
 
@@ -77,7 +79,7 @@ func (f form) contend(t testing.TB, n int, cs ...*client) {
 	for {
 		got := 0
 		if f.name == "line" {
-			got = len(children(t, cs[0].Session))
+			got = len(testkit.Children(t, cs[0].Session, path))
 		} else {
 			for _, c := range cs {
 				got += c.looked()
@@ -92,25 +94,9 @@ func (f form) contend(t testing.TB, n int, cs ...*client) {
 	}
 }
 
-// children lists what there is below path.
-func children(t testing.TB, s *session.Session) []string {
-	t.Helper()
-	if err := s.Sync(t.Context(), "/"); err != nil {
-		t.Fatal(err)
-	}
-	names, _, err := s.Children(t.Context(), path)
-	if err != nil && !errors.Is(err, session.ErrNoNode) {
-		t.Fatal(err)
-	}
-	return names
-}
-
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
-
 func campaign(t testing.TB, e *election.Election) *election.Term {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	defer cancel()
 	term, err := e.Campaign(ctx)
 	if err != nil {
@@ -143,27 +129,20 @@ func leader(t testing.TB, s *session.Session, e *election.Election) (election.Le
 	return e.Leader(t.Context())
 }
 
-// clean checks that nobody contends and that nothing is watched.
-func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
+// nothingLeft checks that there is no candidate and no watch. An election that has just
+// lost a term may still be watching its node, so the watches are waited for.
+func nothingLeft(t testing.TB, target *zktest.Target, sessions ...*session.Session) {
 	t.Helper()
-	for _, s := range ss {
-		for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-			if err := s.Sync(t.Context(), "/"); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	// Whoever has just lost a term may still be looking at its node.
-	poll, patience := time.NewTicker(10*time.Millisecond), time.After(time.Minute)
+	testkit.Sync(t, sessions...)
+	testkit.Sync(t, sessions...)
+	poll, timeout := time.NewTicker(10*time.Millisecond), time.After(time.Minute)
 	defer poll.Stop()
 	for n := target.WatchesLeft(t); n != 0; n = target.WatchesLeft(t) {
 		select {
 		case <-poll.C:
-		case <-patience:
+		case <-timeout:
 			t.Fatalf("%d watches are left", n)
 		}
 	}
-	if n := target.Ephemerals(t); n != 0 {
-		t.Errorf("%d nodes are left", n)
-	}
+	testkit.NothingLeft(t, target, sessions...)
 }

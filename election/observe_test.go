@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -21,7 +22,7 @@ type observer struct {
 }
 
 func observe(t testing.TB, e *election.Election) *observer {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	t.Cleanup(cancel)
 	o := &observer{TB: t}
 	o.next, o.stop = iter.Pull2(e.Observe(ctx))
@@ -82,7 +83,7 @@ func TestObserve(t *testing.T) {
 		o.wants("observes", "", third.Token())
 		o.stop()
 		resign(t, third)
-		clean(t, target, a.Session, b.Session, c.Session)
+		nothingLeft(t, target, a.Session, b.Session, c.Session)
 	})
 }
 
@@ -134,7 +135,7 @@ func TestObserveSlowly(t *testing.T) {
 			t.Error(err)
 		}
 		o.stop()
-		clean(t, target, a, c)
+		nothingLeft(t, target, a, c)
 	})
 }
 
@@ -204,13 +205,13 @@ func TestObserveBreak(t *testing.T) {
 			}
 		}
 		once("")
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 		term := campaign(t, e)
 		once("a")
 		resign(t, term)
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 		once("")
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 
 		for range e.Observe(t.Context()) { // again from the beginning, each time
 			break
@@ -226,6 +227,6 @@ func TestObserveBreak(t *testing.T) {
 				t.Errorf("an iterator that is used again yields %d times", n)
 			}
 		}
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }

@@ -36,7 +36,7 @@ func TestRunReturnsResult(t *testing.T) {
 			if !errors.Is(err, want) || want == nil && err != nil || calls != 1 {
 				t.Errorf("Run: %v after %d calls", err, calls)
 			}
-			clean(t, target, s)
+			nothingLeft(t, target, s)
 		}
 	})
 }
@@ -87,7 +87,7 @@ func TestRunJoinsBeforeResigning(t *testing.T) {
 			t.Errorf("the term ended with %v", err)
 		}
 		resign(t, <-won)
-		clean(t, target, a.Session, b.Session)
+		nothingLeft(t, target, a.Session, b.Session)
 	})
 }
 
@@ -130,7 +130,7 @@ func TestRunAfterLoss(t *testing.T) {
 			if err := <-causes; !errors.Is(err, election.ErrLost) || !errors.Is(err, session.ErrNoNode) {
 				t.Errorf("fn's context ended with %v", err)
 			}
-			if got := children(t, b); len(got) != 0 {
+			if got := testkit.Children(t, b, path); len(got) != 0 {
 				t.Errorf("it campaigns again while fn runs: %v", got)
 			}
 			proceed <- errors.New("of no account")
@@ -140,7 +140,7 @@ func TestRunAfterLoss(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		clean(t, target, a, b)
+		nothingLeft(t, target, a, b)
 	})
 }
 
@@ -162,7 +162,7 @@ func TestRunLostAndEnded(t *testing.T) {
 		if !errors.Is(err, enough) || !errors.Is(err, result) {
 			t.Errorf("Run: %v", err)
 		}
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }
 
@@ -187,10 +187,10 @@ func TestRunEndsWhileItCampaigns(t *testing.T) {
 		if err := <-ended; !errors.Is(err, enough) {
 			t.Errorf("Run: %v", err)
 		}
-		for len(children(t, c.Session)) > 1 {
+		for len(testkit.Children(t, c.Session, path)) > 1 {
 		}
 		resign(t, term)
-		clean(t, target, c.Session)
+		nothingLeft(t, target, c.Session)
 	})
 }
 
@@ -213,7 +213,7 @@ func TestRunPanics(t *testing.T) {
 		if err := term.Err(); !errors.Is(err, election.ErrResigned) {
 			t.Errorf("the term ended with %v", err)
 		}
-		clean(t, target, s)
+		nothingLeft(t, target, s)
 	})
 }
 
@@ -248,6 +248,6 @@ func TestRunsContend(t *testing.T) {
 			})
 		}
 		all.Wait()
-		clean(t, target, ss...)
+		nothingLeft(t, target, ss...)
 	})
 }
