@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -44,7 +45,7 @@ func TestRaiseAndLower(t *testing.T) {
 			wants(false)
 		}
 	}
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 func TestWait(t *testing.T) {
@@ -83,12 +84,12 @@ func TestWait(t *testing.T) {
 		}
 		all.Wait()
 		for range cap(released) {
-			if err := await(t, released); err != nil {
+			if err := testkit.Receive(t, released); err != nil {
 				t.Errorf("Wait: %v", err)
 			}
 		}
 	}
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 // Lower releases everybody, also if the barrier is up again in the same moment.
@@ -108,7 +109,7 @@ func TestLowerReleasesAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 20 {
-			if err := await(t, released); err != nil {
+			if err := testkit.Receive(t, released); err != nil {
 				t.Errorf("Wait: %v", err)
 			}
 		}
@@ -131,13 +132,13 @@ func TestWaitEnds(t *testing.T) {
 	}
 	cancel(enough)
 	var oe *session.OpError
-	if err := await(t, waited); !errors.Is(err, enough) || !errors.As(err, &oe) || oe.Path != path {
+	if err := testkit.Receive(t, waited); !errors.Is(err, enough) || !errors.As(err, &oe) || oe.Path != path {
 		t.Errorf("Wait: %v", err)
 	}
 	if err := up.Lower(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	clean(t, target, s)
+	nothingLeft(t, target, s)
 }
 
 // A node with children is no barrier of ours to take away.
@@ -192,7 +193,7 @@ func TestWaitAcrossEpochs(t *testing.T) {
 				time.Sleep(time.Hour)
 				g.open()
 			}
-			if err := await(t, waited); err != nil {
+			if err := testkit.Receive(t, waited); err != nil {
 				t.Errorf("Wait: %v", err)
 			}
 			empty(t, srv)
@@ -249,7 +250,7 @@ func TestLostReplyIsNotRepeated(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			hold()
-			if err := await(t, done); err != nil {
+			if err := testkit.Receive(t, done); err != nil {
 				t.Errorf("the call whose reply was lost: %v", err)
 			}
 			if up, err := theirs.Raised(t.Context()); err != nil || up == raise {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -31,12 +32,12 @@ func TestCutOffMemberIsToldFirst(t *testing.T) {
 				left := leaving(t.Context(), eb)
 				time.Sleep(time.Duration(moment) * time.Second)
 				defer cut(srv, a.Status().ID)()
-				await(t, ea.Context().Done())
+				testkit.Receive(t, ea.Context().Done())
 				told := time.Now()
 				if err := ea.Err(); !errors.Is(err, barrier.ErrLost) || !errors.Is(err, session.ErrExpired) {
 					t.Errorf("the member was told %v", err)
 				}
-				if err := await(t, left); err != nil {
+				if err := testkit.Receive(t, left); err != nil {
 					t.Errorf("Leave of the other: %v", err)
 				}
 				if gap := time.Since(told); gap <= 0 {
@@ -77,7 +78,7 @@ func TestRoundBeganWhileCutOff(t *testing.T) {
 		synctest.Wait()
 		heal := srv.Partition(a.Status().ID)
 		eb := in(t, member(t.Context(), b, 2))
-		if e := await(t, ca); !errors.Is(e.err, barrier.ErrLost) || !errors.Is(e.err, session.ErrExpired) || errors.Is(e.err, session.ErrUnknown) {
+		if e := testkit.Receive(t, ca); !errors.Is(e.err, barrier.ErrLost) || !errors.Is(e.err, session.ErrExpired) || errors.Is(e.err, session.ErrUnknown) {
 			t.Errorf("Enter: %v, %v", e.Entry, e.err)
 		}
 		out(t, eb)
@@ -119,7 +120,7 @@ func TestRoundsWhileAway(t *testing.T) {
 				g.open()
 				time.Sleep(time.Minute)
 				if !known {
-					if e := await(t, ca); !errors.Is(e.err, session.ErrUnknown) {
+					if e := testkit.Receive(t, ca); !errors.Is(e.err, session.ErrUnknown) {
 						t.Errorf("Enter after %d rounds: %v", rounds, e.err)
 					}
 				} else {
@@ -144,7 +145,7 @@ func TestPathGoneWhileAway(t *testing.T) {
 		g.close()
 		time.Sleep(time.Hour)
 		g.open()
-		if e := await(t, ca); !errors.Is(e.err, session.ErrUnknown) {
+		if e := testkit.Receive(t, ca); !errors.Is(e.err, session.ErrUnknown) {
 			t.Errorf("Enter: %v", e.err)
 		}
 		empty(t, srv)
@@ -211,7 +212,7 @@ func TestGivesUpWhileCutOff(t *testing.T) {
 				if round {
 					eb = in(t, member(t.Context(), b, 2))
 				}
-				e := await(t, ca)
+				e := testkit.Receive(t, ca)
 				if d := time.Since(start); d != want {
 					t.Errorf("silent %v: it took %v", silent, d)
 				}
@@ -285,7 +286,7 @@ func TestClose(t *testing.T) {
 		if err := a.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for what, err := range map[string]error{"Leave": await(t, left), "Enter": await(t, waiting).err, "Wait": await(t, waited), "Err": inside.Err()} {
+		for what, err := range map[string]error{"Leave": testkit.Receive(t, left), "Enter": testkit.Receive(t, waiting).err, "Wait": testkit.Receive(t, waited), "Err": inside.Err()} {
 			if !errors.Is(err, session.ErrClosed) {
 				t.Errorf("%s: %v", what, err)
 			}

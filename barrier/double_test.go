@@ -29,7 +29,7 @@ func TestEnterTogether(t *testing.T) {
 		for i, s := range []*session.Session{a, b, a} { // two of one session
 			cs = append(cs, entering(ctx, barrier.NewDouble(s, path, 3)))
 			if i < 2 {
-				there(t, a, i+1)
+				testkit.AwaitChildren(t, a, path, i+1)
 				for _, c := range cs {
 					select {
 					case e := <-c:
@@ -71,7 +71,7 @@ func TestEnterTogether(t *testing.T) {
 			}
 		}
 	}
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 func TestOneMember(t *testing.T) {
@@ -80,7 +80,7 @@ func TestOneMember(t *testing.T) {
 	for range 2 {
 		out(t, in(t, entering(t.Context(), barrier.NewDouble(s, path, 1))))
 	}
-	clean(t, target, s)
+	nothingLeft(t, target, s)
 }
 
 // Many rounds of members who go from one to the next as fast as they can.
@@ -126,7 +126,7 @@ func TestRounds(t *testing.T) {
 	if len(inside) != rounds {
 		t.Errorf("there were %d rounds", len(inside))
 	}
-	clean(t, target, ss...)
+	nothingLeft(t, target, ss...)
 }
 
 // Leave returns when the last has left. Whoever comes meanwhile takes a place that
@@ -141,9 +141,9 @@ func TestLeaveTogether(t *testing.T) {
 		t.Errorf("a fourth of 3: %v", err)
 	}
 	left := []<-chan error{leaving(t.Context(), first), leaving(t.Context(), second)}
-	there(t, s, 2) // the third and ready
+	testkit.AwaitChildren(t, s, path, 2) // the third and ready
 	newcomers := []<-chan entered{entering(t.Context(), d), entering(t.Context(), d)}
-	there(t, s, 4)
+	testkit.AwaitChildren(t, s, path, 4)
 	if _, err := d.Enter(t.Context()); !errors.Is(err, barrier.ErrFull) {
 		t.Errorf("a fourth, with one of the old round: %v", err)
 	}
@@ -158,7 +158,7 @@ func TestLeaveTogether(t *testing.T) {
 		t.Error(err)
 	}
 	for _, c := range left {
-		if err := await(t, c); err != nil {
+		if err := testkit.Receive(t, c); err != nil {
 			t.Errorf("Leave: %v", err)
 		}
 	}
@@ -169,7 +169,7 @@ func TestLeaveTogether(t *testing.T) {
 		}
 	}
 	out(t, es...)
-	clean(t, target, s)
+	nothingLeft(t, target, s)
 }
 
 // A member that gives up is no longer counted, and leaves nothing.
@@ -179,22 +179,22 @@ func TestCancelledEnterDoesNotCount(t *testing.T) {
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	c := entering(ctx, barrier.NewDouble(a, path, 2))
-	there(t, b, 1)
+	testkit.AwaitChildren(t, b, path, 1)
 	cancel(enough)
 	var oe *session.OpError
-	if e := await(t, c); !errors.Is(e.err, enough) || errors.Is(e.err, session.ErrUnknown) || !errors.As(e.err, &oe) || oe.Path != path {
+	if e := testkit.Receive(t, c); !errors.Is(e.err, enough) || errors.Is(e.err, session.ErrUnknown) || !errors.As(e.err, &oe) || oe.Path != path {
 		t.Fatalf("Enter: %v", e.err)
 	}
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 	c = entering(t.Context(), barrier.NewDouble(b, path, 2))
-	there(t, a, 1)
+	testkit.AwaitChildren(t, a, path, 1)
 	select {
 	case e := <-c:
 		t.Errorf("one of 2 has entered: %+v", e)
 	default:
 	}
 	out(t, in(t, entering(t.Context(), barrier.NewDouble(a, path, 2))), in(t, c))
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 // When the context of Leave ends, the member has left all the same.
@@ -202,23 +202,23 @@ func TestCancelledLeave(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	c := entering(t.Context(), barrier.NewDouble(a, path, 2))
-	there(t, b, 1)
+	testkit.AwaitChildren(t, b, path, 1)
 	eb := in(t, entering(t.Context(), barrier.NewDouble(b, path, 2)))
 	ea := in(t, c)
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	left := leaving(ctx, ea)
-	there(t, b, 2) // the other and ready
+	testkit.AwaitChildren(t, b, path, 2) // the other and ready
 	cancel(enough)
 	var oe *session.OpError
-	if err := await(t, left); !errors.Is(err, enough) || !errors.As(err, &oe) {
+	if err := testkit.Receive(t, left); !errors.Is(err, enough) || !errors.As(err, &oe) {
 		t.Errorf("Leave: %v", err)
 	}
 	if err := ea.Err(); !errors.Is(err, barrier.ErrLeft) {
 		t.Errorf("Err is %v", err)
 	}
 	out(t, eb)
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 // Somebody removes the node of a member that waits: it comes again. The whole path
@@ -227,9 +227,9 @@ func TestNodeRemovedWhileWaiting(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	c := entering(t.Context(), barrier.NewDouble(a, path, 2))
-	there(t, b, 1)
+	testkit.AwaitChildren(t, b, path, 1)
 	for i := range 4 {
-		names := children(t, b)
+		names := testkit.Children(t, b, path)
 		ops := []session.Op{session.OpDelete(path+"/"+names[0], session.AnyVersion)}
 		if i%2 == 1 {
 			waits(t, target, a) // it knows then that the path went untouched
@@ -238,11 +238,11 @@ func TestNodeRemovedWhileWaiting(t *testing.T) {
 		if _, err := b.Txn(t.Context(), ops...); err != nil {
 			t.Fatal(err)
 		}
-		for now := names; len(now) != 1 || now[0] == names[0]; now = children(t, b) {
+		for now := names; len(now) != 1 || now[0] == names[0]; now = testkit.Children(t, b, path) {
 		}
 	}
 	out(t, in(t, entering(t.Context(), barrier.NewDouble(b, path, 2))), in(t, c))
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 // Somebody removes the node of a member that is in a round: it hears of it, and
@@ -251,11 +251,11 @@ func TestNodeRemovedInRound(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	c := entering(t.Context(), barrier.NewDouble(a, path, 2))
-	there(t, b, 1)
+	testkit.AwaitChildren(t, b, path, 1)
 	eb := in(t, entering(t.Context(), barrier.NewDouble(b, path, 2)))
 	ea := in(t, c)
 	left := leaving(t.Context(), eb)
-	there(t, b, 2) // the other and ready
+	testkit.AwaitChildren(t, b, path, 2) // the other and ready
 	if err := b.Delete(t.Context(), ea.Path(), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
@@ -266,10 +266,10 @@ func TestNodeRemovedInRound(t *testing.T) {
 	if err := ea.Leave(t.Context()); !errors.Is(err, barrier.ErrLost) {
 		t.Errorf("Leave: %v", err)
 	}
-	if err := await(t, left); err != nil {
+	if err := testkit.Receive(t, left); err != nil {
 		t.Errorf("Leave of the other: %v", err)
 	}
-	clean(t, target, a, b)
+	nothingLeft(t, target, a, b)
 }
 
 // Curator's fault 3.24: waits that time out leave no watch on the server.
@@ -295,12 +295,12 @@ func TestCancelledWaitsLeaveNothing(t *testing.T) {
 			}
 		})
 	}
-	there(t, s, 200)
+	testkit.AwaitChildren(t, s, path, 200)
 	cancel()
 	all.Wait()
 	goleak.VerifyNone(t, before)
 	if err := b.Lower(t.Context()); err != nil {
 		t.Error(err)
 	}
-	clean(t, target, s)
+	nothingLeft(t, target, s)
 }

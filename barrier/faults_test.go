@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -28,12 +29,12 @@ func newAccount(s *faulttable.Scene) *account {
 }
 
 func (a *account) enter(who string, s *session.Session, patience time.Duration) *barrier.Entry {
-	ctx, cancel := context.WithTimeout(a.Context(), patience)
+	ctx, cancel := context.WithTimeout(a.Context(), testkit.Limit)
 	defer cancel()
 	start := time.Now()
 	e, err := barrier.NewDouble(s, "/barrier", 2, barrier.WithID(who)).Enter(ctx)
 	if d := time.Since(start); d > patience+time.Second {
-		a.Errorf("Enter of %s with a context of %v took %v", who, patience, d)
+		a.Errorf("Enter of %s with a context of %v took %v", who, testkit.Limit, d)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

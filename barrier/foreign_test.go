@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -28,7 +29,7 @@ func TestForeignChildren(t *testing.T) {
 	d := barrier.NewDouble(s, path, 2)
 	for range 2 {
 		c := entering(t.Context(), d)
-		there(t, s, len(foreign)+1)
+		testkit.AwaitChildren(t, s, path, len(foreign)+1)
 		select {
 		case e := <-c:
 			t.Errorf("one of 2 has entered: %+v", e)
@@ -41,7 +42,7 @@ func TestForeignChildren(t *testing.T) {
 			}
 		}
 		out(t, in(t, entering(t.Context(), d)), in(t, c))
-		there(t, s, len(foreign))
+		testkit.AwaitChildren(t, s, path, len(foreign))
 	}
 }
 
@@ -53,7 +54,7 @@ func TestForeignReady(t *testing.T) {
 			target := zktest.Open(t)
 			s, foreign := target.Session(t), target.Session(t)
 			c := entering(t.Context(), barrier.NewDouble(s, path, 2))
-			there(t, foreign, 1)
+			testkit.AwaitChildren(t, foreign, path, 1)
 			ep, err := foreign.Epoch(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +78,7 @@ func TestForeignReady(t *testing.T) {
 				t.Errorf("round %v, of ready %v", got, st.Czxid)
 			}
 			left := leaving(t.Context(), e)
-			for len(children(t, foreign)) > 2 {
+			for len(testkit.Children(t, foreign, path)) > 2 {
 			}
 			select {
 			case err := <-left:
@@ -87,10 +88,10 @@ func TestForeignReady(t *testing.T) {
 			if err := foreign.Delete(t.Context(), theirs, session.AnyVersion); err != nil {
 				t.Fatal(err)
 			}
-			if err := await(t, left); err != nil {
+			if err := testkit.Receive(t, left); err != nil {
 				t.Errorf("Leave: %v", err)
 			}
-			clean(t, target, s, foreign)
+			nothingLeft(t, target, s, foreign)
 		})
 	}
 }
@@ -123,7 +124,7 @@ func TestForeignRoundBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := entering(t.Context(), d)
-	there(t, foreign, 3)
+	testkit.AwaitChildren(t, foreign, path, 3)
 	waits(t, target, s)
 	select {
 	case e := <-c:
@@ -134,7 +135,7 @@ func TestForeignRoundBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	out(t, in(t, entering(t.Context(), d)), in(t, c))
-	clean(t, target, s, foreign)
+	nothingLeft(t, target, s, foreign)
 }
 
 // The synchronising queue of the articles.
@@ -143,21 +144,21 @@ func TestSynchronizing(t *testing.T) {
 	s, article := target.Session(t), target.Session(t)
 	d := barrier.NewDouble(s, path, 3, barrier.WithLayout(barrier.Synchronizing))
 	cs := []<-chan entered{entering(t.Context(), d), entering(t.Context(), d)}
-	there(t, s, 2)
-	for _, name := range children(t, s) {
+	testkit.AwaitChildren(t, s, path, 2)
+	for _, name := range testkit.Children(t, s, path) {
 		if !strings.HasPrefix(name, "member_") {
 			t.Errorf("a member is called %s", name)
 		}
 	}
 	es := []*barrier.Entry{in(t, entering(t.Context(), d)), in(t, cs[0]), in(t, cs[1])}
-	if names := children(t, s); len(names) != 4 || names[3] != "start" {
+	if names := testkit.Children(t, s, path); len(names) != 4 || names[3] != "start" {
 		t.Errorf("in a round there are %v", names)
 	}
 	out(t, es...)
 
 	// A program of the article: it counts, and creates start.
 	cs = []<-chan entered{entering(t.Context(), d), entering(t.Context(), d)}
-	there(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	ep, err := article.Epoch(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +167,7 @@ func TestSynchronizing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there(t, article, 3)
+	testkit.AwaitChildren(t, article, path, 3)
 	if _, _, err := article.Create(t.Context(), path+"/start", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func TestSynchronizing(t *testing.T) {
 		t.Fatal(err)
 	}
 	out(t, a, b)
-	clean(t, target, s, article)
+	nothingLeft(t, target, s, article)
 }
 
 // Curator's fault 3.18: a ready that a crash has left lets nobody through, whether
@@ -207,7 +208,7 @@ func TestStaleReady(t *testing.T) {
 			}
 			d := barrier.NewDouble(a, path, 3)
 			cs := []<-chan entered{entering(t.Context(), d), entering(t.Context(), d)}
-			there(t, b, 2) // ready has been removed
+			testkit.AwaitChildren(t, b, path, 2) // ready has been removed
 			for _, c := range cs {
 				select {
 				case e := <-c:
@@ -216,7 +217,7 @@ func TestStaleReady(t *testing.T) {
 				}
 			}
 			out(t, in(t, entering(t.Context(), barrier.NewDouble(b, path, 3))), in(t, cs[0]), in(t, cs[1]))
-			clean(t, target, a, b)
+			nothingLeft(t, target, a, b)
 		})
 	}
 }
@@ -247,7 +248,7 @@ func TestForeignMemberComesAgain(t *testing.T) {
 			if _, err := b.Txn(t.Context(), session.OpDelete(theirs, 0), session.OpCreate(theirs, nil)); err != nil {
 				t.Fatal(err)
 			}
-			if err := await(t, left); err != nil {
+			if err := testkit.Receive(t, left); err != nil {
 				t.Errorf("Leave: %v", err)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,14 +11,14 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-const path = "/app/barrier"
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
+const path = "/app/barrier"
 
 // entered is what became of an Enter.
 type entered struct {
@@ -37,21 +36,10 @@ func entering(ctx context.Context, d *barrier.Double) <-chan entered {
 	return c
 }
 
-// await receives from c. In a bubble, a day passes soon.
-func await[T any](t testing.TB, c <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(24 * time.Hour):
-		t.Fatal("waited in vain")
-	}
-	return v
-}
-
 // in waits for an Enter that must succeed.
 func in(t testing.TB, c <-chan entered) *barrier.Entry {
 	t.Helper()
-	e := await(t, c)
+	e := testkit.Receive(t, c)
 	if e.err != nil {
 		t.Fatalf("Enter: %v", e.err)
 	}
@@ -76,58 +64,19 @@ func out(t testing.TB, es ...*barrier.Entry) {
 		cs = append(cs, leaving(t.Context(), e))
 	}
 	for _, c := range cs {
-		if err := await(t, c); err != nil {
+		if err := testkit.Receive(t, c); err != nil {
 			t.Errorf("Leave: %v", err)
 		}
 	}
 }
 
-// children lists what there is below path, after a sync.
-func children(t testing.TB, s *session.Session) []string {
+// nothingLeft checks that the sessions have left no watch, no ephemeral node and no child
+// of path.
+func nothingLeft(t testing.TB, target *zktest.Target, sessions ...*session.Session) {
 	t.Helper()
-	if err := s.Sync(t.Context(), "/"); err != nil {
-		t.Fatal(err)
-	}
-	names, _, err := s.Children(t.Context(), path)
-	if err != nil && !errors.Is(err, session.ErrNoNode) {
-		t.Fatal(err)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// there waits until path has n children.
-func there(t testing.TB, s *session.Session, n int) {
-	t.Helper()
-	for end := time.Now().Add(patience); len(children(t, s)) != n; {
-		if time.Now().After(end) {
-			t.Fatalf("there are %v, and not %d", children(t, s), n)
-		}
-	}
-}
-
-// clean checks that nothing of the sessions is left but their receipts.
-func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
-	t.Helper()
-	for _, s := range ss {
-		for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-			if err := s.Sync(t.Context(), "/"); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
-	receipts, _, err := ss[0].Children(t.Context(), session.DefaultReceipts)
-	if err != nil && !errors.Is(err, session.ErrNoNode) {
-		t.Fatal(err)
-	}
-	if n := target.Ephemerals(t) - len(receipts); n != 0 {
-		t.Errorf("%d nodes are left", n)
-	}
-	if names := children(t, ss[0]); len(names) != 0 {
-		t.Errorf("below the path are left %v", names)
+	testkit.NothingLeft(t, target, sessions...)
+	if names := testkit.Children(t, sessions[0], path); len(names) != 0 {
+		t.Errorf("%s has the children %q", path, names)
 	}
 }
 
@@ -169,7 +118,7 @@ func (g *gate) open() {
 // waits waits until one who waits watches all that it does.
 func waits(t testing.TB, target *zktest.Target, s *session.Session) {
 	t.Helper()
-	for end := time.Now().Add(patience); target.Watches(t) < 3; {
+	for end := time.Now().Add(testkit.Limit); target.Watches(t) < 3; {
 		if time.Now().After(end) {
 			t.Fatal("nobody waits")
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -54,13 +55,13 @@ func TestNotAuthorised(t *testing.T) {
 	d := barrier.NewDouble(s, path, 2)
 	ctx, cancel := context.WithCancel(t.Context())
 	c := entering(ctx, d)
-	there(t, s, 1)
+	testkit.AwaitChildren(t, s, path, 1)
 	if _, err := d.Enter(t.Context()); !errors.Is(err, session.ErrNoAuth) || errors.Is(err, session.ErrUnknown) {
 		t.Errorf("Enter: %v", err)
 	}
 	cancel()
-	await(t, c)
-	clean(t, target, s)
+	testkit.Receive(t, c)
+	nothingLeft(t, target, s)
 	// Nobody may even come.
 	acl = session.ACLs(session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"})
 	if _, _, err := s.Create(t.Context(), "/app/closed", nil, acl); err != nil {
@@ -72,5 +73,5 @@ func TestNotAuthorised(t *testing.T) {
 	if err := barrier.New(s, "/app/closed/barrier").Raise(t.Context()); !errors.Is(err, session.ErrNoAuth) {
 		t.Errorf("Raise: %v", err)
 	}
-	clean(t, target, s)
+	nothingLeft(t, target, s)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -157,7 +158,7 @@ func together(t *testing.T, s *session.Session, theirs *foreign, left string) {
 				ours = append(ours, entering(t.Context(), d))
 			}
 			if i < 2 {
-				there(t, s, i+1)
+				testkit.AwaitChildren(t, s, path, i+1)
 			}
 		}
 		theirs.wants("result", "true")
@@ -178,30 +179,30 @@ func together(t *testing.T, s *session.Session, theirs *foreign, left string) {
 		second := leaving(t.Context(), es[1])
 		theirs.wants("result", left)
 		for _, c := range []<-chan error{first, second} {
-			if err := await(t, c); err != nil {
+			if err := testkit.Receive(t, c); err != nil {
 				t.Errorf("Leave: %v", err)
 			}
 		}
-		there(t, s, 0)
+		testkit.AwaitChildren(t, s, path, 0)
 	}
 
 	// A member of ours that gives up does not count for one of theirs that comes
 	// later.
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := entering(ctx, d)
-	there(t, s, 1)
+	testkit.AwaitChildren(t, s, path, 1)
 	cancel()
-	await(t, gone)
+	testkit.Receive(t, gone)
 	theirs.wants("enter", "ok")
-	there(t, s, 1)
+	testkit.AwaitChildren(t, s, path, 1)
 	theirs.wants("pending", "true")
 	a := entering(t.Context(), d)
-	there(t, s, 2)
+	testkit.AwaitChildren(t, s, path, 2)
 	theirs.wants("pending", "true")
 	b := in(t, entering(t.Context(), d))
 	theirs.wants("result", "true")
 	theirs.wants("leave", "ok")
 	out(t, in(t, a), b)
 	theirs.wants("result", left)
-	there(t, s, 0)
+	testkit.AwaitChildren(t, s, path, 0)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -41,7 +42,7 @@ func TestCancelAtAnyMoment(t *testing.T) {
 					out(t, in(t, ca), eb.Entry)
 				default:
 					outcomes[false]++
-					if ea := await(t, ca); !errors.Is(ea.err, context.Canceled) || errors.Is(ea.err, session.ErrUnknown) {
+					if ea := testkit.Receive(t, ca); !errors.Is(ea.err, context.Canceled) || errors.Is(ea.err, session.ErrUnknown) {
 						t.Errorf("cancelled at %s reply %d: %v", whose, n, ea.err)
 					}
 					out(t, in(t, member(t.Context(), a.Session, 2)), in(t, cb))
@@ -77,7 +78,7 @@ func TestCancelLeaveAtAnyMoment(t *testing.T) {
 				t.Errorf("cancelled at reply %d: Err is %v", n, ea.Err())
 			}
 			out(t, eb)
-			if err := await(t, left); err != nil && !errors.Is(err, context.Canceled) {
+			if err := testkit.Receive(t, left); err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("cancelled at reply %d: %v", n, err)
 			}
 			empty(t, srv)
@@ -106,7 +107,7 @@ func TestCancelWaitAtAnyMoment(t *testing.T) {
 			go func() { waited <- up.Wait(ctx) }()
 			synctest.Wait()
 			cancel()
-			if err := await(t, waited); !errors.Is(err, context.Canceled) {
+			if err := testkit.Receive(t, waited); !errors.Is(err, context.Canceled) {
 				t.Errorf("cancelled at reply %d: %v", n, err)
 			}
 			empty(t, srv)
@@ -174,7 +175,7 @@ func TestNoRoundOfOthers(t *testing.T) {
 		a, b := newMeddler(t, srv), srv.Session(t)
 		ca := member(t.Context(), a.Session, 2)
 		synctest.Wait()
-		own := children(t, b)[0]
+		own := testkit.Children(t, b, path)[0]
 		a.n, a.what = 2, func() {
 			if err := b.Delete(t.Context(), path+"/"+own, session.AnyVersion); err != nil {
 				t.Error(err)
@@ -184,7 +185,7 @@ func TestNoRoundOfOthers(t *testing.T) {
 			session.OpSet(path, []byte("look"), session.AnyVersion)); err != nil {
 			t.Fatal(err)
 		}
-		if e := await(t, ca); !errors.Is(e.err, barrier.ErrFull) {
+		if e := testkit.Receive(t, ca); !errors.Is(e.err, barrier.ErrFull) {
 			t.Errorf("Enter: %v", e.err)
 		}
 		if data, _, err := b.Get(t.Context(), path); err != nil || string(data) != "look" {
@@ -204,7 +205,7 @@ func TestReadyOfNextRoundStays(t *testing.T) {
 		var eb *barrier.Entry
 		a.n, a.what = 2, func() { eb = in(t, member(t.Context(), b, 1)) } // it has listed who is there
 		out(t, ea)
-		if names := children(t, b); len(names) != 2 || names[1] != "ready" {
+		if names := testkit.Children(t, b, path); len(names) != 2 || names[1] != "ready" {
 			t.Errorf("in the next round there are %v", names)
 		}
 		out(t, eb)
@@ -242,7 +243,7 @@ func TestRequests(t *testing.T) {
 		left := leaving(t.Context(), ea)
 		wants("Leave of the first", "delete getChildren2 getData")
 		out(t, eb)
-		if err := await(t, left); err != nil {
+		if err := testkit.Receive(t, left); err != nil {
 			t.Error(err)
 		}
 		synctest.Wait()
@@ -264,7 +265,7 @@ func TestRequests(t *testing.T) {
 		waited := make(chan error)
 		go func() { waited <- up.Wait(t.Context()) }()
 		wants("Wait", "getData sync")
-		if err := errors.Join(up.Lower(t.Context()), await(t, waited)); err != nil {
+		if err := errors.Join(up.Lower(t.Context()), testkit.Receive(t, waited)); err != nil {
 			t.Fatal(err)
 		}
 		wants("Lower", "multi")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -24,7 +25,7 @@ func TestTheDeadDoNotCount(t *testing.T) {
 		a, b := srv.Session(t), srv.Session(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if e := await(t, member(ctx, a, 2)); !errors.Is(e.err, context.DeadlineExceeded) || errors.Is(e.err, session.ErrUnknown) {
+		if e := testkit.Receive(t, member(ctx, a, 2)); !errors.Is(e.err, context.DeadlineExceeded) || errors.Is(e.err, session.ErrUnknown) {
 			t.Errorf("Enter: %v", e.err)
 		}
 		cb := member(t.Context(), b, 2)
@@ -103,7 +104,7 @@ func TestRoundAfterCrash(t *testing.T) {
 			srv.Expire(a.Status().ID)
 			srv.Expire(b.Status().ID)
 			for _, e := range []*barrier.Entry{ea, eb} {
-				await(t, e.Context().Done())
+				testkit.Receive(t, e.Context().Done())
 				if err := e.Leave(t.Context()); !errors.Is(err, barrier.ErrLost) || !errors.Is(err, session.ErrExpired) {
 					t.Errorf("Leave: %v", err)
 				}
@@ -136,7 +137,7 @@ func TestLeaveAcrossEpochs(t *testing.T) {
 		default:
 		}
 		out(t, eb)
-		if err := await(t, left); err != nil {
+		if err := testkit.Receive(t, left); err != nil {
 			t.Errorf("Leave: %v", err)
 		}
 		empty(t, srv)
@@ -164,7 +165,7 @@ func TestBeginnerDies(t *testing.T) {
 		time.Sleep(time.Hour)
 		still(t, newcomer)
 		out(t, eb)
-		if err := await(t, left); err != nil {
+		if err := testkit.Receive(t, left); err != nil {
 			t.Errorf("Leave: %v", err)
 		}
 		ca, cb = member(t.Context(), a, 3), member(t.Context(), b, 3)
