@@ -37,7 +37,7 @@ func TestMaxLenOfManyProducers(t *testing.T) {
 		q := texts(target.Session(t), queue.WithMaxLen(bound))
 		go func() {
 			for n := 0; ; n++ {
-				if _, err := q.Push(soon(t), "x"); err != nil {
+				if _, err := q.Push(testkit.Soon(t), "x"); err != nil {
 					if err != queue.ErrFull {
 						t.Error(err)
 					}
@@ -52,7 +52,7 @@ func TestMaxLenOfManyProducers(t *testing.T) {
 		total += <-pushed
 	}
 	s := target.Session(t)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	n, err := texts(s).Len(t.Context())
 	if total != bound || n != bound || err != nil {
 		t.Errorf("pushed %d, and there are %d, %v", total, n, err)
@@ -68,7 +68,7 @@ func TestMaxLenIsExact(t *testing.T) {
 		errs := make(chan error)
 		for range producers {
 			q := texts(testkit.SlowSession(t, srv, time.Millisecond), queue.WithMaxLen(bound))
-			go func() { _, err := q.Push(soon(t), "x"); errs <- err }()
+			go func() { _, err := q.Push(testkit.Soon(t), "x"); errs <- err }()
 		}
 		pushed := 0
 		for range producers {

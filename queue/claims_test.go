@@ -41,10 +41,10 @@ func TestConsumerDies(t *testing.T) {
 					t.Errorf("attempt %d", second.Attempt)
 				}
 				testkit.AwaitDone(t, item.Context())
-				wantError(t, item.Err(), queue.ErrLost)
-				wantError(t, item.Ack(t.Context()), queue.ErrLost)
-				wantError(t, item.Nack(t.Context()), queue.ErrLost)
-				wantError(t, item.Bury(t.Context(), errors.New("late")), queue.ErrLost)
+				testkit.WantError(t, item.Err(), queue.ErrLost)
+				testkit.WantError(t, item.Ack(t.Context()), queue.ErrLost)
+				testkit.WantError(t, item.Nack(t.Context()), queue.ErrLost)
+				testkit.WantError(t, item.Bury(t.Context(), errors.New("late")), queue.ErrLost)
 				mustAck(t, second)
 				wantEmpty(t, qb)
 				if ls := dead(t, qb); len(ls) > 0 {
@@ -71,8 +71,8 @@ func TestClaimIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		testkit.AwaitDone(t, item.Context())
-		wantError(t, item.Err(), queue.ErrLost)
-		wantError(t, item.Err(), session.ErrNoNode)
+		testkit.WantError(t, item.Err(), queue.ErrLost)
+		testkit.WantError(t, item.Err(), session.ErrNoNode)
 		mustAck(t, mustClaim(t, q, "x")) // it has its old place in this process, too
 	})
 }
@@ -110,14 +110,14 @@ func TestAckOfAnothersClaim(t *testing.T) {
 		item := mustClaim(t, texts(a), "x")
 		srv.Inject(zktest.Rule{Op: "multi", Session: a.Status().ID, Nth: 1, Delay: time.Second})
 		acked := make(chan error)
-		go func() { acked <- item.Ack(soon(t)) }()
+		go func() { acked <- item.Ack(testkit.Soon(t)) }()
 		synctest.Wait()
 		names, _, _ := b.Children(t.Context(), path+"/claims")
 		if err := b.Delete(t.Context(), path+"/claims/"+names[0], session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
 		second := mustClaim(t, texts(b), "x")
-		wantError(t, <-acked, queue.ErrLost)
+		testkit.WantError(t, <-acked, queue.ErrLost)
 		mustAck(t, second)
 	})
 }
@@ -140,7 +140,7 @@ func TestClaim(t *testing.T) {
 	}
 	two := mustClaim(t, b, "2")
 	wantEmpty(t, b)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	wantEmpty(t, a)
 	if _, err := a.TryClaim(t.Context()); err != queue.ErrEmpty {
 		t.Errorf("TryClaim of an empty queue: %v", err)
@@ -149,17 +149,17 @@ func TestClaim(t *testing.T) {
 		t.Errorf("in the queue: %s", got)
 	}
 	mustNack(t, one)
-	wantError(t, one.Err(), queue.ErrSettled)
+	testkit.WantError(t, one.Err(), queue.ErrSettled)
 	testkit.AwaitDoneSoon(t, one.Context())
-	wantError(t, one.Ack(t.Context()), queue.ErrSettled)
+	testkit.WantError(t, one.Ack(t.Context()), queue.ErrSettled)
 	mustAck(t, two)
-	wantError(t, two.Nack(t.Context()), queue.ErrSettled)
+	testkit.WantError(t, two.Nack(t.Context()), queue.ErrSettled)
 	one = mustClaim(t, b, "1")
 	if one.Attempt != 2 {
 		t.Errorf("attempt %d", one.Attempt)
 	}
 	mustAck(t, one)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	wantEmpty(t, a)
 	if n, err := a.Len(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d items are left, %v", n, err)
@@ -177,13 +177,13 @@ func TestNackWakesOthers(t *testing.T) {
 	item := mustClaim(t, a, "x")
 	for name, take := range map[string]func() (string, error){
 		"Claim": func() (string, error) {
-			item, err := b.Claim(soon(t))
+			item, err := b.Claim(testkit.Soon(t))
 			if err != nil {
 				return "", err
 			}
-			return item.Value, item.Nack(soon(t))
+			return item.Value, item.Nack(testkit.Soon(t))
 		},
-		"Pop": func() (string, error) { return b.Pop(soon(t)) },
+		"Pop": func() (string, error) { return b.Pop(testkit.Soon(t)) },
 	} {
 		got := make(chan string)
 		go func() {
@@ -230,8 +230,8 @@ func TestGuard(t *testing.T) {
 	mustNack(t, item)
 	second := mustClaim(t, q, "x")
 	_, err := s.Txn(t.Context(), item.Guard())
-	wantError(t, err, session.ErrBadVersion)
+	testkit.WantError(t, err, session.ErrBadVersion)
 	mustAck(t, second)
 	_, err = s.Txn(t.Context(), second.Guard())
-	wantError(t, err, session.ErrNoNode)
+	testkit.WantError(t, err, session.ErrNoNode)
 }

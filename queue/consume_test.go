@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -61,7 +62,7 @@ func TestConsume(t *testing.T) {
 	if !slices.Equal(all, want) {
 		t.Errorf("consumed %q", all)
 	}
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	if n, err := producer.Len(t.Context()); n != 0 || err != nil {
 		t.Errorf("%d items are left, %v", n, err)
 	}
@@ -236,7 +237,7 @@ func TestConsumeLosesClaim(t *testing.T) {
 		time.Sleep(time.Second)
 		start := time.Now()
 		heal := srv.Partition(a.Status().ID)
-		wantError(t, <-causes, queue.ErrLost)
+		testkit.WantError(t, <-causes, queue.ErrLost)
 		told := time.Now()
 		if n := <-attempts; n != 2 {
 			t.Errorf("attempt %d", n)
@@ -356,8 +357,8 @@ func TestConsumeIsRefused(t *testing.T) {
 		if _, err := owner.SetACL(t.Context(), path+"/items", acl, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		err := texts(srv.Session(t)).Consume(within(t, time.Hour), func(context.Context, *queue.Item[string]) error { return nil })
-		wantError(t, err, session.ErrNoAuth)
+		err := texts(srv.Session(t)).Consume(testkit.Within(t, time.Hour), func(context.Context, *queue.Item[string]) error { return nil })
+		testkit.WantError(t, err, session.ErrNoAuth)
 		time.Sleep(time.Second)
 		if got := contents(t, texts(owner)); got != "x" { // and not claimed
 			t.Errorf("in the queue: %s", got)

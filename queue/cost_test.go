@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -29,7 +30,7 @@ func TestWaitersAreCheap(t *testing.T) {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
-				if v, err := b.Pop(soon(t)); v != "x" || err != nil {
+				if v, err := b.Pop(testkit.Soon(t)); v != "x" || err != nil {
 					t.Errorf("Pop: %q, %v", v, err)
 				}
 			})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -107,12 +108,12 @@ func TestBury(t *testing.T) {
 		func(id string) error { return q.Requeue(t.Context(), id) },
 		func(id string) error { return q.Drop(t.Context(), id) },
 	} {
-		wantError(t, f("nobody"), session.ErrNoNode)
+		testkit.WantError(t, f("nobody"), session.ErrNoNode)
 	}
 	if err := q.Requeue(t.Context(), item.ID); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, q.Requeue(t.Context(), item.ID), session.ErrNoNode)
+	testkit.WantError(t, q.Requeue(t.Context(), item.ID), session.ErrNoNode)
 	again := mustClaim(t, q, "bad")
 	if again.ID != item.ID || again.Attempt != 1 {
 		t.Errorf("item %+v", again)
@@ -237,7 +238,7 @@ func TestVeryLargeItems(t *testing.T) {
 				t.Errorf("attempt %d", item.Attempt)
 			}
 			if err := item.Bury(t.Context(), errors.New("reason")); size == len(large) {
-				wantError(t, err, session.ErrInvalid)
+				testkit.WantError(t, err, session.ErrInvalid)
 				mustNack(t, item)
 				mustPop(t, q, large[:size])
 			} else if err != nil {

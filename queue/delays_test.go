@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -59,7 +60,7 @@ func TestEarlierItemComesWhileWaiting(t *testing.T) {
 			})
 		}
 		for _, want := range []time.Duration{time.Minute, time.Hour} {
-			v, err := q.Pop(within(t, 2*time.Hour))
+			v, err := q.Pop(testkit.Within(t, 2*time.Hour))
 			if d := time.Since(start); v != want.String() || err != nil || d != want {
 				t.Errorf("popped %q, %v after %v, want %v", v, err, d, want)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -114,7 +115,7 @@ func (s *scene) settled() {
 	}
 }
 
-func minute(s *scene) context.Context { return within(s, time.Minute) }
+func minute(s *scene) context.Context { return testkit.Within(s, time.Minute) }
 
 var every = []string{"native", "curator", "curator locks", "kazoo locking"}
 
@@ -202,7 +203,7 @@ func TestFaultsPopCancelled(t *testing.T) {
 	play(t, 3, []string{"native", "curator"}, func(s *scene) {
 		s.given("a", "b")
 		id := s.Subject.Status().ID
-		v, err := s.ours.Pop(within(s, 20*time.Millisecond))
+		v, err := s.ours.Pop(testkit.Within(s, 20*time.Millisecond))
 		if err == nil {
 			s.take(nil, v)
 		} else if time.Sleep(20 * time.Second); s.Subject.Status().ID != id {
@@ -291,12 +292,12 @@ func TestFaultsBury(t *testing.T) {
 func TestFaultsClaimCancelled(t *testing.T) {
 	play(t, 23, []string{"curator locks"}, func(s *scene) {
 		s.given("a")
-		item, err := s.ours.Claim(within(s, 20*time.Millisecond))
+		item, err := s.ours.Claim(testkit.Within(s, 20*time.Millisecond))
 		if err == nil {
 			item.Nack(minute(s))
 		}
 		start := time.Now()
-		item, err = s.theirs.Claim(within(s, time.Hour))
+		item, err = s.theirs.Claim(testkit.Within(s, time.Hour))
 		if err != nil {
 			s.Fatal(err)
 		}

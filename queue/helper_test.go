@@ -1,38 +1,18 @@
 package queue_test
 
 import (
-	"context"
 	"errors"
-	"os"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind. Within synctest
-// bubbles the bubble itself does.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := zktest.CloseShared(); err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const path = "/app/queue"
 
@@ -44,26 +24,10 @@ func texts(s *session.Session, opts ...queue.Option) *queue.Queue[string] {
 	return queue.New(s, path, codec.Text(), opts...)
 }
 
-// catchUp waits until the session's server has what the others have written so
-// far at theirs.
-func catchUp(t testing.TB, s *session.Session) {
-	t.Helper()
-	if err := s.Sync(soon(t), "/"); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// soon bounds what must not take for ever.
-func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func mustPush(t testing.TB, q *queue.Queue[string], vs ...string) {
 	t.Helper()
 	for _, v := range vs {
-		if _, err := q.Push(soon(t), v); err != nil {
+		if _, err := q.Push(testkit.Soon(t), v); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +36,7 @@ func mustPush(t testing.TB, q *queue.Queue[string], vs ...string) {
 func mustPop(t testing.TB, q *queue.Queue[string], wants ...string) {
 	t.Helper()
 	for _, want := range wants {
-		if v, err := q.Pop(soon(t)); err != nil || v != want {
+		if v, err := q.Pop(testkit.Soon(t)); err != nil || v != want {
 			t.Fatalf("Pop: %q, %v, want %q", v, err, want)
 		}
 	}
@@ -80,7 +44,7 @@ func mustPop(t testing.TB, q *queue.Queue[string], wants ...string) {
 
 func mustClaim(t testing.TB, q *queue.Queue[string], want string) *queue.Item[string] {
 	t.Helper()
-	item, err := q.Claim(soon(t))
+	item, err := q.Claim(testkit.Soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,28 +56,21 @@ func mustClaim(t testing.TB, q *queue.Queue[string], want string) *queue.Item[st
 
 func mustAck(t testing.TB, item *queue.Item[string]) {
 	t.Helper()
-	if err := item.Ack(soon(t)); err != nil {
+	if err := item.Ack(testkit.Soon(t)); err != nil {
 		t.Fatalf("Ack of %q: %v", item.Value, err)
 	}
 }
 
 func mustNack(t testing.TB, item *queue.Item[string]) {
 	t.Helper()
-	if err := item.Nack(soon(t)); err != nil {
+	if err := item.Nack(testkit.Soon(t)); err != nil {
 		t.Fatalf("Nack of %q: %v", item.Value, err)
-	}
-}
-
-func wantError(t testing.TB, err, target error) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("error is %v, want %v", err, target)
 	}
 }
 
 func wantEmpty(t testing.TB, q *queue.Queue[string]) {
 	t.Helper()
-	if v, err := q.TryPop(soon(t)); err != queue.ErrEmpty {
+	if v, err := q.TryPop(testkit.Soon(t)); err != queue.ErrEmpty {
 		t.Errorf("TryPop of an empty queue: %q, %v", v, err)
 	}
 }
@@ -122,7 +79,7 @@ func wantEmpty(t testing.TB, q *queue.Queue[string]) {
 func contents(t testing.TB, q *queue.Queue[string]) string {
 	t.Helper()
 	var vs []string
-	for e, err := range q.All(soon(t)) {
+	for e, err := range q.All(testkit.Soon(t)) {
 		switch {
 		case errors.Is(err, queue.ErrCorrupt):
 			e.Value = "corrupt"
@@ -139,19 +96,13 @@ func contents(t testing.TB, q *queue.Queue[string]) string {
 // dead are the dead letters and their reasons.
 func dead(t testing.TB, q *queue.Queue[string]) (ls []queue.DeadLetter) {
 	t.Helper()
-	for l, err := range q.DeadLetters(soon(t)) {
+	for l, err := range q.DeadLetters(testkit.Soon(t)) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		ls = append(ls, l)
 	}
 	return ls
-}
-
-func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // notes are what the functions that consume have to say.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -30,27 +31,27 @@ func TestUnsupported(t *testing.T) {
 			q := texts(s, queue.WithLayout(l))
 			if !priorities[l] {
 				_, err := q.Push(t.Context(), "x", queue.WithPriority(0))
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 			}
 			if !delays[l] {
 				_, err := q.PushAll(t.Context(), []string{"x"}, queue.WithNotBefore(time.Now()))
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 			}
 			if !claims[l] {
 				_, err := q.Claim(t.Context())
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 				_, err = q.TryClaim(t.Context())
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 				err = q.Consume(t.Context(), func(context.Context, *queue.Item[string]) error { return nil })
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 			}
 			if !locks[l] {
 				_, err := texts(s, queue.WithLayout(l), queue.WithLockPath("/locks")).Pop(t.Context())
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 			}
 			if l != queue.CuratorSimple {
 				_, err := texts(s, queue.WithLayout(l), queue.WithPrefix("x")).Len(t.Context())
-				wantError(t, err, queue.ErrUnsupported)
+				testkit.WantError(t, err, queue.ErrUnsupported)
 			}
 		}
 		if r := srv.Requests(); len(r) > 0 {
@@ -101,14 +102,14 @@ func TestBadInput(t *testing.T) {
 		}
 		bad := queue.New(s, "x", codec.Text())
 		for _, err := range bad.All(ctx) {
-			wantError(t, err, session.ErrInvalid)
+			testkit.WantError(t, err, session.ErrInvalid)
 		}
 		for _, err := range bad.DeadLetters(ctx) {
-			wantError(t, err, session.ErrInvalid)
+			testkit.WantError(t, err, session.ErrInvalid)
 		}
-		wantError(t, bad.Requeue(ctx, "x"), session.ErrInvalid)
+		testkit.WantError(t, bad.Requeue(ctx, "x"), session.ErrInvalid)
 		_, err := bad.Peek(ctx)
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 		if r := srv.Requests(); len(r) > 0 {
 			t.Errorf("requests were made: %v", r)
 		}
@@ -166,7 +167,7 @@ func TestChildOfAnItem(t *testing.T) {
 		defer cancel()
 		srv.ResetRequests()
 		_, err := q.Pop(ctx)
-		wantError(t, err, context.DeadlineExceeded)
+		testkit.WantError(t, err, context.DeadlineExceeded)
 		if n := len(srv.Requests()); n > 20 {
 			t.Errorf("%d requests in a minute", n)
 		}

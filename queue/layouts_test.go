@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -68,7 +69,7 @@ func TestNodes(t *testing.T) {
 				}
 				if tt.lock == "" {
 					_, err := q.Claim(t.Context())
-					wantError(t, err, queue.ErrUnsupported)
+					testkit.WantError(t, err, queue.ErrUnsupported)
 				} else {
 					item := mustClaim(t, q, "x")
 					label := "me"

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -57,14 +58,7 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 		all.Wait()
 	}
 	goleak.VerifyNone(t, before)
-	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-		if err := s.Sync(t.Context(), "/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
+	testkit.NoWatches(t, target, s)
 }
 
 type textQueue = *queue.Queue[string]
@@ -98,11 +92,11 @@ func TestCancelledAtEveryPoint(t *testing.T) {
 		}, "b c", true},
 		{"Requeue", func(t *testing.T, ctx context.Context, q textQueue) error {
 			item := claimed(t, q)
-			if err := item.Bury(soon(t), errors.New("reason")); err != nil {
+			if err := item.Bury(testkit.Soon(t), errors.New("reason")); err != nil {
 				t.Fatal(err)
 			}
 			err := q.Requeue(ctx, item.ID)
-			q.Requeue(soon(t), item.ID) // if it has not been
+			q.Requeue(testkit.Soon(t), item.ID) // if it has not been
 			return err
 		}, "b c a", true},
 		{"Consume", func(t *testing.T, ctx context.Context, q textQueue) error {

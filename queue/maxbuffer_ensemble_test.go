@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -17,7 +18,7 @@ import (
 // larger than 1 MB are read from all.
 func TestLargerItemsOnRealServers(t *testing.T) {
 	c := zktest.Ensemble(t, 3, zktest.WithProperty("jute.maxbuffer", fmt.Sprint(maxBuffer)), zktest.WithJVMFlags("-Xmx512m"))
-	s, err := session.Connect(soon(t), c.Connect(), session.WithMaxBuffer(maxBuffer))
+	s, err := session.Connect(testkit.Soon(t), c.Connect(), session.WithMaxBuffer(maxBuffer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +34,10 @@ func TestLargerItemsOnRealServers(t *testing.T) {
 	for i := range vs {
 		vs[i] = fmt.Sprint(i)
 	}
-	if _, err := q.PushAll(soon(t), vs); err != nil {
+	if _, err := q.PushAll(testkit.Soon(t), vs); err != nil {
 		t.Fatal(err)
 	}
-	names, _, err := s.Children(soon(t), path+"/items")
+	names, _, err := s.Children(testkit.Soon(t), path+"/items")
 	if n := len(strings.Join(names, "")) + 4*len(names); err != nil || n <= 1<<20 {
 		t.Fatalf("a list of %d names, %d bytes, %v", len(names), n, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -24,23 +25,23 @@ func testLargerItems(t *testing.T, s *session.Session) {
 	for _, l := range []queue.Layout{queue.Native, queue.KazooLocking} {
 		q := texts(s, queue.WithLayout(l))
 		big := strings.Repeat("x", q.MaxSize()-100)
-		_, err := q.Push(soon(t), strings.Repeat("x", q.MaxSize()+1))
-		wantError(t, err, session.ErrInvalid)
+		_, err := q.Push(testkit.Soon(t), strings.Repeat("x", q.MaxSize()+1))
+		testkit.WantError(t, err, session.ErrInvalid)
 		mustPush(t, q, big, "a", big[:3<<20], big[:3<<19], big[:3<<19], big[:3<<19])
 		item := mustClaim(t, q, big)
-		if err := item.Bury(soon(t), errors.New("reason")); err != nil {
+		if err := item.Bury(testkit.Soon(t), errors.New("reason")); err != nil {
 			t.Fatal(err)
 		}
 		item = mustClaim(t, q, "a")
-		if err := item.Ack(soon(t)); err != nil {
+		if err := item.Ack(testkit.Soon(t)); err != nil {
 			t.Fatal(err)
 		}
 		item = mustClaim(t, q, big[:3<<20])
-		if err := item.Nack(soon(t)); err != nil {
+		if err := item.Nack(testkit.Soon(t)); err != nil {
 			t.Fatal(err)
 		}
 		mustPop(t, q, big[:3<<20], big[:3<<19], big[:3<<19], big[:3<<19])
-		if err := q.Requeue(soon(t), dead(t, q)[0].ID); err != nil {
+		if err := q.Requeue(testkit.Soon(t), dead(t, q)[0].ID); err != nil {
 			t.Fatal(err)
 		}
 		mustPop(t, q, big)
@@ -53,14 +54,14 @@ func clear(t *testing.T, s *session.Session) {
 	t.Helper()
 	var remove func(string)
 	remove = func(p string) {
-		names, _, err := s.Children(soon(t), p)
+		names, _, err := s.Children(testkit.Soon(t), p)
 		if err != nil {
 			return
 		}
 		for _, n := range names {
 			remove(session.Join(p, n))
 		}
-		s.Delete(soon(t), p, session.AnyVersion)
+		s.Delete(testkit.Soon(t), p, session.AnyVersion)
 	}
 	remove(path)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -23,7 +24,7 @@ func TestPushPop(t *testing.T) {
 	producer, consumer := texts(target.Session(t)), texts(s)
 	wantEmpty(t, consumer)
 	mustPush(t, producer, "a", "b", "c")
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	if n, err := consumer.Len(t.Context()); n != 3 || err != nil {
 		t.Errorf("Len is %d, %v", n, err)
 	}
@@ -42,7 +43,7 @@ func TestPopWaits(t *testing.T) {
 	for _, v := range []string{"first ever", "second"} {
 		popped := make(chan string)
 		go func() {
-			v, err := consumer.Pop(soon(t))
+			v, err := consumer.Pop(testkit.Soon(t))
 			if err != nil {
 				t.Error(err)
 			}

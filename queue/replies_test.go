@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
@@ -33,7 +34,7 @@ func TestPushedItemIsTakenBeforeTheProducerKnows(t *testing.T) {
 				var id string
 				go func() {
 					var err error
-					id, err = producer.Push(soon(t), "x")
+					id, err = producer.Push(testkit.Soon(t), "x")
 					pushed <- err
 				}()
 				mustPop(t, consumer, "x")

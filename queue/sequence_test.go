@@ -62,7 +62,7 @@ func TestSequenceEnds(t *testing.T) {
 		for i := range 7 {
 			single, batch := fmt.Sprint("single", i), numbered(fmt.Sprint("batch", i, "-"), 5)
 			mustPush(t, a, single)
-			if _, err := b.PushAll(soon(t), batch); err != nil {
+			if _, err := b.PushAll(testkit.Soon(t), batch); err != nil {
 				t.Fatal(err)
 			}
 			want = append(append(want, single), batch...)
@@ -197,12 +197,12 @@ func TestForeignLayoutsAtSequenceEnd(t *testing.T) {
 				srv.EndSequence(folder)
 				mustPush(t, a, "last")
 				for _, q := range []*queue.Queue[string]{a, b} {
-					_, err := q.Push(soon(t), "refused")
-					wantError(t, err, session.ErrSequenceEnd)
+					_, err := q.Push(testkit.Soon(t), "refused")
+					testkit.WantError(t, err, session.ErrSequenceEnd)
 				}
 				mustPop(t, b, "next to last", "last")
-				_, err := a.Push(soon(t), "refused")
-				wantError(t, err, session.ErrSequenceEnd)
+				_, err := a.Push(testkit.Soon(t), "refused")
+				testkit.WantError(t, err, session.ErrSequenceEnd)
 				wantEmpty(t, b)
 				if err := s.Delete(t.Context(), folder, session.AnyVersion); err != nil {
 					t.Fatal(err)
@@ -250,7 +250,7 @@ func TestDeadLettersPastSequenceEnd(t *testing.T) {
 		want := append([]string{"first"}, numbered("x", 9)...)
 		mustPush(t, q, want[1:]...)
 		for _, v := range want {
-			if err := mustClaim(t, q, v).Bury(soon(t), errors.New("reason")); err != nil {
+			if err := mustClaim(t, q, v).Bury(testkit.Soon(t), errors.New("reason")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -258,7 +258,7 @@ func TestDeadLettersPastSequenceEnd(t *testing.T) {
 			if string(l.Data) != want[i] {
 				t.Errorf("dead letter %d is %s, want %s", i, l.Data, want[i])
 			}
-			if err := q.Requeue(soon(t), l.ID); err != nil {
+			if err := q.Requeue(testkit.Soon(t), l.ID); err != nil {
 				t.Fatal(err)
 			}
 		}

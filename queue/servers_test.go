@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -23,7 +24,7 @@ func TestFolderIsReaped(t *testing.T) {
 		mustAck(t, mustClaim(t, texts(a), "0"))
 		popped, claimed := make(chan string), make(chan *queue.Item[string])
 		go func() {
-			v, err := texts(b).Pop(soon(t))
+			v, err := texts(b).Pop(testkit.Soon(t))
 			if err != nil {
 				t.Error(err)
 			}
@@ -131,7 +132,7 @@ func TestNotAuthorised(t *testing.T) {
 					stranger := texts(srv.Session(t))
 					srv.ResetRequests()
 					start := time.Now()
-					wantError(t, call(within(t, time.Hour), stranger), session.ErrNoAuth)
+					testkit.WantError(t, call(testkit.Within(t, time.Hour), stranger), session.ErrNoAuth)
 					if d := time.Since(start); d > time.Second {
 						t.Errorf("it took %v", d)
 					}
@@ -170,11 +171,11 @@ func TestWithoutServer(t *testing.T) {
 				srv.Stop()
 				time.Sleep(time.Minute)
 				start := time.Now()
-				err := call(within(t, 500*time.Millisecond), q)
+				err := call(testkit.Within(t, 500*time.Millisecond), q)
 				if d := time.Since(start); d != 500*time.Millisecond {
 					t.Errorf("it took %v", d)
 				}
-				wantError(t, err, context.DeadlineExceeded)
+				testkit.WantError(t, err, context.DeadlineExceeded)
 				if errors.Is(err, session.ErrUnknown) || !strings.Contains(err.Error(), "not connected") {
 					t.Errorf("error is %v", err)
 				}
@@ -190,16 +191,16 @@ func TestSessionIsClosed(t *testing.T) {
 		s := srv.Session(t)
 		q := texts(s)
 		errs := make(chan error, 2)
-		go func() { _, err := q.Pop(soon(t)); errs <- err }()
-		go func() { _, err := q.Claim(soon(t)); errs <- err }()
+		go func() { _, err := q.Pop(testkit.Soon(t)); errs <- err }()
+		go func() { _, err := q.Claim(testkit.Soon(t)); errs <- err }()
 		time.Sleep(time.Second)
 		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, <-errs, session.ErrClosed)
-		wantError(t, <-errs, session.ErrClosed)
+		testkit.WantError(t, <-errs, session.ErrClosed)
+		testkit.WantError(t, <-errs, session.ErrClosed)
 		_, err := q.Push(t.Context(), "x")
-		wantError(t, err, session.ErrClosed)
+		testkit.WantError(t, err, session.ErrClosed)
 	})
 }
 
@@ -210,7 +211,7 @@ func TestWaitSurvives(t *testing.T) {
 		s := srv.Session(t)
 		popped := make(chan string)
 		go func() {
-			v, err := texts(s).Pop(soon(t))
+			v, err := texts(s).Pop(testkit.Soon(t))
 			if err != nil {
 				t.Error(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -28,7 +29,7 @@ func TestWaitForUnownedClaim(t *testing.T) {
 				q, other := texts(s), texts(srv.Session(t))
 				mustPush(t, q, "x")
 				item := mustClaim(t, other, "x")
-				if err := wait(q, within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, session.ErrNoOwner) || len(told) > 0 {
+				if err := wait(q, testkit.Within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, session.ErrNoOwner) || len(told) > 0 {
 					t.Errorf("behind a claim with an owner: %v, told %d times", err, len(told))
 				}
 				mustNack(t, item)
@@ -41,14 +42,14 @@ func TestWaitForUnownedClaim(t *testing.T) {
 				if _, _, err := s.Create(t.Context(), node, nil, session.Parents()); err != nil { // the servers may have removed the container
 					t.Fatal(err)
 				}
-				if err := wait(q, within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrNoOwner) {
+				if err := wait(q, testkit.Within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrNoOwner) {
 					t.Errorf("behind a claim without: %v", err)
 				}
 				if len(told) != 1 {
 					t.Errorf("the hook was called %d times", len(told))
 				}
 				got := make(chan error)
-				go func() { got <- wait(q, soon(t)) }()
+				go func() { got <- wait(q, testkit.Soon(t)) }()
 				synctest.Wait()
 				if err := s.Break(t.Context(), node, 0); err != nil {
 					t.Fatal(err)
