@@ -1,33 +1,18 @@
 package config_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 && os.Getenv("ZKTEST") == "" { // the servers of an ensemble are looked after till the end
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const path = "/app/limits"
 
@@ -78,77 +63,22 @@ func write(t testing.TB, s *session.Session, path, data string) {
 	}
 }
 
-func remove(t testing.TB, s *session.Session, path string) {
-	t.Helper()
-	if err := s.Delete(t.Context(), path, session.AnyVersion); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// catchUp has the server of a session show what other sessions have written.
-func catchUp(t testing.TB, s *session.Session) {
-	t.Helper()
-	if err := s.Sync(t.Context(), "/"); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // follower is a Value or a Tree.
 type follower interface {
 	Changed() <-chan struct{}
 	Err() error
 }
 
-// await waits until ok.
-func await(t testing.TB, f follower, what string, ok func() bool) {
-	t.Helper()
-	timeout := time.NewTimer(time.Minute)
-	defer timeout.Stop()
-	for {
-		changed := f.Changed()
-		if ok() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-timeout.C:
-			t.Fatalf("%s does not come about; Err is %v", what, f.Err())
-		}
-	}
-}
-
 // shows waits until the value is v, and is what is stored.
 func shows(t testing.TB, value *config.Value[limits], v limits) {
 	t.Helper()
-	await(t, value, fmt.Sprint(v), func() bool { return value.Load() == v && value.Err() == nil })
+	testkit.Await(t, value, fmt.Sprint(v), func() bool { return value.Load() == v && value.Err() == nil })
 }
 
 // fails waits until the value is stale for this reason.
 func fails(t testing.TB, value *config.Value[limits], reason error) {
 	t.Helper()
-	await(t, value, reason.Error(), func() bool { return errors.Is(value.Err(), reason) })
-}
-
-// noWatches checks that nothing is left on the server.
-func noWatches(t testing.TB, target *zktest.Target, s *session.Session) {
-	t.Helper()
-	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-		if err := s.Sync(t.Context(), "/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
-}
-
-// wantOp checks that an error says what was attempted and where.
-func wantOp(t testing.TB, err, target error, path string) {
-	t.Helper()
-	var oe *session.OpError
-	if !errors.Is(err, target) || !errors.As(err, &oe) || oe.Path != path {
-		t.Errorf("the error is %v, want %v at %s", err, target, path)
-	}
+	testkit.Await(t, value, reason.Error(), func() bool { return errors.Is(value.Err(), reason) })
 }
 
 // wantDecode checks that an error says what could not be decoded and why.
@@ -158,10 +88,4 @@ func wantDecode(t testing.TB, err, reason error, path string) {
 	if !errors.Is(err, reason) || !errors.As(err, &de) || de.Path != path || de.Zxid == 0 || !strings.Contains(err.Error(), path) {
 		t.Errorf("the error is %v, want a DecodeError at %s for %v", err, path, reason)
 	}
-}
-
-func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -98,7 +99,7 @@ func follow[T any](t *testing.T, s *session.Session, path string, c codec.Codec[
 
 func holds[T comparable](t *testing.T, v *config.Value[T], want T) {
 	t.Helper()
-	await(t, v, "what the other has written", func() bool { return v.Load() == want && v.Err() == nil })
+	testkit.Await(t, v, "what the other has written", func() bool { return v.Load() == want && v.Err() == nil })
 }
 
 func increment[T int | int32](n T) (T, error) { return n + 1, nil }

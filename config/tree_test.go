@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -49,7 +50,7 @@ func bad[T any](v config.View[T]) string {
 // treeShows waits until the tree is as want says.
 func treeShows[T any](t testing.TB, tree *config.Tree[T], want string) config.View[T] {
 	t.Helper()
-	await(t, tree, want, func() bool { return text(tree.Load()) == want })
+	testkit.Await(t, tree, want, func() bool { return text(tree.Load()) == want })
 	return tree.Load()
 }
 
@@ -87,7 +88,7 @@ func TestTree(t *testing.T) {
 		t.Errorf("as a map it is %v", m)
 	}
 	for _, p := range []string{"/conf/db/url/parts", "/conf/db/url", "/conf/db/user", "/conf/db", "/conf"} {
-		remove(t, other, p)
+		testkit.Delete(t, other, p)
 	}
 	treeShows(t, tree, "")
 	write(t, other, "/conf/a", "1")
@@ -97,7 +98,7 @@ func TestTree(t *testing.T) {
 	if text(tree.Load()) != "a=1" || !errors.Is(tree.Err(), config.ErrClosed) {
 		t.Errorf("after Close: %v, %v", tree.Load(), tree.Err())
 	}
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func keys[T any](entries []config.Entry[T]) string {
@@ -115,7 +116,7 @@ func TestTreeKeepsLastGoodValues(t *testing.T) {
 	write(t, other, "/conf/a", "1")
 	write(t, other, "/conf/never", "nonsense")
 	write(t, other, "/conf/directory", "") // without data, it is no value
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	tree := openTree(t, s, codec.JSON[int]())
 	if got := text(tree.Load()); got != "a=1" || bad(tree.Load()) != "never" {
 		t.Errorf("it is %q, and bad are %q", got, bad(tree.Load()))
@@ -125,7 +126,7 @@ func TestTreeKeepsLastGoodValues(t *testing.T) {
 	write(t, other, "/conf/a", "nonsense")
 	write(t, other, "/conf/b", "2")
 	is := treeShows(t, tree, "a=1 b=2")
-	await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a never" })
+	testkit.Await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a never" })
 	wantDecode(t, tree.Load().Errors["a"], codec.ErrMalformed, "/conf/a")
 	if added, removed, changed := is.Diff(was); keys(added) != "b" || len(removed)+len(changed) != 0 {
 		t.Errorf("added %v, removed %v, changed %v", added, removed, changed)
@@ -133,21 +134,21 @@ func TestTreeKeepsLastGoodValues(t *testing.T) {
 	write(t, other, "/conf/a", "") // without data it is bad, where there was a value
 	write(t, other, "/conf/never", "3")
 	treeShows(t, tree, "a=1 b=2 never=3")
-	await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
+	testkit.Await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
 	write(t, other, "/conf/a", "4")
 	treeShows(t, tree, "a=4 b=2 never=3")
 	if tree.Err() != nil || bad(tree.Load()) != "" {
 		t.Errorf("in the end: %v, %q", tree.Err(), bad(tree.Load()))
 	}
 	write(t, other, "/conf/a", "nonsense")
-	await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
-	remove(t, other, "/conf/a") // a deleted key is gone
+	testkit.Await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
+	testkit.Delete(t, other, "/conf/a") // a deleted key is gone
 	treeShows(t, tree, "b=2 never=3")
 	if bad(tree.Load()) != "" {
 		t.Errorf("bad are %q", bad(tree.Load()))
 	}
 	write(t, other, "/conf/a", "nonsense") // and was not this one
-	await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
+	testkit.Await(t, tree, "an error of a", func() bool { return bad(tree.Load()) == "a" })
 	treeShows(t, tree, "b=2 never=3")
 }
 
@@ -186,7 +187,7 @@ func TestTreeWrites(t *testing.T) {
 		t.Fatal(one, err)
 	}
 	_, err = tree.Put(ctx, "deep/a", 2, 5)
-	wantOp(t, err, session.ErrBadVersion, "/conf/deep/a")
+	testkit.WantOpError(t, err, session.ErrBadVersion, "/conf/deep/a")
 	two, err := tree.Update(ctx, "deep/a", func(n int) (int, error) { return n + 1, nil })
 	if err != nil || two.Value != 2 || two.Version != 1 {
 		t.Error(two, err)
@@ -195,16 +196,16 @@ func TestTreeWrites(t *testing.T) {
 		t.Error(b, err)
 	}
 	treeShows(t, tree, "b=1 deep/a=2")
-	wantOp(t, tree.Delete(ctx, "deep/a", 0), session.ErrBadVersion, "/conf/deep/a")
+	testkit.WantOpError(t, tree.Delete(ctx, "deep/a", 0), session.ErrBadVersion, "/conf/deep/a")
 	if err := tree.Delete(ctx, "deep/a", two.Version); err != nil {
 		t.Error(err)
 	}
-	wantOp(t, tree.Delete(ctx, "deep/a", session.AnyVersion), session.ErrNoNode, "/conf/deep/a")
+	testkit.WantOpError(t, tree.Delete(ctx, "deep/a", session.AnyVersion), session.ErrNoNode, "/conf/deep/a")
 	treeShows(t, tree, "b=1")
 	for _, key := range []string{"", "/", "/a", "a/", "..", "a//b"} {
 		_, err := tree.Put(ctx, key, 1, session.AnyVersion)
-		wantOp(t, err, session.ErrInvalid, "/conf/"+key)
-		wantOp(t, tree.Delete(ctx, key, session.AnyVersion), session.ErrInvalid, "/conf/"+key)
+		testkit.WantOpError(t, err, session.ErrInvalid, "/conf/"+key)
+		testkit.WantOpError(t, tree.Delete(ctx, key, session.AnyVersion), session.ErrInvalid, "/conf/"+key)
 	}
 }
 
@@ -215,7 +216,7 @@ func TestTreeIsOneMap(t *testing.T) {
 	for _, key := range []string{"a", "sub/b"} {
 		write(t, other, "/conf/"+key, "0")
 	}
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	tree := openTree(t, s, codec.JSON[int]())
 	const n = 30
 	var writer sync.WaitGroup
@@ -257,7 +258,7 @@ func TestTreeWatchEnds(t *testing.T) {
 			cancel()
 			continue
 		}
-		wantOp(t, err, context.Canceled, "/conf")
+		testkit.WantOpError(t, err, context.Canceled, "/conf")
 		if len(v.Entries) != 0 {
 			t.Errorf("it ends with %v", v)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -35,13 +36,13 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("it is %+v, want %+v", v.Snapshot(), want)
 		}
 	}
-	await(t, v, "agreement", func() bool { return v.Err() == nil })
-	catchUp(t, other)
+	testkit.Await(t, v, "agreement", func() bool { return v.Err() == nil })
+	testkit.Sync(t, other)
 	stored, err := config.Get(t.Context(), other, path, checked)
 	if err != nil || stored != v.Snapshot() {
 		t.Errorf("what is stored is %+v, and it is %+v (%v)", stored, v.Snapshot(), err)
 	}
-	remove(t, other, path)
+	testkit.Delete(t, other, path)
 	fails(t, v, session.ErrNoNode)
 	if err := v.Update(t.Context(), add(1)); err != nil { // of the last good value
 		t.Fatal(err)
@@ -62,9 +63,9 @@ func TestUpdateIsRefused(t *testing.T) {
 		t.Errorf("an error of fn comes as %v", err)
 	}
 	err := v.Update(t.Context(), add(-10))
-	wantOp(t, err, errNegative, path)
+	testkit.WantOpError(t, err, errNegative, path)
 	err = v.Put(t.Context(), limits{Rate: -1}, session.AnyVersion)
-	wantOp(t, err, errNegative, path)
+	testkit.WantOpError(t, err, errNegative, path)
 	if stored, err := config.Get(t.Context(), s, path, checked); err != nil || stored != before || v.Snapshot() != before {
 		t.Errorf("what is stored is %+v (%v)", stored, err)
 	}
@@ -88,7 +89,7 @@ func (oneWay) Encode(string) ([]byte, error) { return []byte{0xff}, nil }
 func TestUnreadableValueIsNotWritten(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	_, err := config.Put(t.Context(), s, path, oneWay{codec.Text()}, "x", session.AnyVersion)
-	wantOp(t, err, codec.ErrMalformed, path)
+	testkit.WantOpError(t, err, codec.ErrMalformed, path)
 	if _, ok, err := s.Exists(t.Context(), path); ok || err != nil {
 		t.Errorf("it is there: %v, %v", ok, err)
 	}
@@ -100,7 +101,7 @@ func TestUpdateOutrun(t *testing.T) {
 	rivals := []func(){
 		func() { write(t, s, path, `{"rate":100}`) }, // creates the node
 		func() { write(t, s, path, `{"rate":200}`) },
-		func() { remove(t, s, path) },
+		func() { testkit.Delete(t, s, path) },
 		func() { write(t, s, path, `{"rate":300}`) },
 	}
 	v := openOr(t, s, limits{Rate: 7})
@@ -154,7 +155,7 @@ func TestPut(t *testing.T) {
 		return config.Put(t.Context(), s, path, checked, limits{Rate: rate}, version)
 	}
 	_, err := put(1, 0)
-	wantOp(t, err, session.ErrNoNode, path)
+	testkit.WantOpError(t, err, session.ErrNoNode, path)
 	one, err := put(1, session.AnyVersion) // creates
 	if err != nil || one.Version != 0 || one.Zxid == 0 {
 		t.Errorf("the first is %+v, %v", one, err)
@@ -163,9 +164,9 @@ func TestPut(t *testing.T) {
 		t.Errorf("what is stored is %+v, and not %+v (%v)", got, one, err)
 	}
 	_, err = put(2, config.Absent)
-	wantOp(t, err, session.ErrNodeExists, path)
+	testkit.WantOpError(t, err, session.ErrNodeExists, path)
 	_, err = put(2, 1)
-	wantOp(t, err, session.ErrBadVersion, path)
+	testkit.WantOpError(t, err, session.ErrBadVersion, path)
 	two, err := put(2, one.Version)
 	if err != nil || two.Version != 1 || two.Zxid <= one.Zxid {
 		t.Errorf("the second is %+v, %v", two, err)
@@ -177,7 +178,7 @@ func TestPut(t *testing.T) {
 	if got, err := config.Get(t.Context(), s, path, checked); err != nil || got != three {
 		t.Errorf("what is stored is %+v, %v", got, err)
 	}
-	remove(t, s, path)
+	testkit.Delete(t, s, path)
 	if _, err := config.Get(t.Context(), s, path, checked); !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("Get of no node: %v", err)
 	}
@@ -189,7 +190,7 @@ func TestPut(t *testing.T) {
 	if err != nil || five.Value.Rate != 5 || five.Version != 1 {
 		t.Errorf("updated: %+v, %v", five, err)
 	}
-	remove(t, s, path)
+	testkit.Delete(t, s, path)
 	if one, err := config.Update(t.Context(), s, path, checked, add(1)); err != nil || one.Value.Rate != 1 {
 		t.Errorf("updated from nothing: %+v, %v", one, err)
 	}
@@ -219,10 +220,10 @@ func TestContextEnds(t *testing.T) {
 	v := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantOp(t, v.Update(ctx, add(1)), context.Canceled, path)
-	wantOp(t, v.Put(ctx, limits{}, session.AnyVersion), context.Canceled, path)
+	testkit.WantOpError(t, v.Update(ctx, add(1)), context.Canceled, path)
+	testkit.WantOpError(t, v.Put(ctx, limits{}, session.AnyVersion), context.Canceled, path)
 	_, err := config.Open(ctx, s, path, checked)
-	wantOp(t, err, context.Canceled, path)
+	testkit.WantOpError(t, err, context.Canceled, path)
 	if got, err := config.Get(t.Context(), s, path, checked); err != nil || got.Version != 0 {
 		t.Errorf("what is stored is %+v, %v", got, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -22,13 +23,13 @@ func TestOpen(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	_, err := config.Open(t.Context(), s, path, checked)
-	wantOp(t, err, session.ErrNoNode, path)
+	testkit.WantOpError(t, err, session.ErrNoNode, path)
 	write(t, other, path, "nonsense")
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	_, err = config.Open(t.Context(), s, path, checked)
 	wantDecode(t, err, codec.ErrMalformed, path)
 	write(t, other, path, `{"rate":-1}`)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	_, err = config.Open(t.Context(), s, path, checked)
 	wantDecode(t, err, errNegative, path)
 	write(t, other, path, `{"rate":5}`)
@@ -36,7 +37,7 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	v := open(t, s)
 	if want := (config.Snapshot[limits]{Value: limits{Rate: 5}, Version: 2, Zxid: st.Mzxid}); v.Snapshot() != want || v.Load() != want.Value || v.Err() != nil {
 		t.Errorf("it is %+v, %v", v.Snapshot(), v.Err())
@@ -47,7 +48,7 @@ func TestOpen(t *testing.T) {
 		t.Errorf("the new version is %+v", snap)
 	}
 	v.Close()
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestOpenOr(t *testing.T) {
@@ -78,7 +79,7 @@ func TestLastGoodValue(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":5}`)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	v := open(t, s)
 	good := v.Snapshot()
 	kept := func() {
@@ -94,15 +95,15 @@ func TestLastGoodValue(t *testing.T) {
 	write(t, other, path, `{"rate":-5}`)
 	fails(t, v, errNegative)
 	kept()
-	remove(t, other, path)
+	testkit.Delete(t, other, path)
 	fails(t, v, session.ErrNoNode)
-	wantOp(t, v.Err(), session.ErrNoNode, path)
+	testkit.WantOpError(t, v.Err(), session.ErrNoNode, path)
 	kept()
 	write(t, other, path, "nonsense")
 	fails(t, v, codec.ErrMalformed)
 	kept()
 	write(t, other, path, `{"rate":5}`)
-	await(t, v, "the same value again", func() bool { return v.Err() == nil })
+	testkit.Await(t, v, "the same value again", func() bool { return v.Err() == nil })
 	if snap := v.Snapshot(); snap.Value != good.Value || snap.Zxid <= good.Zxid {
 		t.Errorf("it is %+v", snap)
 	}
@@ -114,7 +115,7 @@ func TestDeletedAndCreatedAnew(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":42}`)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	v := open(t, s)
 	for range 3 {
 		was, changed := v.Snapshot(), v.Changed()
@@ -169,7 +170,7 @@ func TestWatch(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":1}`)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	v := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	steps := []struct {
@@ -178,7 +179,7 @@ func TestWatch(t *testing.T) {
 	}{
 		{func() { write(t, other, path, "nonsense") }, codec.ErrMalformed},
 		{func() { write(t, other, path, `{"rate":2}`) }, nil},
-		{func() { remove(t, other, path) }, session.ErrNoNode},
+		{func() { testkit.Delete(t, other, path) }, session.ErrNoNode},
 		{func() { write(t, other, path, `{"rate":3}`) }, nil},
 		{cancel, context.Canceled},
 	}
@@ -214,7 +215,7 @@ func TestSlowWatcherStopsNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":0}`)
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	v := open(t, s)
 	blocked, release, slow := make(chan struct{}), make(chan struct{}), make(chan []int)
 	go func() {
@@ -271,13 +272,13 @@ func TestClose(t *testing.T) {
 	if err := v.Put(t.Context(), limits{Rate: 6}, session.AnyVersion); err != nil || v.Load().Rate != 5 {
 		t.Errorf("Put after Close: %+v, %v", v.Load(), err)
 	}
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 
 	v = open(t, s)
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	await(t, v, "the end", func() bool { return errors.Is(v.Err(), session.ErrClosed) })
+	testkit.Await(t, v, "the end", func() bool { return errors.Is(v.Err(), session.ErrClosed) })
 	if v.Load().Rate != 6 {
 		t.Errorf("after the end of the session: %+v", v.Load())
 	}
@@ -296,18 +297,18 @@ func TestNotAllowed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	defer remove(t, s, "/secret") // who cleans up could not look whether it has children
+	defer testkit.Delete(t, s, "/secret") // who cleans up could not look whether it has children
 	_, err := config.Open(context.Background(), s, "/secret", checked)
-	wantOp(t, err, session.ErrNoAuth, "/secret")
+	testkit.WantOpError(t, err, session.ErrNoAuth, "/secret")
 	_, err = config.OpenOr(context.Background(), s, "/secret", checked, limits{})
-	wantOp(t, err, session.ErrNoAuth, "/secret")
+	testkit.WantOpError(t, err, session.ErrNoAuth, "/secret")
 	v, err := config.Open(t.Context(), s, "/fixed", checked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
 	err = v.Update(context.Background(), func(l limits) (limits, error) { return l, nil })
-	wantOp(t, err, session.ErrNoAuth, "/fixed")
+	testkit.WantOpError(t, err, session.ErrNoAuth, "/fixed")
 	if _, _, err := s.Create(t.Context(), "/closed", nil, acl(session.PermAll&^session.PermCreate)); err != nil {
 		t.Fatal(err)
 	}
@@ -324,20 +325,20 @@ func TestBadInput(t *testing.T) {
 	same := func(l limits) (limits, error) { return l, nil }
 	for _, p := range []string{"", "a", "/a/", "/a//b", "/a/../b", "/a/\x00"} {
 		_, err := config.Open(t.Context(), s, p, checked)
-		wantOp(t, err, session.ErrInvalid, p)
+		testkit.WantOpError(t, err, session.ErrInvalid, p)
 		_, err = config.OpenOr(t.Context(), s, p, checked, limits{})
-		wantOp(t, err, session.ErrInvalid, p)
+		testkit.WantOpError(t, err, session.ErrInvalid, p)
 		_, err = config.OpenTree(t.Context(), s, p, checked)
-		wantOp(t, err, session.ErrInvalid, p)
+		testkit.WantOpError(t, err, session.ErrInvalid, p)
 		_, err = config.Get(t.Context(), s, p, checked)
-		wantOp(t, err, session.ErrInvalid, p)
+		testkit.WantOpError(t, err, session.ErrInvalid, p)
 		_, err = config.Put(t.Context(), s, p, checked, limits{}, session.AnyVersion)
-		wantOp(t, err, session.ErrInvalid, p)
+		testkit.WantOpError(t, err, session.ErrInvalid, p)
 		_, err = config.Update(t.Context(), s, p, checked, same)
-		wantOp(t, err, session.ErrInvalid, p)
+		testkit.WantOpError(t, err, session.ErrInvalid, p)
 	}
 	_, err := config.Put(t.Context(), s, path, codec.Bytes(), make([]byte, 1<<20), session.AnyVersion)
-	wantOp(t, err, session.ErrInvalid, path)
+	testkit.WantOpError(t, err, session.ErrInvalid, path)
 }
 
 // Calls that are given up leave no watch and no goroutine.
@@ -376,5 +377,5 @@ func TestGivenUpCallsLeaveNothing(t *testing.T) {
 	}
 	v.Close()
 	goleak.VerifyNone(t, before)
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }

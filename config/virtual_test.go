@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -127,14 +128,14 @@ func TestUpdateAlwaysOutrun(t *testing.T) {
 		s, other := srv.Session(t), srv.Session(t)
 		write(t, other, path, `{"rate":0}`)
 		tries := 0
-		_, err := config.Update(within(t, 10*time.Second), s, path, checked, func(l limits) (limits, error) {
+		_, err := config.Update(testkit.Within(t, 10*time.Second), s, path, checked, func(l limits) (limits, error) {
 			write(t, other, path, fmt.Sprintf(`{"rate":%d}`, l.Rate+1))
 			if tries++; tries > 1000 {
 				return l, errors.New("without end")
 			}
 			return l, nil
 		})
-		wantOp(t, err, context.DeadlineExceeded, path)
+		testkit.WantOpError(t, err, context.DeadlineExceeded, path)
 		if tries < 10 || tries > 200 {
 			t.Errorf("%d tries in 10 s", tries)
 		}
@@ -163,12 +164,12 @@ func TestCutOff(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		wantOp(t, v.Update(within(t, 500*time.Millisecond), add(1)), context.DeadlineExceeded, path)
-		wantOp(t, v.Put(within(t, 500*time.Millisecond), limits{}, 0), context.DeadlineExceeded, path)
-		_, err := config.Open(within(t, 500*time.Millisecond), s, path, checked)
-		wantOp(t, err, context.DeadlineExceeded, path)
-		_, err = config.OpenTree(within(t, 500*time.Millisecond), s, "/conf", codec.Text())
-		wantOp(t, err, context.DeadlineExceeded, "/conf")
+		testkit.WantOpError(t, v.Update(testkit.Within(t, 500*time.Millisecond), add(1)), context.DeadlineExceeded, path)
+		testkit.WantOpError(t, v.Put(testkit.Within(t, 500*time.Millisecond), limits{}, 0), context.DeadlineExceeded, path)
+		_, err := config.Open(testkit.Within(t, 500*time.Millisecond), s, path, checked)
+		testkit.WantOpError(t, err, context.DeadlineExceeded, path)
+		_, err = config.OpenTree(testkit.Within(t, 500*time.Millisecond), s, "/conf", codec.Text())
+		testkit.WantOpError(t, err, context.DeadlineExceeded, "/conf")
 		if d := time.Since(start); d != 2*time.Second {
 			t.Errorf("four calls of half a second took %v", d)
 		}
@@ -197,10 +198,10 @@ func TestSameVersionAfterPartition(t *testing.T) {
 		write(t, other, "/conf/d/a", "1")
 		v, tree := open(t, s), openTree(t, s, codec.Text())
 		heal := srv.Partition(s.Status().ID)
-		remove(t, other, path)
+		testkit.Delete(t, other, path)
 		write(t, other, path, `{"rate":2}`)
 		for _, p := range []string{"/conf/d/a", "/conf/d"} {
-			remove(t, other, p)
+			testkit.Delete(t, other, p)
 		}
 		write(t, other, "/conf/d/b", "1") // so the parent has as many changes as before
 		heal()
@@ -219,8 +220,8 @@ func TestContainerReaped(t *testing.T) {
 		for i := range 3 {
 			write(t, other, "/conf/a", "1") // in a container
 			treeShows(t, tree, "a=1")
-			remove(t, other, "/conf/a")
-			remove(t, other, path)
+			testkit.Delete(t, other, "/conf/a")
+			testkit.Delete(t, other, path)
 			fails(t, v, session.ErrNoNode)
 			time.Sleep(time.Minute)
 			if _, ok, err := other.Exists(t.Context(), "/app"); ok || err != nil {
@@ -242,11 +243,11 @@ func TestWaitingLeavesNoWatches(t *testing.T) {
 		s := srv.Session(t)
 		for range 200 {
 			v := openOr(t, s, limits{})
-			for range v.Watch(within(t, time.Millisecond)) {
+			for range v.Watch(testkit.Within(t, time.Millisecond)) {
 			}
 			v.Close()
 			tree := openTree(t, s, codec.Text())
-			for range tree.Watch(within(t, time.Millisecond)) {
+			for range tree.Watch(testkit.Within(t, time.Millisecond)) {
 			}
 			tree.Close()
 		}
@@ -271,7 +272,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		}
 		srv.ResetRequests()
 		_, err := config.Update(t.Context(), s, "/fixed", checked, add(1))
-		wantOp(t, err, session.ErrNoAuth, "/fixed")
+		testkit.WantOpError(t, err, session.ErrNoAuth, "/fixed")
 		if r := srv.Requests(); len(r) != 2 {
 			t.Errorf("a refused update took the requests %v", r)
 		}
