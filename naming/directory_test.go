@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -46,7 +47,7 @@ func wantValue(t testing.TB, d *naming.Directory, name, want string) {
 func wantNotBound(t testing.TB, d *naming.Directory, name string) {
 	t.Helper()
 	_, err := d.Lookup(t.Context(), name)
-	wantError(t, err, naming.ErrNotBound)
+	testkit.WantError(t, err, naming.ErrNotBound)
 }
 
 func TestBind(t *testing.T) {
@@ -63,8 +64,8 @@ func TestBind(t *testing.T) {
 			wantValue(t, e, "printers/floor2", "10.0.0.7")
 			wantNotBound(t, e, "printers")
 			for _, dir := range []*naming.Directory{d, e} {
-				wantError(t, dir.Bind(t.Context(), "printers/floor2", []byte("x"), opts...), naming.ErrBound)
-				wantError(t, dir.Bind(t.Context(), "printers/floor2", []byte("x")), naming.ErrBound)
+				testkit.WantError(t, dir.Bind(t.Context(), "printers/floor2", []byte("x"), opts...), naming.ErrBound)
+				testkit.WantError(t, dir.Bind(t.Context(), "printers/floor2", []byte("x")), naming.ErrBound)
 			}
 			if err := d.Rebind(t.Context(), "printers/floor2", []byte("10.0.0.8"), opts...); err != nil {
 				t.Fatal(err)
@@ -74,8 +75,8 @@ func TestBind(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantNotBound(t, d, "printers/floor2")
-			wantError(t, d.Unbind(t.Context(), "printers/floor2"), naming.ErrNotBound)
-			wantError(t, d.Unbind(t.Context(), "printers"), naming.ErrNotBound)
+			testkit.WantError(t, d.Unbind(t.Context(), "printers/floor2"), naming.ErrNotBound)
+			testkit.WantError(t, d.Unbind(t.Context(), "printers"), naming.ErrNotBound)
 			if names, _, err := s.Children(t.Context(), root); err == nil && len(names) > 0 {
 				t.Errorf("nodes are left: %q", names)
 			}
@@ -121,7 +122,7 @@ func TestRebindAboveOthers(t *testing.T) {
 		srv := zktest.New(t)
 		d := naming.NewDirectory(srv.Session(t), root)
 		mustBind(t, d, "a/b", "1")
-		err := d.Rebind(within(t, time.Minute), "a", []byte("2"), naming.WithEphemeral())
+		err := d.Rebind(testkit.Within(t, time.Minute), "a", []byte("2"), naming.WithEphemeral())
 		if errors.Is(err, context.DeadlineExceeded) || err == nil {
 			t.Errorf("Rebind: %v", err)
 		}
@@ -147,7 +148,7 @@ func TestLinks(t *testing.T) {
 	wantValue(t, d, "db/addr", "10.0.0.1")
 	mustBind(t, d, "db/port", "5432")
 	wantValue(t, d, "hosts/h1/port", "5432")
-	wantError(t, d.Link(t.Context(), "db", "other"), naming.ErrBound)
+	testkit.WantError(t, d.Link(t.Context(), "db", "other"), naming.ErrBound)
 
 	link("nowhere", "absent/name")
 	wantNotBound(t, d, "nowhere")
@@ -156,7 +157,7 @@ func TestLinks(t *testing.T) {
 	link("b", "a")
 	for _, name := range []string{"circle", "a", "a/x"} {
 		_, err := d.Lookup(t.Context(), name)
-		wantError(t, err, naming.ErrLinks)
+		testkit.WantError(t, err, naming.ErrLinks)
 	}
 	link("chain0", "db/addr")
 	for i := range 7 {
@@ -164,11 +165,11 @@ func TestLinks(t *testing.T) {
 	}
 	wantValue(t, d, "chain6", "10.0.0.1") // eight links, db among them
 	_, err := d.Lookup(t.Context(), "chain7")
-	wantError(t, err, naming.ErrLinks)
+	testkit.WantError(t, err, naming.ErrLinks)
 	none := naming.NewDirectory(s, root, naming.WithMaxLinks(0))
 	wantValue(t, none, "hosts/h1/addr", "10.0.0.1")
 	_, err = none.Lookup(t.Context(), "db/addr")
-	wantError(t, err, naming.ErrLinks)
+	testkit.WantError(t, err, naming.ErrLinks)
 
 	if err := d.Rebind(t.Context(), "primary", []byte("plain")); err != nil {
 		t.Error(err)
@@ -231,7 +232,7 @@ func TestWatchNames(t *testing.T) {
 		{func() error { return d.Unbind(t.Context(), "x/a") }, "b=3"},
 	}
 	i := 0
-	for entries, err := range d.Watch(within(t, time.Minute), "x") {
+	for entries, err := range d.Watch(testkit.Within(t, time.Minute), "x") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +256,7 @@ func TestWatchNames(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range d.Watch(ctx, "x") {
-		wantError(t, err, context.Canceled)
+		testkit.WantError(t, err, context.Canceled)
 	}
 }
 
@@ -284,9 +285,9 @@ func TestNamesAreChecked(t *testing.T) {
 		}
 	}
 	_, err := naming.NewDirectory(s, "no slash").Lookup(t.Context(), "a")
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 	_, err = naming.NewDirectory(s, "no slash").List(t.Context(), "")
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 	var oe *session.OpError
 	if err := d.Unbind(t.Context(), "not/bound"); !errors.As(err, &oe) || oe.Op != "unbind" || oe.Path != root+"/not/bound" {
 		t.Errorf("error %v does not say what was wanted", err)
@@ -352,7 +353,7 @@ func TestOneBinds(t *testing.T) {
 						if err == nil {
 							won++
 						} else {
-							wantError(t, err, naming.ErrBound)
+							testkit.WantError(t, err, naming.ErrBound)
 						}
 					})
 				}
@@ -420,7 +421,7 @@ func TestDirectoryCancelled(t *testing.T) {
 		heal := srv.PartitionAll()
 		for name, call := range calls {
 			start := time.Now()
-			err := call(within(t, time.Second))
+			err := call(testkit.Within(t, time.Second))
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: %v", name, err)
 			}

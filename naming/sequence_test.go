@@ -16,6 +16,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -74,7 +75,7 @@ func TestNextLayouts(t *testing.T) {
 		{[]naming.SequenceOption{naming.WithDecimal(), naming.WithBlock(10)}, "99", "109"},
 	} {
 		path := "/n-" + session.GUID()
-		mustCreate(t, s, path, tt.old)
+		testkit.Create(t, s, path, tt.old, session.Parents())
 		mustNext(t, naming.NewSequence(s, path, tt.opts...))
 		data, _, err := s.Get(t.Context(), path)
 		if err != nil || string(data) != tt.want {
@@ -101,43 +102,43 @@ func TestReserve(t *testing.T) {
 	}
 	for _, n := range []int{0, -1} {
 		_, err := q.Reserve(t.Context(), n)
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 	}
 	nodes := naming.NewSequence(s, "/nodes", naming.WithSequentialNodes())
 	_, err = nodes.Reserve(t.Context(), 2)
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 	if _, err := nodes.Reserve(t.Context(), 1); err != nil {
 		t.Error(err)
 	}
 	_, err = nodes.Last(t.Context())
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 }
 
 func TestSequenceErrors(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	_, err := naming.NewSequence(s, "no slash").Next(t.Context())
-	wantError(t, err, session.ErrInvalid)
-	mustCreate(t, s, "/garbage", "x1")
+	testkit.WantError(t, err, session.ErrInvalid)
+	testkit.Create(t, s, "/garbage", "x1", session.Parents())
 	for _, opts := range [][]naming.SequenceOption{nil, {naming.WithDecimal()}} {
 		_, err = naming.NewSequence(s, "/garbage", opts...).Next(t.Context())
-		wantError(t, err, codec.ErrMalformed)
+		testkit.WantError(t, err, codec.ErrMalformed)
 		var oe *session.OpError
 		if !errors.As(err, &oe) || oe.Path != "/garbage" {
 			t.Errorf("error %v does not say where", err)
 		}
 	}
 	_, err = naming.NewSequence(s, "/garbage").Last(t.Context())
-	wantError(t, err, codec.ErrMalformed)
+	testkit.WantError(t, err, codec.ErrMalformed)
 
-	mustCreate(t, s, "/end", fmt.Sprint(int64(math.MaxInt64-2)))
+	testkit.Create(t, s, "/end", fmt.Sprint(int64(math.MaxInt64-2)), session.Parents())
 	end := naming.NewSequence(s, "/end", naming.WithDecimal())
 	_, err = end.Reserve(t.Context(), 3)
-	wantError(t, err, naming.ErrExhausted)
+	testkit.WantError(t, err, naming.ErrExhausted)
 	if n, err := end.Reserve(t.Context(), 2); n != math.MaxInt64-1 || err != nil {
 		t.Errorf("the last two numbers: %d, %v", n, err)
 	}
 	_, err = end.Next(t.Context())
-	wantError(t, err, naming.ErrExhausted)
+	testkit.WantError(t, err, naming.ErrExhausted)
 
 	if _, _, err := s.Create(t.Context(), "/ro", nil, session.ACLs(session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"})); err != nil {
 		t.Fatal(err)
@@ -331,7 +332,7 @@ func TestNextCancelled(t *testing.T) {
 							return zktest.Pass
 						})
 						start := time.Now()
-						got, err := q.Next(within(t, time.Second))
+						got, err := q.Next(testkit.Within(t, time.Second))
 						l.note(got, err)
 						if d := time.Since(start); d > time.Second {
 							t.Errorf("fault at %d: Next with a context of one second took %v", i, d)
@@ -358,8 +359,8 @@ func TestNextTurnIsBoundedByContext(t *testing.T) {
 		for range 2 {
 			all.Go(func() {
 				start := time.Now()
-				_, err := q.Next(within(t, time.Second))
-				wantError(t, err, context.DeadlineExceeded)
+				_, err := q.Next(testkit.Within(t, time.Second))
+				testkit.WantError(t, err, context.DeadlineExceeded)
 				if d := time.Since(start); d > time.Second {
 					t.Errorf("Next with a context of one second took %v", d)
 				}
@@ -409,7 +410,7 @@ func TestSequenceByNodesEnds(t *testing.T) {
 		}
 		for range 3 {
 			_, err := q.Next(t.Context())
-			wantError(t, err, naming.ErrExhausted)
+			testkit.WantError(t, err, naming.ErrExhausted)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -26,7 +27,7 @@ func TestSetBack(t *testing.T) {
 		}
 		for range 2 {
 			n, err := q.Next(t.Context())
-			wantError(t, err, naming.ErrSetBack)
+			testkit.WantError(t, err, naming.ErrSetBack)
 			if err == nil {
 				t.Errorf("%s: after %d came %d", what, last, n)
 			}
@@ -46,7 +47,7 @@ func TestSetBack(t *testing.T) {
 // A counter of others may have begun below zero.
 func TestNegative(t *testing.T) {
 	s := zktest.Open(t).Session(t)
-	mustCreate(t, s, "/app/ids", "-2")
+	testkit.Create(t, s, "/app/ids", "-2", session.Parents())
 	q := naming.NewSequence(s, "/app/ids", naming.WithDecimal())
 	for want := int64(-1); want < 3; want++ {
 		if n := mustNext(t, q); n != want {

@@ -42,13 +42,13 @@ func TestSlots(t *testing.T) {
 		t.Errorf("holders %+v, %v", holders, err)
 	}
 	_, err = b.TryAcquire(t.Context())
-	wantError(t, err, naming.ErrTaken)
+	testkit.WantError(t, err, naming.ErrTaken)
 
 	next := make(chan *naming.Slot)
 	go func() { next <- mustAcquire(t, b) }()
 	mustRelease(t, first)
-	wantError(t, first.Err(), naming.ErrReleased)
-	wantError(t, first.Release(t.Context()), naming.ErrReleased)
+	testkit.WantError(t, first.Err(), naming.ErrReleased)
+	testkit.WantError(t, first.Release(t.Context()), naming.ErrReleased)
 	third := <-next
 	if third.Number != 0 || third.Token() <= first.Token() {
 		t.Errorf("number %d with token %v after %v", third.Number, third.Token(), first.Token())
@@ -97,7 +97,7 @@ func TestSlotsAreFair(t *testing.T) {
 func TestSlotsForeignNodes(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for _, name := range []string{"x", "00", "-1", "+0", "1", "99", "2 "} {
-		mustCreate(t, s, workers+"/"+name, "theirs")
+		testkit.Create(t, s, workers+"/"+name, "theirs", session.Parents())
 	}
 	p := naming.NewSlots(s, workers, 3)
 	a, b := mustAcquire(t, p), mustAcquire(t, p)
@@ -105,7 +105,7 @@ func TestSlotsForeignNodes(t *testing.T) {
 		t.Errorf("numbers %d and %d", a.Number, b.Number)
 	}
 	_, err := p.TryAcquire(t.Context())
-	wantError(t, err, naming.ErrTaken)
+	testkit.WantError(t, err, naming.ErrTaken)
 	holders, err := p.Holders(t.Context())
 	var numbers []int
 	for _, h := range holders {
@@ -120,9 +120,9 @@ func TestSlotsErrors(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	bad := naming.NewSlots(s, "no slash", 1)
 	_, err := bad.Acquire(t.Context())
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 	_, err = bad.TryAcquire(t.Context())
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 	if h, err := naming.NewSlots(s, "/absent", 1).Holders(t.Context()); len(h) > 0 || err != nil {
 		t.Errorf("holders of what nobody uses: %v, %v", h, err)
 	}
@@ -130,7 +130,7 @@ func TestSlotsErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = naming.NewSlots(s, "/ro", 1).Acquire(t.Context())
-	wantError(t, err, session.ErrNoAuth)
+	testkit.WantError(t, err, session.ErrNoAuth)
 	for _, n := range []int{0, -1} {
 		_, err := naming.NewSlots(s, workers, n).Acquire(t.Context())
 		wantError(t, err, session.ErrInvalid)
@@ -244,7 +244,7 @@ func TestSlotLost(t *testing.T) {
 				} else if told.IsZero() {
 					t.Fatal("the next holds the number, and the first has not been told")
 				}
-				wantError(t, held.Err(), naming.ErrLost)
+				testkit.WantError(t, held.Err(), naming.ErrLost)
 				if next.Token() <= held.Token() {
 					t.Errorf("token %v came after %v", next.Token(), held.Token())
 				}
@@ -266,9 +266,9 @@ func TestSlotsTimeoutsLeaveNothing(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			_, err := p.Acquire(ctx)
 			cancel()
-			wantError(t, err, context.DeadlineExceeded)
+			testkit.WantError(t, err, context.DeadlineExceeded)
 			_, err = p.TryAcquire(t.Context())
-			wantError(t, err, naming.ErrTaken)
+			testkit.WantError(t, err, naming.ErrTaken)
 		}
 		time.Sleep(time.Second)
 		if after := len(srv.Watches()); after != before {
@@ -326,7 +326,7 @@ func TestTryAcquireBesideWaiters(t *testing.T) {
 		srv.Inject(zktest.Rule{Op: "create2", Path: workers + "/0", Session: b.Status().ID, Nth: 1, Delay: time.Second})
 		mustRelease(t, held)
 		start := time.Now()
-		_, err := naming.NewSlots(c, workers, 1).TryAcquire(within(t, time.Minute))
+		_, err := naming.NewSlots(c, workers, 1).TryAcquire(testkit.Within(t, time.Minute))
 		if !errors.Is(err, naming.ErrTaken) || time.Since(start) > 2*time.Second {
 			t.Errorf("TryAcquire: %v after %v", err, time.Since(start))
 		}
@@ -342,7 +342,7 @@ func TestSlotGuard(t *testing.T) {
 	}
 	mustRelease(t, slot)
 	_, err := s.Txn(t.Context(), slot.Guard())
-	wantError(t, err, session.ErrNoNode)
+	testkit.WantError(t, err, session.ErrNoNode)
 }
 
 // A free number costs a list and a create.
