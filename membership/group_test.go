@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -61,7 +62,7 @@ func TestJoinUpdateLeave(t *testing.T) {
 		t.Errorf("Update after Leave: %v", err)
 	}
 	leave(t, one)
-	clean(t, target, a, b)
+	testkit.NothingLeft(t, target, a, b)
 }
 
 // A view holds what there is when it is yielded, and the reader hears of every
@@ -105,7 +106,7 @@ func TestWatch(t *testing.T) {
 		if err := w.stop(); !errors.Is(err, context.Canceled) {
 			t.Errorf("Watch has ended with %v", err)
 		}
-		clean(t, target, a, b)
+		testkit.NothingLeft(t, target, a, b)
 	})
 }
 
@@ -121,7 +122,7 @@ func TestWatchIsLeft(t *testing.T) {
 		break
 	}
 	leave(t, m)
-	clean(t, target, s)
+	testkit.NothingLeft(t, target, s)
 }
 
 // One session has one member of an id, and one id has one member; where ids are
@@ -144,7 +145,7 @@ func TestSameID(t *testing.T) {
 		if errors.Is(err, membership.ErrTaken) && strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
 			break
 		}
-		if wait > maxUnsettled {
+		if wait > testkit.Limit {
 			t.Fatalf("Join as another, after %v: %v", wait, err)
 		}
 	}
@@ -214,7 +215,7 @@ func TestClose(t *testing.T) {
 	o.until("other=")
 	o.stop()
 	leave(t, other)
-	clean(t, target, b)
+	testkit.NothingLeft(t, target, b)
 }
 
 // Curator's fault 3.24: waits that time out leave watches on the server.
@@ -245,7 +246,7 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	}
 	leave(t, m)
 	leave(t, join(t, group(b), "id", "")) // comes after the last of them
-	clean(t, target, a, b)
+	testkit.NothingLeft(t, target, a, b)
 	for _, s := range []*session.Session{a, b} {
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)

@@ -7,15 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-const path = "/app/members"
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-// maxUnsettled bounds what a test waits for.
-const maxUnsettled = 5 * time.Minute
+const path = "/app/members"
 
 var layouts = map[string]membership.Layout{
 	"curator": membership.Curator, "party": membership.KazooParty, "shallow party": membership.KazooShallowParty,
@@ -33,7 +32,7 @@ func group(s *session.Session, opts ...membership.Option) *membership.Group {
 
 func join(t testing.TB, g *membership.Group, id, data string) *membership.Membership {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), maxUnsettled)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	defer cancel()
 	m, err := g.Join(ctx, id, []byte(data))
 	if err != nil {
@@ -57,28 +56,10 @@ func leave(t testing.TB, m *membership.Membership) {
 	}
 }
 
-// until waits until m is in the state that ok describes.
-func until(t testing.TB, m *membership.Membership, ok func(error) bool) {
-	t.Helper()
-	for {
-		changed := m.Changed()
-		if ok(m.Err()) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-time.After(maxUnsettled):
-			t.Fatalf("it stays at %v", m.Err())
-		}
-	}
-}
-
-func isNil(err error) bool { return err == nil }
-
 // again waits until m has joined anew since token.
 func again(t testing.TB, m *membership.Membership, token session.Zxid) {
 	t.Helper()
-	until(t, m, func(err error) bool { return err == nil && m.Token() > token })
+	testkit.AwaitErr(t, m, func(err error) bool { return err == nil && m.Token() > token })
 }
 
 // summary is "id=data" of each member, and a blank between.
@@ -139,7 +120,7 @@ func (w *watcher) next() membership.View {
 		return v
 	case err := <-w.end:
 		w.Fatalf("it has ended: %v", err)
-	case <-time.After(maxUnsettled):
+	case <-time.After(testkit.Limit):
 		w.Fatal("there is no next view")
 	}
 	panic("unreachable")
@@ -165,22 +146,4 @@ func (w *watcher) until(want string) membership.View {
 func (w *watcher) stop() error {
 	w.cancel()
 	return <-w.end
-}
-
-// clean checks that nobody is a member and that nothing is watched.
-func clean(t testing.TB, target *zktest.Target, ss ...*session.Session) {
-	t.Helper()
-	for _, s := range ss {
-		for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-			if err := s.Sync(t.Context(), "/"); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
-	if n := target.Ephemerals(t); n != 0 {
-		t.Errorf("%d nodes are left", n)
-	}
 }

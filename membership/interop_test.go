@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -27,7 +28,7 @@ type foreign struct {
 
 func start(t *testing.T, name string, args ...string) *foreign {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), maxUnsettled)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Limit)
 	cmd := exec.CommandContext(ctx, name, args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -180,7 +181,7 @@ func TestMemberThatMayNotJoinAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.Expire(a.Status().ID)
-		until(t, m, func(err error) bool { return errors.Is(err, session.ErrNoAuth) })
+		testkit.AwaitErr(t, m, func(err error) bool { return errors.Is(err, session.ErrNoAuth) })
 		w.until("")
 		if got := summary(members(t, group(a), a)); got != "" {
 			t.Errorf("there are %s", got)
@@ -188,7 +189,7 @@ func TestMemberThatMayNotJoinAgain(t *testing.T) {
 		if _, err := b.SetACL(t.Context(), path, session.OpenACL(), session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		until(t, m, isNil)
+		testkit.AwaitErr(t, m, testkit.IsNil)
 		w.until("one=1")
 		leave(t, m)
 		w.stop()
