@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -86,7 +87,7 @@ func TestChurn(t *testing.T) {
 					in := registrations[n].Instance()
 					deregister(t, registrations[n])
 					time.Sleep(200 * time.Millisecond)
-					ctx, cancel := context.WithTimeout(t.Context(), patience)
+					ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 					defer cancel()
 					g, err := registries[n%services].Register(ctx, in)
 					if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -58,7 +59,7 @@ func stands(s *faulttable.Scene, observer *registry.Registry, g *registry.Regist
 // Whoever finds or watches gets what there is, whatever is lost.
 func TestFaultsLookupWatch(t *testing.T) {
 	faulttable.Play(t, func(s *faulttable.Scene) {
-		ctx, cancel := context.WithTimeout(s.Context(), patience)
+		ctx, cancel := context.WithTimeout(s.Context(), testkit.Limit)
 		defer cancel()
 		r := registry.New(s.Subject, root)
 		a := register(s, registry.New(s.Rival, root), registry.Instance{ID: "a"})

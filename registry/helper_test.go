@@ -2,33 +2,17 @@ package registry_test
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 && os.Getenv("ZKTEST") == "" { // the servers of an ensemble are looked after till the end
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // root is where the tests have their services.
 const root = "/services"
@@ -41,7 +25,7 @@ func register(t testing.TB, r *registry.Registry, in registry.Instance) *registr
 	if in.Addr == "" && in.Endpoints == nil {
 		in.Addr = "10.0.0.1:80"
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	defer cancel()
 	g, err := r.Register(ctx, in)
 	if err != nil {
@@ -107,19 +91,6 @@ func get(t testing.TB, s *session.Session, path string) string {
 	return string(data)
 }
 
-// noWatches checks that nothing is left on the server.
-func noWatches(t testing.TB, target *zktest.Target, s *session.Session) {
-	t.Helper()
-	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-		if err := s.Sync(t.Context(), "/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
-}
-
 // watching runs a Watch, and keeps what it has yielded.
 type watching struct {
 	testing.TB
@@ -155,7 +126,7 @@ func (w *watching) until(want string) {
 			seen = append(seen, v)
 		case err := <-w.end:
 			w.Fatalf("saw %q, not %q, and then %v", seen, want, err)
-		case <-time.After(patience):
+		case <-time.After(testkit.Limit):
 			w.Fatalf("saw %q, and not %q", seen, want)
 		}
 	}

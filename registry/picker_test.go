@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -254,5 +255,5 @@ func TestNothingToPick(t *testing.T) {
 		t.Errorf("the last were %q", got)
 	}
 	deregister(t, g)
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }

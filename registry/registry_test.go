@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -168,7 +169,7 @@ func TestWatch(t *testing.T) {
 	if err := w.close(); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
 	}
-	noWatches(t, target, o)
+	testkit.NoWatches(t, target, o)
 }
 
 // A loop that is left leaves nothing, and nor does one whose time is over.
@@ -190,7 +191,7 @@ func TestWatchLeavesNothing(t *testing.T) {
 		cancel()
 	}
 	deregister(t, g)
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestWatchAll(t *testing.T) {
