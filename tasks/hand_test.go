@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -23,7 +24,7 @@ type hand struct {
 
 func (h hand) create(path, data string, opts ...session.CreateOption) string {
 	h.Helper()
-	made, _, err := h.Session.Create(soon(h), path, []byte(data), opts...)
+	made, _, err := h.Session.Create(testkit.Soon(h), path, []byte(data), opts...)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -32,7 +33,7 @@ func (h hand) create(path, data string, opts ...session.CreateOption) string {
 
 func (h hand) delete(path string) {
 	h.Helper()
-	if err := h.Session.Delete(soon(h), path, session.AnyVersion); err != nil {
+	if err := h.Session.Delete(testkit.Soon(h), path, session.AnyVersion); err != nil {
 		h.Fatal(err)
 	}
 }
@@ -40,12 +41,12 @@ func (h hand) delete(path string) {
 // awaits waits for a child, or for none if it is "".
 func (h hand) awaits(path, child string) {
 	h.Helper()
-	e, err := h.Epoch(soon(h))
+	e, err := h.Epoch(testkit.Soon(h))
 	if err != nil {
 		h.Fatal(err)
 	}
 	for {
-		names, _, w, err := e.WatchChildren(soon(h), path)
+		names, _, w, err := e.WatchChildren(testkit.Soon(h), path)
 		if err != nil {
 			h.Fatal(err)
 		}
@@ -55,7 +56,7 @@ func (h hand) awaits(path, child string) {
 		}
 		select {
 		case <-w.Fired():
-		case <-soon(h).Done():
+		case <-testkit.Soon(h).Done():
 			h.Fatalf("%s has %q, and not %q", path, names, child)
 		}
 	}
@@ -86,7 +87,7 @@ func TestMasterByHand(t *testing.T) {
 	// Ours takes over when that one goes, with what it has left undone.
 	l := submit(t, texts(target.Session(t)), "more")
 	defer leading(t, texts(target.Session(t)))()
-	if _, _, err := h.Session.Create(soon(t), path+"/master", nil, session.Ephemeral()); !errors.Is(err, session.ErrNodeExists) {
+	if _, _, err := h.Session.Create(testkit.Soon(t), path+"/master", nil, session.Ephemeral()); !errors.Is(err, session.ErrNodeExists) {
 		t.Errorf("a second master: %v", err)
 	}
 	h.delete(path + "/master")
@@ -102,7 +103,7 @@ func TestWorkerByHand(t *testing.T) {
 	h.awaits(path, "assign")
 	h.awaits(path, "workers")
 	h.create(path+"/workers/w1", "worker1.example.com:2224", session.Ephemeral())
-	if _, _, err := h.Session.Create(soon(t), path+"/assign/w1", nil); err != nil && !errors.Is(err, session.ErrNodeExists) {
+	if _, _, err := h.Session.Create(testkit.Soon(t), path+"/assign/w1", nil); err != nil && !errors.Is(err, session.ErrNodeExists) {
 		t.Fatal(err) // the master has made it if it was quicker
 	}
 	k, l := submit(t, p, "1"), submit(t, p, "2")
@@ -183,7 +184,7 @@ func TestGarbage(t *testing.T) {
 	k := h.create(path+"/tasks/task-", "x", session.Sequential())
 	h.awaits(k, "status")
 	h.create(k+"/attempts", "{")
-	if _, err := p.List(soon(t)); err != nil {
+	if _, err := p.List(testkit.Soon(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -200,7 +201,7 @@ func TestTaskIsRemoved(t *testing.T) {
 		go func() { _, err := waits.Wait(t.Context()); ended <- err }()
 		synctest.Wait()
 		h.delete(path + "/tasks/" + waits.ID())
-		wantError(t, <-ended, tasks.ErrNoTask)
+		testkit.WantError(t, <-ended, tasks.ErrNoTask)
 
 		goOn := make(chan struct{})
 		defer working(t, p, "w", func(context.Context, task) (string, error) { <-goOn; return "", nil })()

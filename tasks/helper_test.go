@@ -3,35 +3,17 @@ package tasks_test
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind. Within synctest
-// bubbles the bubble itself does.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := zktest.CloseShared(); err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const path = "/pool"
 
@@ -49,15 +31,6 @@ func texts(s *session.Session, opts ...tasks.Option) *pool {
 
 // echo answers with what it was given.
 func echo(_ context.Context, t task) (string, error) { return t.Input + "!", nil }
-
-// patience bounds what should take no time.
-const patience = 30 * time.Second
-
-func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // background runs f until stop is called, and complains if it returns for another
 // reason.
@@ -89,7 +62,7 @@ func working(t testing.TB, p *pool, id string, fn handler) (stop func()) {
 
 func submit(t testing.TB, p *pool, in string) *ticket {
 	t.Helper()
-	k, err := p.Submit(soon(t), in)
+	k, err := p.Submit(testkit.Soon(t), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +72,7 @@ func submit(t testing.TB, p *pool, in string) *ticket {
 // wants waits for a result.
 func wants(t testing.TB, k *ticket, want string) {
 	t.Helper()
-	if got, err := k.Wait(soon(t)); err != nil || got != want {
+	if got, err := k.Wait(testkit.Soon(t)); err != nil || got != want {
 		t.Errorf("%s: %q, %v, want %q", k.ID(), got, err, want)
 	}
 }
@@ -107,7 +80,7 @@ func wants(t testing.TB, k *ticket, want string) {
 // fails waits for a failure.
 func fails(t testing.TB, k *ticket, message string) {
 	t.Helper()
-	_, err := k.Wait(soon(t))
+	_, err := k.Wait(testkit.Soon(t))
 	var te *tasks.TaskError
 	if !errors.As(err, &te) || te.ID != k.ID() || !strings.Contains(te.Message, message) {
 		t.Errorf("%s: %v, want the message %q", k.ID(), err, message)
@@ -117,10 +90,10 @@ func fails(t testing.TB, k *ticket, message string) {
 // data is what a node holds; "-" if there is none.
 func data(t testing.TB, s *session.Session, path string) string {
 	t.Helper()
-	if err := s.Sync(soon(t), path); err != nil {
+	if err := s.Sync(testkit.Soon(t), path); err != nil {
 		t.Fatal(err)
 	}
-	d, _, err := s.Get(soon(t), path)
+	d, _, err := s.Get(testkit.Soon(t), path)
 	if errors.Is(err, session.ErrNoNode) {
 		return "-"
 	}
@@ -128,13 +101,6 @@ func data(t testing.TB, s *session.Session, path string) string {
 		t.Fatal(err)
 	}
 	return string(d)
-}
-
-func wantError(t testing.TB, err, target error) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("error is %v, want %v", err, target)
-	}
 }
 
 func noPause(int) time.Duration { return 0 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -84,10 +85,10 @@ func TestCodecs(t *testing.T) {
 	worker := tasks.New(s, path, refuses("c"), refuses("d!"))
 	defer leading(t, p)()
 	defer working(t, worker, "w", echo)()
-	if _, err := p.Submit(soon(t), "a"); !errors.Is(err, no) {
+	if _, err := p.Submit(testkit.Soon(t), "a"); !errors.Is(err, no) {
 		t.Errorf("a task that cannot be encoded: %v", err)
 	}
-	if _, err := submit(t, p, "b").Wait(soon(t)); !errors.Is(err, no) {
+	if _, err := submit(t, p, "b").Wait(testkit.Soon(t)); !errors.Is(err, no) {
 		t.Errorf("a result that cannot be decoded: %v", err)
 	}
 	fails(t, submit(t, p, "c"), "decoding the task: ")
@@ -118,7 +119,7 @@ func TestSameID(t *testing.T) {
 		defer leading(t, texts(b))()
 		stop := working(t, texts(a), "w", func(context.Context, task) (string, error) { return "a", nil })
 		synctest.Wait()
-		wantError(t, texts(a).Work(t.Context(), "w", echo), tasks.ErrWorking)
+		testkit.WantError(t, texts(a).Work(t.Context(), "w", echo), tasks.ErrWorking)
 		defer working(t, texts(b), "w", func(context.Context, task) (string, error) { return "b", nil })()
 		time.Sleep(time.Minute)
 		wants(t, submit(t, texts(b), "x"), "a")
@@ -128,7 +129,7 @@ func TestSameID(t *testing.T) {
 		if _, _, err := b.Create(t.Context(), path+"/workers/taken", nil); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, texts(a).Work(t.Context(), "taken", echo), tasks.ErrTaken)
+		testkit.WantError(t, texts(a).Work(t.Context(), "taken", echo), tasks.ErrTaken)
 	})
 }
 
@@ -158,7 +159,7 @@ func TestPermanentErrors(t *testing.T) {
 			}
 			srv.ResetRequests()
 			for name, call := range calls {
-				wantError(t, call(), session.ErrNoAuth)
+				testkit.WantError(t, call(), session.ErrNoAuth)
 				if d := time.Since(began); d > time.Second {
 					t.Errorf("%s returned after %v", name, d)
 				}
@@ -187,7 +188,7 @@ func TestSessionIsClosed(t *testing.T) {
 			t.Error(err)
 		}
 		for range 4 {
-			wantError(t, <-ended, session.ErrClosed)
+			testkit.WantError(t, <-ended, session.ErrClosed)
 		}
 	})
 }
@@ -210,7 +211,7 @@ func TestContextEndsWhileCutOff(t *testing.T) {
 		for name, call := range calls {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			began := time.Now()
-			wantError(t, call(ctx), context.DeadlineExceeded)
+			testkit.WantError(t, call(ctx), context.DeadlineExceeded)
 			if d := time.Since(began); d > 2*time.Second {
 				t.Errorf("%s returned after %v", name, d)
 			}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -67,13 +68,13 @@ func newMassacre(t *testing.T) *massacre {
 		ids: make(map[int]string), outcomes: make(map[int]string), kills: make(map[string]int),
 	}
 	var err error
-	if m.session, err = session.Connect(soon(t), m.cluster.Connect()); err != nil {
+	if m.session, err = session.Connect(testkit.Soon(t), m.cluster.Connect()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.session.Close(context.Background()) })
 	m.pool = texts(m.session)
 	for _, p := range []string{runningPath, overlapPath} {
-		if _, _, err := m.session.Create(soon(t), p, nil); err != nil {
+		if _, _, err := m.session.Create(testkit.Soon(t), p, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +168,7 @@ func (m *massacre) run(t *testing.T, servers bool) {
 	m.wantEmpty(t, "/assign", "/workers")
 	m.dismiss(t, "master")
 	m.wantEmpty(t, "-running", "-overlap")
-	if err := lease.AwaitDeletion(soon(t), m.epoch(t), path+"/master"); err != nil { // one may have been killed just now
+	if err := lease.AwaitDeletion(testkit.Soon(t), m.epoch(t), path+"/master"); err != nil { // one may have been killed just now
 		t.Error(err)
 	}
 	if m.kills["worker"] < 5 || m.kills["master"] < 1 || m.kills["client"] < 2 {
@@ -189,7 +190,7 @@ func (m *massacre) slaughter(t *testing.T) {
 		case <-next.C:
 			switch n := m.kills["worker"]; {
 			case m.kills["master"] < masterKills && n >= 4*m.kills["master"]+2:
-				leader, _, err := m.session.Get(soon(t), path+"/master")
+				leader, _, err := m.session.Get(testkit.Soon(t), path+"/master")
 				if err != nil && !errors.Is(err, session.ErrNoNode) {
 					t.Fatal(err)
 				}
@@ -256,7 +257,7 @@ func (m *massacre) wound(t *testing.T, stop <-chan struct{}) bool {
 	case <-stop:
 	case <-time.After(time.Second):
 	}
-	if err := n.Start(soon(t)); err != nil {
+	if err := n.Start(testkit.Soon(t)); err != nil {
 		t.Error(err)
 		return false
 	}
@@ -267,7 +268,7 @@ func (m *massacre) wound(t *testing.T, stop <-chan struct{}) bool {
 // examine looks at what has become of each task.
 func (m *massacre) examine(t *testing.T) {
 	t.Helper()
-	list, err := m.pool.List(soon(t))
+	list, err := m.pool.List(testkit.Soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +283,7 @@ func (m *massacre) examine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := m.pool.Ticket(in.ID).Wait(soon(t))
+		result, err := m.pool.Ticket(in.ID).Wait(testkit.Soon(t))
 		var te *tasks.TaskError
 		switch {
 		case failing(i) != errors.As(err, &te), failing(i) && te.Message != fmt.Sprint("no to ", i),
@@ -295,8 +296,8 @@ func (m *massacre) examine(t *testing.T) {
 			t.Errorf("%s: %q has %q, and its client was told %q", in.ID, input, result, m.outcomes[i])
 		}
 		// Each child was created once, and stayed as it was.
-		task, _, err := m.session.Exists(soon(t), at)
-		status, _, serr := m.session.Exists(soon(t), at+"/status")
+		task, _, err := m.session.Exists(testkit.Soon(t), at)
+		status, _, serr := m.session.Exists(testkit.Soon(t), at+"/status")
 		if err != nil || serr != nil || int(task.Cversion) != task.NumChildren || status.Version != 0 {
 			t.Errorf("%s: %v, %v, children %+v, status %+v", in.ID, err, serr, task, status)
 		}
@@ -335,7 +336,7 @@ func (m *massacre) dismiss(t *testing.T, part string) {
 
 func (m *massacre) epoch(t *testing.T) *session.Epoch {
 	t.Helper()
-	e, err := m.session.Epoch(soon(t))
+	e, err := m.session.Epoch(testkit.Soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +348,7 @@ func (m *massacre) wantEmpty(t *testing.T, below ...string) {
 	t.Helper()
 	for _, name := range below {
 		for {
-			names, _, w, err := m.epoch(t).WatchChildren(soon(t), path+name)
+			names, _, w, err := m.epoch(t).WatchChildren(testkit.Soon(t), path+name)
 			if errors.Is(err, session.ErrExpired) {
 				continue
 			}
@@ -360,7 +361,7 @@ func (m *massacre) wantEmpty(t *testing.T, below ...string) {
 			}
 			select {
 			case <-w.Fired():
-			case <-soon(t).Done():
+			case <-testkit.Soon(t).Done():
 				t.Fatalf("%s has %q", name, names)
 			}
 		}

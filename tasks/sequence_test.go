@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -80,7 +81,7 @@ func TestSequenceEnds(t *testing.T) {
 			t.Errorf("done in the order %s", got)
 		}
 		for _, k := range []*ticket{c, e} {
-			if _, err := k.Wait(soon(t)); !errors.Is(err, tasks.ErrNoTask) {
+			if _, err := k.Wait(testkit.Soon(t)); !errors.Is(err, tasks.ErrNoTask) {
 				t.Errorf("a wait for %s, which was removed: %v", k.ID(), err)
 			}
 		}
@@ -125,7 +126,7 @@ func reuseName(t *testing.T, rest time.Duration) {
 		t.Fatalf("%s has not the name of %s", k.ID(), old.ID())
 	}
 	time.Sleep(rest)
-	if _, err := old.Wait(soon(t)); !errors.Is(err, tasks.ErrNoTask) {
+	if _, err := old.Wait(testkit.Soon(t)); !errors.Is(err, tasks.ErrNoTask) {
 		t.Errorf("a wait for the old task: %v", err)
 	}
 	defer working(t, p, "w", h)()

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -217,7 +218,7 @@ func TestOrder(t *testing.T) {
 	defer leading(t, p)()
 	defer working(t, p, "w", func(_ context.Context, k task) (string, error) {
 		got = append(got, k.Input)
-		if names, _, err := s.Children(soon(t), path+"/assign/w"); err != nil || len(names) > 1 {
+		if names, _, err := s.Children(testkit.Soon(t), path+"/assign/w"); err != nil || len(names) > 1 {
 			t.Errorf("assigned: %v", names)
 		}
 		return "", nil

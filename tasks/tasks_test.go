@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -98,7 +99,7 @@ func TestList(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	p := texts(s, tasks.WithMaxAttempts(1))
-	if l, err := p.List(soon(t)); len(l) != 0 || err != nil {
+	if l, err := p.List(testkit.Soon(t)); len(l) != 0 || err != nil {
 		t.Errorf("an empty pool has %v, %v", l, err)
 	}
 	started, goOn := make(chan struct{}), make(chan struct{})
@@ -124,7 +125,7 @@ func TestList(t *testing.T) {
 		{ID: "task-0000000002", State: tasks.Running, Worker: "w1", Attempts: 1},
 		{ID: "task-0000000003", State: tasks.Pending},
 	}
-	got, err := p.List(soon(t))
+	got, err := p.List(testkit.Soon(t))
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -74,7 +75,7 @@ func TestWorkerDies(t *testing.T) {
 				switch err := context.Cause(first); {
 				case name == "closed" && errors.Is(err, tasks.ErrStopped):
 				default:
-					wantError(t, err, tasks.ErrLost)
+					testkit.WantError(t, err, tasks.ErrLost)
 				}
 				cancel()
 				if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, session.ErrClosed) {
@@ -156,8 +157,8 @@ func TestClaimIsRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-ctx.Done()
-		wantError(t, context.Cause(ctx), tasks.ErrLost)
-		wantError(t, context.Cause(ctx), session.ErrNoNode)
+		testkit.WantError(t, context.Cause(ctx), tasks.ErrLost)
+		testkit.WantError(t, context.Cause(ctx), session.ErrNoNode)
 		wants(t, k, "2")
 	})
 }
@@ -389,7 +390,7 @@ func TestKeep(t *testing.T) {
 		}
 		for _, k := range ks[:2] {
 			_, err := k.Wait(t.Context())
-			wantError(t, err, tasks.ErrNoTask)
+			testkit.WantError(t, err, tasks.ErrNoTask)
 		}
 		wants(t, ks[2], "2")
 		time.Sleep(30 * time.Minute) // that one is an hour old
@@ -495,7 +496,7 @@ func TestInboxMayNotBeRead(t *testing.T) {
 		if _, err := owner.SetACL(t.Context(), path+"/assign/a", []session.ACL{{Perms: session.PermAdmin, Scheme: "world", ID: "anyone"}}, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, texts(s).Master(t.Context()), session.ErrNoAuth)
+		testkit.WantError(t, texts(s).Master(t.Context()), session.ErrNoAuth)
 		if tree := srv.Tree(); strings.Contains(tree, path+"/assign/b/") || strings.Contains(tree, path+"/master ") {
 			t.Errorf("the tree is\n%s", tree)
 		}
@@ -547,7 +548,7 @@ func TestNoTaskForSure(t *testing.T) {
 		srv := zktest.New(t)
 		p := texts(srv.Session(t))
 		_, err := p.Ticket("task-0000000000").Wait(t.Context())
-		wantError(t, err, tasks.ErrNoTask)
+		testkit.WantError(t, err, tasks.ErrNoTask)
 		synced := false
 		for _, r := range srv.Requests() {
 			synced = synced || r.Op == "sync"
@@ -615,7 +616,7 @@ func TestLastWorkerDies(t *testing.T) {
 		k := submit(t, p, "x")
 		<-began
 		w.Close(t.Context())
-		wantError(t, <-ended, session.ErrClosed)
+		testkit.WantError(t, <-ended, session.ErrClosed)
 		fails(t, k, "died or lost its claim at attempt 1")
 	})
 }
