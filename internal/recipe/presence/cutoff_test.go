@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -57,12 +58,12 @@ func TestFormerNodeIsReplaced(t *testing.T) {
 		former := s.Status().ID
 		admit := srv.Inject(zktest.Rule{Op: "connect", Fault: zktest.Refuse}) // it does not come back before it is looked at
 		heal := srv.Partition(former)
-		until(t, p, func(err error) bool { return errors.Is(err, session.ErrExpired) })
+		testkit.AwaitErr(t, p, func(err error) bool { return errors.Is(err, session.ErrExpired) })
 		if data, st, err := o.Get(t.Context(), path); err != nil || string(data) != "one" || st.EphemeralOwner != former {
 			t.Errorf("before: %q of 0x%x (%v)", data, st.EphemeralOwner, err)
 		}
 		admit()
-		until(t, p, isNil)
+		testkit.AwaitErr(t, p, testkit.IsNil)
 		if after := wants(t, o, s, "one"); after.EphemeralOwner == former || after.Czxid <= before.Czxid {
 			t.Errorf("it was 0x%x's, and is 0x%x's", former, after.EphemeralOwner)
 		}
@@ -95,7 +96,7 @@ func TestPlaceIsTakenLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		remove()
-		until(t, p, func(err error) bool { return errors.Is(err, presence.ErrOccupied) })
+		testkit.AwaitErr(t, p, func(err error) bool { return errors.Is(err, presence.ErrOccupied) })
 		if _, st, err := o.Get(t.Context(), path); err != nil || st.Czxid != taken.Czxid {
 			t.Errorf("it was replaced: %+v (%v)", st, err)
 		}
@@ -175,7 +176,7 @@ func TestWithoutServer(t *testing.T) {
 		if err := srv.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		until(t, p, isNil)
+		testkit.AwaitErr(t, p, testkit.IsNil)
 		wants(t, s, s, "two") // the update has gone on
 		withdraw(t, p)
 		if tree := srv.Tree(); strings.Contains(tree, "ephemeral") {

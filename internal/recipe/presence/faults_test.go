@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/internal/test/faulttable"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 )
 
 // stands checks that the node is there, the subject's, and holds data. If the
@@ -20,7 +21,7 @@ func stands(s *faulttable.Scene, p *presence.Announcement, data string) {
 		token, owner := p.Token()
 		got, st, err := s.Rival.Get(s.Context(), path)
 		if !slices.Contains(s.Server.Sessions(), owner) || p.Err() != nil {
-			until(s, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+			testkit.AwaitErr(s, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
 			continue
 		}
 		if err != nil || string(got) != data || st.Czxid != token || st.EphemeralOwner != s.Subject.Status().ID {

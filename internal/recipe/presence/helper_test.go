@@ -3,23 +3,22 @@ package presence_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-const path = "/app/present"
+func TestMain(m *testing.M) { testkit.Main(m) }
 
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
+const path = "/app/present"
 
 func announce(t testing.TB, s *session.Session, n presence.Node) *presence.Announcement {
 	t.Helper()
 	if n.Path == "" {
 		n.Path = path
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Limit)
 	defer cancel()
 	p, err := presence.Announce(ctx, s, n)
 	if err != nil {
@@ -42,24 +41,6 @@ func withdraw(t testing.TB, p *presence.Announcement) {
 		t.Fatal(err)
 	}
 }
-
-// until waits until p is in the state that ok describes.
-func until(t testing.TB, p *presence.Announcement, ok func(error) bool) {
-	t.Helper()
-	for {
-		changed := p.Changed()
-		if ok(p.Err()) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-time.After(patience):
-			t.Fatalf("it stays at %v", p.Err())
-		}
-	}
-}
-
-func isNil(err error) bool { return err == nil }
 
 // wants checks what holds of the node as somebody else sees it.
 func wants(t testing.TB, observer, owner *session.Session, data string) session.Stat {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -86,7 +87,7 @@ func TestAwait(t *testing.T) {
 		if errors.Is(err, presence.ErrOccupied) && strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
 			break
 		}
-		if wait > patience {
+		if wait > testkit.Limit {
 			t.Fatalf("Announce of a node that is another's, after %v: %v", wait, err)
 		}
 	}
@@ -127,10 +128,10 @@ func TestReplace(t *testing.T) {
 	if token, _ := p.Token(); token != st.Czxid {
 		t.Errorf("the token is %v of a node made by %v", token, st.Czxid)
 	}
-	until(t, other, func(err error) bool { return errors.Is(err, presence.ErrOccupied) })
+	testkit.AwaitErr(t, other, func(err error) bool { return errors.Is(err, presence.ErrOccupied) })
 	update(t, p, "b again")
 	withdraw(t, p)
-	until(t, other, isNil)
+	testkit.AwaitErr(t, other, testkit.IsNil)
 	wants(t, b, a, "a")
 	withdraw(t, other)
 
@@ -180,7 +181,7 @@ func TestOperatorDeletesNode(t *testing.T) {
 		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
-		until(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+		testkit.AwaitErr(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
 		wants(t, o, s, "one")
 	}
 	// What somebody else writes into it is not ours to judge.
@@ -205,7 +206,7 @@ func TestBasePathWiped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+	testkit.AwaitErr(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
 	wants(t, o, s, "one")
 	withdraw(t, p)
 }

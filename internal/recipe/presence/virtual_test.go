@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -76,7 +77,7 @@ func TestAnnouncedAgainAfterExpiry(t *testing.T) {
 			update(t, p, strings.Repeat("x", n))
 			token, owner := p.Token()
 			srv.Expire(owner)
-			until(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
+			testkit.AwaitErr(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
 			wants(t, o, s, strings.Repeat("x", n))
 		}
 		withdraw(t, p)
@@ -116,7 +117,7 @@ func TestDeletedAllTheTime(t *testing.T) {
 		if creates < 3 || creates > 20 {
 			t.Errorf("%d creates in a minute", creates)
 		}
-		until(t, p, isNil)
+		testkit.AwaitErr(t, p, testkit.IsNil)
 		wants(t, o, s, "one")
 
 		time.Sleep(time.Hour) // and after an hour of peace it is there again at once
@@ -237,7 +238,7 @@ func TestRefusedLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.Expire(s.Status().ID)
-		until(t, p, func(err error) bool { return errors.Is(err, session.ErrNoAuth) })
+		testkit.AwaitErr(t, p, func(err error) bool { return errors.Is(err, session.ErrNoAuth) })
 		srv.ResetRequests()
 		time.Sleep(10 * time.Minute)
 		if got := sent(srv, s.Status().ID); len(got) < 30 || len(got) > 200 {
@@ -250,7 +251,7 @@ func TestRefusedLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		until(t, p, isNil)
+		testkit.AwaitErr(t, p, testkit.IsNil)
 		if d := time.Since(began); d > 20*time.Second {
 			t.Errorf("it took %v to be announced again", d)
 		}

@@ -5,30 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 && os.Getenv("ZKTEST") == "" { // the servers of an ensemble are looked after till the end
-		if err := goleak.Find(); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func open(t testing.TB, s *session.Session, path string, opts view.Options) *view.View {
 	t.Helper()
@@ -40,35 +27,6 @@ func open(t testing.TB, s *session.Session, path string, opts view.Options) *vie
 	}
 	t.Cleanup(v.Close)
 	return v
-}
-
-func create(t testing.TB, s *session.Session, path, data string, opts ...session.CreateOption) {
-	t.Helper()
-	if _, _, err := s.Create(t.Context(), path, []byte(data), opts...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func set(t testing.TB, s *session.Session, path, data string) {
-	t.Helper()
-	if _, err := s.Set(t.Context(), path, []byte(data), session.AnyVersion); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func remove(t testing.TB, s *session.Session, path string) {
-	t.Helper()
-	if err := s.Delete(t.Context(), path, session.AnyVersion); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// catchUp has the server of a session show what other sessions have written.
-func catchUp(t testing.TB, s *session.Session) {
-	t.Helper()
-	if err := s.Sync(t.Context(), "/"); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // text writes a snapshot down: "-" if there is no root, its data, and then the
@@ -102,19 +60,6 @@ func shows(t testing.TB, v *view.View, want string) *view.Snapshot {
 		}
 	}
 	return nil
-}
-
-// noWatches checks that nothing is left on the server.
-func noWatches(t testing.TB, target *zktest.Target, s *session.Session) {
-	t.Helper()
-	for range 2 { // the removal of the last watch is before the second: a read that was given up has it sent before the first is answered
-		if err := s.Sync(t.Context(), "/"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := target.WatchesLeft(t); n != 0 {
-		t.Errorf("%d watches are left", n)
-	}
 }
 
 // fresh reads what a view of everything below a node should show, without one.

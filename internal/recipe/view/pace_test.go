@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -18,12 +19,12 @@ func TestFirstChangeIsReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/d/a", "0", session.Parents())
+		testkit.Create(t, s, "/d/a", "0", session.Parents())
 		v := open(t, s, "/d", view.Options{Depth: 1})
 		for i := range 5 {
 			time.Sleep(10 * time.Second)
 			changed, start := v.Changed(), time.Now()
-			set(t, other, "/d/a", fmt.Sprint(i+1))
+			testkit.Set(t, other, "/d/a", fmt.Sprint(i+1))
 			<-changed
 			if d := time.Since(start); d != 0 || text(v.Snapshot()) != fmt.Sprintf(" a=%d", i+1) {
 				t.Errorf("after %v it shows %q", d, text(v.Snapshot()))
@@ -37,10 +38,10 @@ func TestChurnIsReadAtABoundedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/d", "")
+		testkit.Create(t, s, "/d", "")
 		const members = 200
 		for i := range members {
-			create(t, s, fmt.Sprintf("/d/%d", i), "")
+			testkit.Create(t, s, fmt.Sprintf("/d/%d", i), "")
 		}
 		v := open(t, s, "/d", view.Options{Depth: 1})
 		time.Sleep(10 * time.Second)
@@ -48,8 +49,8 @@ func TestChurnIsReadAtABoundedRate(t *testing.T) {
 		start := time.Now()
 		for i := range 5000 { // for 20 s, four nodes of a thousand
 			p := fmt.Sprintf("/d/%d", i%4)
-			remove(t, other, p)
-			create(t, other, p, fmt.Sprint(i))
+			testkit.Delete(t, other, p)
+			testkit.Create(t, other, p, fmt.Sprint(i))
 			time.Sleep(4 * time.Millisecond)
 		}
 		seconds := time.Since(start).Seconds()
@@ -90,8 +91,8 @@ func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		hasty, patient, other := srv.Session(t), srv.Session(t), srv.Session(t)
-		create(t, other, "/d/a", "0", session.Parents())
-		create(t, other, "/d/b", "0")
+		testkit.Create(t, other, "/d/a", "0", session.Parents())
+		testkit.Create(t, other, "/d/b", "0")
 		h := open(t, hasty, "/d", view.Options{Depth: 1, Patience: time.Second})
 		p := open(t, patient, "/d", view.Options{Depth: 1})
 		first := p.Snapshot()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -18,8 +19,8 @@ func TestRefusalIsAskedForAtABoundedRate(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
 		secret := session.ACLs(session.ACL{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"})
-		create(t, s, "/d/a", "0", session.Parents())
-		create(t, s, "/d/secret", "", secret)
+		testkit.Create(t, s, "/d/a", "0", session.Parents())
+		testkit.Create(t, s, "/d/secret", "", secret)
 		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
 		time.Sleep(time.Minute)
 		srv.ResetRequests()
@@ -27,7 +28,7 @@ func TestRefusalIsAskedForAtABoundedRate(t *testing.T) {
 		if n := requests(srv, s); n == 0 || n > 3*3600/15 {
 			t.Errorf("%d requests in an hour", n)
 		}
-		set(t, other, "/d/a", "1")
+		testkit.Set(t, other, "/d/a", "1")
 		start := time.Now()
 		shows(t, v, " a=1 secret=!")
 		if d := time.Since(start); d != 0 {
@@ -49,12 +50,12 @@ func TestRootRefusedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/d/a", "0", session.Parents())
+		testkit.Create(t, s, "/d/a", "0", session.Parents())
 		v := open(t, s, "/d", view.Options{Depth: 1})
 		if _, err := other.SetACL(t.Context(), "/d", []session.ACL{{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"}}, -1); err != nil {
 			t.Fatal(err)
 		}
-		create(t, other, "/d/b", "1")
+		testkit.Create(t, other, "/d/b", "1")
 		for range 2 {
 			srv.Expire(s.Status().ID)
 			time.Sleep(time.Minute)
@@ -62,7 +63,7 @@ func TestRootRefusedLater(t *testing.T) {
 				t.Errorf("it shows %q, %v", text(v.Snapshot()), err)
 			}
 		}
-		set(t, other, "/d/a", "2") // may be read
+		testkit.Set(t, other, "/d/a", "2") // may be read
 		shows(t, v, " a=2")
 		if _, err := other.SetACL(t.Context(), "/d", session.OpenACL(), -1); err != nil {
 			t.Fatal(err)
@@ -79,14 +80,14 @@ func TestRefusedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/d/sub", "1", session.Parents())
-		create(t, s, "/d/sub/x", "0")
+		testkit.Create(t, s, "/d/sub", "1", session.Parents())
+		testkit.Create(t, s, "/d/sub/x", "0")
 		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
 		blind := []session.ACL{{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"}}
 		if _, err := other.SetACL(t.Context(), "/d/sub", blind, -1); err != nil {
 			t.Fatal(err)
 		}
-		set(t, other, "/d/sub", "2")
+		testkit.Set(t, other, "/d/sub", "2")
 		for range 2 {
 			srv.Expire(s.Status().ID)
 			time.Sleep(time.Minute)
@@ -94,12 +95,12 @@ func TestRefusedLater(t *testing.T) {
 				t.Errorf("it shows %q, %v", text(v.Snapshot()), err)
 			}
 		}
-		remove(t, other, "/d/sub/x")
+		testkit.Delete(t, other, "/d/sub/x")
 		shows(t, v, " sub=1!")
 		if _, err := other.SetACL(t.Context(), "/d/sub", session.OpenACL(), -1); err != nil {
 			t.Fatal(err)
 		}
-		create(t, other, "/d/sub/x", "3")
+		testkit.Create(t, other, "/d/sub/x", "3")
 		shows(t, v, " sub=2 sub/x=3")
 		if v.Err() != nil {
 			t.Errorf("Err is %v", v.Err())

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -25,25 +26,25 @@ func TestNode(t *testing.T) {
 	if got := text(v.Snapshot()); got != "-" || v.Err() != nil {
 		t.Fatalf("of no node: %q, %v", got, v.Err())
 	}
-	create(t, other, "/n", "1")
+	testkit.Create(t, other, "/n", "1")
 	first := shows(t, v, "1")
-	create(t, other, "/n/child", "") // is not followed
-	set(t, other, "/n", "2")
+	testkit.Create(t, other, "/n/child", "") // is not followed
+	testkit.Set(t, other, "/n", "2")
 	second := shows(t, v, "2")
 	if text(first) != "1" || first.Root.Stat.Czxid != second.Root.Stat.Czxid || second.Root.Stat.Version != 1 || !second.Settled {
 		t.Errorf("the root was %+v and is %+v", first.Root, second.Root)
 	}
-	remove(t, other, "/n/child")
-	remove(t, other, "/n")
+	testkit.Delete(t, other, "/n/child")
+	testkit.Delete(t, other, "/n")
 	shows(t, v, "-")
-	create(t, other, "/n", "3")
+	testkit.Create(t, other, "/n", "3")
 	shows(t, v, "3")
 	v.Close()
 	v.Close()
 	if !errors.Is(v.Err(), session.ErrClosed) || text(v.Snapshot()) != "3" {
 		t.Errorf("after Close: %v, %q", v.Err(), text(v.Snapshot()))
 	}
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestChildren(t *testing.T) {
@@ -53,16 +54,16 @@ func TestChildren(t *testing.T) {
 	if got := text(v.Snapshot()); got != "-" {
 		t.Fatalf("of no node: %q", got)
 	}
-	create(t, other, "/dir", "not followed")
+	testkit.Create(t, other, "/dir", "not followed")
 	shows(t, v, "")
-	create(t, other, "/dir/b", "2")
-	create(t, other, "/dir/a", "1")
-	create(t, other, "/dir/a/deeper", "not followed")
+	testkit.Create(t, other, "/dir/b", "2")
+	testkit.Create(t, other, "/dir/a", "1")
+	testkit.Create(t, other, "/dir/a/deeper", "not followed")
 	was := shows(t, v, " a=1 b=2")
-	set(t, other, "/dir/b", "3")
-	create(t, other, "/dir/c", "4")
-	remove(t, other, "/dir/a/deeper")
-	remove(t, other, "/dir/a")
+	testkit.Set(t, other, "/dir/b", "3")
+	testkit.Create(t, other, "/dir/c", "4")
+	testkit.Delete(t, other, "/dir/a/deeper")
+	testkit.Delete(t, other, "/dir/a")
 	is := shows(t, v, " b=3 c=4")
 	added, removed, changed := is.Diff(was)
 	if len(added) != 1 || added[0].Path != "c" || len(removed) != 1 || removed[0].Path != "a" || len(changed) != 1 || changed[0].Path != "b" {
@@ -75,29 +76,29 @@ func TestChildren(t *testing.T) {
 		t.Errorf("a is still there: %+v", n)
 	}
 	for _, p := range []string{"/dir/b", "/dir/c", "/dir"} {
-		remove(t, other, p)
+		testkit.Delete(t, other, p)
 	}
 	shows(t, v, "-")
-	create(t, other, "/dir", "")
-	create(t, other, "/dir/b", "5")
+	testkit.Create(t, other, "/dir", "")
+	testkit.Create(t, other, "/dir/b", "5")
 	shows(t, v, " b=5")
 	v.Close()
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestTree(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
-	create(t, other, "/t/a/x/deep", "1", session.Parents())
-	create(t, other, "/t/a-b", "2")
-	catchUp(t, s)
+	testkit.Create(t, other, "/t/a/x/deep", "1", session.Parents())
+	testkit.Create(t, other, "/t/a-b", "2")
+	testkit.Sync(t, s)
 	v := open(t, s, "/t", view.Options{Depth: view.Unlimited})
 	if got := text(v.Snapshot()); got != " a= a-b=2 a/x= a/x/deep=1" {
 		t.Fatalf("it shows %q", got)
 	}
-	create(t, other, "/t/a/x/deep/er", "3")
-	remove(t, other, "/t/a-b")
-	set(t, other, "/t/a", "4")
+	testkit.Create(t, other, "/t/a/x/deep/er", "3")
+	testkit.Delete(t, other, "/t/a-b")
+	testkit.Set(t, other, "/t/a", "4")
 	shows(t, v, " a=4 a/x= a/x/deep=1 a/x/deep/er=3")
 	if _, err := other.Txn(t.Context(),
 		session.OpDelete("/t/a/x/deep/er", -1), session.OpDelete("/t/a/x/deep", -1), session.OpDelete("/t/a/x", -1),
@@ -111,30 +112,30 @@ func TestTree(t *testing.T) {
 	}
 	two.Close()
 	v.Close()
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestRootOfTheTree(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
-	create(t, s, "/a", "1")
+	testkit.Create(t, s, "/a", "1")
 	v := open(t, s, "/", view.Options{Depth: 1})
 	if got := text(v.Snapshot()); got != " a=1" {
 		t.Errorf("it shows %q", got)
 	}
-	create(t, s, "/b", "2")
+	testkit.Create(t, s, "/b", "2")
 	shows(t, v, " a=1 b=2")
 }
 
 func TestAccept(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
-	create(t, s, "/d/foreign/child", "", session.Parents())
-	create(t, s, "/d/m-1", "1")
+	testkit.Create(t, s, "/d/foreign/child", "", session.Parents())
+	testkit.Create(t, s, "/d/m-1", "1")
 	v := open(t, s, "/d", view.Options{Depth: view.Unlimited, Accept: func(path string) bool { return strings.HasPrefix(path, "m-") }})
-	create(t, s, "/d/foreign/other", "")
-	create(t, s, "/d/m-1/child", "2")
-	create(t, s, "/d/m-2", "3")
+	testkit.Create(t, s, "/d/foreign/other", "")
+	testkit.Create(t, s, "/d/m-1/child", "2")
+	testkit.Create(t, s, "/d/m-2", "3")
 	shows(t, v, " m-1=1 m-1/child=2 m-2=3")
 }
 
@@ -143,7 +144,7 @@ func TestSnapshotIsOneState(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	for _, p := range []string{"/d", "/d/a", "/d/b", "/d/sub", "/d/sub/c"} {
-		create(t, s, p, "0")
+		testkit.Create(t, s, p, "0")
 	}
 	const n = 100
 	v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
@@ -195,9 +196,9 @@ func TestSnapshotIsOneState(t *testing.T) {
 func TestDeletedAndCreatedAnew(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
-	create(t, other, "/d", "")
-	create(t, other, "/d/n", "same")
-	catchUp(t, s)
+	testkit.Create(t, other, "/d", "")
+	testkit.Create(t, other, "/d/n", "same")
+	testkit.Sync(t, s)
 	one, all := open(t, s, "/d/n", view.Options{}), open(t, s, "/d", view.Options{Depth: 1})
 	was, wasAll := one.Snapshot(), all.Snapshot()
 	changed, changedAll := one.Changed(), all.Changed()
@@ -213,7 +214,7 @@ func TestDeletedAndCreatedAnew(t *testing.T) {
 	if _, _, changed := all.Snapshot().Diff(wasAll); len(changed) != 1 || changed[0].Path != "n" {
 		t.Errorf("of the children there changed %v", changed)
 	}
-	set(t, other, "/d/n", "new")
+	testkit.Set(t, other, "/d/n", "new")
 	shows(t, one, "new")
 	shows(t, all, " n=new")
 }
@@ -221,7 +222,7 @@ func TestDeletedAndCreatedAnew(t *testing.T) {
 func TestManyChildren(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
-	create(t, other, "/d", "")
+	testkit.Create(t, other, "/d", "")
 	const n = 1000
 	var ops []session.Op
 	for i := range n {
@@ -230,7 +231,7 @@ func TestManyChildren(t *testing.T) {
 	if _, err := other.Txn(t.Context(), ops...); err != nil {
 		t.Fatal(err)
 	}
-	catchUp(t, s)
+	testkit.Sync(t, s)
 	v := open(t, s, "/d", view.Options{Depth: 1})
 	nodes := v.Snapshot().Nodes
 	if len(nodes) != n || !slices.IsSortedFunc(nodes, func(a, b view.Node) int { return strings.Compare(a.Path, b.Path) }) {
@@ -242,16 +243,16 @@ func TestManyChildren(t *testing.T) {
 		}
 	}
 	v.Close()
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestNotAllowed(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	secret := session.ACLs(session.ACL{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"})
-	create(t, s, "/d", "")
-	create(t, s, "/d/secret", "", secret)
-	create(t, s, "/d/open", "1")
+	testkit.Create(t, s, "/d", "")
+	testkit.Create(t, s, "/d/secret", "", secret)
+	testkit.Create(t, s, "/d/open", "1")
 	for _, opts := range []view.Options{{}, {Depth: 1}, {Depth: view.Unlimited}} {
 		_, err := view.Open(t.Context(), s, "/d/secret", opts)
 		var oe *session.OpError
@@ -263,7 +264,7 @@ func TestNotAllowed(t *testing.T) {
 	if got := text(v.Snapshot()); got != " open=1 secret=!" || !errors.Is(v.Err(), session.ErrNoAuth) {
 		t.Errorf("it shows %q, %v", got, v.Err())
 	}
-	set(t, s, "/d/open", "2")
+	testkit.Set(t, s, "/d/open", "2")
 	shows(t, v, " open=2 secret=!")
 	changed := v.Changed()
 	if _, err := s.SetACL(t.Context(), "/d/secret", session.OpenACL(), -1); err != nil {
@@ -275,7 +276,7 @@ func TestNotAllowed(t *testing.T) {
 		t.Errorf("everything may be read, and Err is %v", err)
 	}
 	v.Close()
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }
 
 func TestBadInput(t *testing.T) {
@@ -297,7 +298,7 @@ func TestBadInput(t *testing.T) {
 func TestWatchEnds(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
-	create(t, s, "/n", "1")
+	testkit.Create(t, s, "/n", "1")
 	v := open(t, s, "/n", view.Options{})
 	ended := func(ctx context.Context, end func()) error {
 		var last error
@@ -333,7 +334,7 @@ func TestGivenUpViewsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	for i := range 20 {
-		create(t, s, fmt.Sprintf("/d/%d/x", i), "", session.Parents())
+		testkit.Create(t, s, fmt.Sprintf("/d/%d/x", i), "", session.Parents())
 	}
 	before := goleak.IgnoreCurrent()
 	for i := range 200 {
@@ -349,5 +350,5 @@ func TestGivenUpViewsLeaveNothing(t *testing.T) {
 		}
 	}
 	goleak.VerifyNone(t, before)
-	noWatches(t, target, s)
+	testkit.NoWatches(t, target, s)
 }

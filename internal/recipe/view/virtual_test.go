@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
@@ -35,7 +36,7 @@ func TestReconnectInTheSameSession(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
 		for i := range 50 {
-			create(t, s, fmt.Sprintf("/d/%02d", i), "", session.Parents())
+			testkit.Create(t, s, fmt.Sprintf("/d/%02d", i), "", session.Parents())
 		}
 		v := open(t, s, "/d", view.Options{Depth: 1})
 		was := v.Snapshot()
@@ -57,9 +58,9 @@ func TestReconnectInTheSameSession(t *testing.T) {
 			t.Errorf("%d requests for nothing", n)
 		}
 		cut(func() {
-			set(t, other, "/d/07", "7")
-			create(t, other, "/d/50", "new")
-			remove(t, other, "/d/00")
+			testkit.Set(t, other, "/d/07", "7")
+			testkit.Create(t, other, "/d/50", "new")
+			testkit.Delete(t, other, "/d/00")
 		})
 		if n := requests(srv, s); n != 3 { // a list, a set one and a new one; nothing is asked of the one that has gone
 			t.Errorf("%d requests for three changes: %v", n, srv.Requests())
@@ -76,8 +77,8 @@ func TestNewSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/d/a", "1", session.Parents())
-		create(t, s, "/d/b", "2")
+		testkit.Create(t, s, "/d/a", "1", session.Parents())
+		testkit.Create(t, s, "/d/b", "2")
 		v := open(t, s, "/d", view.Options{Depth: 1})
 		was, changed := v.Snapshot(), v.Changed()
 		srv.Expire(s.Status().ID)
@@ -93,7 +94,7 @@ func TestNewSession(t *testing.T) {
 		if v.Snapshot() != was {
 			t.Error("the snapshot has been replaced")
 		}
-		set(t, other, "/d/a", "3")
+		testkit.Set(t, other, "/d/a", "3")
 		shows(t, v, " a=3 b=2")
 
 		heal := srv.Partition(s.Status().ID)
@@ -127,7 +128,7 @@ func TestErrWhileReadingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
-		create(t, s, "/n", "1")
+		testkit.Create(t, s, "/n", "1")
 		v := open(t, s, "/n", view.Options{})
 		defer srv.Inject(zktest.Rule{Op: "getData", Path: "/n", Fault: zktest.Hang})()
 		srv.Expire(s.Status().ID)
@@ -168,15 +169,15 @@ func TestContainerReaped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Second))
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/top", "")
+		testkit.Create(t, s, "/top", "")
 		v := open(t, s, "/top/c", view.Options{Depth: 1})
 		tree := open(t, s, "/top", view.Options{Depth: view.Unlimited})
 		for i := range 3 {
 			data := fmt.Sprint(i)
-			create(t, other, "/top/c/m", data, session.Parents())
+			testkit.Create(t, other, "/top/c/m", data, session.Parents())
 			shows(t, v, " m="+data)
 			shows(t, tree, " c= c/m="+data)
-			remove(t, other, "/top/c/m")
+			testkit.Delete(t, other, "/top/c/m")
 			shows(t, v, "-")
 			shows(t, tree, "")
 			time.Sleep(10 * time.Second)
@@ -192,7 +193,7 @@ func TestChangeBetweenReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		create(t, s, "/d/a/x", "0", session.Parents())
+		testkit.Create(t, s, "/d/a/x", "0", session.Parents())
 		var n atomic.Int32
 		defer srv.Fault(func(r zktest.Request) zktest.Fault {
 			if r.Session != s.Status().ID {
@@ -209,7 +210,7 @@ func TestChangeBetweenReads(t *testing.T) {
 		v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
 		for n.Load() < 20 {
 			time.Sleep(10 * time.Second)
-			set(t, other, "/d/a", "")
+			testkit.Set(t, other, "/d/a", "")
 		}
 		time.Sleep(10 * time.Second)
 		if got, want := stamped(v.Snapshot()), fresh(t, other, "/d"); got != want {
@@ -226,8 +227,8 @@ func TestRefresh(t *testing.T) {
 		v := open(t, s, "/n", view.Options{})
 		was := v.Snapshot()
 		heal := srv.Partition(s.Status().ID)
-		create(t, other, "/n", "1")
-		remove(t, other, "/n")
+		testkit.Create(t, other, "/n", "1")
+		testkit.Delete(t, other, "/n")
 		heal()
 		time.Sleep(10 * time.Second)
 		if v.Snapshot() != was {
@@ -240,7 +241,7 @@ func TestRefresh(t *testing.T) {
 		if v.Snapshot() == was || text(v.Snapshot()) != "-" {
 			t.Errorf("it shows %q", text(v.Snapshot()))
 		}
-		create(t, other, "/n", "2")
+		testkit.Create(t, other, "/n", "2")
 		two := shows(t, v, "2")
 		v.Refresh()
 		time.Sleep(10 * time.Second)
