@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"iter"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,20 +17,23 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Program answers each line with one.
+// Program is a running program.
 type Program struct {
-	t   testing.TB
-	in  io.WriteCloser
-	out *bufio.Scanner
+	t      testing.TB
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Scanner
+	killed bool
 }
 
-// patience is how long a program may run.
-const patience = 3 * time.Minute
+// limit bounds how long a program runs.
+const limit = 5 * time.Minute
 
-// Start starts a program. It ends with the test, when there are no more lines.
+// Start starts a program. When the test ends, the program's input is closed, and the
+// program must exit without an error, unless it was killed.
 func Start(t testing.TB, name string, args ...string) *Program {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	cmd := exec.CommandContext(ctx, name, args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
@@ -44,20 +48,25 @@ func Start(t testing.TB, name string, args ...string) *Program {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p := &Program{t: t, cmd: cmd, in: in, out: bufio.NewScanner(out)}
 	t.Cleanup(func() {
 		defer cancel()
-		in.Close()
-		if err := cmd.Wait(); t.Failed() {
-			t.Logf("%s: %v\n%s", name, err, errs.String())
+		p.CloseInput()
+		err := cmd.Wait()
+		if err != nil && !p.killed {
+			t.Errorf("%s: %v", name, err)
+		}
+		if t.Failed() {
+			t.Logf("%s wrote to its standard error:\n%s", name, errs.String())
 		}
 	})
-	return &Program{t, in, bufio.NewScanner(out)}
+	return p
 }
 
-// Ask says a line and returns the answer.
+// Ask sends a line and returns the answer.
 func (p *Program) Ask(line string) string {
 	p.t.Helper()
-	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+	if err := p.Send(line); err != nil {
 		p.t.Fatal(err)
 	}
 	if !p.out.Scan() {
@@ -66,11 +75,40 @@ func (p *Program) Ask(line string) string {
 	return p.out.Text()
 }
 
-// Wants says a line and checks the answer.
+// Wants sends a line and checks the answer.
 func (p *Program) Wants(line, want string) {
 	p.t.Helper()
 	if got := p.Ask(line); got != want {
-		p.t.Errorf("%s: %q, not %q", line, got, want)
+		p.t.Errorf("%s: got\n%s, want\n%s", line, got, want)
+	}
+}
+
+// Send sends a line. With Lines it serves programs that do not answer each line with one.
+func (p *Program) Send(line string) error {
+	_, err := io.WriteString(p.in, line+"\n")
+	return err
+}
+
+// Lines returns the lines of the program's output until that ends. They must have been
+// read when the test ends.
+func (p *Program) Lines() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for p.out.Scan() {
+			if !yield(p.out.Text()) {
+				return
+			}
+		}
+	}
+}
+
+// CloseInput closes the program's input, at which it ends.
+func (p *Program) CloseInput() { p.in.Close() }
+
+// Kill kills the program, so that it does not close its session.
+func (p *Program) Kill() {
+	p.killed = true
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Error(err)
 	}
 }
 
@@ -80,21 +118,26 @@ func Python(t testing.TB, script string, args ...string) *Program {
 	return Start(t, "/usr/bin/python3", append([]string{script}, args...)...)
 }
 
-// Java is a class that has been compiled against Curator.
+// Java is a class that was compiled against Curator.
 type Java struct{ classPath, class string }
 
-// Compile compiles a source file, which is called as its class is, against Debian's
-// Curator.
-func Compile(t testing.TB, source string) Java {
+// jars are those of Curator and what it depends on, in Debian.
+var jars = []string{"curator-x-discovery", "curator-recipes", "curator-framework", "curator-client", "zookeeper", "zookeeper-jute",
+	"guava", "slf4j-nop", "jackson-core", "jackson-databind", "jackson-annotations"}
+
+// Compile compiles Java sources against Debian's Curator. The first one holds the main
+// class, which has the name of its file.
+func Compile(t testing.TB, sources ...string) Java {
 	t.Helper()
 	dir := t.TempDir()
 	var path []string
-	for _, jar := range []string{"curator-recipes", "curator-framework", "curator-client", "zookeeper", "zookeeper-jute", "guava", "slf4j-nop"} {
+	for _, jar := range jars {
 		path = append(path, filepath.Join("/usr/share/java", jar+".jar"))
 	}
-	j := Java{strings.Join(append(path, dir), ":"), strings.TrimSuffix(filepath.Base(source), ".java")}
-	if out, err := exec.Command("javac", "-cp", j.classPath, "-d", dir, source).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	j := Java{strings.Join(append(path, dir), ":"), strings.TrimSuffix(filepath.Base(sources[0]), ".java")}
+	args := append([]string{"-encoding", "UTF-8", "-cp", j.classPath, "-d", dir}, sources...)
+	if out, err := exec.Command("javac", args...).CombinedOutput(); err != nil {
+		t.Fatalf("javac: %v\n%s", err, out)
 	}
 	return j
 }
@@ -102,13 +145,17 @@ func Compile(t testing.TB, source string) Java {
 // Start runs the class.
 func (j Java) Start(t testing.TB, args ...string) *Program {
 	t.Helper()
-	return Start(t, "java", append([]string{"-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", j.classPath, j.class}, args...)...)
+	return Start(t, "java", append([]string{"-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8",
+		"-cp", j.classPath, j.class}, args...)...)
 }
 
-// EachServer runs a test with a real server and with one in this process.
+// EachServer runs a test with a real server and with one in this process. The test gets a
+// session and the connect string for its programs.
 func EachServer(t *testing.T, test func(t *testing.T, s *session.Session, connect string)) {
 	on := func(t *testing.T, addr string) {
-		s, err := session.Connect(t.Context(), addr)
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		s, err := session.Connect(ctx, addr)
 		if err != nil {
 			t.Fatal(err)
 		}
