@@ -8,15 +8,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/foreign"
 	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
 func TestKazoo(t *testing.T) {
-	eachServer(t, func(t *testing.T, servers string) {
-		f := start(t, "/usr/bin/python3", "testdata/interop/locks.py", servers)
-		a, b := sessionAt(t, servers), sessionAt(t, servers)
+	foreign.EachServer(t, func(t *testing.T, a *session.Session, servers string) {
+		f := startThreads(t, foreign.Python(t, "testdata/interop/locks.py", servers))
+		b := secondSession(t, servers)
 		t.Run("mutex", func(t *testing.T) { mutexWithKazoo(t, f, a, b) })
 		t.Run("readers and writers", func(t *testing.T) { readersWithKazoo(t, f, a, b) })
 		t.Run("semaphore", func(t *testing.T) { semaphoreWithKazoo(t, f, a, b) })
@@ -25,27 +26,27 @@ func TestKazoo(t *testing.T) {
 
 var kazoo = lock.WithLayout(lock.Kazoo)
 
-func mutexWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
-	s := &stage{TB: t, limit: 1}
+func mutexWithKazoo(t *testing.T, f *threads, a, b *session.Session) {
+	res := &resource{TB: t, limit: 1}
 	var all sync.WaitGroup
-	all.Go(func() { f.rounds(s, rounds, "ann", "lock /k/mutex 60000", "return", 1) })
-	all.Go(func() { f.rounds(s, rounds, "bob", "lock /k/mutex 60000", "return", 1) })
-	all.Go(func() { s.rounds(rounds, lock.New(a, "/k/mutex", kazoo).Lock, 1) })
-	all.Go(func() { s.rounds(rounds, lock.New(b, "/k/mutex", kazoo).Lock, 1) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "ann", "lock /k/mutex 60000", "return", 1) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "bob", "lock /k/mutex 60000", "return", 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, lock.New(a, "/k/mutex", kazoo).Lock, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, lock.New(b, "/k/mutex", kazoo).Lock, 1) })
 	all.Wait()
 }
 
 // readersWithKazoo does not have Kazoo's readers wait while writers come behind
 // them: those of the version at hand, 2.8, would wait for these too, for ever.
-func readersWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
-	s := &stage{TB: t, limit: manyReaders}
+func readersWithKazoo(t *testing.T, f *threads, a, b *session.Session) {
+	res := &resource{TB: t, limit: manyReaders}
 	ma, mb := lock.NewRW(a, "/k/rw", kazoo), lock.NewRW(b, "/k/rw", kazoo)
 	var all sync.WaitGroup
-	all.Go(func() { f.rounds(s, rounds, "ann", "write /k/rw 60000", "return", manyReaders) })
-	all.Go(func() { f.rounds(s, rounds, "bob", "write /k/rw 60000", "return", manyReaders) })
-	all.Go(func() { s.rounds(rounds, ma.RLock, 1) })
-	all.Go(func() { s.rounds(rounds, mb.RLock, 1) })
-	all.Go(func() { s.rounds(rounds, ma.Lock, manyReaders) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "ann", "write /k/rw 60000", "return", manyReaders) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "bob", "write /k/rw 60000", "return", manyReaders) })
+	all.Go(func() { res.acquireRepeatedly(repeats, ma.RLock, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, mb.RLock, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, ma.Lock, manyReaders) })
 	all.Wait()
 
 	f.wants("ok", "ann", "read /k/rw 60000")
@@ -89,15 +90,15 @@ func readersWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
 	f.wants("ok", "ann", "return")
 }
 
-func semaphoreWithKazoo(t *testing.T, f *troupe, a, b *session.Session) {
-	s := &stage{TB: t, limit: 3}
+func semaphoreWithKazoo(t *testing.T, f *threads, a, b *session.Session) {
+	res := &resource{TB: t, limit: 3}
 	ma, mb := lock.NewSemaphore(a, "/k/sem", 3, kazoo), lock.NewSemaphore(b, "/k/sem", 3, kazoo)
 	var all sync.WaitGroup
-	for _, who := range actors {
-		all.Go(func() { f.rounds(s, rounds, who, "acquire /k/sem 3 60000", "return", 1) })
+	for _, who := range threadNames {
+		all.Go(func() { f.acquireRepeatedly(res, repeats, who, "acquire /k/sem 3 60000", "return", 1) })
 	}
-	all.Go(func() { s.rounds(rounds, ma.Acquire, 1) })
-	all.Go(func() { s.rounds(rounds, several(mb, 2), 2) })
+	all.Go(func() { res.acquireRepeatedly(repeats, ma.Acquire, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, several(mb, 2), 2) })
 	all.Wait()
 	l := take(t, several(ma, 3))
 	f.wants("no", "ann", "acquire /k/sem 3 300")

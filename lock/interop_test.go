@@ -3,122 +3,93 @@
 package lock_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/test/foreign"
 	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// troupe is a program whose threads do as they are told with another library.
-type troupe struct {
+// threads is a program whose threads act on commands with another library, each on its
+// own commands in their order. A command and its answer begin with the thread's name.
+type threads struct {
 	testing.TB
-	mu   sync.Mutex // of what is written
-	in   io.WriteCloser
-	said map[string]chan string
+	mu      sync.Mutex // held while a command is written
+	program *foreign.Program
+	answers map[string]chan string
 }
 
-// actors are the names of the threads. For what a thread says unasked there is
-// another channel.
-var actors = []string{"ann", "bob", "cleo"}
+// threadNames are the names of the threads. The answer "revoked" comes without a command
+// and has a channel for itself.
+var threadNames = []string{"ann", "bob", "cleo"}
 
-func start(t *testing.T, name string, args ...string) *troupe {
+func startThreads(t *testing.T, program *foreign.Program) *threads {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	cmd := exec.CommandContext(ctx, name, args...)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	f := &troupe{TB: t, in: in, said: make(map[string]chan string)}
-	for _, a := range actors {
-		f.said[a], f.said[a+" revoked"] = make(chan string, 10), make(chan string, 10)
+	f := &threads{TB: t, program: program, answers: make(map[string]chan string)}
+	for _, name := range threadNames {
+		f.answers[name], f.answers[name+" revoked"] = make(chan string, 10), make(chan string, 10)
 	}
 	var reader sync.WaitGroup
 	reader.Go(func() {
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			who, what, _ := strings.Cut(lines.Text(), " ")
-			if what == "revoked" {
-				who += " revoked"
+		for line := range program.Lines() {
+			name, answer, _ := strings.Cut(line, " ")
+			if answer == "revoked" {
+				name += " revoked"
 			}
-			f.said[who] <- what
+			f.answers[name] <- answer
 		}
-		for _, c := range f.said {
+		for _, c := range f.answers {
 			close(c)
 		}
 	})
 	t.Cleanup(func() {
-		defer cancel()
-		in.Close()
+		program.CloseInput()
 		reader.Wait()
-		if err := cmd.Wait(); t.Failed() {
-			t.Logf("%s: %v\n%s", name, err, errs.String())
-		}
 	})
 	return f
 }
 
-// ask tells an actor to do something, and returns its answer.
-func (f *troupe) ask(who, format string, args ...any) string {
+// ask sends a command to a thread and returns its answer.
+func (f *threads) ask(name, format string, args ...any) string {
+	f.Helper()
 	f.mu.Lock()
-	fmt.Fprintf(f.in, who+" "+format+"\n", args...)
+	err := f.program.Send(name + " " + fmt.Sprintf(format, args...))
 	f.mu.Unlock()
-	return f.hear(who)
+	if err != nil {
+		f.Error(err)
+	}
+	return f.answer(name)
 }
 
-func (f *troupe) hear(who string) string {
+func (f *threads) answer(name string) string {
 	f.Helper()
 	select {
-	case what := <-f.said[who]:
-		return what
+	case answer := <-f.answers[name]:
+		return answer
 	case <-time.After(3 * time.Minute):
-		f.Errorf("%s does not answer", who)
+		f.Errorf("%s does not answer", name)
 		return ""
 	}
 }
 
-// wants tells an actor to do something, and checks the answer.
-func (f *troupe) wants(want, who, format string, args ...any) {
+// wants sends a command to a thread and checks the answer.
+func (f *threads) wants(want, name, format string, args ...any) {
 	f.Helper()
-	if got := f.ask(who, format, args...); got != want {
-		f.Errorf("%s: %s: %q, and should be %q", who, fmt.Sprintf(format, args...), got, want)
+	if got := f.ask(name, format, args...); got != want {
+		f.Errorf("%s: %s: %q, want %q", name, fmt.Sprintf(format, args...), got, want)
 	}
 }
 
-// eachServer runs a test on a real server and on zktest.
-func eachServer(t *testing.T, test func(t *testing.T, connect string)) {
-	t.Run("on a real server", func(t *testing.T) {
-		test(t, zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond)).Connect())
-	})
-	t.Run("on zktest", func(t *testing.T) {
-		test(t, zktest.New(t, zktest.WithTick(200*time.Millisecond)).Addr())
-	})
-}
-
-func sessionAt(t *testing.T, servers string) *session.Session {
+// secondSession connects a second session.
+func secondSession(t *testing.T, servers string) *session.Session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	s, err := session.Connect(ctx, servers)
+	s, err := session.Connect(testkit.Within(t, 3*time.Minute), servers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,63 +97,55 @@ func sessionAt(t *testing.T, servers string) *session.Session {
 	return s
 }
 
-// stage is where those of both libraries have their turns. Both their turns last
-// from an acquisition to a release that are seen here.
-type stage struct {
+// resource is what the contenders of both libraries own in turn. It is in use only
+// between an acquisition and a release that this process observed.
+type resource struct {
 	testing.TB
 	mu    sync.Mutex
 	limit int
-	taken int
-	turns int
+	inUse int
+	uses  int
 }
 
-// turn has so much of what there is for a moment.
-func (s *stage) turn(who string, share int) {
-	s.mu.Lock()
-	s.turns++
-	if s.taken += share; s.taken > s.limit {
-		s.Errorf("%s came in where there was no room", who)
+// use takes a share for a moment. It fails the test if more is in use than the limit.
+func (r *resource) use(who string, share int) {
+	r.mu.Lock()
+	r.uses++
+	if r.inUse += share; r.inUse > r.limit {
+		r.Errorf("%s owned beside another", who)
 	}
-	s.mu.Unlock()
+	r.mu.Unlock()
 	time.Sleep(2 * time.Millisecond)
-	s.mu.Lock()
-	s.taken -= share
-	s.mu.Unlock()
+	r.mu.Lock()
+	r.inUse -= share
+	r.mu.Unlock()
 }
 
-// rounds has an actor of another library take turns.
-func (f *troupe) rounds(s *stage, n int, who, acquire, release string, share int) {
+// acquireRepeatedly has a thread of the other library own the resource n times.
+func (f *threads) acquireRepeatedly(r *resource, n int, name, acquire, release string, share int) {
 	for range n {
-		f.wants("ok", who, "%s", acquire)
-		s.turn(who, share)
-		f.wants("ok", who, "%s", release)
+		f.wants("ok", name, "%s", acquire)
+		r.use(name, share)
+		f.wants("ok", name, "%s", release)
 	}
 }
 
-// rounds has one of ours take turns.
-func (s *stage) rounds(n int, acquire func(context.Context) (*lock.Lease, error), share int) {
+// acquireRepeatedly has this library own the resource n times.
+func (r *resource) acquireRepeatedly(n int, acquire func(context.Context) (*lock.Lease, error), share int) {
 	for range n {
-		l := take(s, acquire)
-		s.turn("ours", share)
-		mustUnlock(s, l)
+		l := take(r, acquire)
+		r.use("this library", share)
+		mustUnlock(r, l)
 	}
 }
 
-const rounds = 8
+const repeats = 8
 
 func TestCurator(t *testing.T) {
-	dir := t.TempDir()
-	var jars []string
-	for _, jar := range []string{"curator-recipes", "curator-framework", "curator-client", "zookeeper", "zookeeper-jute", "guava", "slf4j-nop"} {
-		jars = append(jars, filepath.Join("/usr/share/java", jar+".jar"))
-	}
-	classPath := strings.Join(append(jars, dir), ":")
-	if out, err := exec.Command("javac", "-cp", classPath, "-d", dir, "testdata/interop/Locks.java").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	eachServer(t, func(t *testing.T, servers string) {
-		f := start(t, "java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", classPath, "Locks", servers)
-		a, b := sessionAt(t, servers), sessionAt(t, servers)
+	program := foreign.Compile(t, "testdata/interop/Locks.java")
+	foreign.EachServer(t, func(t *testing.T, a *session.Session, servers string) {
+		f := startThreads(t, program.Start(t, servers))
+		b := secondSession(t, servers)
 		t.Run("mutex", func(t *testing.T) { mutexWithCurator(t, f, a, b) })
 		t.Run("readers and writers", func(t *testing.T) { readersWithCurator(t, f, a, b) })
 		t.Run("downgrade", func(t *testing.T) { downgradeWithCurator(t, f, a) })
@@ -191,13 +154,13 @@ func TestCurator(t *testing.T) {
 	})
 }
 
-func mutexWithCurator(t *testing.T, f *troupe, a, b *session.Session) {
-	s := &stage{TB: t, limit: 1}
+func mutexWithCurator(t *testing.T, f *threads, a, b *session.Session) {
+	res := &resource{TB: t, limit: 1}
 	var all sync.WaitGroup
-	all.Go(func() { f.rounds(s, rounds, "ann", "lock /c/mutex 60000", "unlock /c/mutex", 1) })
-	all.Go(func() { f.rounds(s, rounds, "bob", "lock /c/mutex 60000", "unlock /c/mutex", 1) })
-	all.Go(func() { s.rounds(rounds, lock.New(a, "/c/mutex").Lock, 1) })
-	all.Go(func() { s.rounds(rounds, lock.New(b, "/c/mutex").Lock, 1) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "ann", "lock /c/mutex 60000", "unlock /c/mutex", 1) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "bob", "lock /c/mutex 60000", "unlock /c/mutex", 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, lock.New(a, "/c/mutex").Lock, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, lock.New(b, "/c/mutex").Lock, 1) })
 	all.Wait()
 	l := take(t, lock.New(a, "/c/mutex").Lock)
 	f.wants("no", "ann", "lock /c/mutex 200")
@@ -207,38 +170,38 @@ func mutexWithCurator(t *testing.T, f *troupe, a, b *session.Session) {
 	f.wants("ok", "ann", "unlock /c/mutex")
 }
 
-func readersWithCurator(t *testing.T, f *troupe, a, b *session.Session) {
-	s := &stage{TB: t, limit: manyReaders}
+func readersWithCurator(t *testing.T, f *threads, a, b *session.Session) {
+	res := &resource{TB: t, limit: manyReaders}
 	ma, mb := lock.NewRW(a, "/c/rw"), lock.NewRW(b, "/c/rw")
 	var all sync.WaitGroup
-	all.Go(func() { f.rounds(s, rounds, "ann", "read /c/rw 60000", "unread /c/rw", 1) })
-	all.Go(func() { f.rounds(s, rounds, "bob", "write /c/rw 60000", "unwrite /c/rw", manyReaders) })
-	all.Go(func() { f.rounds(s, rounds, "cleo", "read /c/rw 60000", "unread /c/rw", 1) })
-	all.Go(func() { s.rounds(rounds, ma.RLock, 1) })
-	all.Go(func() { s.rounds(rounds, mb.RLock, 1) })
-	all.Go(func() { s.rounds(rounds, ma.Lock, manyReaders) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "ann", "read /c/rw 60000", "unread /c/rw", 1) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "bob", "write /c/rw 60000", "unwrite /c/rw", manyReaders) })
+	all.Go(func() { f.acquireRepeatedly(res, repeats, "cleo", "read /c/rw 60000", "unread /c/rw", 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, ma.RLock, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, mb.RLock, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, ma.Lock, manyReaders) })
 	all.Go(func() {
-		for range rounds {
+		for range repeats {
 			w := take(t, mb.Lock)
-			s.turn("ours", manyReaders)
+			res.use("this library", manyReaders)
 			r, err := w.Downgrade(t.Context())
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			s.turn("ours, downgraded", 1)
+			res.use("this library, downgraded,", 1)
 			mustUnlock(t, r)
 		}
 	})
 	all.Wait()
-	if s.turns < 8*rounds {
-		t.Errorf("only %d turns", s.turns)
+	if res.uses < 8*repeats {
+		t.Errorf("only %d uses", res.uses)
 	}
 }
 
 // downgradeWithCurator has writers of both libraries become readers, and one of
 // the other wait to write.
-func downgradeWithCurator(t *testing.T, f *troupe, a *session.Session) {
+func downgradeWithCurator(t *testing.T, f *threads, a *session.Session) {
 	m := lock.NewRW(a, "/c/down")
 	w := take(t, m.Lock)
 	waiting := make(chan string)
@@ -272,15 +235,15 @@ func downgradeWithCurator(t *testing.T, f *troupe, a *session.Session) {
 	mustUnlock(t, <-next)
 }
 
-func semaphoreWithCurator(t *testing.T, f *troupe, a, b *session.Session) {
-	s := &stage{TB: t, limit: 3}
+func semaphoreWithCurator(t *testing.T, f *threads, a, b *session.Session) {
+	res := &resource{TB: t, limit: 3}
 	ma, mb := lock.NewSemaphore(a, "/c/sem", 3), lock.NewSemaphore(b, "/c/sem", 3)
 	var all sync.WaitGroup
-	for _, who := range actors {
-		all.Go(func() { f.rounds(s, rounds, who, "acquire /c/sem 3 60000", "return", 1) })
+	for _, who := range threadNames {
+		all.Go(func() { f.acquireRepeatedly(res, repeats, who, "acquire /c/sem 3 60000", "return", 1) })
 	}
-	all.Go(func() { s.rounds(rounds, ma.Acquire, 1) })
-	all.Go(func() { s.rounds(rounds, several(mb, 2), 2) })
+	all.Go(func() { res.acquireRepeatedly(repeats, ma.Acquire, 1) })
+	all.Go(func() { res.acquireRepeatedly(repeats, several(mb, 2), 2) })
 	all.Wait()
 	l := take(t, several(ma, 3))
 	f.wants("no", "ann", "acquire /c/sem 3 300")
@@ -292,7 +255,7 @@ func semaphoreWithCurator(t *testing.T, f *troupe, a, b *session.Session) {
 	remaining(t, ma, 3)
 }
 
-func revocationWithCurator(t *testing.T, f *troupe, a *session.Session) {
+func revocationWithCurator(t *testing.T, f *threads, a *session.Session) {
 	m := lock.New(a, "/c/revoke")
 	l := take(t, m.Lock)
 	f.wants("ok", "ann", "revoke %s", l.Path())
@@ -310,7 +273,7 @@ func revocationWithCurator(t *testing.T, f *troupe, a *session.Session) {
 	if err := m.Revoke(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.hear("bob revoked"); got != "revoked" {
+	if got := f.answer("bob revoked"); got != "revoked" {
 		t.Errorf("Curator's holder said %q", got)
 	}
 	f.wants("ok", "bob", "unlock /c/revoke")
