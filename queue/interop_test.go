@@ -3,27 +3,24 @@
 package queue_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/test/foreign"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/session"
-	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// foreign is a program of another library that puts items into queues and takes
-// items out of them, while ours does the same.
-type foreign struct {
-	command []string
-	queues  map[string]shared
+// library is another library, whose program pushes items to queues and takes items from
+// them while this library does the same.
+type library struct {
+	start  func(t testing.TB, args ...string) *foreign.Program
+	queues map[string]shared
 }
 
 // shared is a queue that both sides use.
@@ -31,8 +28,8 @@ type shared struct {
 	opts   []queue.Option
 	push   func(i int) []queue.PushOption
 	claims bool
-	more   int    // items that they put at once
-	folder string // of the items, if it is not that of the queue
+	more   int    // number of items that the other program pushes at once
+	folder string // the folder of the items below the queue's path
 }
 
 const each = 40 // items from each side
@@ -42,19 +39,11 @@ func layout(l queue.Layout, more ...queue.Option) []queue.Option {
 }
 
 func TestCuratorQueues(t *testing.T) {
-	dir := t.TempDir()
-	var jars []string
-	for _, jar := range []string{"curator-recipes", "curator-framework", "curator-client", "zookeeper", "zookeeper-jute", "guava", "slf4j-nop"} {
-		jars = append(jars, filepath.Join("/usr/share/java", jar+".jar"))
-	}
-	classPath := strings.Join(append(jars, dir), ":")
-	if out, err := exec.CommandContext(t.Context(), "javac", "-cp", classPath, "-d", dir, "testdata/interop/Queues.java").CombinedOutput(); err != nil {
-		t.Fatalf("javac: %v\n%s", err, out)
-	}
+	program := foreign.Compile(t, "testdata/interop/Queues.java")
 	none := func(int) []queue.PushOption { return nil }
 	priority := func(i int) []queue.PushOption { return []queue.PushOption{queue.WithPriority(i%3 - 1)} }
-	onBoth(t, foreign{
-		command: []string{"java", "-cp", classPath, "Queues"},
+	lib := library{
+		start: program.Start,
 		queues: map[string]shared{
 			"plain":          {opts: layout(queue.Curator), push: none, more: 5},
 			"locks":          {opts: layout(queue.Curator, queue.WithLockPath("/locks-locks")), push: none, claims: true, more: 5},
@@ -65,69 +54,50 @@ func TestCuratorQueues(t *testing.T) {
 			}},
 			"simple": {opts: layout(queue.CuratorSimple), push: none},
 		},
-	})
+	}
+	foreign.EachServer(t, lib.share)
 }
 
 func TestKazooQueues(t *testing.T) {
 	priority := func(i int) []queue.PushOption { return []queue.PushOption{queue.WithPriority(100 + i%3)} }
-	onBoth(t, foreign{
-		command: []string{"/usr/bin/python3", "testdata/interop/queues.py"},
+	lib := library{
+		start: func(t testing.TB, args ...string) *foreign.Program {
+			return foreign.Python(t, "testdata/interop/queues.py", args...)
+		},
 		queues: map[string]shared{
 			"plain":   {opts: layout(queue.Kazoo), push: priority},
 			"locking": {opts: layout(queue.KazooLocking), push: priority, claims: true, more: 5, folder: "/entries"},
 		},
-	})
-}
-
-func onBoth(t *testing.T, f foreign) {
-	for name, hosts := range map[string]func(*testing.T) string{
-		"zktest": func(t *testing.T) string { return zktest.New(t).Addr() },
-		"real": func(t *testing.T) string {
-			return zktest.Ensemble(t, 1, zktest.WithTick(200*time.Millisecond)).Connect()
-		},
-	} {
-		t.Run(name, func(t *testing.T) { f.share(t, hosts(t)) })
 	}
+	foreign.EachServer(t, lib.share)
 }
 
-// share has both sides at it until everything has been taken, by one side or the
-// other, and checks that it was taken once.
-func (f foreign) share(t *testing.T, hosts string) {
+// share has both sides push and take until every item has been taken, and checks that
+// each was taken once.
+func (lib library) share(t *testing.T, s *session.Session, connect string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := session.Connect(ctx, hosts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close(context.Background())
 	taken := &takings{seen: map[string]string{}, sides: map[string]int{}, all: make(chan struct{})}
-	for _, q := range f.queues {
+	for _, q := range lib.queues {
 		taken.left += 2*each + q.more
 	}
-	theirs := exec.CommandContext(ctx, f.command[0], append(f.command[1:], fmt.Sprint(each), hosts)...)
-	stdin, _ := theirs.StdinPipe()
-	stdout, _ := theirs.StdoutPipe()
-	var complaints strings.Builder
-	theirs.Stderr = &complaints
-	if err := theirs.Start(); err != nil {
-		t.Fatal(err)
-	}
+	theirs := lib.start(t, fmt.Sprint(each), connect)
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer theirs.CloseInput()
 	all.Go(func() {
 		last := ""
-		for lines := bufio.NewScanner(stdout); lines.Scan(); {
-			last = lines.Text()
+		for last = range theirs.Lines() {
 			if kind, item, ok := strings.Cut(last, " "); ok {
 				taken.add(t, "theirs", kind, item)
 			}
 		}
-		if err := theirs.Wait(); err != nil || last != "end" {
-			t.Errorf("%v: %v, last it said %q\n%s", f.command, err, last, complaints.String())
+		if last != "end" {
+			t.Errorf("the last line of the other program is %q", last)
 		}
 	})
 	working, stop := context.WithCancel(ctx)
-	for kind, sh := range f.queues {
+	for kind, sh := range lib.queues {
 		q := queue.New(s, "/"+kind, codec.Text(), sh.opts...)
 		all.Go(func() {
 			for i := range each {
@@ -144,13 +114,13 @@ func (f foreign) share(t *testing.T, hosts string) {
 		t.Errorf("%d items were not taken; %v", taken.left, taken.sides)
 	}
 	stop()
-	for kind, sh := range f.queues { // what they have said they have taken may not be removed yet
+	for kind, sh := range lib.queues { // what they have said they have taken may not be removed yet
 		drained(t, ctx, s, "/"+kind+sh.folder, queue.New(s, "/"+kind, codec.Text(), sh.opts...))
 	}
-	stdin.Close()
+	theirs.CloseInput()
 	all.Wait()
 	t.Log(taken.sides)
-	for kind := range f.queues {
+	for kind := range lib.queues {
 		if taken.sides["ours of "+kind] == 0 || taken.sides["theirs of "+kind] < each {
 			t.Errorf("%s was not shared", kind)
 		}
