@@ -15,17 +15,17 @@ import (
 
 // account is who says what of the rounds.
 type account struct {
-	*faulttable.Scene
+	*faulttable.Run
 	mu            sync.Mutex
 	entered       map[session.Zxid]int // how many have entered a round
 	lost, unknown int                  // how many were in one, or may have been, and did not enter it
 }
 
-func newAccount(s *faulttable.Scene) *account {
-	if _, _, err := s.Rival.Create(s.Context(), "/barrier", nil); err != nil {
+func newAccount(s *faulttable.Run) *account {
+	if _, _, err := s.Healthy.Create(s.Context(), "/barrier", nil); err != nil {
 		s.Fatal(err)
 	}
-	return &account{Scene: s, entered: make(map[session.Zxid]int)}
+	return &account{Run: s, entered: make(map[session.Zxid]int)}
 }
 
 func (a *account) enter(who string, s *session.Session, patience time.Duration) *barrier.Entry {
@@ -82,9 +82,9 @@ func (a *account) agreed() {
 
 // meet has both enter one round, the one named first a little earlier, and leave
 // it, that one a little later.
-func meet(s *faulttable.Scene, order ...string) {
+func meet(s *faulttable.Run, order ...string) {
 	a := newAccount(s)
-	sessions := map[string]*session.Session{"subject": s.Subject, "rival": s.Rival}
+	sessions := map[string]*session.Session{"faulty": s.Faulty, "healthy": s.Healthy}
 	var all sync.WaitGroup
 	for i, who := range order {
 		all.Go(func() {
@@ -102,22 +102,22 @@ func meet(s *faulttable.Scene, order ...string) {
 }
 
 func TestFaultsWait(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) { meet(s, "subject", "rival") })
+	faulttable.Test(t, func(s *faulttable.Run) { meet(s, "faulty", "healthy") })
 }
 
 func TestFaultsComeLast(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) { meet(s, "rival", "subject") })
+	faulttable.Test(t, func(s *faulttable.Run) { meet(s, "healthy", "faulty") })
 }
 
 // A member gives up at the moment when the other comes.
 func TestFaultsCancelled(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		a := newAccount(s)
 		var all sync.WaitGroup
-		all.Go(func() { a.leave("subject", a.enter("subject", s.Subject, 100*time.Millisecond)) })
+		all.Go(func() { a.leave("faulty", a.enter("faulty", s.Faulty, 100*time.Millisecond)) })
 		all.Go(func() {
 			time.Sleep(100 * time.Millisecond)
-			a.leave("rival", a.enter("rival", s.Rival, time.Second))
+			a.leave("healthy", a.enter("healthy", s.Healthy, time.Second))
 		})
 		all.Wait()
 		a.agreed()
@@ -127,10 +127,10 @@ func TestFaultsCancelled(t *testing.T) {
 // A barrier that is raised has been raised, and one that is lowered releases who
 // waits.
 func TestFaultsBarrier(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 3, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		ours, theirs := barrier.New(s.Subject, "/app/barrier"), barrier.New(s.Rival, "/app/barrier")
+		ours, theirs := barrier.New(s.Faulty, "/app/barrier"), barrier.New(s.Healthy, "/app/barrier")
 		check := func(what string, err error, up bool) {
 			if err != nil && !errors.Is(err, session.ErrUnknown) {
 				s.Errorf("%s: %v", what, err)

@@ -265,7 +265,7 @@ func TestForeignReadyAtAnyMoment(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t, zktest.WithTick(tick))
-				a, b := newMeddler(t, srv), srv.Session(t)
+				a, b := testkit.NewCallbackSession(t, srv), srv.Session(t)
 				if _, _, err := b.Create(t.Context(), path, nil, session.Parents()); err != nil {
 					t.Fatal(err)
 				}
@@ -279,11 +279,11 @@ func TestForeignReadyAtAnyMoment(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				a.n, a.what = n, begin
+				a.AtReply(n, begin)
 				ca := member(t.Context(), a.Session, 2)
 				synctest.Wait()
-				if a.n > 0 { // there were fewer replies
-					a.what = nil
+				if !a.Called() { // there were fewer replies
+					a.AtReply(0, nil)
 					begin()
 				}
 				ea := in(t, ca)

@@ -160,23 +160,3 @@ func empty(t *testing.T, srv *zktest.Server) {
 		t.Errorf("watches left: %v", w)
 	}
 }
-
-// meddler is a session at whose replies something happens: at the n-th from now.
-type meddler struct {
-	*session.Session
-	n    int
-	what func()
-}
-
-func newMeddler(t *testing.T, srv *zktest.Server) *meddler {
-	m := &meddler{}
-	m.Session = srv.Session(t, session.WithHooks(session.Hooks{Request: func(session.RequestInfo) {
-		if m.what == nil {
-			return
-		}
-		if m.n--; m.n == 0 {
-			m.what()
-		}
-	}}))
-	return m
-}

@@ -25,17 +25,17 @@ func TestCancelAtAnyMoment(t *testing.T) {
 				srv := zktest.New(t, zktest.WithTick(tick))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				a, b := newMeddler(t, srv), newMeddler(t, srv)
+				a, b := testkit.NewCallbackSession(t, srv), testkit.NewCallbackSession(t, srv)
 				m := a
 				if whose == "the other's" {
 					m = b
 				}
-				m.n, m.what = n, cancel
+				m.AtReply(n, cancel)
 				ca := member(ctx, a.Session, 2)
 				synctest.Wait()
 				cb := member(t.Context(), b.Session, 2)
 				synctest.Wait()
-				m.what = nil
+				m.AtReply(0, nil)
 				select {
 				case eb := <-cb:
 					outcomes[true]++
@@ -64,11 +64,11 @@ func TestCancelLeaveAtAnyMoment(t *testing.T) {
 			srv := zktest.New(t, zktest.WithTick(tick))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			a, b := newMeddler(t, srv), srv.Session(t)
+			a, b := testkit.NewCallbackSession(t, srv), srv.Session(t)
 			ca, cb := member(t.Context(), a.Session, 2), member(t.Context(), b, 2)
 			ea, eb := in(t, ca), in(t, cb)
 			synctest.Wait()
-			a.n, a.what = n, cancel
+			a.AtReply(n, cancel)
 			if n == 0 {
 				cancel()
 			}
@@ -93,14 +93,14 @@ func TestCancelWaitAtAnyMoment(t *testing.T) {
 			srv := zktest.New(t, zktest.WithTick(tick))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			s := newMeddler(t, srv)
+			s := testkit.NewCallbackSession(t, srv)
 			up := barrier.New(s.Session, path)
 			if err := up.Raise(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
 			waited := make(chan error)
-			s.n, s.what = n, cancel
+			s.AtReply(n, cancel)
 			if n == 0 {
 				cancel()
 			}
@@ -121,13 +121,13 @@ func TestCancelWaitAtAnyMoment(t *testing.T) {
 func TestRoundInBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
-		a, b, c := srv.Session(t), srv.Session(t), newMeddler(t, srv)
+		a, b, c := srv.Session(t), srv.Session(t), testkit.NewCallbackSession(t, srv)
 		ca := member(t.Context(), a, 2)
 		synctest.Wait()
-		c.n, c.what = 1, func() { // it has read the path
+		c.AtReply(1, func() { // it has read the path
 			in(t, member(t.Context(), b, 2))
 			srv.Expire(b.Status().ID) // ready goes with it
-		}
+		})
 		cc := member(t.Context(), c.Session, 2)
 		ea := in(t, ca)
 		time.Sleep(time.Minute)
@@ -172,15 +172,15 @@ func TestReadyOfARoundWithoutIt(t *testing.T) {
 func TestNoRoundOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
-		a, b := newMeddler(t, srv), srv.Session(t)
+		a, b := testkit.NewCallbackSession(t, srv), srv.Session(t)
 		ca := member(t.Context(), a.Session, 2)
 		synctest.Wait()
 		own := testkit.Children(t, b, path)[0]
-		a.n, a.what = 2, func() {
+		a.AtReply(2, func() {
 			if err := b.Delete(t.Context(), path+"/"+own, session.AnyVersion); err != nil {
 				t.Error(err)
 			}
-		}
+		})
 		if _, err := b.Txn(t.Context(), session.OpCreate(path+"/"+session.GUID(), nil), session.OpCreate(path+"/"+session.GUID(), nil),
 			session.OpSet(path, []byte("look"), session.AnyVersion)); err != nil {
 			t.Fatal(err)
@@ -199,11 +199,11 @@ func TestNoRoundOfOthers(t *testing.T) {
 func TestReadyOfNextRoundStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
-		a, b := newMeddler(t, srv), srv.Session(t)
+		a, b := testkit.NewCallbackSession(t, srv), srv.Session(t)
 		ea := in(t, member(t.Context(), a.Session, 1))
 		synctest.Wait()
 		var eb *barrier.Entry
-		a.n, a.what = 2, func() { eb = in(t, member(t.Context(), b, 1)) } // it has listed who is there
+		a.AtReply(2, func() { eb = in(t, member(t.Context(), b, 1)) }) // it has listed who is there
 		out(t, ea)
 		if names := testkit.Children(t, b, path); len(names) != 2 || names[1] != "ready" {
 			t.Errorf("in the next round there are %v", names)

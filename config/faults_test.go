@@ -13,7 +13,7 @@ import (
 )
 
 // become waits until f is as ok wants it, and says so if that never comes.
-func become(s *faulttable.Scene, f follower, what string, ok func() bool) {
+func become(s *faulttable.Run, f follower, what string, ok func() bool) {
 	timeout := time.Now().Add(5 * time.Minute)
 	for changed := f.Changed(); !ok(); changed = f.Changed() {
 		select {
@@ -27,19 +27,19 @@ func become(s *faulttable.Scene, f follower, what string, ok func() bool) {
 	}
 }
 
-// rivals does what the subject is to see.
-func rivals(s *faulttable.Scene, ops ...session.Op) {
-	if _, err := s.Rival.Txn(s.Context(), ops...); err != nil {
+// healthyTxn commits a transaction of the healthy session, which the faulty one is to see.
+func healthyTxn(s *faulttable.Run, ops ...session.Op) {
+	if _, err := s.Healthy.Txn(s.Context(), ops...); err != nil {
 		s.Fatal(err)
 	}
 }
 
 func TestFaultsValue(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		rivals(s, session.OpCreate("/n", []byte(`{"rate":1}`)))
+	faulttable.Test(t, func(s *faulttable.Run) {
+		healthyTxn(s, session.OpCreate("/n", []byte(`{"rate":1}`)))
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		v, err := config.Open(ctx, s.Subject, "/n", checked)
+		v, err := config.Open(ctx, s.Faulty, "/n", checked)
 		if err != nil {
 			s.Errorf("Open: %v", err)
 			return
@@ -48,11 +48,11 @@ func TestFaultsValue(t *testing.T) {
 		if v.Load().Rate != 1 {
 			s.Errorf("it begins as %v", v.Load())
 		}
-		rivals(s, session.OpDelete("/n", -1), session.OpCreate("/n", []byte(`{"rate":2}`)))
+		healthyTxn(s, session.OpDelete("/n", -1), session.OpCreate("/n", []byte(`{"rate":2}`)))
 		become(s, v, "a new value", func() bool { return v.Load().Rate == 2 })
-		rivals(s, session.OpSet("/n", []byte("nonsense"), -1))
+		healthyTxn(s, session.OpSet("/n", []byte("nonsense"), -1))
 		become(s, v, "a bad value", func() bool { return errors.Is(v.Err(), codec.ErrMalformed) })
-		rivals(s, session.OpDelete("/n", -1))
+		healthyTxn(s, session.OpDelete("/n", -1))
 		become(s, v, "the end of it", func() bool { return errors.Is(v.Err(), session.ErrNoNode) })
 		if v.Load().Rate != 2 || len(v.History()) != 2 {
 			s.Errorf("it ends as %v, with %v behind it", v.Load(), v.History())
@@ -61,10 +61,10 @@ func TestFaultsValue(t *testing.T) {
 }
 
 func TestFaultsUpdate(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		v, err := config.OpenOr(ctx, s.Subject, "/n", checked, limits{})
+		v, err := config.OpenOr(ctx, s.Faulty, "/n", checked, limits{})
 		if err != nil {
 			s.Errorf("OpenOr: %v", err)
 			return
@@ -81,7 +81,7 @@ func TestFaultsUpdate(t *testing.T) {
 		default:
 			s.Errorf("Update: %v", err)
 		}
-		if _, err := config.Update(ctx, s.Rival, "/n", checked, add(100)); err != nil {
+		if _, err := config.Update(ctx, s.Healthy, "/n", checked, add(100)); err != nil {
 			s.Fatal(err)
 		}
 		become(s, v, "the rival's", func() bool { return v.Load().Rate >= 100 })
@@ -95,12 +95,12 @@ func TestFaultsUpdate(t *testing.T) {
 // is so.
 func TestFaultsUpdateCancelled(t *testing.T) {
 	for _, patience := range []time.Duration{time.Millisecond, 200 * time.Millisecond} {
-		faulttable.Play(t, func(s *faulttable.Scene) {
-			rivals(s, session.OpCreate("/n", []byte(`{"rate":0}`)))
+		faulttable.Test(t, func(s *faulttable.Run) {
+			healthyTxn(s, session.OpCreate("/n", []byte(`{"rate":0}`)))
 			ctx, cancel := context.WithTimeout(s.Context(), patience)
 			defer cancel()
 			start := time.Now()
-			_, err := config.Update(ctx, s.Subject, "/n", checked, add(1))
+			_, err := config.Update(ctx, s.Faulty, "/n", checked, add(1))
 			if d := time.Since(start); d > patience {
 				s.Errorf("Update with a context of %v took %v", patience, d)
 			}
@@ -108,7 +108,7 @@ func TestFaultsUpdateCancelled(t *testing.T) {
 				s.Errorf("Update: %v", err)
 			}
 			time.Sleep(time.Minute)
-			stored, gerr := config.Get(s.Context(), s.Rival, "/n", checked)
+			stored, gerr := config.Get(s.Context(), s.Healthy, "/n", checked)
 			n := stored.Value.Rate
 			if gerr != nil || err == nil && n != 1 || err != nil && !errors.Is(err, session.ErrUnknown) && n != 0 || n > 1 {
 				s.Errorf("Update returned %v, and what is stored is %d (%v)", err, n, gerr)
@@ -120,17 +120,17 @@ func TestFaultsUpdateCancelled(t *testing.T) {
 // Opening is bounded by its context, and leaves nothing when that ends.
 func TestFaultsOpenCancelled(t *testing.T) {
 	for _, patience := range []time.Duration{time.Millisecond, 200 * time.Millisecond} {
-		faulttable.Play(t, func(s *faulttable.Scene) {
+		faulttable.Test(t, func(s *faulttable.Run) {
 			ctx, cancel := context.WithTimeout(s.Context(), patience)
 			defer cancel()
 			start := time.Now()
-			v, err := config.OpenOr(ctx, s.Subject, "/n", checked, limits{})
+			v, err := config.OpenOr(ctx, s.Faulty, "/n", checked, limits{})
 			if err == nil {
 				v.Close()
 			} else if !errors.Is(err, context.DeadlineExceeded) {
 				s.Errorf("OpenOr: %v", err)
 			}
-			tree, err := config.OpenTree(ctx, s.Subject, "/conf", checked)
+			tree, err := config.OpenTree(ctx, s.Faulty, "/conf", checked)
 			if err == nil {
 				tree.Close()
 			} else if !errors.Is(err, context.DeadlineExceeded) {
@@ -144,19 +144,19 @@ func TestFaultsOpenCancelled(t *testing.T) {
 }
 
 func TestFaultsTree(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		rivals(s, session.OpCreate("/conf", nil))
+	faulttable.Test(t, func(s *faulttable.Run) {
+		healthyTxn(s, session.OpCreate("/conf", nil))
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		tree, err := config.OpenTree(ctx, s.Subject, "/conf", codec.JSON[int]())
+		tree, err := config.OpenTree(ctx, s.Faulty, "/conf", codec.JSON[int]())
 		if err != nil {
 			s.Errorf("OpenTree: %v", err)
 			return
 		}
 		defer tree.Close()
-		rivals(s, session.OpCreate("/conf/a", []byte("1")))
+		healthyTxn(s, session.OpCreate("/conf/a", []byte("1")))
 		become(s, tree, "a", func() bool { return text(tree.Load()) == "a=1" && tree.Err() == nil })
-		rivals(s, session.OpSet("/conf/a", []byte("nonsense"), -1))
+		healthyTxn(s, session.OpSet("/conf/a", []byte("nonsense"), -1))
 		become(s, tree, "a bad a", func() bool { return text(tree.Load()) == "a=1" && bad(tree.Load()) == "a" })
 	})
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // lead campaigns, leads for a second, proclaims, and resigns.
-func lead(s *faulttable.Scene, who string, sess *session.Session, opts ...election.Option) {
+func lead(s *faulttable.Run, who string, sess *session.Session, opts ...election.Option) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
 	opts = append(opts, election.WithID(who))
@@ -43,21 +43,21 @@ func lead(s *faulttable.Scene, who string, sess *session.Session, opts ...electi
 
 // proclaimed checks that what Proclaim has reported is in the tree, as long as
 // the term lasts.
-func proclaimed(s *faulttable.Scene, who string, t *election.Term) {
-	data, st, err := s.Rival.Get(s.Context(), t.Path())
+func proclaimed(s *faulttable.Run, who string, t *election.Term) {
+	data, st, err := s.Healthy.Get(s.Context(), t.Path())
 	if err == nil && st.Czxid == t.Token() && string(data) != who+"\nhere" {
 		s.Errorf("%s proclaimed, and its node holds %q", who, data)
 	}
 }
 
 func playCampaign(t *testing.T, opts ...election.Option) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		var all sync.WaitGroup
-		all.Go(func() { lead(s, "rival", s.Rival, opts...) })
+		all.Go(func() { lead(s, "healthy", s.Healthy, opts...) })
 		time.Sleep(time.Millisecond)
-		all.Go(func() { lead(s, "subject", s.Subject, opts...) })
+		all.Go(func() { lead(s, "faulty", s.Faulty, opts...) })
 		time.Sleep(time.Millisecond)
-		all.Go(func() { lead(s, "rival", s.Rival, opts...) })
+		all.Go(func() { lead(s, "healthy", s.Healthy, opts...) })
 		all.Wait()
 	})
 }
@@ -67,24 +67,24 @@ func TestFaultsCampaignFixed(t *testing.T) { playCampaign(t, election.WithFixedN
 
 // Two campaigns of one session must not take each other's node for their own.
 func TestFaultsCampaignTwice(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		var all sync.WaitGroup
-		all.Go(func() { lead(s, "subject", s.Subject, fixed.opts...) })
+		all.Go(func() { lead(s, "faulty", s.Faulty, fixed.opts...) })
 		time.Sleep(time.Millisecond)
-		all.Go(func() { lead(s, "subject too", s.Subject, fixed.opts...) })
+		all.Go(func() { lead(s, "second faulty", s.Faulty, fixed.opts...) })
 		all.Wait()
 	})
 }
 
 func TestFaultsCampaignCancelled(t *testing.T) {
 	for _, opts := range [][]election.Option{nil, {election.WithFixedNode("master")}} {
-		faulttable.Play(t, func(s *faulttable.Scene) {
+		faulttable.Test(t, func(s *faulttable.Run) {
 			var rival sync.WaitGroup
-			rival.Go(func() { lead(s, "rival", s.Rival, opts...) })
+			rival.Go(func() { lead(s, "healthy", s.Healthy, opts...) })
 			time.Sleep(time.Millisecond)
 			ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
 			defer cancel()
-			e := election.New(s.Subject, "/app/election", opts...)
+			e := election.New(s.Faulty, "/app/election", opts...)
 			if _, err := e.Campaign(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				s.Errorf("Campaign: %v", err)
 			}

@@ -434,26 +434,6 @@ func TestCampaignWithoutServer(t *testing.T) {
 	})
 }
 
-// meddler is a session at whose replies something happens: at the n-th from now.
-type meddler struct {
-	*session.Session
-	n    int
-	what func()
-}
-
-func newMeddler(t *testing.T, srv *zktest.Server) *meddler {
-	m := &meddler{}
-	m.Session = srv.Session(t, session.WithHooks(session.Hooks{Request: func(session.RequestInfo) {
-		if m.what == nil {
-			return
-		}
-		if m.n--; m.n == 0 {
-			m.what()
-		}
-	}}))
-	return m
-}
-
 // Whatever happens between two requests of an observer, it arrives at the truth
 // and leaves no watch.
 func TestChangesWhileObserverLooks(t *testing.T) {
@@ -462,13 +442,13 @@ func TestChangesWhileObserverLooks(t *testing.T) {
 			for _, exists := range []bool{false, true} {
 				synctest.Test(t, func(t *testing.T) {
 					srv := zktest.New(t)
-					a, c := srv.Session(t), newMeddler(t, srv)
+					a, c := srv.Session(t), testkit.NewCallbackSession(t, srv)
 					if exists {
 						resign(t, campaign(t, f.election(a, "earlier")))
 						synctest.Wait()
 					}
 					var term *election.Term
-					c.n, c.what = n+1, func() { term = campaign(t, f.election(a, "a")) }
+					c.AtReply(n+1, func() { term = campaign(t, f.election(a, "a")) })
 					ctx, cancel := context.WithCancel(t.Context())
 					var last election.Leader
 					ended := make(chan struct{})
@@ -481,7 +461,7 @@ func TestChangesWhileObserverLooks(t *testing.T) {
 						}
 					}()
 					synctest.Wait()
-					c.what = nil
+					c.AtReply(0, nil)
 					if term == nil { // there were fewer replies
 						term = campaign(t, f.election(a, "a"))
 						synctest.Wait()
@@ -506,9 +486,9 @@ func TestChangesWhileObserverLooks(t *testing.T) {
 func TestFixedNodeGoesWhileCandidateLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
-		a, b := srv.Session(t), newMeddler(t, srv)
+		a, b := srv.Session(t), testkit.NewCallbackSession(t, srv)
 		term := campaign(t, fixed.election(a, "a"))
-		b.n, b.what = 1, func() { resign(t, term) }
+		b.AtReply(1, func() { resign(t, term) })
 		next := campaign(t, fixed.election(b.Session, "b"))
 		if !errors.Is(term.Err(), election.ErrResigned) {
 			t.Errorf("the first term has ended with %v", term.Err())

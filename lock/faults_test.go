@@ -13,7 +13,7 @@ import (
 )
 
 // own holds l for a second and releases it.
-func own(s *faulttable.Scene, who string, l *lock.Lease) {
+func own(s *faulttable.Run, who string, l *lock.Lease) {
 	s.Owners.Begin(who, l.Token(), l.Context())
 	select {
 	case <-time.After(time.Second):
@@ -29,7 +29,7 @@ func own(s *faulttable.Scene, who string, l *lock.Lease) {
 	}
 }
 
-func acquire(s *faulttable.Scene, who string, sess *session.Session) {
+func acquire(s *faulttable.Run, who string, sess *session.Session) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
 	l, err := lock.New(sess, "/app/lock", lock.WithID(who)).Lock(ctx)
@@ -42,16 +42,16 @@ func acquire(s *faulttable.Scene, who string, sess *session.Session) {
 
 // Curator's fault 3.2: two losses in one create left a node that blocked everybody.
 func TestFaultsLockFree(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) { acquire(s, "subject", s.Subject) })
+	faulttable.Sample(t, 3, func(s *faulttable.Run) { acquire(s, "faulty", s.Faulty) })
 }
 
 func TestFaultsLockContended(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		var all sync.WaitGroup
-		for range 2 { // one rival is ahead of the subject, the other behind it
-			all.Go(func() { acquire(s, "rival", s.Rival) })
+		for range 2 { // one healthy contender is ahead of the faulty ones, the other between them
+			all.Go(func() { acquire(s, "healthy", s.Healthy) })
 			time.Sleep(time.Millisecond)
-			all.Go(func() { acquire(s, "subject", s.Subject) })
+			all.Go(func() { acquire(s, "faulty", s.Faulty) })
 			time.Sleep(time.Millisecond)
 		}
 		all.Wait()
@@ -60,7 +60,7 @@ func TestFaultsLockContended(t *testing.T) {
 
 // A holder with a stop time works until the deadline, when it has lost the lock.
 func TestFaultsLockWithStopTime(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		work := func(who string, sess *session.Session) {
 			ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 			defer cancel()
@@ -83,56 +83,56 @@ func TestFaultsLockWithStopTime(t *testing.T) {
 			}
 		}
 		var all sync.WaitGroup
-		all.Go(func() { work("subject", s.Subject) })
+		all.Go(func() { work("faulty", s.Faulty) })
 		time.Sleep(time.Millisecond)
-		all.Go(func() { work("rival", s.Rival) })
+		all.Go(func() { work("healthy", s.Healthy) })
 		all.Wait()
 	})
 }
 
 func TestFaultsLockCancelled(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
-		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())
+	faulttable.Sample(t, 5, func(s *faulttable.Run) {
+		l, err := lock.New(s.Healthy, "/app/lock").Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := lock.New(s.Subject, "/app/lock").Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := lock.New(s.Faulty, "/app/lock").Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			s.Errorf("Lock: %v", err)
 		}
 		if d := time.Since(start); d > time.Second {
 			s.Errorf("Lock with a context of one second took %v", d)
 		}
-		own(s, "rival", l)
+		own(s, "healthy", l)
 	})
 }
 
 func TestFaultsTryLockOfHeld(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 3, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		l, err := lock.New(s.Rival, "/app/lock").Lock(s.Context())
+		l, err := lock.New(s.Healthy, "/app/lock").Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
-		if _, err := lock.New(s.Subject, "/app/lock").TryLock(ctx); !errors.Is(err, lock.ErrLocked) {
+		if _, err := lock.New(s.Faulty, "/app/lock").TryLock(ctx); !errors.Is(err, lock.ErrLocked) {
 			s.Errorf("TryLock of a held lock: %v", err)
 		}
-		own(s, "rival", l)
+		own(s, "healthy", l)
 	})
 }
 
 func TestFaultsTryLockOfFree(t *testing.T) {
-	faulttable.Sample(t, 3, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 3, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		l, err := lock.New(s.Subject, "/app/lock").TryLock(ctx)
+		l, err := lock.New(s.Faulty, "/app/lock").TryLock(ctx)
 		if err != nil {
 			s.Errorf("TryLock of a free lock: %v", err)
 			return
 		}
-		own(s, "subject", l)
+		own(s, "faulty", l)
 	})
 }

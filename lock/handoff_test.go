@@ -198,9 +198,9 @@ func TestLocalHandoffRequests(t *testing.T) {
 }
 
 func TestFaultsLocalHandoff(t *testing.T) {
-	faulttable.Sample(t, 13, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 13, func(s *faulttable.Run) {
 		s.Owners.EqualTokens = true
-		m := lock.New(s.Subject, path, lock.WithLocalHandoff(1))
+		m := lock.New(s.Faulty, path, lock.WithLocalHandoff(1))
 		turn := func() {
 			ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 			defer cancel()
@@ -209,10 +209,10 @@ func TestFaultsLocalHandoff(t *testing.T) {
 				s.Errorf("Lock: %v", err)
 				return
 			}
-			own(s, "subject", l)
+			own(s, "faulty", l)
 		}
 		s.Owners.Limit = 1
-		playInTurn(s, turn, func() { acquire(s, "rival", s.Rival) }, turn, turn)
+		playInTurn(s, turn, func() { acquire(s, "healthy", s.Healthy) }, turn, turn)
 	})
 }
 

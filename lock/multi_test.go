@@ -273,7 +273,7 @@ func TestMultiHearsOfExpiry(t *testing.T) {
 }
 
 func TestFaultsMulti(t *testing.T) {
-	turn := func(s *faulttable.Scene, who string, sess *session.Session, paths ...string) {
+	turn := func(s *faulttable.Run, who string, sess *session.Session, paths ...string) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
 		l, err := lock.NewMulti(sess, paths).Lock(ctx)
@@ -290,10 +290,10 @@ func TestFaultsMulti(t *testing.T) {
 			s.Errorf("Unlock of %s: %v", who, err)
 		}
 	}
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		s.Owners.Limit = 1
 		playInTurn(s,
-			func() { turn(s, "rival", s.Rival, "/app/a", "/app/b") },
-			func() { turn(s, "subject", s.Subject, "/app/b", "/app/a") })
+			func() { turn(s, "healthy", s.Healthy, "/app/a", "/app/b") },
+			func() { turn(s, "faulty", s.Faulty, "/app/b", "/app/a") })
 	})
 }

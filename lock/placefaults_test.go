@@ -12,29 +12,29 @@ import (
 )
 
 func TestFaultsPlace(t *testing.T) {
-	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 7, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		rival, err := lock.New(s.Rival, path).Lock(ctx)
+		rival, err := lock.New(s.Healthy, path).Lock(ctx)
 		if err != nil {
 			s.Fatal(err)
 		}
-		p, err := lock.New(s.Subject, path).Enter(ctx)
+		p, err := lock.New(s.Faulty, path).Enter(ctx)
 		if err != nil {
 			s.Errorf("Enter: %v", err)
-			own(s, "rival", rival)
+			own(s, "healthy", rival)
 			return
 		}
 		if n, err := p.Position(ctx); err != nil || n != 1 {
 			s.Errorf("Position: %d, %v", n, err)
 		}
 		time.AfterFunc(time.Second, func() { rival.Unlock(s.Context()) })
-		s.Owners.Begin("rival", rival.Token(), rival.Context())
+		s.Owners.Begin("healthy", rival.Token(), rival.Context())
 		l, err := p.Lock(ctx)
 		if err != nil {
 			s.Errorf("Lock: %v", err)
 		} else {
-			own(s, "subject", l)
+			own(s, "faulty", l)
 		}
 		if err := p.Leave(ctx); err != nil {
 			s.Errorf("Leave: %v", err)
@@ -44,14 +44,14 @@ func TestFaultsPlace(t *testing.T) {
 
 // Whatever moment Lock and Leave are cut short at, nothing is left.
 func TestFaultsPlaceIsLeft(t *testing.T) {
-	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
-		rival, err := lock.New(s.Rival, path).Lock(s.Context())
+	faulttable.Sample(t, 7, func(s *faulttable.Run) {
+		rival, err := lock.New(s.Healthy, path).Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		p, err := lock.New(s.Subject, path).Enter(ctx)
+		p, err := lock.New(s.Faulty, path).Enter(ctx)
 		if err != nil {
 			s.Fatalf("Enter: %v", err)
 		}
@@ -63,6 +63,6 @@ func TestFaultsPlaceIsLeft(t *testing.T) {
 		if err := p.Leave(ctx); err != nil {
 			s.Errorf("Leave: %v", err)
 		}
-		own(s, "rival", rival)
+		own(s, "healthy", rival)
 	})
 }

@@ -230,13 +230,13 @@ func TestRevokeBadInput(t *testing.T) {
 // A request reaches the holder whatever becomes of connections, unless its session
 // ends.
 func TestFaultsRevoked(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
-		l, err := lock.New(s.Subject, path).Lock(s.Context())
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
+		l, err := lock.New(s.Faulty, path).Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if err := lock.New(s.Rival, path).Revoke(s.Context()); err != nil {
+		if err := lock.New(s.Healthy, path).Revoke(s.Context()); err != nil {
 			s.Errorf("Revoke: %v", err)
 		}
 		select {
@@ -245,22 +245,22 @@ func TestFaultsRevoked(t *testing.T) {
 		case <-time.After(time.Minute):
 			s.Error("the holder has not heard")
 		}
-		own(s, "subject", l)
+		own(s, "faulty", l)
 	})
 }
 
 func TestFaultsRevoke(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		l, err := lock.New(s.Rival, path).Lock(s.Context())
+	faulttable.Test(t, func(s *faulttable.Run) {
+		l, err := lock.New(s.Healthy, path).Lock(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		if err := lock.New(s.Subject, path).Revoke(ctx); err != nil {
+		if err := lock.New(s.Faulty, path).Revoke(ctx); err != nil {
 			s.Errorf("Revoke: %v", err)
 		}
 		<-l.Revoked()
-		own(s, "rival", l)
+		own(s, "healthy", l)
 	})
 }

@@ -16,12 +16,12 @@ import (
 const manyReaders = 1000
 
 // keep has l for a second, with so much of what there is, and releases it.
-func keep(s *faulttable.Scene, who string, l *lock.Lease, weight int) {
+func keep(s *faulttable.Run, who string, l *lock.Lease, weight int) {
 	s.Owners.BeginShare(who, l.Token(), weight, l.Context())
 	release(s, who, l)
 }
 
-func release(s *faulttable.Scene, who string, l *lock.Lease) {
+func release(s *faulttable.Run, who string, l *lock.Lease) {
 	select {
 	case <-time.After(time.Second):
 	case <-l.Context().Done():
@@ -33,7 +33,7 @@ func release(s *faulttable.Scene, who string, l *lock.Lease) {
 	}
 }
 
-func write(s *faulttable.Scene, who string, sess *session.Session) {
+func write(s *faulttable.Run, who string, sess *session.Session) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
 	l, err := lock.NewRW(sess, path).Lock(ctx)
@@ -44,7 +44,7 @@ func write(s *faulttable.Scene, who string, sess *session.Session) {
 	keep(s, who, l, manyReaders)
 }
 
-func read(s *faulttable.Scene, who string, sess *session.Session) {
+func read(s *faulttable.Run, who string, sess *session.Session) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
 	l, err := lock.NewRW(sess, path).RLock(ctx)
@@ -56,7 +56,7 @@ func read(s *faulttable.Scene, who string, sess *session.Session) {
 }
 
 // playInTurn has each of them come a moment after the one before.
-func playInTurn(s *faulttable.Scene, turns ...func()) {
+func playInTurn(s *faulttable.Run, turns ...func()) {
 	if s.Owners.Limit == 0 {
 		s.Owners.Limit = manyReaders
 	}
@@ -69,25 +69,25 @@ func playInTurn(s *faulttable.Scene, turns ...func()) {
 }
 
 func TestFaultsReaderBetweenWriters(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 5, func(s *faulttable.Run) {
 		playInTurn(s,
-			func() { write(s, "rival", s.Rival) },
-			func() { read(s, "subject", s.Subject) },
-			func() { write(s, "next rival", s.Rival) })
+			func() { write(s, "healthy", s.Healthy) },
+			func() { read(s, "faulty", s.Faulty) },
+			func() { write(s, "next healthy", s.Healthy) })
 	})
 }
 
 func TestFaultsWriterBetweenReaders(t *testing.T) {
-	faulttable.Sample(t, 5, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 5, func(s *faulttable.Run) {
 		playInTurn(s,
-			func() { read(s, "rival", s.Rival) },
-			func() { write(s, "subject", s.Subject) },
-			func() { read(s, "next rival", s.Rival) })
+			func() { read(s, "healthy", s.Healthy) },
+			func() { write(s, "faulty", s.Faulty) },
+			func() { read(s, "next healthy", s.Healthy) })
 	})
 }
 
 // downgrade has sess write, read, and let go.
-func downgrade(s *faulttable.Scene, who string, sess *session.Session) {
+func downgrade(s *faulttable.Run, who string, sess *session.Session) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
 	w, err := lock.NewRW(sess, path).Lock(ctx)
@@ -111,38 +111,38 @@ func downgrade(s *faulttable.Scene, who string, sess *session.Session) {
 }
 
 func TestFaultsDowngrade(t *testing.T) {
-	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 7, func(s *faulttable.Run) {
 		playInTurn(s,
-			func() { downgrade(s, "subject", s.Subject) },
-			func() { write(s, "rival", s.Rival) })
+			func() { downgrade(s, "faulty", s.Faulty) },
+			func() { write(s, "healthy", s.Healthy) })
 	})
 }
 
 // The same, seen by those who wait for it.
 func TestFaultsBehindDowngrade(t *testing.T) {
-	faulttable.Sample(t, 7, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 7, func(s *faulttable.Run) {
 		playInTurn(s,
-			func() { downgrade(s, "rival", s.Rival) },
-			func() { write(s, "subject", s.Subject) })
+			func() { downgrade(s, "healthy", s.Healthy) },
+			func() { write(s, "faulty", s.Faulty) })
 	})
 }
 
 // A Downgrade that is given up leaves nothing, whatever has become of it.
 func TestFaultsDowngradeCancelled(t *testing.T) {
-	faulttable.Sample(t, 17, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 17, func(s *faulttable.Run) {
 		ctx, cancel := context.WithCancel(s.Context())
 		s.Owners.Limit = manyReaders
-		w, err := lock.NewRW(s.Subject, path).Lock(ctx)
+		w, err := lock.NewRW(s.Faulty, path).Lock(ctx)
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.Owners.BeginShare("subject", w.Token(), manyReaders, w.Context())
-		heal := s.Server.Partition(s.Subject.Status().ID)
+		s.Owners.BeginShare("faulty", w.Token(), manyReaders, w.Context())
+		heal := s.Server.Partition(s.Faulty.Status().ID)
 		time.AfterFunc(time.Second, cancel)
 		time.AfterFunc(2*time.Second, heal)
 		if _, err := w.Downgrade(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, lock.ErrLost) {
 			s.Errorf("Downgrade: %v", err)
 		}
-		write(s, "rival", s.Rival)
+		write(s, "healthy", s.Healthy)
 	})
 }

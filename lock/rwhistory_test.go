@@ -77,7 +77,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 		}
 		f := faults[h.n(len(faults))]
 		if f == zktest.ExpireBefore || f == zktest.ExpireAfter {
-			h.owners.Expire()
+			h.owners.SessionExpired()
 		}
 		return f
 	}))

@@ -18,7 +18,7 @@ import (
 const fewPermits = 2
 
 // draw takes k of few permits, and keeps them for a second.
-func draw(s *faulttable.Scene, who string, sess *session.Session, k int) {
+func draw(s *faulttable.Run, who string, sess *session.Session, k int) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
 	l, err := lock.NewSemaphore(sess, permits, fewPermits).AcquireN(ctx, k)
@@ -29,12 +29,12 @@ func draw(s *faulttable.Scene, who string, sess *session.Session, k int) {
 	keep(s, who, l, k)
 }
 
-func drawInTurn(s *faulttable.Scene, turns ...func()) {
+func drawInTurn(s *faulttable.Run, turns ...func()) {
 	s.Owners.Limit = fewPermits
 	playInTurn(s, turns...)
-	if n, err := lock.NewSemaphore(s.Rival, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
+	if n, err := lock.NewSemaphore(s.Healthy, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
 		time.Sleep(20 * time.Second) // those of a session that was lost are going only now
-		if n, err = lock.NewSemaphore(s.Rival, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
+		if n, err = lock.NewSemaphore(s.Healthy, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
 			s.Errorf("%d permits remain (%v)", n, err)
 		}
 	}
@@ -42,44 +42,44 @@ func drawInTurn(s *faulttable.Scene, turns ...func()) {
 
 // The first ever creates all there is.
 func TestFaultsAcquireFirst(t *testing.T) {
-	faulttable.Sample(t, 67, func(s *faulttable.Scene) {
-		drawInTurn(s, func() { draw(s, "subject", s.Subject, 2) })
+	faulttable.Sample(t, 67, func(s *faulttable.Run) {
+		drawInTurn(s, func() { draw(s, "faulty", s.Faulty, 2) })
 	})
 }
 
 func TestFaultsAcquireFree(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
-		l, err := lock.NewSemaphore(s.Rival, permits, fewPermits).Acquire(s.Context())
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
+		l, err := lock.NewSemaphore(s.Healthy, permits, fewPermits).Acquire(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
 		if err := l.Unlock(s.Context()); err != nil {
 			s.Fatal(err)
 		}
-		drawInTurn(s, func() { draw(s, "subject", s.Subject, 2) })
+		drawInTurn(s, func() { draw(s, "faulty", s.Faulty, 2) })
 	})
 }
 
 func TestFaultsAcquireContended(t *testing.T) {
-	faulttable.Sample(t, 17, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 17, func(s *faulttable.Run) {
 		drawInTurn(s,
-			func() { draw(s, "rival", s.Rival, 1) },
-			func() { draw(s, "subject", s.Subject, 2) },
-			func() { draw(s, "next rival", s.Rival, 1) })
+			func() { draw(s, "healthy", s.Healthy, 1) },
+			func() { draw(s, "faulty", s.Faulty, 2) },
+			func() { draw(s, "next healthy", s.Healthy, 1) })
 	})
 }
 
 // Curator's fault 3.8: a lease that was created and not yet noted stayed when the
 // thread was interrupted.
 func TestFaultsAcquireCancelled(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		drawInTurn(s,
-			func() { draw(s, "rival", s.Rival, 2) },
+			func() { draw(s, "healthy", s.Healthy, 2) },
 			func() {
 				ctx, cancel := context.WithTimeout(s.Context(), 500*time.Millisecond)
 				defer cancel()
 				start := time.Now()
-				_, err := lock.NewSemaphore(s.Subject, permits, fewPermits).Acquire(ctx)
+				_, err := lock.NewSemaphore(s.Faulty, permits, fewPermits).Acquire(ctx)
 				if !errors.Is(err, context.DeadlineExceeded) {
 					s.Errorf("Acquire: %v", err)
 				}
@@ -87,16 +87,16 @@ func TestFaultsAcquireCancelled(t *testing.T) {
 					s.Errorf("Acquire took %v", d)
 				}
 			},
-			func() { draw(s, "next rival", s.Rival, 2) })
+			func() { draw(s, "next healthy", s.Healthy, 2) })
 	})
 }
 
 func TestFaultsTryAcquire(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		drawInTurn(s,
-			func() { draw(s, "rival", s.Rival, 2) },
+			func() { draw(s, "healthy", s.Healthy, 2) },
 			func() {
-				_, err := lock.NewSemaphore(s.Subject, permits, fewPermits).TryAcquire(s.Context())
+				_, err := lock.NewSemaphore(s.Faulty, permits, fewPermits).TryAcquire(s.Context())
 				if !errors.Is(err, lock.ErrLocked) && s.Context().Err() == nil {
 					s.Errorf("TryAcquire of what is taken: %v", err)
 				}

@@ -14,27 +14,27 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// prepared is the group as the rival sees it. Its nodes exist, for package
+// prepared is the group as the healthy session sees it. Its nodes exist, for package
 // session sees to those.
-func prepared(s *faulttable.Scene) *membership.Group {
-	if _, _, err := s.Rival.Create(s.Context(), path, nil, session.Parents()); err != nil {
+func prepared(s *faulttable.Run) *membership.Group {
+	if _, _, err := s.Healthy.Create(s.Context(), path, nil, session.Parents()); err != nil {
 		s.Fatal(err)
 	}
-	return group(s.Rival)
+	return group(s.Healthy)
 }
 
 // A member is seen by others as long as it is one, with its data, and by nobody
 // after it has left. (What faults touch is the same in all layouts.)
 func TestFaultsJoinUpdateLeave(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		others := prepared(s)
-		m := join(s, group(s.Subject), "subject", "one")
+		m := join(s, group(s.Faulty), "faulty", "one")
 		seen(s, others, m, "one")
 		update(s, m, "two")
 		seen(s, others, m, "two")
 		leave(s, m)
 		time.Sleep(15 * time.Second)
-		if got := summary(members(s, others, s.Rival)); got != "" {
+		if got := summary(members(s, others, s.Healthy)); got != "" {
 			s.Errorf("after it has left, there are %s", got)
 		}
 	})
@@ -42,16 +42,16 @@ func TestFaultsJoinUpdateLeave(t *testing.T) {
 
 // seen checks that m is a member with the given data, now or, if its session is
 // over, soon.
-func seen(s *faulttable.Scene, others *membership.Group, m *membership.Membership, data string) {
+func seen(s *faulttable.Run, others *membership.Group, m *membership.Membership, data string) {
 	s.Helper()
 	for {
 		token := m.Token()
-		v := members(s, others, s.Rival)
-		if !slices.Contains(s.Server.Sessions(), s.Subject.Status().ID) || m.Err() != nil || m.Token() != token {
+		v := members(s, others, s.Healthy)
+		if !slices.Contains(s.Server.Sessions(), s.Faulty.Status().ID) || m.Err() != nil || m.Token() != token {
 			again(s, m, token)
 			continue
 		}
-		if summary(v) != "subject="+data || v.Members[0].Token != token {
+		if summary(v) != "faulty="+data || v.Members[0].Token != token {
 			s.Errorf("there are %v", v)
 		}
 		return
@@ -92,12 +92,12 @@ func (l *sightings) last() string {
 // Whatever happens to a watcher, it sees only what there has been, in order, and
 // in the end what there is.
 func TestFaultsWatch(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		g := prepared(s)
 		one := join(s, g, "one", "1")
 		ctx, stop := context.WithCancel(s.Context())
 		var all sync.WaitGroup
-		w := follow(ctx, group(s.Subject), &all)
+		w := follow(ctx, group(s.Faulty), &all)
 		time.Sleep(time.Millisecond)
 		two := join(s, g, "two", "2")
 		time.Sleep(200 * time.Millisecond)
@@ -126,9 +126,9 @@ func TestFaultsWatch(t *testing.T) {
 
 // A member and a watcher of one session, while it expires.
 func TestFaultsMemberWatches(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		prepared(s)
-		g := group(s.Subject)
+		g := group(s.Faulty)
 		ctx, stop := context.WithCancel(s.Context())
 		var all sync.WaitGroup
 		m := join(s, g, "me", "1")
@@ -149,9 +149,9 @@ func TestFaultsMemberWatches(t *testing.T) {
 
 // A list is read again where it was broken off.
 func TestFaultsMembers(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		one, two := join(s, group(s.Rival), "one", "1"), join(s, group(s.Rival), "two", "2")
-		if v, err := group(s.Subject).Members(s.Context()); err != nil || summary(v) != "one=1 two=2" {
+	faulttable.Test(t, func(s *faulttable.Run) {
+		one, two := join(s, group(s.Healthy), "one", "1"), join(s, group(s.Healthy), "two", "2")
+		if v, err := group(s.Faulty).Members(s.Context()); err != nil || summary(v) != "one=1 two=2" {
 			s.Errorf("members: %v (%v)", v, err)
 		}
 		leave(s, one)
@@ -161,9 +161,9 @@ func TestFaultsMembers(t *testing.T) {
 
 // Calls that are cancelled, at whatever moment, leave nothing.
 func TestFaultsCancelled(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		other := join(s, group(s.Rival), "one", "1")
-		g := group(s.Subject)
+	faulttable.Test(t, func(s *faulttable.Run) {
+		other := join(s, group(s.Healthy), "one", "1")
+		g := group(s.Faulty)
 		ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
 		defer cancel()
 		if m, err := g.Join(ctx, "one", nil); err == nil || !strings.Contains(err.Error(), "deadline") {

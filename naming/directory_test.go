@@ -370,10 +370,10 @@ func TestOneBinds(t *testing.T) {
 func TestFaultsDirectory(t *testing.T) {
 	for _, ephemeral := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ephemeral %v", ephemeral), func(t *testing.T) {
-			faulttable.Sample(t, 17, func(s *faulttable.Scene) {
+			faulttable.Sample(t, 17, func(s *faulttable.Run) {
 				ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 				defer cancel()
-				d, rival := naming.NewDirectory(s.Subject, root), naming.NewDirectory(s.Rival, root)
+				d, rival := naming.NewDirectory(s.Faulty, root), naming.NewDirectory(s.Healthy, root)
 				opts := bindOptions(ephemeral)
 				doubt := false
 				check := func(what string, err error, want string) {

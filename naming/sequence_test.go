@@ -273,16 +273,16 @@ func TestLostRepliesDoNotCountTwice(t *testing.T) {
 func TestFaultsNext(t *testing.T) {
 	for name, opts := range kinds {
 		t.Run(name, func(t *testing.T) {
-			play := func(t *testing.T, f func(*faulttable.Scene)) { faulttable.Sample(t, 3, f) }
+			play := func(t *testing.T, f func(*faulttable.Run)) { faulttable.Sample(t, 3, f) }
 			if name == "decimal" || name == "block" { // the same in other words
-				play = func(t *testing.T, f func(*faulttable.Scene)) { faulttable.Sample(t, 33, f) }
+				play = func(t *testing.T, f func(*faulttable.Run)) { faulttable.Sample(t, 33, f) }
 			}
-			play(t, func(s *faulttable.Scene) {
+			play(t, func(s *faulttable.Run) {
 				var l ledger
 				ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 				defer cancel()
-				rival := naming.NewSequence(s.Rival, counter, opts...)
-				subject := naming.NewSequence(s.Subject, counter, opts...)
+				rival := naming.NewSequence(s.Healthy, counter, opts...)
+				subject := naming.NewSequence(s.Faulty, counter, opts...)
 				asked := 0
 				for range 2 {
 					for _, q := range []*naming.Sequence{subject, rival} {

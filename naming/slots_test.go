@@ -138,7 +138,7 @@ func TestSlotsErrors(t *testing.T) {
 }
 
 // holdSlot holds a slot for a second, with s's owners keeping watch over its number.
-func holdSlot(s *faulttable.Scene, who string, slot *naming.Slot) {
+func holdSlot(s *faulttable.Run, who string, slot *naming.Slot) {
 	s.Owners.Begin(who, slot.Token(), slot.Context())
 	select {
 	case <-time.After(time.Second):
@@ -153,11 +153,11 @@ func holdSlot(s *faulttable.Scene, who string, slot *naming.Slot) {
 
 // No number is held by two, whatever happens to any two requests.
 func TestFaultsSlots(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
 		var all sync.WaitGroup
-		for who, sess := range map[string]*session.Session{"subject": s.Subject, "rival": s.Rival} {
+		for who, sess := range map[string]*session.Session{"faulty": s.Faulty, "healthy": s.Healthy} {
 			all.Go(func() {
 				slot, err := naming.NewSlots(sess, workers, 1).Acquire(ctx)
 				if err != nil {
@@ -173,44 +173,44 @@ func TestFaultsSlots(t *testing.T) {
 }
 
 func TestFaultsTryAcquire(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
-		held, err := naming.NewSlots(s.Rival, workers, 1).Acquire(ctx)
+		held, err := naming.NewSlots(s.Healthy, workers, 1).Acquire(ctx)
 		if err != nil {
 			s.Fatal(err)
 		}
-		p := naming.NewSlots(s.Subject, workers, 1)
+		p := naming.NewSlots(s.Faulty, workers, 1)
 		if _, err := p.TryAcquire(ctx); !errors.Is(err, naming.ErrTaken) {
 			s.Errorf("TryAcquire of what is held: %v", err)
 		}
-		holdSlot(s, "rival", held)
+		holdSlot(s, "healthy", held)
 		time.Sleep(20 * time.Second)
 		slot, err := p.TryAcquire(ctx)
 		if err != nil {
 			s.Errorf("TryAcquire of what is free: %v", err)
 			return
 		}
-		holdSlot(s, "subject", slot)
+		holdSlot(s, "faulty", slot)
 	})
 }
 
 func TestFaultsSlotsCancelled(t *testing.T) {
-	faulttable.Sample(t, 11, func(s *faulttable.Scene) {
-		held, err := naming.NewSlots(s.Rival, workers, 1).Acquire(s.Context())
+	faulttable.Sample(t, 11, func(s *faulttable.Run) {
+		held, err := naming.NewSlots(s.Healthy, workers, 1).Acquire(s.Context())
 		if err != nil {
 			s.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := naming.NewSlots(s.Subject, workers, 1).Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := naming.NewSlots(s.Faulty, workers, 1).Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			s.Errorf("Acquire: %v", err)
 		}
 		if d := time.Since(start); d > time.Second {
 			s.Errorf("Acquire with a context of one second took %v", d)
 		}
-		holdSlot(s, "rival", held)
+		holdSlot(s, "healthy", held)
 	})
 }
 

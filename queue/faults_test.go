@@ -17,7 +17,7 @@ import (
 
 // scene is a play in which items must neither be lost nor doubled.
 type scene struct {
-	*faulttable.Scene
+	*faulttable.Run
 	layout  string
 	ours    *queue.Queue[string]
 	theirs  *queue.Queue[string]
@@ -46,17 +46,17 @@ func play(t *testing.T, oneIn int, names []string, f func(*scene)) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			faulttable.Sample(t, oneIn, func(s *faulttable.Scene) {
+			faulttable.Sample(t, oneIn, func(s *faulttable.Run) {
 				f(&scene{
-					Scene: s, layout: name,
-					ours: texts(s.Subject, layouts[name]...), theirs: texts(s.Rival, layouts[name]...),
+					Run: s, layout: name,
+					ours: texts(s.Faulty, layouts[name]...), theirs: texts(s.Healthy, layouts[name]...),
 				})
 			})
 		})
 	}
 }
 
-// given has the rival push vs. It also makes all folders that will be needed.
+// given has the healthy session push vs. It also makes all folders that will be needed.
 func (s *scene) given(vs ...string) {
 	mustPush(s, s.theirs, "first")
 	if s.layout != "curator" {
@@ -155,11 +155,11 @@ func TestFaultsPushAll(t *testing.T) {
 func TestFaultsPushBounded(t *testing.T) {
 	play(t, 1, []string{"native"}, func(s *scene) {
 		s.given()
-		q := texts(s.Subject, queue.WithMaxLen(1))
+		q := texts(s.Faulty, queue.WithMaxLen(1))
 		_, err := q.Push(minute(s), "a")
 		s.note(err, "a")
 		if err == nil {
-			if _, err := texts(s.Rival, queue.WithMaxLen(1)).Push(s.Context(), "b"); err != queue.ErrFull {
+			if _, err := texts(s.Healthy, queue.WithMaxLen(1)).Push(s.Context(), "b"); err != queue.ErrFull {
 				s.Errorf("push to a full queue: %v", err)
 			}
 		}
@@ -202,11 +202,11 @@ func TestFaultsPopN(t *testing.T) {
 func TestFaultsPopCancelled(t *testing.T) {
 	play(t, 3, []string{"native", "curator"}, func(s *scene) {
 		s.given("a", "b")
-		id := s.Subject.Status().ID
+		id := s.Faulty.Status().ID
 		v, err := s.ours.Pop(testkit.Within(s, 20*time.Millisecond))
 		if err == nil {
 			s.take(nil, v)
-		} else if time.Sleep(20 * time.Second); s.Subject.Status().ID != id {
+		} else if time.Sleep(20 * time.Second); s.Faulty.Status().ID != id {
 			s.take(err, "a")
 		}
 		s.settled()

@@ -17,8 +17,8 @@ import (
 // as done, and was not there. Here it is there after a nil error, the session's,
 // and as it should be, whatever is lost; or on its way back, if the session was.
 func TestFaultsRegisterUpdateDeregister(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		r, observer := registry.New(s.Subject, root), registry.New(s.Rival, root)
+	faulttable.Test(t, func(s *faulttable.Run) {
+		r, observer := registry.New(s.Faulty, root), registry.New(s.Healthy, root)
 		g := register(s, r, registry.Instance{ID: "a", Addr: "one:1"})
 		stands(s, observer, g, "one:1")
 		err := g.Update(s.Context(), registry.Instance{Addr: "two:1"})
@@ -29,18 +29,18 @@ func TestFaultsRegisterUpdateDeregister(t *testing.T) {
 		time.Sleep(15 * time.Second) // whatever has been lost has come back
 		stands(s, observer, g, "two:1")
 		deregister(s, g)
-		wants(s, s.Rival, observer, "web")
+		wants(s, s.Healthy, observer, "web")
 		time.Sleep(15 * time.Second)
-		wants(s, s.Rival, observer, "web")
+		wants(s, s.Healthy, observer, "web")
 	})
 }
 
 // stands checks that the instance is there once, or will be soon.
-func stands(s *faulttable.Scene, observer *registry.Registry, g *registry.Registration, addr string) {
+func stands(s *faulttable.Run, observer *registry.Registry, g *registry.Registration, addr string) {
 	s.Helper()
 	for {
 		changed := g.Changed()
-		id := s.Subject.Status().ID
+		id := s.Faulty.Status().ID
 		list := lookup(s, observer, "web")
 		if g.Err() != nil || !slices.Contains(s.Server.Sessions(), id) {
 			select {
@@ -58,15 +58,15 @@ func stands(s *faulttable.Scene, observer *registry.Registry, g *registry.Regist
 
 // Whoever finds or watches gets what there is, whatever is lost.
 func TestFaultsLookupWatch(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), testkit.Limit)
 		defer cancel()
-		r := registry.New(s.Subject, root)
-		a := register(s, registry.New(s.Rival, root), registry.Instance{ID: "a"})
+		r := registry.New(s.Faulty, root)
+		a := register(s, registry.New(s.Healthy, root), registry.Instance{ID: "a"})
 		if list, err := r.Lookup(ctx, "web"); err != nil || ids(list) != "a" {
 			s.Errorf("Lookup: %q, %v", ids(list), err)
 		}
-		b := register(s, registry.New(s.Rival, root), registry.Instance{ID: "b"})
+		b := register(s, registry.New(s.Healthy, root), registry.Instance{ID: "b"})
 		for list, err := range r.Watch(ctx, "web") {
 			if err != nil {
 				s.Errorf("Watch: %v", err)
@@ -86,10 +86,10 @@ func TestFaultsLookupWatch(t *testing.T) {
 
 // A Register whose context ends, at whatever moment, leaves nothing.
 func TestFaultsRegisterCancelled(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), 300*time.Millisecond)
 		defer cancel()
-		g, err := registry.New(s.Subject, root).Register(ctx, registry.Instance{Service: "web", Addr: "a:1"})
+		g, err := registry.New(s.Faulty, root).Register(ctx, registry.Instance{Service: "web", Addr: "a:1"})
 		switch {
 		case err == nil:
 			deregister(s, g)
@@ -97,6 +97,6 @@ func TestFaultsRegisterCancelled(t *testing.T) {
 			s.Errorf("Register: %v", err)
 		}
 		time.Sleep(30 * time.Second)
-		wants(s, s.Rival, registry.New(s.Rival, root), "web")
+		wants(s, s.Healthy, registry.New(s.Healthy, root), "web")
 	})
 }

@@ -14,20 +14,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/tasks"
 )
 
-// crew is a pool in a scene, with what it has done.
-type crew struct {
-	*faulttable.Scene
+// tasksRun is a run that counts which tasks were done.
+type tasksRun struct {
+	*faulttable.Run
 	mu   sync.Mutex
 	done map[string]int // tasks whose handler has succeeded
 }
 
-// pool is a pool whose tasks never run out of attempts.
-func (c *crew) pool(s *session.Session) *pool {
+// pool returns a pool whose tasks do not run out of attempts.
+func (c *tasksRun) pool(s *session.Session) *pool {
 	return texts(s, tasks.WithMaxAttempts(100), tasks.WithRetryAfter(func(int) time.Duration { return 100 * time.Millisecond }))
 }
 
-// work takes its time, and notes that it is at it: no two may be at one time.
-func (c *crew) work(who string) handler {
+// work returns a handler that takes a while and records itself as the owner of its task.
+func (c *tasksRun) work(who string) handler {
 	return func(ctx context.Context, k task) (string, error) {
 		running, end := context.WithCancel(context.Background())
 		defer end()
@@ -44,8 +44,8 @@ func (c *crew) work(who string) handler {
 	}
 }
 
-// submits submits a task; whoever does not learn whether he has may do it again.
-func (c *crew) submits(p *pool, in string) *ticket {
+// submits submits a task, again while the outcome is unknown.
+func (c *tasksRun) submits(p *pool, in string) *ticket {
 	for {
 		k, err := p.Submit(c.Context(), in)
 		if err == nil {
@@ -57,8 +57,8 @@ func (c *crew) submits(p *pool, in string) *ticket {
 	}
 }
 
-// finished checks what is left of tasks that were waited for.
-func (c *crew) finished(ks ...*ticket) {
+// finished checks that each task has one status and was done, and that no assignment is left.
+func (c *tasksRun) finished(ks ...*ticket) {
 	synctest.Wait()
 	tree := c.Server.Tree()
 	for _, k := range ks {
@@ -76,20 +76,20 @@ func (c *crew) finished(ks ...*ticket) {
 	}
 }
 
-func play(t *testing.T, oneIn int, scenario func(*crew)) {
-	faulttable.Sample(t, oneIn, func(s *faulttable.Scene) {
-		scenario(&crew{Scene: s, done: make(map[string]int)})
+func play(t *testing.T, oneIn int, scenario func(*tasksRun)) {
+	faulttable.Sample(t, oneIn, func(s *faulttable.Run) {
+		scenario(&tasksRun{Run: s, done: make(map[string]int)})
 	})
 }
 
 // Whatever happens to a client, its task is there once, or it is told that it may
 // not be; and it learns the outcome.
 func TestClientFaults(t *testing.T) {
-	play(t, 5, func(c *crew) {
-		rival := c.pool(c.Rival)
+	play(t, 5, func(c *tasksRun) {
+		rival := c.pool(c.Healthy)
 		lead := leading(c, rival)
 		work := working(c, rival, "w1", c.work("w1"))
-		k := c.submits(c.pool(c.Subject), "x")
+		k := c.submits(c.pool(c.Faulty), "x")
 		if got, err := k.Wait(c.Context()); got != "x!" || err != nil {
 			c.Errorf("%q, %v", got, err)
 		}
@@ -106,11 +106,11 @@ func TestClientFaults(t *testing.T) {
 // Whatever happens to a worker, its task is done, there or by another, and never at
 // the same time.
 func TestWorkerFaults(t *testing.T) {
-	play(t, 17, func(c *crew) {
-		rival := c.pool(c.Rival)
+	play(t, 17, func(c *tasksRun) {
+		rival := c.pool(c.Healthy)
 		k := c.submits(rival, "x")
 		lead := leading(c, rival)
-		work := working(c, c.pool(c.Subject), "w1", c.work("w1"))
+		work := working(c, c.pool(c.Faulty), "w1", c.work("w1"))
 		synctest.Wait()
 		other := working(c, rival, "w2", c.work("w2"))
 		wants(c, k, "x!")
@@ -124,9 +124,9 @@ func TestWorkerFaults(t *testing.T) {
 
 // Whatever happens to a master, all tasks are done, also when another leads.
 func TestMasterFaults(t *testing.T) {
-	play(t, 17, func(c *crew) {
-		rival := c.pool(c.Rival)
-		lead := leading(c, c.pool(c.Subject))
+	play(t, 17, func(c *tasksRun) {
+		rival := c.pool(c.Healthy)
+		lead := leading(c, c.pool(c.Faulty))
 		work := working(c, rival, "w1", c.work("w1"))
 		k := c.submits(rival, "x")
 		synctest.Wait()

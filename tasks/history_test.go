@@ -117,7 +117,7 @@ func trouble(t *testing.T, rng *rand.Rand) {
 		case what < 4:
 			mu.Lock()
 			for _, o := range owners {
-				o.Expire()
+				o.SessionExpired()
 			}
 			mu.Unlock()
 			srv.Expire(id)

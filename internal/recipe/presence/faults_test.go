@@ -13,19 +13,19 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 )
 
-// stands checks that the node is there, the subject's, and holds data. If the
-// subject's session is over, it need not be yet, but soon.
-func stands(s *faulttable.Scene, p *presence.Announcement, data string) {
+// stands checks that the node is there, the faulty session's, and holds data. If that
+// session is over, the node may take a moment to be created.
+func stands(s *faulttable.Run, p *presence.Announcement, data string) {
 	s.Helper()
 	for {
 		token, owner := p.Token()
-		got, st, err := s.Rival.Get(s.Context(), path)
+		got, st, err := s.Healthy.Get(s.Context(), path)
 		if !slices.Contains(s.Server.Sessions(), owner) || p.Err() != nil {
 			testkit.AwaitErr(s, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
 			continue
 		}
-		if err != nil || string(got) != data || st.Czxid != token || st.EphemeralOwner != s.Subject.Status().ID {
-			s.Errorf("the node holds %q and is 0x%x's, not %q and 0x%x's (%v)", got, st.EphemeralOwner, data, s.Subject.Status().ID, err)
+		if err != nil || string(got) != data || st.Czxid != token || st.EphemeralOwner != s.Faulty.Status().ID {
+			s.Errorf("the node holds %q and is 0x%x's, not %q and 0x%x's (%v)", got, st.EphemeralOwner, data, s.Faulty.Status().ID, err)
 		}
 		return
 	}
@@ -34,15 +34,15 @@ func stands(s *faulttable.Scene, p *presence.Announcement, data string) {
 // Curator's fault 3.6: a registration whose create lost two replies was reported
 // as done, and was not there.
 func TestFaultsAnnounceUpdateWithdraw(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		p := announce(s, s.Subject, presence.Node{Data: []byte("one")})
+	faulttable.Test(t, func(s *faulttable.Run) {
+		p := announce(s, s.Faulty, presence.Node{Data: []byte("one")})
 		stands(s, p, "one")
 		update(s, p, "two")
 		stands(s, p, "two")
 		time.Sleep(15 * time.Second) // whatever has been lost has come back
 		stands(s, p, "two")
 		withdraw(s, p)
-		wantsAbsence(s, s.Rival)
+		wantsAbsence(s, s.Healthy)
 		s.Server.ResetRequests()
 		time.Sleep(15 * time.Second)
 		for _, r := range s.Server.Requests() {
@@ -56,31 +56,31 @@ func TestFaultsAnnounceUpdateWithdraw(t *testing.T) {
 // The node of a stranger is left alone, whatever happens, and ours stands when
 // it has gone.
 func TestFaultsAwait(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		other := announce(s, s.Rival, presence.Node{Data: []byte("rival")})
+	faulttable.Test(t, func(s *faulttable.Run) {
+		other := announce(s, s.Healthy, presence.Node{Data: []byte("healthy")})
 		var all sync.WaitGroup
 		all.Go(func() {
-			p := announce(s, s.Subject, presence.Node{Data: []byte("one")})
+			p := announce(s, s.Faulty, presence.Node{Data: []byte("one")})
 			stands(s, p, "one")
 			withdraw(s, p)
 		})
 		time.Sleep(2 * time.Second)
 		if err := other.Err(); err != nil {
-			s.Errorf("the rival's node: %v", err)
+			s.Errorf("the node of the healthy session: %v", err)
 		}
 		withdraw(s, other)
 		all.Wait()
-		wantsAbsence(s, s.Rival)
+		wantsAbsence(s, s.Healthy)
 	})
 }
 
 // An Announce whose context ends, at whatever moment, leaves nothing.
 func TestFaultsAnnounceCancelled(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		for _, after := range []time.Duration{0, 5 * time.Millisecond} {
 			remove := s.Server.Inject(delayed)
 			ctx, cancel := context.WithTimeout(s.Context(), after)
-			p, err := presence.Announce(ctx, s.Subject, presence.Node{Path: path})
+			p, err := presence.Announce(ctx, s.Faulty, presence.Node{Path: path})
 			cancel()
 			switch {
 			case err == nil:
@@ -91,15 +91,15 @@ func TestFaultsAnnounceCancelled(t *testing.T) {
 			remove()
 		}
 		time.Sleep(15 * time.Second)
-		wantsAbsence(s, s.Rival)
+		wantsAbsence(s, s.Healthy)
 	})
 }
 
 // An update that races with the loss of the session, and a withdrawal that races
 // with either.
 func TestFaultsAllAtOnce(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		p := announce(s, s.Subject, presence.Node{Data: []byte("one")})
+	faulttable.Test(t, func(s *faulttable.Run) {
+		p := announce(s, s.Faulty, presence.Node{Data: []byte("one")})
 		var all sync.WaitGroup
 		for _, data := range []string{"two", "three"} {
 			all.Go(func() {
@@ -112,7 +112,7 @@ func TestFaultsAllAtOnce(t *testing.T) {
 			if err := p.Withdraw(s.Context()); err != nil {
 				s.Errorf("Withdraw: %v", err)
 			}
-			wantsAbsence(s, s.Rival)
+			wantsAbsence(s, s.Healthy)
 		})
 		all.Wait()
 	})

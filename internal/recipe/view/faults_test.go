@@ -10,12 +10,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// follow opens a view of the subject's and has the rival do one thing after the
+// follow opens a view of the faulty session and has the healthy one do one thing after the
 // other, each as soon as the view shows what came of the last.
-func follow(s *faulttable.Scene, path string, opts view.Options, steps ...step) {
+func follow(s *faulttable.Run, path string, opts view.Options, steps ...step) {
 	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
 	defer cancel()
-	v, err := view.Open(ctx, s.Subject, path, opts)
+	v, err := view.Open(ctx, s.Faulty, path, opts)
 	if err != nil {
 		s.Errorf("Open: %v", err)
 		return
@@ -23,7 +23,7 @@ func follow(s *faulttable.Scene, path string, opts view.Options, steps ...step) 
 	defer v.Close()
 	for _, step := range steps {
 		if len(step.ops) > 0 {
-			if _, err := s.Rival.Txn(ctx, step.ops...); err != nil {
+			if _, err := s.Healthy.Txn(ctx, step.ops...); err != nil {
 				s.Fatal(err)
 			}
 		}
@@ -54,7 +54,7 @@ type step struct {
 func do(ops ...session.Op) []session.Op { return ops }
 
 func TestFaultsNode(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
+	faulttable.Test(t, func(s *faulttable.Run) {
 		follow(s, "/n", view.Options{},
 			step{nil, "-"},
 			step{do(session.OpCreate("/n", []byte("1"))), "1"},
@@ -65,8 +65,8 @@ func TestFaultsNode(t *testing.T) {
 }
 
 func TestFaultsTree(t *testing.T) {
-	faulttable.Play(t, func(s *faulttable.Scene) {
-		if _, err := s.Rival.Txn(s.Context(), session.OpCreate("/d", nil), session.OpCreate("/d/a", []byte("1"))); err != nil {
+	faulttable.Test(t, func(s *faulttable.Run) {
+		if _, err := s.Healthy.Txn(s.Context(), session.OpCreate("/d", nil), session.OpCreate("/d/a", []byte("1"))); err != nil {
 			s.Fatal(err)
 		}
 		follow(s, "/d", view.Options{Depth: view.Unlimited},

@@ -2,6 +2,6 @@ package faulttable
 
 import "runtime/debug"
 
-// A table plays thousands of clusters, and each client allocates buffers of megabytes
-// for a few requests. Collecting garbage as often as usual takes half of the time.
+// A table makes thousands of runs, and each client allocates buffers of megabytes for a few
+// requests. With the default setting, garbage collection takes half of the time.
 func init() { debug.SetGCPercent(1000) }

@@ -10,92 +10,93 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Owners records who owned when, and how much.
+// Owners records who owned something, when, and with which token. Check then finds
+// ownership that overlapped and tokens that did not rise.
 type Owners struct {
-	// Limit is how much may be owned at a time; 0 is 1. Set it before anybody
-	// owns.
+	// Limit is how much may be owned at a time: the permits of a semaphore, for example.
+	// 0 means 1. Set it before the first Begin.
 	Limit int
-	// EqualTokens says that tenures that follow each other may have the same.
+	// EqualTokens allows owners that follow each other to have the same token, as in a
+	// handoff.
 	EqualTokens bool
 
-	mu      sync.Mutex
-	tenures []*tenure
-	expiry  time.Time // the latest
+	mu         sync.Mutex
+	all        []*ownership
+	lastExpiry time.Time
 }
 
-type tenure struct {
-	who     string
+type ownership struct {
+	owner   string
 	token   session.Zxid
-	weight  int
+	share   int
 	from    time.Time
-	to      time.Time // zero while it lasts
-	expired bool      // the server ended a session meanwhile, before its time
-	late    bool      // it did so before this began, and the owner may not have heard
+	to      time.Time // zero until it ends
+	expired bool      // the server expired a session before its time during this ownership
+	late    bool      // that happened just before it began, so the owner may not have known
 }
 
-// Begin notes that who owns everything there is, until owning is done.
-func (o *Owners) Begin(who string, token session.Zxid, owning context.Context) {
-	o.BeginShare(who, token, o.limit(), owning)
+// Begin records that owner owns everything until ctx is done.
+func (o *Owners) Begin(owner string, token session.Zxid, ctx context.Context) {
+	o.BeginShare(owner, token, o.limit(), ctx)
 }
 
-// BeginShare notes that who owns so much, until owning is done.
-func (o *Owners) BeginShare(who string, token session.Zxid, weight int, owning context.Context) {
+// BeginShare records that owner owns a share of Limit until ctx is done.
+func (o *Owners) BeginShare(owner string, token session.Zxid, share int, ctx context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	t := &tenure{who: who, token: token, weight: weight, from: time.Now()}
-	t.late = t.from.Equal(o.expiry) || o.EqualTokens && o.inherits(t)
-	t.expired = t.late
-	o.tenures = append(o.tenures, t)
-	context.AfterFunc(owning, func() {
+	own := &ownership{owner: owner, token: token, share: share, from: time.Now()}
+	own.late = own.from.Equal(o.lastExpiry) || o.EqualTokens && o.continuesExpired(own)
+	own.expired = own.late
+	o.all = append(o.all, own)
+	context.AfterFunc(ctx, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		t.to = time.Now()
+		own.to = time.Now()
 	})
 }
 
-// inherits tells whether t goes on with what another had when the server ended a
-// session: whoever hands on may not have heard of it.
-func (o *Owners) inherits(t *tenure) bool {
-	return slices.ContainsFunc(o.tenures, func(b *tenure) bool { return b.token == t.token && b.expired })
+// continuesExpired returns true if own has the token of an ownership during which a
+// session expired: the previous owner may have handed it off before it knew.
+func (o *Owners) continuesExpired(own *ownership) bool {
+	return slices.ContainsFunc(o.all, func(b *ownership) bool { return b.token == own.token && b.expired })
 }
 
 func (o *Owners) limit() int { return max(o.Limit, 1) }
 
-// Expire notes that the server ends a session before its time. No clock can
-// foretell that, so a tenure in which it happens may last until its owner hears
-// of it.
-func (o *Owners) Expire() {
+// SessionExpired records that the server expires a session before its time. No client can
+// foresee that, so an ownership may then last until its owner learns of the expiry.
+func (o *Owners) SessionExpired() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.expiry = time.Now()
-	for _, t := range o.tenures {
-		t.expired = t.expired || t.to.IsZero()
+	o.lastExpiry = time.Now()
+	for _, own := range o.all {
+		own.expired = own.expired || own.to.IsZero()
 	}
 }
 
-// Check reports where more was owned than there is, and tokens that do not rise
-// from one tenure to a later one that could not be beside it. Whoever goes on
-// with less than before has the same token.
+// Check fails the test if more than Limit was owned at a time, if a token was not greater
+// than those of earlier owners that it excludes, or if something is still owned. An owner
+// that keeps a smaller share, after a downgrade, keeps its token.
 func (o *Owners) Check(t testing.TB) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for i, a := range o.tenures {
+	for i, a := range o.all {
 		if a.to.IsZero() {
-			t.Errorf("%s still owns with token %v", a.who, a.token)
+			t.Errorf("%s still owns with token %v", a.owner, a.token)
 		}
 		if a.late {
 			continue
 		}
-		owned := a.weight
-		for _, b := range o.tenures[:i] {
-			if a.weight+b.weight > o.limit() && (a.token < b.token || a.token == b.token && a.weight == b.weight && !o.EqualTokens) {
-				t.Errorf("token %v of %s came after %v of %s", a.token, a.who, b.token, b.who)
+		owned := a.share
+		for _, b := range o.all[:i] {
+			if a.share+b.share > o.limit() && (a.token < b.token || a.token == b.token && a.share == b.share && !o.EqualTokens) {
+				t.Errorf("token %v of %s came after %v of %s", a.token, a.owner, b.token, b.owner)
 			}
 			if !b.to.After(a.from) || b.expired {
 				continue
 			}
-			if owned += b.weight; owned > o.limit() {
-				t.Errorf("%s owned until %v, and %s from %v", b.who, b.to, a.who, a.from)
+			if owned += b.share; owned > o.limit() {
+				t.Errorf("%s owned until %v, and %s from %v", b.owner, b.to, a.owner, a.from)
 			}
 		}
 	}

@@ -2,8 +2,8 @@
 
 package faulttable
 
-// pairStride is how many pairs of faults there are to one that is played.
+// pairStride is the number of pairs of faults for each one that is run by default.
 const pairStride = 23
 
-// underRace says that the race detector watches.
+// underRace is true if the race detector is on.
 const underRace = true

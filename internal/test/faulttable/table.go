@@ -1,6 +1,25 @@
-// Package faulttable plays a scenario once for every fault at every request
-// that it makes, and once for every pair of them, on the in-process server and
-// in virtual time. It is for tests.
+// Package faulttable runs a scenario once for every fault at every request that the
+// scenario makes, and once for every pair of such faults, on the in-process server and in
+// virtual time. It is for tests.
+//
+// A scenario is a function that uses a recipe: it acquires a lock, pushes an item, updates
+// a value. It uses two sessions. The requests of the faulty session get the faults; the
+// healthy session is for contenders and observers.
+//
+//	func TestFaultsLockFree(t *testing.T) {
+//		faulttable.Test(t, func(r *faulttable.Run) {
+//			l, err := lock.New(r.Faulty, "/lock").Lock(r.Context())
+//			if err != nil {
+//				r.Fatal(err)
+//			}
+//			r.Owners.Begin("faulty", l.Token(), l.Context())
+//			if err := l.Unlock(r.Context()); err != nil && !errors.Is(err, lock.ErrLost) {
+//				r.Error(err)
+//			}
+//		})
+//	}
+//
+// CONTRIBUTING.md says how many runs there are and how to read a failure.
 package faulttable
 
 import (
@@ -16,9 +35,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// faults are what can happen to a request: it is lost, its reply is lost, the
-// connection breaks behind the reply, or the session expires instead of it or
-// right after it.
+// faults are what can happen to a request: the request is lost, its reply is lost, the
+// connection breaks after the reply, the session expires before the request is processed,
+// or right after it.
 var faults = []zktest.Fault{zktest.Refuse, zktest.DropReply, zktest.Cut, zktest.ExpireBefore, zktest.ExpireAfter}
 
 var faultNames = map[zktest.Fault]string{
@@ -29,54 +48,55 @@ var faultNames = map[zktest.Fault]string{
 	zktest.ExpireAfter:  "session expired after",
 }
 
-// Scene is one play of a scenario.
-type Scene struct {
+// Run is one run of a scenario, with the faults of one schedule.
+type Run struct {
 	*testing.T
 	Server  *zktest.Server
-	Subject *session.Session // what the faults happen to
-	Rival   *session.Session // what nothing happens to
-	Owners  *Owners
+	Faulty  *session.Session // the session whose requests get the faults
+	Healthy *session.Session // a session without faults
+	Owners  *Owners          // records ownership; checked at the end of the run
 
-	rival    int64
-	schedule []strike
-	requests []string // of the subject, while the scenario was played
+	healthyID int64
+	schedule  []scheduledFault
+	requests  []string // of the faulty session, during the scenario
 }
 
-// strike is a fault at the n-th request of the subject, from 0.
-type strike struct {
-	n     int
-	fault zktest.Fault
+// scheduledFault is a fault at a request of the faulty session. Requests are counted from
+// 0.
+type scheduledFault struct {
+	request int
+	fault   zktest.Fault
 }
 
-func (s *Scene) String() string {
+// String describes the schedule.
+func (r *Run) String() string {
 	var b strings.Builder
-	for i, k := range s.schedule {
+	for i, f := range r.schedule {
 		if i > 0 {
 			b.WriteString(", then ")
 		}
 		name := "(not reached)"
-		if k.n < len(s.requests) {
-			name = s.requests[k.n]
+		if f.request < len(r.requests) {
+			name = r.requests[f.request]
 		}
-		fmt.Fprintf(&b, "%s at request %d %s", faultNames[k.fault], k.n, name)
+		fmt.Fprintf(&b, "%s at request %d %s", faultNames[f.fault], f.request, name)
 	}
 	return b.String()
 }
 
-// Play plays scenario without a fault, with each fault at each request, and with
-// each pair. A scenario must end all that it has begun; Play then checks that
-// ownership never overlapped, that tokens rose, and that no node, watch, session
-// or goroutine is left.
+// Test runs scenario without a fault, with each fault at each request, and with pairs of
+// faults. By default it takes one pair in three, under the race detector one in 23, and
+// with FAULTS=more or FAULTS=all in the environment all of them.
 //
-// It takes one pair in three, and with FAULTS=more or FAULTS=all in the environment
-// every one. Under the race detector, which makes a play ten times as long, it takes
-// fewer.
-func Play(t *testing.T, scenario func(*Scene)) { Sample(t, 1, scenario) }
+// A scenario must end whatever it began. After each run Test checks that ownership did not
+// overlap and that tokens rose (see Owners), and that no ephemeral node, watch, session or
+// goroutine is left.
+func Test(t *testing.T, scenario func(*Run)) { Sample(t, 1, scenario) }
 
-// Sample is Play with every fault at each request, but only one in so many of
-// the pairs that Play takes: for scenarios of many requests, of which there are many
-// more pairs. With FAULTS=all it plays all of them.
-func Sample(t *testing.T, oneIn int, scenario func(*Scene)) {
+// Sample is Test with every fault at each request, but only one pair for oneIn pairs that
+// Test takes. The number of pairs grows with the square of the number of requests, so
+// scenarios of many requests need it. With FAULTS=all it takes every pair too.
+func Sample(t *testing.T, oneIn int, scenario func(*Run)) {
 	stride := oneIn
 	switch env := os.Getenv("FAULTS"); {
 	case env == "all":
@@ -84,30 +104,32 @@ func Sample(t *testing.T, oneIn int, scenario func(*Scene)) {
 	case env != "more" && stride%pairStride != 0:
 		stride *= pairStride
 	}
-	n := len(play(t, nil, scenario).requests)
+	n := len(run(t, nil, scenario).requests)
 	if n == 0 {
 		t.Fatal("the scenario makes no request")
 	}
 	for i := range n {
 		t.Run(fmt.Sprintf("request %d", i), func(t *testing.T) {
 			t.Parallel()
-			plays := 0
+			runs := 0
 			for _, f := range faults {
-				first := strike{i, f}
-				// How many requests there are after it depends on the fault.
-				m := len(play(t, []strike{first}, scenario).requests)
-				plays++
-				for k := plays % stride; k < (m-i-1)*len(faults); k += stride {
-					play(t, []strike{first, {i + 1 + k/len(faults), faults[k%len(faults)]}}, scenario)
-					plays++
+				first := scheduledFault{i, f}
+				// How many requests follow depends on the fault.
+				m := len(run(t, []scheduledFault{first}, scenario).requests)
+				runs++
+				for k := runs % stride; k < (m-i-1)*len(faults); k += stride {
+					second := scheduledFault{i + 1 + k/len(faults), faults[k%len(faults)]}
+					run(t, []scheduledFault{first, second}, scenario)
+					runs++
 				}
 			}
-			t.Logf("%d schedules", plays)
+			t.Logf("%d runs", runs)
 		})
 	}
 }
 
-// Seeds are those of n random plays: fewer under the race detector.
+// Seeds returns how many of n random histories a test should play. Under the race detector
+// it is a quarter of them.
 func Seeds(n uint64) uint64 {
 	if underRace {
 		return (n + 3) / 4
@@ -115,79 +137,81 @@ func Seeds(n uint64) uint64 {
 	return n
 }
 
-// longest is how long a play takes at most, in virtual time: sessions that prove
-// themselves let time pass without end, so a wait that never ends would not be noticed.
-const longest = 2 * time.Hour
+// maxTime is the longest time, in virtual time, that a run may take. Sessions send proofs
+// at intervals, so virtual time passes while a scenario blocks, and synctest does not
+// report a deadlock.
+const maxTime = 2 * time.Hour
 
-func play(t *testing.T, schedule []strike, scenario func(*Scene)) *Scene {
-	s := &Scene{schedule: schedule}
+// run runs scenario once, in its own bubble.
+func run(t *testing.T, schedule []scheduledFault, scenario func(*Run)) *Run {
+	r := &Run{schedule: schedule}
 	defer func() {
-		if t.Failed() { // which ends the goroutine
-			t.Logf("the schedule was: %v\nthe requests were: %q", s, s.requests)
+		if t.Failed() { // t.Fatal ends the goroutine, so this is deferred
+			t.Logf("the schedule was: %v\nthe requests were: %q", r, r.requests)
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
-		s.T = t
-		timer := time.AfterFunc(longest, func() {
-			panic(fmt.Sprintf("%s waits for what does not happen within %v of virtual time; the schedule was: %v", t.Name(), longest, s))
+		r.T = t
+		timer := time.AfterFunc(maxTime, func() {
+			panic(fmt.Sprintf("%s did not end within %v of virtual time; the schedule was: %v", t.Name(), maxTime, r))
 		})
 		defer timer.Stop()
-		s.Server = zktest.New(t, zktest.WithTick(500*time.Millisecond))
-		s.Owners = &Owners{}
-		s.Rival = s.connect()
-		s.rival = s.Rival.Status().ID
-		s.Subject = s.connect()
-		remove := s.Server.Fault(s.strike)
-		scenario(s)
+		r.Server = zktest.New(t, zktest.WithTick(500*time.Millisecond))
+		r.Owners = &Owners{}
+		r.Healthy = r.connect()
+		r.healthyID = r.Healthy.Status().ID
+		r.Faulty = r.connect()
+		remove := r.Server.Fault(r.faultFor)
+		scenario(r)
 		remove()
-		s.settle()
+		r.checkEnd()
 	})
+	return r
+}
+
+func (r *Run) connect() *session.Session {
+	s, err := session.Connect(r.Context(), "zktest:2181", session.WithDialer(r.Server.DialContext))
+	if err != nil {
+		r.Fatal(err)
+	}
 	return s
 }
 
-func (s *Scene) connect() *session.Session {
-	sess, err := session.Connect(s.Context(), "zktest:2181", session.WithDialer(s.Server.DialContext))
-	if err != nil {
-		s.Fatal(err)
-	}
-	return sess
-}
-
-// strike is the server's fault function.
-func (s *Scene) strike(r zktest.Request) zktest.Fault {
-	if r.Session == s.rival {
+// faultFor is called by the server for each request and returns what happens to it.
+func (r *Run) faultFor(req zktest.Request) zktest.Fault {
+	if req.Session == r.healthyID {
 		return zktest.Pass
 	}
-	n := len(s.requests)
-	s.requests = append(s.requests, r.Op+" "+r.Path)
-	for _, k := range s.schedule {
-		if k.n == n {
-			if k.fault == zktest.ExpireBefore || k.fault == zktest.ExpireAfter {
-				s.Owners.Expire()
+	n := len(r.requests)
+	r.requests = append(r.requests, req.Op+" "+req.Path)
+	for _, f := range r.schedule {
+		if f.request == n {
+			if f.fault == zktest.ExpireBefore || f.fault == zktest.ExpireAfter {
+				r.Owners.SessionExpired()
 			}
-			return k.fault
+			return f.fault
 		}
 	}
 	return zktest.Pass
 }
 
-// settle checks what a scenario leaves.
-func (s *Scene) settle() {
-	time.Sleep(20 * time.Second) // what goes on in the background has ended by then
+// checkEnd checks that the scenario left nothing behind.
+func (r *Run) checkEnd() {
+	time.Sleep(20 * time.Second) // longer than any work in the background
 	synctest.Wait()
-	for line := range strings.Lines(s.Server.Tree()) {
+	for line := range strings.Lines(r.Server.Tree()) {
 		if strings.Contains(line, " ephemeral ") && !strings.HasPrefix(line, session.DefaultReceipts+"/") {
-			s.Errorf("left in the tree: %s", line)
+			r.Errorf("left in the tree: %s", line)
 		}
 	}
-	if w := s.Server.Watches(); len(w) > 0 {
-		s.Errorf("watches left: %v", w)
+	if w := r.Server.Watches(); len(w) > 0 {
+		r.Errorf("watches left: %v", w)
 	}
-	for _, sess := range []*session.Session{s.Subject, s.Rival} {
-		if err := sess.Close(context.Background()); err != nil {
-			s.Error(err)
+	for _, s := range []*session.Session{r.Faulty, r.Healthy} {
+		if err := s.Close(context.Background()); err != nil {
+			r.Error(err)
 		}
 	}
-	s.Server.Leaks(s)
-	s.Owners.Check(s)
+	r.Server.Leaks(r)
+	r.Owners.Check(r)
 }
