@@ -368,7 +368,7 @@ func TestConsumeIsRefused(t *testing.T) {
 
 // Every item is consumed, and no two consumers acknowledge the same.
 func TestFaultsConsume(t *testing.T) {
-	play(t, 29, []string{"native"}, func(s *scene) {
+	play(t, 29, []string{"native"}, func(s *queueRun) {
 		s.given("a", "b")
 		var mu sync.Mutex
 		seen := map[string]int{}

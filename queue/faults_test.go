@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"slices"
 	"sync"
 	"testing"
@@ -15,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// scene is a play in which items must neither be lost nor doubled.
-type scene struct {
+// queueRun is a run in which no item may be lost or taken twice.
+type queueRun struct {
 	*faulttable.Run
 	layout  string
 	ours    *queue.Queue[string]
@@ -36,18 +35,13 @@ var layouts = map[string][]queue.Option{
 	"kazoo locking": {queue.WithLayout(queue.KazooLocking)},
 }
 
-var allPairs = flag.Bool("pairs", false, "play every pair of faults, and not a sample")
-
 // play plays f for each of the layouts, with one in so many pairs of faults.
-func play(t *testing.T, oneIn int, names []string, f func(*scene)) {
-	if *allPairs {
-		oneIn = 1
-	}
+func play(t *testing.T, oneIn int, names []string, f func(*queueRun)) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			faulttable.Sample(t, oneIn, func(s *faulttable.Run) {
-				f(&scene{
+				f(&queueRun{
 					Run: s, layout: name,
 					ours: texts(s.Faulty, layouts[name]...), theirs: texts(s.Healthy, layouts[name]...),
 				})
@@ -57,7 +51,7 @@ func play(t *testing.T, oneIn int, names []string, f func(*scene)) {
 }
 
 // given has the healthy session push vs. It also makes all folders that will be needed.
-func (s *scene) given(vs ...string) {
+func (s *queueRun) given(vs ...string) {
 	mustPush(s, s.theirs, "first")
 	if s.layout != "curator" {
 		mustAck(s, mustClaim(s, s.theirs, "first"))
@@ -69,7 +63,7 @@ func (s *scene) given(vs ...string) {
 }
 
 // take notes that a value was taken, or which ones may have been.
-func (s *scene) take(err error, vs ...string) {
+func (s *queueRun) take(err error, vs ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
@@ -81,7 +75,7 @@ func (s *scene) take(err error, vs ...string) {
 
 // settled checks that what was pushed was taken once or is in the queue, and in
 // order.
-func (s *scene) settled() {
+func (s *queueRun) settled() {
 	time.Sleep(15 * time.Second) // sessions have expired, and what goes on in the background has ended
 	var left []string
 	for {
@@ -115,13 +109,13 @@ func (s *scene) settled() {
 	}
 }
 
-func minute(s *scene) context.Context { return testkit.Within(s, time.Minute) }
+func minute(s *queueRun) context.Context { return testkit.Within(s, time.Minute) }
 
 var every = []string{"native", "curator", "curator locks", "kazoo locking"}
 
 // Curator's fault 3.4: a lost reply doubles an item, or loses it.
 func TestFaultsPush(t *testing.T) {
-	play(t, 1, []string{"native", "curator"}, func(s *scene) {
+	play(t, 1, []string{"native", "curator"}, func(s *queueRun) {
 		s.given()
 		_, err := s.ours.Push(minute(s), "a")
 		s.note(err, "a")
@@ -129,7 +123,7 @@ func TestFaultsPush(t *testing.T) {
 	})
 }
 
-func (s *scene) note(err error, vs ...string) {
+func (s *queueRun) note(err error, vs ...string) {
 	switch {
 	case err == nil:
 		s.pushed = append(s.pushed, vs...)
@@ -141,7 +135,7 @@ func (s *scene) note(err error, vs ...string) {
 }
 
 func TestFaultsPushAll(t *testing.T) {
-	play(t, 1, []string{"native"}, func(s *scene) {
+	play(t, 1, []string{"native"}, func(s *queueRun) {
 		s.given()
 		ids, err := s.ours.PushAll(minute(s), []string{"a", "b", "c"})
 		if err == nil && len(ids) != 3 || err != nil && len(ids) != 0 {
@@ -153,7 +147,7 @@ func TestFaultsPushAll(t *testing.T) {
 }
 
 func TestFaultsPushBounded(t *testing.T) {
-	play(t, 1, []string{"native"}, func(s *scene) {
+	play(t, 1, []string{"native"}, func(s *queueRun) {
 		s.given()
 		q := texts(s.Faulty, queue.WithMaxLen(1))
 		_, err := q.Push(minute(s), "a")
@@ -168,7 +162,7 @@ func TestFaultsPushBounded(t *testing.T) {
 }
 
 func TestFaultsPop(t *testing.T) {
-	play(t, 5, every, func(s *scene) {
+	play(t, 5, every, func(s *queueRun) {
 		s.given("a", "b")
 		v, err := s.ours.Pop(minute(s))
 		if err != nil && !errors.Is(err, session.ErrUnknown) {
@@ -183,7 +177,7 @@ func TestFaultsPop(t *testing.T) {
 }
 
 func TestFaultsPopN(t *testing.T) {
-	play(t, 3, []string{"native"}, func(s *scene) {
+	play(t, 3, []string{"native"}, func(s *queueRun) {
 		s.given("a", "b", "c")
 		vs, err := s.ours.PopN(minute(s), 2)
 		if err != nil && !errors.Is(err, session.ErrUnknown) || err == nil && len(vs) != 2 {
@@ -200,7 +194,7 @@ func TestFaultsPopN(t *testing.T) {
 // A caller who leaves while an item is being removed finds it in its old place, as
 // long as the session lives.
 func TestFaultsPopCancelled(t *testing.T) {
-	play(t, 3, []string{"native", "curator"}, func(s *scene) {
+	play(t, 3, []string{"native", "curator"}, func(s *queueRun) {
 		s.given("a", "b")
 		id := s.Faulty.Status().ID
 		v, err := s.ours.Pop(testkit.Within(s, 20*time.Millisecond))
@@ -214,7 +208,7 @@ func TestFaultsPopCancelled(t *testing.T) {
 }
 
 func TestFaultsPopWaits(t *testing.T) {
-	play(t, 5, []string{"native"}, func(s *scene) {
+	play(t, 5, []string{"native"}, func(s *queueRun) {
 		s.given()
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -235,7 +229,7 @@ func TestFaultsPopWaits(t *testing.T) {
 // Claimed items stay until they are acknowledged, and nobody acknowledges one that
 // somebody else has.
 func TestFaultsClaimAck(t *testing.T) {
-	play(t, 17, []string{"native", "kazoo locking"}, func(s *scene) {
+	play(t, 17, []string{"native", "kazoo locking"}, func(s *queueRun) {
 		s.given("a")
 		item, err := s.ours.Claim(minute(s))
 		if err != nil && !errors.Is(err, session.ErrUnknown) {
@@ -253,7 +247,7 @@ func TestFaultsClaimAck(t *testing.T) {
 }
 
 func TestFaultsClaimNack(t *testing.T) {
-	play(t, 13, []string{"native"}, func(s *scene) {
+	play(t, 13, []string{"native"}, func(s *queueRun) {
 		s.given("a", "b")
 		item, err := s.ours.Claim(minute(s))
 		if err != nil && !errors.Is(err, session.ErrUnknown) {
@@ -270,7 +264,7 @@ func TestFaultsClaimNack(t *testing.T) {
 }
 
 func TestFaultsBury(t *testing.T) {
-	play(t, 23, []string{"native"}, func(s *scene) {
+	play(t, 23, []string{"native"}, func(s *queueRun) {
 		s.given("a")
 		item, err := s.ours.Claim(minute(s))
 		if err == nil {
@@ -290,7 +284,7 @@ func TestFaultsBury(t *testing.T) {
 
 // Curator's fault 3.5: a claim whose reply was lost blocks its item for good.
 func TestFaultsClaimCancelled(t *testing.T) {
-	play(t, 23, []string{"curator locks"}, func(s *scene) {
+	play(t, 23, []string{"curator locks"}, func(s *queueRun) {
 		s.given("a")
 		item, err := s.ours.Claim(testkit.Within(s, 20*time.Millisecond))
 		if err == nil {

@@ -337,7 +337,7 @@ func TestWaiterGoesWithHolder(t *testing.T) {
 					srv := zktest.New(t)
 					a, b := srv.Session(t), srv.Session(t)
 					if disconnected {
-						b = narrowSession(t, srv)
+						b = bytewiseSession(t, srv)
 					}
 					held := mustLock(t, lock.New(a, path))
 					next := make(chan *lock.Lease)
