@@ -149,7 +149,7 @@ func TestSequenceErrors(t *testing.T) {
 		}
 	}
 	_, err = naming.NewSequence(s, counter, naming.WithBlock(0)).Next(t.Context())
-	wantError(t, err, session.ErrInvalid)
+	testkit.WantError(t, err, session.ErrInvalid)
 }
 
 // An uncontended number costs one round trip, and one in stock none.

@@ -133,7 +133,7 @@ func TestSlotsErrors(t *testing.T) {
 	testkit.WantError(t, err, session.ErrNoAuth)
 	for _, n := range []int{0, -1} {
 		_, err := naming.NewSlots(s, workers, n).Acquire(t.Context())
-		wantError(t, err, session.ErrInvalid)
+		testkit.WantError(t, err, session.ErrInvalid)
 	}
 }
 
