@@ -175,8 +175,8 @@ func on(s *session.Session, path string) map[string]map[string]call {
 	return map[string]map[string]call{
 		"lock.Mutex": lockCalls(lock.New(s, path)), "lock.RWMutex": rwCalls(lock.NewRW(s, path)),
 		"lock.Semaphore": semaphoreCalls(lock.NewSemaphore(s, path, 1)), "lock.Multi": multiCalls(lock.NewMulti(s, []string{path})),
-		"lock.Mutex with handoff": lockCalls(lock.New(s, path, lock.WithLocalHandoff(1))),
-		"election.Election":       electionCalls(election.New(s, path)),
+		"lock.Mutex with handoff":             lockCalls(lock.New(s, path, lock.WithLocalHandoff(1))),
+		"election.Election":                   electionCalls(election.New(s, path)),
 		"election.Election with a fixed node": electionCalls(election.New(s, path, election.WithFixedNode("leader"))),
 		"barrier.Barrier":                     barrierCalls(barrier.New(s, path)), "barrier.Double": doubleCalls(barrier.NewDouble(s, path, 1)),
 		"queue.Queue": queueCalls(queue.New(s, path, text)), "config.": configCalls(s, path, text),
