@@ -62,7 +62,7 @@ is not found.`,
 			return entry{e, ctx}, nil
 		})
 		if err == nil {
-			err = o.sig.failure(nil) // it did not wait for the others
+			err = signalOr(o.sig, nil) // it did not wait for the others
 		}
 		return err
 	}

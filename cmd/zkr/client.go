@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -13,25 +14,25 @@ import (
 type client struct {
 	*app
 	*session.Session
-	sig *signals
+	sig *proc.Signals
 }
 
 // use does the work of a command that wraps no other. The context that f is given
 // ends with the first signal.
 func (a *app) use(f func(context.Context, *client) error) error {
 	sig := a.watchSignals()
-	defer sig.stop()
-	s, err := a.connect(sig.waitCtx)
+	defer sig.Close()
+	s, err := a.connect(sig.WaitContext())
 	if err != nil {
-		return sig.failure(exitOfSession(err))
+		return signalOr(sig, exitOfSession(err))
 	}
-	defer a.closeSession(sig.closeCtx, s)
-	err = f(sig.waitCtx, &client{a, s, sig})
-	if err != nil && sig.received() != 0 && errors.Is(err, session.ErrUnknown) {
+	defer a.closeSession(sig.ReleaseContext(), s)
+	err = f(sig.WaitContext(), &client{a, s, sig})
+	if err != nil && sig.Received() != 0 && errors.Is(err, session.ErrUnknown) {
 		a.printError(err) // the signal is not all that there is to say
 	}
 	if err != nil {
-		return sig.failure(exitOfSession(err))
+		return signalOr(sig, exitOfSession(err))
 	}
 	return nil
 }
@@ -56,7 +57,7 @@ func (a *app) follow(f func(context.Context, *client) error) error {
 		if ctx.Err() == nil || errors.As(err, &with) {
 			return err
 		}
-		return c.sig.exit()
+		return afterSignal(c.sig)
 	})
 }
 

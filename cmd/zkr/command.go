@@ -1,44 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 )
-
-// command is what a wrapping command runs. No shell is involved.
-type command struct {
-	file string // as found on PATH
-	argv []string
-}
-
-// childSpec is what a command is run with.
-type childSpec struct {
-	env    []string
-	stdin  *os.File
-	stdout *os.File // nil for zkr's own
-	stderr *os.File // nil for zkr's own
-	// interactive gives the child the terminal from the start if stdin and stdout are
-	// the terminal and it is zkr's to give.
-	interactive bool
-	// deadline is by when the child must have ended, as sessions tell it; nil for never.
-	deadline func() (time.Time, <-chan struct{})
-	// say tells people about the child.
-	notice func(format string, args ...any)
-}
-
-// errWatchdogKilled says why the command is dead.
-var errWatchdogKilled = errors.New("the guard process was killed, and the command with it")
 
 // pathAndCommand takes apart PATH [-- CMD ARG…]. The command is looked for at
 // once, so that nothing is acquired in vain; it is nil if there is none.
-func pathAndCommand(cmd *cobra.Command, args []string) (string, *command, error) {
+func pathAndCommand(cmd *cobra.Command, args []string) (string, *proc.Command, error) {
 	dash := cmd.ArgsLenAtDash()
 	own := args
 	if dash >= 0 {
@@ -59,7 +37,7 @@ func pathAndCommand(cmd *cobra.Command, args []string) (string, *command, error)
 }
 
 // onlyCommand is pathAndCommand where there is no PATH.
-func onlyCommand(cmd *cobra.Command, args []string) (*command, error) {
+func onlyCommand(cmd *cobra.Command, args []string) (*proc.Command, error) {
 	dash := cmd.ArgsLenAtDash()
 	switch {
 	case len(args) == 0 && dash < 0:
@@ -72,18 +50,18 @@ func onlyCommand(cmd *cobra.Command, args []string) (*command, error) {
 	return lookUp(args)
 }
 
-func lookUp(argv []string) (*command, error) {
-	c := &command{argv: argv}
+func lookUp(argv []string) (*proc.Command, error) {
+	c := &proc.Command{Args: argv}
 	var err error
-	c.file, err = exec.LookPath(c.argv[0])
+	c.File, err = exec.LookPath(c.Name())
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return nil, cannotRun(c.argv[0], err)
+		return nil, cannotRun(c.Name(), err)
 	}
 	return c, nil
 }
 
 // commandOfWords is a command that is given as one text.
-func commandOfWords(text string) (*command, error) {
+func commandOfWords(text string) (*proc.Command, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
 		return nil, usage("the command is empty")
@@ -97,7 +75,11 @@ func cannotRun(name string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		code = exitNotFound
 	}
-	// The wrappers name the command again, some of them twice.
+	// The wrapping errors repeat the name of the command.
+	var failed *proc.ExecError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
 	var lookup *exec.Error
 	var op *os.PathError
 	switch {
@@ -107,4 +89,22 @@ func cannotRun(name string, err error) error {
 		err = op.Err
 	}
 	return exit(code, fmt.Errorf("cannot run %s: %w", name, err))
+}
+
+// startError returns the exit for an error of a start: that of the signal that
+// prevented it, exitNotExecutable or exitNotFound if the command cannot be executed,
+// and exitFailed for errors of zkr itself. A loss or the end of a context is
+// returned unchanged.
+func startError(c *proc.Command, err error) error {
+	var refused *proc.SignalError
+	var failed *proc.ExecError
+	switch {
+	case errors.As(err, &refused):
+		return exitSignal(refused.Signal)
+	case errors.As(err, &failed):
+		return cannotRun(c.Name(), err)
+	case isLost(err), errors.Is(err, context.Canceled):
+		return err
+	}
+	return exit(exitFailed, err)
 }

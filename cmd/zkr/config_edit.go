@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -39,7 +40,7 @@ found.`,
 	return cmd
 }
 
-func (c *client) edit(ctx context.Context, path string, editor *command) (err error) {
+func (c *client) edit(ctx context.Context, path string, editor *proc.Command) (err error) {
 	if err := c.Sync(ctx, "/"); err != nil {
 		return err
 	}
@@ -88,24 +89,18 @@ func temporary(data []byte) (name string, err error) {
 }
 
 // runEditor lets the editor have the terminal.
-func (c *client) runEditor(editor *command, file string) error {
-	run := &command{file: editor.file, argv: append(editor.argv[:len(editor.argv):len(editor.argv)], file)}
-	p, err := c.sig.start(func() (*child, error) {
-		return startChild(run, childSpec{env: os.Environ(), stdin: os.Stdin, interactive: true})
-	})
-	var with *exitError
-	switch {
-	case errors.As(err, &with):
-		return err
-	case err != nil:
-		return cannotRun(editor.argv[0], err)
+func (c *client) runEditor(editor *proc.Command, file string) error {
+	run := &proc.Command{File: editor.File, Args: append(editor.Args[:len(editor.Args):len(editor.Args)], file)}
+	p, err := c.sig.Start(run, proc.Spec{Env: os.Environ(), Stdin: os.Stdin, Foreground: true})
+	if err != nil {
+		return startError(editor, err)
 	}
-	<-p.done
-	switch killed := c.sig.detach(p); {
+	<-p.Done()
+	switch killed := c.sig.Detach(p); {
 	case killed:
-		return exit(p.code, nil)
-	case p.code != 0:
-		return exit(exitNo, fmt.Errorf("%s has ended with %d, nothing is stored", editor.argv[0], p.code))
+		return exit(p.ExitCode(), nil)
+	case p.ExitCode() != 0:
+		return exit(exitNo, fmt.Errorf("%s has ended with %d, nothing is stored", editor.Name(), p.ExitCode()))
 	}
 	return nil
 }

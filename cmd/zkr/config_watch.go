@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -36,7 +37,7 @@ is not found.`,
 	}
 	cmd.Flags().StringVar(&program, "exec", "", "run `CMD` for each version")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var run *command
+		var run *proc.Command
 		if cmd.Flags().Changed("exec") {
 			var err error
 			if run, err = commandOfWords(program); err != nil {
@@ -99,25 +100,25 @@ func (c *client) printGone(path string) error {
 }
 
 // apply runs a command for a version.
-func (c *client) apply(path string, run *command, v valueVersion) error {
+func (c *client) apply(path string, run *proc.Command, v valueVersion) error {
 	env := append(os.Environ(),
 		"ZKR_PATH="+path,
 		"ZKR_VERSION="+strconv.Itoa(int(v.Version)),
 		"ZKR_ZXID="+strconv.FormatInt(int64(v.Zxid), 10))
-	p, err := c.sig.startFed(run, childSpec{env: env, notice: c.notice}, v.Value)
+	p, err := c.sig.StartWithInput(run, proc.Spec{Env: env, Notice: c.notice}, v.Value)
 	switch {
-	case err != nil && c.sig.waitCtx.Err() != nil:
+	case err != nil && c.sig.WaitContext().Err() != nil:
 		return nil // the end of the watch says why
 	case err != nil:
-		return cannotRun(run.argv[0], err)
+		return cannotRun(run.Name(), err)
 	}
-	<-p.done
-	p.finish()
-	switch killed := c.sig.detach(p.child); {
-	case killed && !isEndRequest(p.killedBy):
-		return exit(p.code, nil)
-	case p.code != 0:
-		c.notice("%s: %s has ended with %d for version %d", path, run.argv[0], p.code, v.Version)
+	<-p.Done()
+	p.CloseInput()
+	switch killed := c.sig.Detach(p); {
+	case killed && !proc.IsTermination(p.KilledBy()):
+		return exit(p.ExitCode(), nil)
+	case p.ExitCode() != 0:
+		c.notice("%s: %s has ended with %d for version %d", path, run.Name(), p.ExitCode(), v.Version)
 	}
 	return nil
 }

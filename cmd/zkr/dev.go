@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
@@ -52,8 +53,8 @@ cannot be written.`,
 		case sweep <= 0:
 			return usage("--container-check %v", sweep)
 		}
-		sig := newSignals(nil, nil)
-		defer sig.stop()
+		sig := proc.NewSignals(nil, nil)
+		defer sig.Close()
 		opts := []zktest.Option{zktest.WithAddr(listen), zktest.WithVersion(version),
 			zktest.WithTick(tick), zktest.WithTimeouts(shortest, longest), zktest.WithContainerCheck(sweep)}
 		if data != "" {
@@ -70,7 +71,8 @@ cannot be written.`,
 		if err != nil {
 			return err
 		}
-		return sig.await()
+		<-sig.WaitContext().Done()
+		return afterSignal(sig)
 	}
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -81,7 +82,7 @@ authorised, 5 if the output cannot be written.`,
 }
 
 // check refuses what makes no sense, before anything is connected to.
-func (f *electFlags) check(cmd *cobra.Command, path string, c *command) error {
+func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) error {
 	if err := f.limits.check(cmd); err != nil {
 		return err
 	}

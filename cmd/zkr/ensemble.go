@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
@@ -106,16 +107,16 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 	if lowest, highest := zktest.EphemeralPorts(); f.port <= highest && f.highest() >= lowest {
 		a.notice("ports %d to %d may be taken by outgoing connections at any time, and the servers use ports up to %d; choose a lower --port", lowest, highest, f.highest())
 	}
-	sig := newSignals(nil, nil) // the servers have to be stopped in any case
-	defer sig.stop()
-	c, err := zktest.StartEnsemble(sig.waitCtx, f.servers, f.options()...)
+	sig := proc.NewSignals(nil, nil) // the servers have to be stopped in any case
+	defer sig.Close()
+	c, err := zktest.StartEnsemble(sig.WaitContext(), f.servers, f.options()...)
 	if err != nil {
-		return sig.failure(err)
+		return signalOr(sig, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	ends := watchServers(sig.waitCtx, c)
-	if err := a.introduce(sig.waitCtx, c, ends); err != nil {
-		return sig.failure(err)
+	ends := watchServers(sig.WaitContext(), c)
+	if err := a.introduce(sig.WaitContext(), c, ends); err != nil {
+		return signalOr(sig, err)
 	}
 	return a.attend(sig, f.servers, ends)
 }
@@ -182,7 +183,7 @@ func roles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (leader *z
 }
 
 // attend waits for a signal, and tells which servers end meanwhile.
-func (a *app) attend(sig *signals, servers int, ends <-chan error) error {
+func (a *app) attend(sig *proc.Signals, servers int, ends <-chan error) error {
 	for left := servers; left > 0; {
 		select {
 		case end := <-ends:
@@ -192,8 +193,8 @@ func (a *app) attend(sig *signals, servers int, ends <-chan error) error {
 			} else {
 				a.notice("%v; %d of %d are left, which is no majority", end, left, servers)
 			}
-		case <-sig.waitCtx.Done():
-			return sig.exit()
+		case <-sig.WaitContext().Done():
+			return afterSignal(sig)
 		}
 	}
 	return errors.New("no server is left")

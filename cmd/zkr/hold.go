@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/barrier"
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/naming"
@@ -50,10 +51,10 @@ const repeatPause = time.Second
 // holdRunner runs a command, or just waits, while it owns something.
 type holdRunner struct {
 	*app
-	sig     *signals
-	path    string   // of what is owned
-	command *command // nil to wait for a signal
-	extra   []string // what else the command finds in its environment
+	sig     *proc.Signals
+	path    string        // of what is owned
+	command *proc.Command // nil to wait for a signal
+	extra   []string      // what else the command finds in its environment
 	grace   time.Duration
 	repeat  bool // own and run again and again
 	once    bool // do not stay if there is no command
@@ -64,23 +65,23 @@ type holdRunner struct {
 // run acquires and holds. Connecting and acquiring end with the first signal.
 func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holding, error)) error {
 	o.sig = o.watchSignals()
-	defer o.sig.stop()
-	s, err := o.connect(o.sig.waitCtx)
+	defer o.sig.Close()
+	s, err := o.connect(o.sig.WaitContext())
 	if err != nil {
-		return o.sig.failure(err)
+		return signalOr(o.sig, err)
 	}
-	defer o.closeSession(o.sig.closeCtx, s)
+	defer o.closeSession(o.sig.ReleaseContext(), s)
 	if o.grace, err = stopTime(s, o.grace); err != nil {
 		return err
 	}
 	for {
 		next := time.After(repeatPause)
-		g, err := acquire(o.sig.waitCtx, s)
+		g, err := acquire(o.sig.WaitContext(), s)
 		if err != nil {
-			return o.sig.failure(err)
+			return signalOr(o.sig, err)
 		}
 		again, err := o.hold(g)
-		if !o.repeat || !again || o.sig.waitCtx.Err() != nil {
+		if !o.repeat || !again || o.sig.WaitContext().Err() != nil {
 			return err
 		}
 		if o.command == nil && isLost(err) {
@@ -88,10 +89,10 @@ func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holdin
 		}
 		select {
 		case <-next:
-		case <-o.sig.waitCtx.Done():
+		case <-o.sig.WaitContext().Done():
 		}
-		if o.sig.waitCtx.Err() != nil {
-			return o.sig.failure(err)
+		if o.sig.WaitContext().Err() != nil {
+			return signalOr(o.sig, err)
 		}
 	}
 }
@@ -100,7 +101,7 @@ func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holdin
 // whether it makes sense to begin anew.
 func (o *holdRunner) hold(g holding) (again bool, err error) {
 	defer func() {
-		ctx, cancel := context.WithTimeout(o.sig.closeCtx, closeGrace)
+		ctx, cancel := context.WithTimeout(o.sig.ReleaseContext(), closeGrace)
 		defer cancel()
 		// As long as it is not released, it may turn out to have been lost before
 		// the end of the command.
@@ -109,45 +110,32 @@ func (o *holdRunner) hold(g holding) (again bool, err error) {
 			err = exit(exitLost, rerr)
 		case rerr != nil:
 			o.notice("%v", rerr)
-			o.sig.hurry() // there is no point in waiting for the same servers again
+			o.sig.CancelRelease() // there is no point in waiting for the same servers again
 		}
 	}()
 	if o.command == nil {
 		return true, o.wait(g)
 	}
-	c, err := o.sig.start(func() (*child, error) {
-		if err := g.Err(); err != nil {
-			return nil, err
-		}
-		return startChild(o.command, childSpec{
-			env: o.environment(g), stdin: os.Stdin, interactive: !o.repeat, deadline: g.Deadline, notice: o.notice,
-		})
+	c, err := o.sig.Start(o.command, proc.Spec{
+		Env: o.environment(g), Stdin: os.Stdin, Foreground: !o.repeat, Check: g.Err, Deadline: g.Deadline, Notice: o.notice,
 	})
 	if err != nil {
-		return isLost(err), o.notStarted(err)
+		return isLost(err), startError(o.command, err)
 	}
 	select {
-	case <-c.done:
+	case <-c.Done():
 	case <-g.Context().Done():
-		o.notice("%s is lost, stopping %s", o.path, o.command.argv[0])
-		c.end(o.grace)
+		o.notice("%s is lost, stopping %s", o.path, o.command.Name())
+		c.Stop(o.grace)
 	}
-	o.sig.detach(c)
-	if c.failure != nil {
-		return false, exit(c.code, fmt.Errorf("%s: %w", o.command.argv[0], c.failure))
+	o.sig.Detach(c)
+	if err := c.Err(); err != nil {
+		return false, exit(exitFailed, fmt.Errorf("%s: %w", o.command.Name(), err))
 	}
-	if c.code == 0 {
+	if c.ExitCode() == 0 {
 		return true, nil
 	}
-	return true, exit(c.code, nil)
-}
-
-func (o *holdRunner) notStarted(err error) error {
-	var with *exitError
-	if errors.As(err, &with) || isLost(err) {
-		return err
-	}
-	return cannotRun(o.command.argv[0], err)
+	return true, exit(c.ExitCode(), nil)
 }
 
 // owned is what is owned, as JSON.
@@ -172,8 +160,8 @@ func (o *holdRunner) wait(g holding) error {
 	select {
 	case <-g.Context().Done():
 		return nil // the release says why
-	case <-o.sig.waitCtx.Done():
-		return o.sig.exit()
+	case <-o.sig.WaitContext().Done():
+		return afterSignal(o.sig)
 	}
 }
 

@@ -71,7 +71,7 @@ func (l *limits) acquire(ctx context.Context, o *holdRunner, s *session.Session,
 	late := errors.Is(err, errNotInTime)
 	if late && (o.replies.Load() == asked || !reachable(ctx, s)) {
 		if ctx.Err() == nil {
-			o.sig.hurry() // there is no point in waiting for the same servers again
+			o.sig.CancelRelease() // there is no point in waiting for the same servers again
 		}
 		return nil, exit(exitFailed, fmt.Errorf("%s: no answer from a server within %v", o.path, l.wait))
 	}

@@ -52,7 +52,7 @@ environment has ZKR_PATH, ZKR_TOKEN (a number that grows with every acquisition:
 store it with what CMD writes, and refuse smaller ones) and ZKR_SESSION. Signals
 to zkr go to that group. If the lock is lost, the group gets TERM and, after
 --grace, KILL. That is before anybody else can own the lock: the session timeout
-limits --grace, and ZKR_STOP_TIME tells CMD how long it has. A guard process does
+limits --grace, and ZKR_STOP_TIME tells CMD how long it has. A watchdog process does
 that even if zkr is stopped or killed; on Linux it ends all descendants of CMD.
 The lock is released when CMD has ended, whatever processes CMD may have left
 behind. CMD can read from the terminal; Ctrl-Z does not suspend it.

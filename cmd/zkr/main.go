@@ -9,12 +9,13 @@ package main
 import (
 	"io"
 	"os"
-	"os/signal"
+
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == watchdogMode {
-		os.Exit(watchdogMain(os.Args[2:]))
+	if len(os.Args) > 1 && os.Args[1] == proc.WatchdogArg {
+		os.Exit(proc.WatchdogMain(os.Args[2:]))
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -22,7 +23,7 @@ func main() {
 // run is main but for the end of the process, so that everything that is
 // deferred happens before that.
 func run(args []string, stdout, stderr io.Writer) int {
-	handlePipes()
+	proc.CatchBrokenPipes()
 	a := &app{stdout: &output{w: stdout}, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
@@ -31,9 +32,3 @@ func run(args []string, stdout, stderr io.Writer) int {
 	cmd, err := root.ExecuteC()
 	return a.exitCode(cmd, err)
 }
-
-// catchBrokenPipes has a write to a pipe that nobody reads fail instead of
-// killing the process, which may own something that it has to release first.
-// The signals are caught, and not ignored, since the children of this process
-// would inherit that.
-func catchBrokenPipes(sigs ...os.Signal) { signal.Notify(make(chan os.Signal, 1), sigs...) }

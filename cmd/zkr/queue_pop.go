@@ -58,7 +58,7 @@ reached or the session is lost, 4 if not authorised, 5 if the output cannot be w
 // pop takes items out and prints them.
 func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) error {
 	// What is being taken out when a signal comes is taken out and printed.
-	taking, cancel := withGrace(ctx, c.sig.closeCtx)
+	taking, cancel := withGrace(ctx, c.sig.ReleaseContext())
 	defer cancel()
 	for left := count; left > 0; {
 		vs, err := q.TryPopN(taking, left)
@@ -87,7 +87,7 @@ func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], c
 // claim whose owner has gone ends with the session, and its item stays.
 func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) (err error) {
 	// What has been printed when a signal comes is taken out.
-	taking, cancel := withGrace(ctx, c.sig.closeCtx)
+	taking, cancel := withGrace(ctx, c.sig.ReleaseContext())
 	defer cancel()
 	claim := q.Claim
 	if now {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/queue"
 )
 
@@ -68,9 +69,9 @@ rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 // queueWorker runs a command for each item of a queue.
 type queueWorker struct {
 	*app
-	sig         *signals
+	sig         *proc.Signals
 	path        string
-	command     *command
+	command     *proc.Command
 	grace       time.Duration
 	concurrency int
 	attempts    int // 0 is no limit
@@ -81,12 +82,12 @@ type queueWorker struct {
 
 func (w *queueWorker) run(once bool) error {
 	w.sig = w.watchSignals()
-	defer w.sig.stop()
-	s, err := w.connect(w.sig.waitCtx)
+	defer w.sig.Close()
+	s, err := w.connect(w.sig.WaitContext())
 	if err != nil {
-		return w.sig.failure(err)
+		return signalOr(w.sig, err)
 	}
-	defer w.closeSession(w.sig.closeCtx, s)
+	defer w.closeSession(w.sig.ReleaseContext(), s)
 	if w.grace, err = stopTime(s, w.grace); err != nil {
 		return err
 	}
@@ -99,12 +100,12 @@ func (w *queueWorker) run(once bool) error {
 
 // one works on one item.
 func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
-	item, err := q.Claim(w.sig.waitCtx)
+	item, err := q.Claim(w.sig.WaitContext())
 	if err != nil {
-		return w.sig.failure(err)
+		return signalOr(w.sig, err)
 	}
 	code, err := w.work(item)
-	ctx, cancel := context.WithTimeout(w.sig.closeCtx, closeGrace)
+	ctx, cancel := context.WithTimeout(w.sig.ReleaseContext(), closeGrace)
 	defer cancel()
 	settle := item.Ack
 	switch {
@@ -129,7 +130,7 @@ func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
 
 // all works on items until a signal comes.
 func (w *queueWorker) all(q *queue.Queue[[]byte]) error {
-	ctx, stop := context.WithCancelCause(w.sig.waitCtx)
+	ctx, stop := context.WithCancelCause(w.sig.WaitContext())
 	defer stop(nil)
 	options := []queue.ConsumeOption{queue.WithConcurrency(w.concurrency)}
 	if w.attempts > 0 {
@@ -146,17 +147,17 @@ func (w *queueWorker) all(q *queue.Queue[[]byte]) error {
 			if w.last(item) {
 				outcome = "becomes a dead letter"
 			}
-			w.notice("%s: %s has ended with %d for %s, which %s", w.path, w.command.argv[0], code, item.ID, outcome)
+			w.notice("%s: %s has ended with %d for %s, which %s", w.path, w.command.Name(), code, item.ID, outcome)
 		}
 		return err
 	}, options...)
 	switch {
-	case w.sig.waitCtx.Err() == nil:
+	case w.sig.WaitContext().Err() == nil:
 		return err
 	case w.killed != 0:
 		return exit(w.killed, nil)
 	}
-	return w.sig.exit()
+	return afterSignal(w.sig)
 }
 
 // last reports whether a failed attempt at an item is its last.
@@ -169,34 +170,26 @@ func exitWith(code int) error { return fmt.Errorf("exit code %d", code) }
 // work runs the command for an item, and gives its exit code. An error says that it
 // could not be run.
 func (w *queueWorker) work(item *queue.Item[[]byte]) (code int, err error) {
-	c, err := w.sig.startFed(w.command, childSpec{env: w.environment(item), deadline: item.Deadline, notice: w.notice}, item.Value)
+	c, err := w.sig.StartWithInput(w.command, proc.Spec{Env: w.environment(item), Deadline: item.Deadline, Notice: w.notice}, item.Value)
 	if err != nil {
-		return 0, w.notStarted(err)
+		return 0, startError(w.command, err)
 	}
 	select {
-	case <-c.done:
+	case <-c.Done():
 	case <-item.Context().Done():
-		w.notice("%s: %s is lost, stopping %s", w.path, item.ID, w.command.argv[0])
-		c.end(w.grace)
+		w.notice("%s: %s is lost, stopping %s", w.path, item.ID, w.command.Name())
+		c.Stop(w.grace)
 	}
-	c.finish()
-	if w.sig.detach(c.child) && !isEndRequest(c.killedBy) {
+	c.CloseInput()
+	if w.sig.Detach(c) && !proc.IsTermination(c.KilledBy()) {
 		w.mu.Lock()
-		w.killed = c.code
+		w.killed = c.ExitCode()
 		w.mu.Unlock()
 	}
-	if c.failure != nil {
-		return c.code, exit(c.code, fmt.Errorf("%s: %w", w.command.argv[0], c.failure))
+	if err := c.Err(); err != nil {
+		return c.ExitCode(), exit(exitFailed, fmt.Errorf("%s: %w", w.command.Name(), err))
 	}
-	return c.code, nil
-}
-
-func (w *queueWorker) notStarted(err error) error {
-	var with *exitError
-	if errors.As(err, &with) || w.sig.waitCtx.Err() != nil {
-		return err
-	}
-	return cannotRun(w.command.argv[0], err)
+	return c.ExitCode(), nil
 }
 
 // environment tells the child what it works on.

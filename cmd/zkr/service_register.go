@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/registry"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -86,7 +87,7 @@ func parseMeta(pairs []string) (map[string]string, error) {
 	return meta, nil
 }
 
-func (a *app) register(at func(*session.Session) *registry.Registry, in registry.Instance, run *command) error {
+func (a *app) register(at func(*session.Session) *registry.Registry, in registry.Instance, run *proc.Command) error {
 	o := &holdRunner{app: a, command: run, grace: defaultGrace}
 	return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
 		g, err := at(s).Register(ctx, in)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 )
@@ -106,11 +107,11 @@ func doublingDelay(first time.Duration) func(attempt int) time.Duration {
 type taskWorker struct {
 	*app
 	id, path string
-	command  *command
+	command  *proc.Command
 	grace    time.Duration
 	opts     []tasks.Option
 
-	sig     *signals
+	sig     *proc.Signals
 	session *session.Session
 	stop    context.CancelCauseFunc
 
@@ -121,56 +122,57 @@ type taskWorker struct {
 // run works until a signal comes.
 func (w *taskWorker) run() error {
 	w.sig = w.watchSignals()
-	defer w.sig.stop()
+	defer w.sig.Close()
 	var err error
-	if w.session, err = w.connect(w.sig.waitCtx); err != nil {
-		return w.sig.failure(err)
+	if w.session, err = w.connect(w.sig.WaitContext()); err != nil {
+		return signalOr(w.sig, err)
 	}
-	defer w.closeSession(w.sig.closeCtx, w.session)
+	defer w.closeSession(w.sig.ReleaseContext(), w.session)
 	if w.grace, err = stopTime(w.session, w.grace); err != nil {
 		return err
 	}
 	var ctx context.Context
-	ctx, w.stop = context.WithCancelCause(w.sig.waitCtx)
+	ctx, w.stop = context.WithCancelCause(w.sig.WaitContext())
 	defer w.stop(nil)
 	err = (&client{w.app, w.session, w.sig}).pool(w.path, append(w.opts, tasks.WithStopTime(w.grace))...).Work(ctx, w.id, w.attempt)
 	var with *exitError
 	switch {
 	case errors.As(err, &with): // it cannot be run
 		return with
-	case w.sig.waitCtx.Err() == nil:
+	case w.sig.WaitContext().Err() == nil:
 		return err
 	case w.killed != 0:
 		return exit(w.killed, nil)
 	}
-	return w.sig.exit()
+	return afterSignal(w.sig)
 }
 
 // attempt runs the command for a task.
 func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte, error) {
-	c, err := w.sig.startHeard(w.command, childSpec{env: w.environment(t), deadline: t.Deadline, notice: w.notice}, t.Input, w.session.MaxPayload(), w.stderr)
+	c, err := w.sig.StartCaptured(w.command, proc.Spec{Env: w.environment(t), Deadline: t.Deadline, Notice: w.notice}, t.Input, w.session.MaxPayload(), w.stderr)
 	if err != nil {
-		err = w.notStarted(err)
+		err = startError(w.command, err)
 		w.stop(err) // no other task would fare better
 		return nil, err
 	}
 	select {
-	case <-c.done:
+	case <-c.Done():
 	case <-ctx.Done():
 		w.end(ctx, t, c)
 	}
-	if w.sig.detach(c.child) && !isEndRequest(c.killedBy) {
+	if w.sig.Detach(c.Child) && !proc.IsTermination(c.KilledBy()) {
 		w.mu.Lock()
-		w.killed = c.code
+		w.killed = c.ExitCode()
 		w.mu.Unlock()
 	}
-	all := c.finish(w.grace)
+	complete := c.Finish(w.grace)
+	result, truncated := c.Stdout()
 	switch {
-	case c.code != 0:
-		err = c.failure()
-	case !all:
-		err = fmt.Errorf("stdout is still open %v after the end of %s", w.grace, w.command.argv[0])
-	case c.out.over:
+	case c.ExitCode() != 0:
+		err = attemptError(c)
+	case !complete:
+		err = fmt.Errorf("stdout is still open %v after the end of %s", w.grace, w.command.Name())
+	case truncated:
 		err = tasks.Permanent(fmt.Errorf("the result has more than %d bytes", w.session.MaxPayload()))
 	}
 	if err != nil {
@@ -179,43 +181,36 @@ func (w *taskWorker) attempt(ctx context.Context, t tasks.Task[[]byte]) ([]byte,
 		}
 		return nil, err
 	}
-	return c.out.kept, nil
+	return result, nil
 }
 
 // end ends a command whose attempt is over.
-func (w *taskWorker) end(ctx context.Context, t tasks.Task[[]byte], c *capturedChild) {
+func (w *taskWorker) end(ctx context.Context, t tasks.Task[[]byte], c *proc.CapturedChild) {
 	switch {
 	case errors.Is(context.Cause(ctx), tasks.ErrLost):
-		w.notice("%s: the claim is lost, stopping %s", t.ID, w.command.argv[0])
-	case w.sig.waitCtx.Err() != nil: // it has had the signal
+		w.notice("%s: the claim is lost, stopping %s", t.ID, w.command.Name())
+	case w.sig.WaitContext().Err() != nil: // it has had the signal
 		select {
-		case <-c.done:
+		case <-c.Done():
 		case <-time.After(w.grace):
-			c.end(0)
+			c.Stop(0)
 		}
 		return
 	}
-	c.end(w.grace)
+	c.Stop(w.grace)
 }
 
-// failure is the message of a command that has failed.
-func (h *capturedChild) failure() error {
-	how := fmt.Sprintf("exit status %d", h.code)
-	if h.killedBy != 0 {
-		how = "signal: " + h.killedBy.String()
+// attemptError returns the failure of an attempt whose command has failed: how it
+// ended, and its last line on stderr.
+func attemptError(c *proc.CapturedChild) error {
+	text := fmt.Sprintf("exit status %d", c.ExitCode())
+	if sig := c.KilledBy(); sig != 0 {
+		text = "signal: " + sig.String()
 	}
-	if line := h.last.String(); line != "" {
-		how += ": " + line
+	if line := c.LastLine(); line != "" {
+		text += ": " + line
 	}
-	return errors.New(how)
-}
-
-func (w *taskWorker) notStarted(err error) error {
-	var with *exitError
-	if errors.As(err, &with) || w.sig.waitCtx.Err() != nil {
-		return err
-	}
-	return cannotRun(w.command.argv[0], err)
+	return errors.New(text)
 }
 
 // environment tells the child what it works on.

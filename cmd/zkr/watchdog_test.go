@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,43 +16,44 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// guarded is a zkr with a command, as the tests see it.
-type guarded struct {
+// lockCommand is a zkr lock process that runs a shell script.
+type lockCommand struct {
 	*exec.Cmd
-	dir string
+	dir string // the script's working directory
 }
 
-// startGuarded runs zkr lock around a shell script. The script says the process ids
-// that matter with `echo ID >NAME`.
-func startGuarded(t *testing.T, srv *zktest.Server, script string, flags ...string) *guarded {
+// startLockCommand starts zkr lock with a shell script, which reports process ids with
+// `echo ID >NAME`.
+func startLockCommand(t *testing.T, srv *zktest.Server, script string, flags ...string) *lockCommand {
 	t.Helper()
 	dir := t.TempDir()
 	args := append(append([]string{"--server", srv.Addr(), "lock"}, flags...), "/lock", "--", "sh", "-c", script)
-	g := &guarded{exec.Command("zkr", args...), dir}
-	g.Dir, g.Env = dir, append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	g.Stderr = &capture{}
-	g.WaitDelay = time.Second
-	if err := g.Start(); err != nil {
+	c := &lockCommand{exec.Command("zkr", args...), dir}
+	c.Dir, c.Env = dir, append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	c.Stderr = &capture{}
+	c.WaitDelay = time.Second
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Process.Kill(); g.Wait() })
-	return g
+	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	return c
 }
 
-// told waits for a process id that the script has written.
-func (g *guarded) told(t *testing.T, name string) int {
+// pid waits for a process id that the script has written.
+func (c *lockCommand) pid(t *testing.T, name string) int {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		b, _ := os.ReadFile(filepath.Join(g.dir, name))
+		b, _ := os.ReadFile(filepath.Join(c.dir, name))
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && strings.HasSuffix(string(b), "\n") {
 			return pid
 		}
 	}
-	t.Fatalf("nothing in %s: %s", name, g.Stderr)
+	t.Fatalf("nothing in %s: %s", name, c.Stderr)
 	return 0
 }
 
-// state is the letter of a process in /proc, "" if it has gone.
+// state returns the state of a process from /proc, one letter, or "" if the process
+// does not exist.
 func state(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -63,7 +63,7 @@ func state(pid int) string {
 	return rest[:1]
 }
 
-// waitGone waits until none of the processes runs.
+// waitGone waits until all processes have ended.
 func waitGone(t *testing.T, pids ...int) {
 	t.Helper()
 	for _, pid := range pids {
@@ -77,8 +77,8 @@ func waitGone(t *testing.T, pids ...int) {
 	}
 }
 
-// guardOf is the parent of a command.
-func guardOf(t *testing.T, pid int) int {
+// parentOf returns the parent of a process: for a command, its watchdog.
+func parentOf(t *testing.T, pid int) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -89,148 +89,150 @@ func guardOf(t *testing.T, pid int) int {
 	return ppid
 }
 
-// family is a script with a child in the group, and one that has left it and its
-// session. All ignore TERM and USR1, of which the script says that it has come.
-const family = `trap "" TERM USR1
+// descendantsScript has a child in its process group and one in another group and
+// session. All ignore TERM. The script reports that it has received USR1.
+const descendantsScript = `trap "" TERM USR1
 sh -c 'echo $$ >inside; while :; do sleep 1; done' &
 setsid sh -c 'echo $$ >outside; while :; do sleep 1; done' &
-trap "echo $$ >heard" USR1
+trap "echo $$ >received" USR1
 echo $$ >leader; while :; do sleep 1; done`
 
-func (g *guarded) family(t *testing.T) []int {
-	return []int{g.told(t, "inside"), g.told(t, "outside"), g.told(t, "leader")}
+// descendants returns the process ids of descendantsScript. The last is that of the
+// script itself.
+func (c *lockCommand) descendants(t *testing.T) []int {
+	return []int{c.pid(t, "inside"), c.pid(t, "outside"), c.pid(t, "leader")}
 }
 
 // A killed zkr leaves no descendant of its command behind.
-func TestKilledZkrLeavesNobody(t *testing.T) {
-	// The deadline, which would end them as well, is far away.
-	g := startGuarded(t, zktest.New(t, zktest.WithTimeouts(time.Second, time.Hour)), family, "--timeout", "1h")
-	pids := g.family(t)
-	guard := guardOf(t, pids[2])
-	g.Process.Kill()
+func TestKilledZkrLeavesNoProcess(t *testing.T) {
+	// The deadline would end them, too, so it is far away.
+	c := startLockCommand(t, zktest.New(t, zktest.WithTimeouts(time.Second, time.Hour)), descendantsScript, "--timeout", "1h")
+	pids := c.descendants(t)
+	watchdog := parentOf(t, pids[2])
+	c.Process.Kill()
 	waitGone(t, pids...)
-	waitGone(t, guard)
+	waitGone(t, watchdog)
 }
 
-// The deadline holds for a zkr that does not run.
+// The command is killed at the deadline even if zkr is stopped.
 func TestStoppedZkrMeetsDeadline(t *testing.T) {
 	t.Parallel()
 	srv := zktest.New(t)
-	g := startGuarded(t, srv, family, "--timeout", "2s", "--grace", "100ms")
-	pids := g.family(t)
+	c := startLockCommand(t, srv, descendantsScript, "--timeout", "2s", "--grace", "100ms")
+	pids := c.descendants(t)
 	next := exec.Command("zkr", "--server", srv.Addr(), "lock", "/lock", "--", "true")
 	if err := next.Start(); err != nil {
 		t.Fatal(err)
 	}
-	g.Process.Signal(syscall.SIGSTOP)
+	c.Process.Signal(syscall.SIGSTOP)
 	if err := next.Wait(); err != nil {
 		t.Error(err)
 	}
 	for _, pid := range pids {
 		if s := state(pid); s != "" && s != "Z" {
-			t.Errorf("the next has owned, and %d is in state %s", pid, s)
+			t.Errorf("the next holder has owned the lock, and %d is in state %s", pid, s)
 		}
 	}
-	g.Process.Signal(syscall.SIGCONT)
-	if g.Wait(); g.ProcessState.ExitCode() != exitLost {
-		t.Errorf("zkr: %v: %s", g.ProcessState, g.Stderr)
+	c.Process.Signal(syscall.SIGCONT)
+	if c.Wait(); c.ProcessState.ExitCode() != exitLost {
+		t.Errorf("zkr: %v: %s", c.ProcessState, c.Stderr)
 	}
 }
 
-// If the guard is killed, so is the command's group, and zkr says so.
-func TestKilledGuard(t *testing.T) {
+// If the watchdog is killed, the command's group is killed as well, and zkr reports it.
+func TestKilledWatchdog(t *testing.T) {
 	t.Parallel()
-	g := startGuarded(t, zktest.New(t), family)
-	pids := g.family(t)
+	c := startLockCommand(t, zktest.New(t), descendantsScript)
+	pids := c.descendants(t)
 	t.Cleanup(func() { syscall.Kill(pids[1], syscall.SIGKILL) })
-	// zkr passes a signal on when the guard has said which process the command is. A
-	// guard that is killed before leaves its group behind.
-	g.Process.Signal(syscall.SIGUSR1)
-	g.told(t, "heard")
-	syscall.Kill(guardOf(t, pids[2]), syscall.SIGKILL)
-	if g.Wait(); g.ProcessState.ExitCode() != exitFailed {
-		t.Errorf("zkr: %v: %s", g.ProcessState, g.Stderr)
+	// zkr relays a signal only after the watchdog has reported the process id of the
+	// command. If the watchdog is killed before that, the group is left behind.
+	c.Process.Signal(syscall.SIGUSR1)
+	c.pid(t, "received")
+	syscall.Kill(parentOf(t, pids[2]), syscall.SIGKILL)
+	if c.Wait(); c.ProcessState.ExitCode() != exitFailed {
+		t.Errorf("zkr: %v: %s", c.ProcessState, c.Stderr)
 	}
 	waitGone(t, pids[0], pids[2])
-	if !strings.Contains(fmt.Sprint(g.Stderr), "the guard process was killed") {
-		t.Errorf("zkr said %q", g.Stderr)
+	if !strings.Contains(fmt.Sprint(c.Stderr), "the watchdog process was killed") {
+		t.Errorf("stderr is %q", c.Stderr)
 	}
 }
 
-// A guard that is stopped does not keep the command alive past the deadline.
-func TestStoppedGuard(t *testing.T) {
+// The command is killed at the deadline even if the watchdog is stopped.
+func TestStoppedWatchdog(t *testing.T) {
 	t.Parallel()
 	srv := zktest.New(t)
-	g := startGuarded(t, srv, `trap "" TERM
+	c := startLockCommand(t, srv, `trap "" TERM
 sh -c 'echo $$ >inside; while :; do sleep 1; done' &
 echo $$ >leader; while :; do sleep 1; done`, "--timeout", "2s", "--grace", "100ms")
-	pids := []int{g.told(t, "inside"), g.told(t, "leader")}
-	guard := guardOf(t, pids[1])
-	t.Cleanup(func() { syscall.Kill(guard, syscall.SIGKILL) })
+	pids := []int{c.pid(t, "inside"), c.pid(t, "leader")}
+	watchdog := parentOf(t, pids[1])
+	t.Cleanup(func() { syscall.Kill(watchdog, syscall.SIGKILL) })
 	holder := srv.Sessions()[0]
 	next := exec.Command("zkr", "--server", srv.Addr(), "lock", "/lock", "--", "true")
 	if err := next.Start(); err != nil {
 		t.Fatal(err)
 	}
-	syscall.Kill(guard, syscall.SIGSTOP)
+	syscall.Kill(watchdog, syscall.SIGSTOP)
 	defer srv.Isolate(holder)()
 	if err := next.Wait(); err != nil {
 		t.Error(err)
 	}
 	for _, pid := range pids {
 		if s := state(pid); s != "" && s != "Z" {
-			t.Errorf("the next has owned, and %d is in state %s", pid, s)
+			t.Errorf("the next holder has owned the lock, and %d is in state %s", pid, s)
 		}
 	}
-	if g.Wait(); g.ProcessState.ExitCode() != exitLost {
-		t.Errorf("zkr: %v: %s", g.ProcessState, g.Stderr)
+	if c.Wait(); c.ProcessState.ExitCode() != exitLost {
+		t.Errorf("zkr: %v: %s", c.ProcessState, c.Stderr)
 	}
-	waitGone(t, guard)
+	waitGone(t, watchdog)
 }
 
-// The guard takes no notice of signals, and holds no file of the command.
-func TestGuardKeepsOut(t *testing.T) {
-	g := startGuarded(t, zktest.New(t), `echo $$ >leader; exec sleep 1000`)
-	pid := g.told(t, "leader")
-	guard := guardOf(t, pid)
+// The watchdog ignores signals, and keeps no file of the command open.
+func TestWatchdogIsIsolated(t *testing.T) {
+	c := startLockCommand(t, zktest.New(t), `echo $$ >leader; exec sleep 1000`)
+	pid := c.pid(t, "leader")
+	watchdog := parentOf(t, pid)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGUSR1, syscall.SIGPIPE} {
-		syscall.Kill(-guard, sig)
+		syscall.Kill(-watchdog, sig)
 	}
-	// It lets go of them right after it has started the command.
+	// It closes the files right after it has started the command.
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
-		kept := g.kept(t, guard)
-		if len(kept) == 0 {
+		files := c.openFiles(t, watchdog)
+		if len(files) == 0 {
 			break
 		}
 		if time.Now().After(end) {
-			t.Errorf("the guard holds %v", kept)
+			t.Errorf("the watchdog has open: %v", files)
 			break
 		}
 	}
-	if s := state(guard); s == "T" || s == "" {
-		t.Errorf("the guard is in state %q", s)
+	if s := state(watchdog); s == "T" || s == "" {
+		t.Errorf("the watchdog is in state %q", s)
 	}
-	g.Process.Signal(syscall.SIGTERM)
-	g.Wait()
+	c.Process.Signal(syscall.SIGTERM)
+	c.Wait()
 }
 
-// kept lists the files of the command that its guard has open.
-func (g *guarded) kept(t *testing.T, guard int) (kept []string) {
+// openFiles lists the files of the command that its watchdog has open.
+func (c *lockCommand) openFiles(t *testing.T, watchdog int) (open []string) {
 	t.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", guard))
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", watchdog))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no files of the guard: %v", err)
+		t.Fatalf("no files of the watchdog: %v", err)
 	}
 	for _, f := range files {
 		to, err := os.Readlink(f)
-		if err == nil && (strings.HasPrefix(to, "pipe:") && !ownPipe(guard, f) || strings.HasPrefix(to, "/dev/pts/") || strings.HasPrefix(to, g.dir)) {
-			kept = append(kept, to)
+		if err == nil && (strings.HasPrefix(to, "pipe:") && !ownPipe(watchdog, f) || strings.HasPrefix(to, "/dev/pts/") || strings.HasPrefix(to, c.dir)) {
+			open = append(open, to)
 		}
 	}
-	return kept
+	return open
 }
 
-// ownPipe reports whether the descriptor is closed on exec, as those of the Go
+// ownPipe reports whether the descriptor is closed on exec, as the pipes of the Go
 // runtime are.
 func ownPipe(pid int, fd string) bool {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%s", pid, filepath.Base(fd)))
@@ -241,20 +243,4 @@ func ownPipe(pid int, fd string) bool {
 		}
 	}
 	return false
-}
-
-// A guard that is stopped before it has said that the command runs does not hold zkr
-// up for longer than zkr owns.
-func TestGuardIsStoppedEarly(t *testing.T) {
-	p := &child{name: "true", done: make(chan struct{}), spec: childSpec{
-		env: os.Environ(), stdin: os.Stdin,
-		deadline: func() (time.Time, <-chan struct{}) { return time.Now().Add(200 * time.Millisecond), nil },
-	}}
-	// The arguments of a program that says nothing take the guard's place.
-	args := os.Args
-	os.Args = []string{"mute"}
-	defer func() { os.Args = args }()
-	if _, err := p.startWatchdog(&command{file: "/bin/true", argv: []string{"true"}}, false); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("startGuard: %v", err)
-	}
 }

@@ -19,7 +19,6 @@ func TestMain(m *testing.M) {
 		"zkr":     main,
 		"puppet":  puppetMain,
 		"foreign": foreignMain,
-		"mute":    func() { select {} },
 	})
 }
 

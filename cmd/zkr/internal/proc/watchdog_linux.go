@@ -1,4 +1,4 @@
-package main
+package proc
 
 import (
 	"bytes"
@@ -15,14 +15,15 @@ const (
 	waitContinued  = syscall.WCONTINUED
 )
 
-// prepareWatchdog makes the guard the parent of all descendants that lose theirs, and
-// names it so that killall zkr spares it.
+// prepareWatchdog makes the watchdog the parent of all descendants that lose their
+// parent. It also renames the process, so that killall zkr does not kill it.
 func prepareWatchdog() {
 	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	os.WriteFile("/proc/self/comm", []byte("guard"), 0)
+	os.WriteFile("/proc/self/comm", []byte("watchdog"), 0)
 }
 
-// killChildren kills the children of the guard. Their children become the guard's.
+// killChildren kills the children of the watchdog. Their children become children of
+// the watchdog.
 func killChildren() {
 	files, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, f := range files {
@@ -35,7 +36,8 @@ func killChildren() {
 	}
 }
 
-// executable is the file of this program, even if it has been replaced since.
+// executable returns the file of the running program, even if another file has
+// replaced it since.
 func executable() (string, error) {
 	const running = "/proc/self/exe"
 	if _, err := os.Stat(running); err == nil {

@@ -1,8 +1,8 @@
 //go:build darwin || dragonfly || netbsd || openbsd
 
-package main
+package proc
 
 import "syscall"
 
-// dieWithParent does nothing where the system has no means for it.
+// dieWithParent does nothing: the system cannot kill a child when its parent ends.
 func dieWithParent(*syscall.SysProcAttr) {}

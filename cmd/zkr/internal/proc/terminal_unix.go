@@ -1,6 +1,6 @@
 //go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
 
-package main
+package proc
 
 import (
 	"os/signal"
@@ -9,32 +9,32 @@ import (
 	"unsafe"
 )
 
-// terminal is the controlling terminal. A process group that is not in its
-// foreground cannot read from it. So a child that reads from it is put there, as
-// shells do with their jobs, and zkr steps back while the child runs.
+// terminal is the controlling terminal. Only the process group in its foreground
+// can read from it. So zkr puts a child that needs it into the foreground, as
+// shells do with jobs, and takes the foreground back when the child has ended.
 //
-// A child whose stdin and stdout are the terminal is put there at once. Others,
-// which may be part of a pipeline, are when the system has stopped them because
-// they want it.
+// With Spec.Foreground, a child whose stdin and stdout are the terminal is in the
+// foreground from the start. Other children, which may be part of a pipeline, get
+// the foreground when the system has stopped them because they used the terminal.
 type terminal struct {
 	mu     sync.Mutex
 	opened bool
 	fd     int
-	owner  *child // whom zkr has put into the foreground
+	owner  *Child // the child that zkr has put into the foreground
 }
 
-// controlling is that of this process.
+// controlling is the controlling terminal of this process.
 var controlling terminal
 
-// has reports whether c has been given the terminal.
-func (t *terminal) has(c *child) bool {
+// has reports whether c is in the foreground.
+func (t *terminal) has(c *Child) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.owner == c
 }
 
 // free reports whether the terminal is stdin and stdout of zkr and can be given to
-// a child that is to be started.
+// a child that is about to be started.
 func (t *terminal) free() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,16 +46,16 @@ func (t *terminal) free() bool {
 	return t.owner == nil && t.ours()
 }
 
-// given is called when the child has been started in the foreground.
-func (t *terminal) given(c *child) {
+// setOwner records a child that was started in the foreground.
+func (t *terminal) setOwner(c *Child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.owner = c
 	shareTerminal()
 }
 
-// take gives the terminal to c, provided that zkr has it.
-func (t *terminal) take(c *child) bool {
+// give puts c into the foreground if zkr, or c itself, is there.
+func (t *terminal) give(c *Child) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.owner != nil && t.owner != c || !t.ours() {
@@ -67,8 +67,8 @@ func (t *terminal) take(c *child) bool {
 	return true
 }
 
-// release takes the terminal back from c if it has it.
-func (t *terminal) release(c *child) {
+// release takes the terminal back from c if c is in the foreground.
+func (t *terminal) release(c *Child) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.owner == c {
@@ -77,7 +77,7 @@ func (t *terminal) release(c *child) {
 	}
 }
 
-// reclaim takes the terminal back from a child that could not be started.
+// reclaim takes the terminal back after a child could not be started.
 func (t *terminal) reclaim() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -85,8 +85,8 @@ func (t *terminal) reclaim() {
 	t.restore()
 }
 
-// restore puts zkr into the foreground, unless the shell that has started it has
-// taken the terminal meanwhile.
+// restore puts zkr into the foreground, unless the shell that started zkr has taken
+// the terminal meanwhile. t.mu is held.
 func (t *terminal) restore() {
 	own := syscall.Getpgrp()
 	shell, err := syscall.Getpgid(syscall.Getppid())
@@ -94,7 +94,7 @@ func (t *terminal) restore() {
 		return
 	}
 	setForeground(t.fd, own)
-	syscall.Kill(0, syscall.SIGCONT) // others of a pipeline may have wanted it
+	syscall.Kill(0, syscall.SIGCONT) // other processes of a pipeline may have been stopped for using it
 }
 
 // ours reports whether zkr is in the foreground. t.mu is held.
@@ -111,18 +111,19 @@ func (t *terminal) ours() bool {
 	return ok && pgrp == syscall.Getpgrp()
 }
 
-// shareTerminal is called when a child has the terminal: what zkr writes to it must
-// not stop zkr, whatever stty tostop says, and neither must taking it back.
+// shareTerminal is called when a child gets the terminal. Writing to the terminal,
+// also under stty tostop, and taking it back must not stop zkr.
 func shareTerminal() { signal.Ignore(syscall.SIGTTOU) }
 
-// foreground is tcgetpgrp(3). It fails if fd is not the controlling terminal.
+// foreground is tcgetpgrp(3): it returns the process group in the foreground. It
+// fails if fd is not the controlling terminal.
 func foreground(fd int) (pgrp int, ok bool) {
 	var n int32
 	err := ioctl(fd, syscall.TIOCGPGRP, &n)
 	return int(n), err == nil
 }
 
-// setForeground is tcsetpgrp(3). If it fails, the terminal has gone.
+// setForeground is tcsetpgrp(3). An error is ignored: the terminal is gone then.
 func setForeground(fd, pgrp int) {
 	n := int32(pgrp)
 	_ = ioctl(fd, syscall.TIOCSPGRP, &n)
