@@ -62,39 +62,33 @@ type holdRunner struct {
 	format func(owned) (text string, v any)
 }
 
-// run acquires and holds. Connecting and acquiring end with the first signal.
+// run acquires and holds, with repeat again and again. Connecting and acquiring end
+// with the first signal.
 func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holding, error)) error {
-	o.sig = o.watchSignals()
-	defer o.sig.Close()
-	s, err := o.connect(o.sig.WaitContext())
-	if err != nil {
-		return signalOr(o.sig, err)
-	}
-	defer o.closeSession(o.sig.ReleaseContext(), s)
-	if o.grace, err = stopTime(s, o.grace); err != nil {
-		return err
-	}
-	for {
-		next := time.After(repeatPause)
-		g, err := acquire(o.sig.WaitContext(), s)
-		if err != nil {
-			return signalOr(o.sig, err)
+	return o.runWrapping(o.grace, func(sig *proc.Signals, s *session.Session, grace time.Duration) error {
+		o.sig, o.grace = sig, grace
+		for {
+			next := time.After(repeatPause)
+			g, err := acquire(sig.WaitContext(), s)
+			if err != nil {
+				return signalOr(sig, err)
+			}
+			again, err := o.hold(g)
+			if !o.repeat || !again || sig.WaitContext().Err() != nil {
+				return err
+			}
+			if o.command == nil && isLost(err) {
+				o.notice("%v", err)
+			}
+			select {
+			case <-next:
+			case <-sig.WaitContext().Done():
+			}
+			if sig.WaitContext().Err() != nil {
+				return signalOr(sig, err)
+			}
 		}
-		again, err := o.hold(g)
-		if !o.repeat || !again || o.sig.WaitContext().Err() != nil {
-			return err
-		}
-		if o.command == nil && isLost(err) {
-			o.notice("%v", err)
-		}
-		select {
-		case <-next:
-		case <-o.sig.WaitContext().Done():
-		}
-		if o.sig.WaitContext().Err() != nil {
-			return signalOr(o.sig, err)
-		}
-	}
+	})
 }
 
 // hold does what is to be done while g is owned, and releases it. Again tells
@@ -165,11 +159,8 @@ func (o *holdRunner) wait(g holding) error {
 	}
 }
 
-// environment tells the child what it owns.
 func (o *holdRunner) environment(g holding) []string {
-	return append(append(os.Environ(), o.extra...),
-		"ZKR_STOP_TIME="+o.grace.String(),
-		"ZKR_PATH="+o.path,
+	return append(childEnvironment(o.path, o.grace, o.extra...),
 		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
 		"ZKR_SESSION="+hex(g.SessionID()))
 }

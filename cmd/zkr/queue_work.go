@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,28 +19,28 @@ func newQueueWork(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "work [flags] PATH -- CMD [ARG...]",
 		Short: "Run a command for each item",
-		Long: `Claim items and run CMD for each, with the item on stdin. If CMD exits with 0, the
-item is taken out of the queue, and else put back into its place. When zkr dies, its
-items go to others at the end of its session; so an item may be worked on twice.
-With --attempts N, an item whose N-th attempt fails becomes a dead letter instead of
-being put back (see zkr queue dead).
+		Long: `Claim items and run CMD for each of them, with the item on stdin. If CMD exits with 0,
+the item is removed from the queue. Otherwise it returns to its place in the queue.
+When zkr dies, its items are delivered to other workers as soon as its session has
+expired, so CMD can run more than once for an item. With --attempts N, an item whose
+N-th attempt fails becomes a dead letter (see zkr queue dead).
 
-CMD is run as that of zkr lock is. Its environment has ZKR_PATH, ZKR_ITEM (the id) and
-ZKR_ATTEMPT (1 for the first). INT and TERM go to the commands that run, and when they
-have ended, so does zkr.
+CMD is run as by zkr lock. Its environment has ZKR_PATH, ZKR_ITEM (the id) and
+ZKR_ATTEMPT (1 for the first). INT and TERM are sent to the commands that run, and zkr
+ends when they have ended.
 
-Exit codes: 0 when told to end by INT or TERM; with --once CMD's own, or 123 if the
-item was lost meanwhile; 128+N for other signals, 125 if zkr failed (no session, missing
+Exit codes: 0 after INT or TERM; with --once that of CMD, or 123 if the claim of the
+item was lost; 128+N after other signals, 125 if zkr failed (no session, missing
 rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr queue work --concurrency 4 /jobs -- resize
   zkr queue work --once /jobs -- sh -c 'read job; handle "$job"'`,
 		Annotations: map[string]string{wraps: ""},
 	}
 	fs := cmd.Flags()
-	fs.IntVar(&concurrency, "concurrency", 1, "work on up to `N` items at a time")
-	fs.IntVar(&attempts, "attempts", 0, "try an item up to `N` times; 0 is no limit")
-	fs.BoolVar(&once, "once", false, "work on one item only")
-	fs.DurationVar(&grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the item is lost")
+	fs.IntVar(&concurrency, "concurrency", 1, "run up to `N` commands at a time")
+	fs.IntVar(&attempts, "attempts", 0, "try an item up to `N` times; 0 for no limit")
+	fs.BoolVar(&once, "once", false, "run the command for one item only")
+	fs.DurationVar(&grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the item is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		switch {
@@ -60,57 +57,42 @@ rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
-		w := &queueWorker{app: a, path: path, command: command, grace: grace, concurrency: concurrency, attempts: attempts}
-		return w.run(once)
+		w := &queueWorker{
+			app: a, worker: commandWorker{path: path, command: command, grace: grace},
+			concurrency: concurrency, attempts: attempts,
+		}
+		return w.worker.run(a, func() error {
+			q := (&client{a, w.worker.session, w.worker.sig}).queue(path, queue.Native, queue.WithStopTime(w.worker.grace))
+			if once {
+				return w.consumeOne(q)
+			}
+			return w.consume(q)
+		})
 	}
 	return cmd
 }
 
 // queueWorker runs a command for each item of a queue.
 type queueWorker struct {
-	*app
-	sig         *proc.Signals
-	path        string
-	command     *proc.Command
-	grace       time.Duration
+	app         *app
+	worker      commandWorker
 	concurrency int
-	attempts    int // 0 is no limit
-
-	mu     sync.Mutex
-	killed int // the exit code of a command that was killed by a signal to zkr
+	attempts    int // 0 for no limit
 }
 
-func (w *queueWorker) run(once bool) error {
-	w.sig = w.watchSignals()
-	defer w.sig.Close()
-	s, err := w.connect(w.sig.WaitContext())
+// consumeOne runs the command for one item.
+func (w *queueWorker) consumeOne(q *queue.Queue[[]byte]) error {
+	item, err := q.Claim(w.worker.sig.WaitContext())
 	if err != nil {
-		return signalOr(w.sig, err)
+		return signalOr(w.worker.sig, err)
 	}
-	defer w.closeSession(w.sig.ReleaseContext(), s)
-	if w.grace, err = stopTime(s, w.grace); err != nil {
-		return err
-	}
-	q := (&client{w.app, s, w.sig}).queue(w.path, queue.Native, queue.WithStopTime(w.grace))
-	if once {
-		return w.one(q)
-	}
-	return w.all(q)
-}
-
-// one works on one item.
-func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
-	item, err := q.Claim(w.sig.WaitContext())
-	if err != nil {
-		return signalOr(w.sig, err)
-	}
-	code, err := w.work(item)
-	ctx, cancel := context.WithTimeout(w.sig.ReleaseContext(), closeGrace)
+	code, err := w.runCommand(item)
+	ctx, cancel := context.WithTimeout(w.worker.sig.ReleaseContext(), closeGrace)
 	defer cancel()
 	settle := item.Ack
 	switch {
-	case err == nil && code != 0 && w.last(item):
-		settle = func(ctx context.Context) error { return item.Bury(ctx, exitWith(code)) }
+	case err == nil && code != 0 && w.isLastAttempt(item):
+		settle = func(ctx context.Context) error { return item.Bury(ctx, exitCodeError(code)) }
 	case err != nil || code != 0:
 		settle = item.Nack
 	}
@@ -118,9 +100,9 @@ func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
 	case errors.Is(serr, queue.ErrLost):
 		return exit(exitLost, serr)
 	case serr != nil && err == nil && code == 0:
-		return serr // it may be worked on again
+		return serr // the item may be delivered again
 	case serr != nil:
-		w.notice("%v", serr)
+		w.app.notice("%v", serr)
 	}
 	if err == nil && code != 0 {
 		err = exit(code, nil)
@@ -128,75 +110,59 @@ func (w *queueWorker) one(q *queue.Queue[[]byte]) error {
 	return err
 }
 
-// all works on items until a signal comes.
-func (w *queueWorker) all(q *queue.Queue[[]byte]) error {
-	ctx, stop := context.WithCancelCause(w.sig.WaitContext())
+// consume runs the command for each item until a signal comes.
+func (w *queueWorker) consume(q *queue.Queue[[]byte]) error {
+	ctx, stop := context.WithCancelCause(w.worker.sig.WaitContext())
 	defer stop(nil)
 	options := []queue.ConsumeOption{queue.WithConcurrency(w.concurrency)}
 	if w.attempts > 0 {
 		options = append(options, queue.WithMaxAttempts(w.attempts))
 	}
 	err := q.Consume(ctx, func(_ context.Context, item *queue.Item[[]byte]) error {
-		code, err := w.work(item)
+		code, err := w.runCommand(item)
 		switch {
 		case err != nil:
-			stop(err) // no other item would fare better
+			stop(err) // the command cannot run for other items either
 		case code != 0:
-			err = exitWith(code)
+			err = exitCodeError(code)
 			outcome := "is put back"
-			if w.last(item) {
+			if w.isLastAttempt(item) {
 				outcome = "becomes a dead letter"
 			}
-			w.notice("%s: %s has ended with %d for %s, which %s", w.path, w.command.Name(), code, item.ID, outcome)
+			w.app.notice("%s: %s has ended with %d for %s, which %s", w.worker.path, w.worker.command.Name(), code, item.ID, outcome)
 		}
 		return err
 	}, options...)
-	switch {
-	case w.sig.WaitContext().Err() == nil:
-		return err
-	case w.killed != 0:
-		return exit(w.killed, nil)
-	}
-	return afterSignal(w.sig)
+	return w.worker.result(err)
 }
 
-// last reports whether a failed attempt at an item is its last.
-func (w *queueWorker) last(item *queue.Item[[]byte]) bool {
+// isLastAttempt reports whether an item becomes a dead letter if this attempt fails.
+func (w *queueWorker) isLastAttempt(item *queue.Item[[]byte]) bool {
 	return w.attempts > 0 && item.Attempt >= w.attempts
 }
 
-func exitWith(code int) error { return fmt.Errorf("exit code %d", code) }
+func exitCodeError(code int) error { return fmt.Errorf("exit code %d", code) }
 
-// work runs the command for an item, and gives its exit code. An error says that it
-// could not be run.
-func (w *queueWorker) work(item *queue.Item[[]byte]) (code int, err error) {
-	c, err := w.sig.StartWithInput(w.command, proc.Spec{Env: w.environment(item), Deadline: item.Deadline, Notice: w.notice}, item.Value)
+// runCommand runs the command for an item and returns its exit code. It returns an
+// error if the command could not be run.
+func (w *queueWorker) runCommand(item *queue.Item[[]byte]) (code int, err error) {
+	command := w.worker.command
+	c, err := w.worker.sig.StartWithInput(command, proc.Spec{
+		Env: w.worker.environment(item.Attempt, "ZKR_ITEM="+item.ID), Deadline: item.Deadline, Notice: w.app.notice,
+	}, item.Value)
 	if err != nil {
-		return 0, startError(w.command, err)
+		return 0, startError(command, err)
 	}
 	select {
 	case <-c.Done():
 	case <-item.Context().Done():
-		w.notice("%s: %s is lost, stopping %s", w.path, item.ID, w.command.Name())
-		c.Stop(w.grace)
+		w.app.notice("%s: %s is lost, stopping %s", w.worker.path, item.ID, command.Name())
+		c.Stop(w.worker.grace)
 	}
 	c.CloseInput()
-	if w.sig.Detach(c) && !proc.IsTermination(c.KilledBy()) {
-		w.mu.Lock()
-		w.killed = c.ExitCode()
-		w.mu.Unlock()
-	}
+	w.worker.detach(c)
 	if err := c.Err(); err != nil {
-		return c.ExitCode(), exit(exitFailed, fmt.Errorf("%s: %w", w.command.Name(), err))
+		return c.ExitCode(), exit(exitFailed, fmt.Errorf("%s: %w", command.Name(), err))
 	}
 	return c.ExitCode(), nil
-}
-
-// environment tells the child what it works on.
-func (w *queueWorker) environment(item *queue.Item[[]byte]) []string {
-	return append(os.Environ(),
-		"ZKR_STOP_TIME="+w.grace.String(),
-		"ZKR_PATH="+w.path,
-		"ZKR_ITEM="+item.ID,
-		"ZKR_ATTEMPT="+strconv.Itoa(item.Attempt))
 }
