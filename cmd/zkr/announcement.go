@@ -20,19 +20,19 @@ type announcer interface {
 // is: it comes back by itself.
 type announcement struct {
 	announcer
-	name     string // by which it is known
-	as       string // what it is announced as: "a member"
-	withdraw func(context.Context) error
-	over     error // what Err is once it has been withdrawn
+	name      string // by which it is known
+	role      string // what it is announced as: "a member"
+	withdraw  func(context.Context) error
+	withdrawn error // what Err is once it has been withdrawn
 
-	id       int64         // of the session at the beginning
-	released chan struct{} // closed by release
-	reported chan struct{} // closed when nothing is reported any more
+	sessionID int64         // of the session at the beginning
+	released  chan struct{} // closed by release
+	reported  chan struct{} // closed when nothing is reported any more
 }
 
 // begin reports from now on until release.
 func (p *announcement) begin(a *app, s *session.Session) *announcement {
-	p.id, p.released, p.reported = s.Status().ID, make(chan struct{}), make(chan struct{})
+	p.sessionID, p.released, p.reported = s.Status().ID, make(chan struct{}), make(chan struct{})
 	go p.report(a)
 	return p
 }
@@ -43,7 +43,7 @@ func (p *announcement) Err() error               { return nil }
 // Deadline never comes.
 func (p *announcement) Deadline() (time.Time, <-chan struct{}) { return time.Time{}, nil }
 
-func (p *announcement) SessionID() int64 { return p.id }
+func (p *announcement) SessionID() int64 { return p.sessionID }
 
 func (p *announcement) release(ctx context.Context) error {
 	close(p.released)
@@ -58,13 +58,13 @@ func (p *announcement) report(a *app) {
 	for absent := false; ; {
 		changed := p.Changed()
 		switch err := p.announcer.Err(); {
-		case errors.Is(err, p.over), errors.Is(err, session.ErrClosed):
+		case errors.Is(err, p.withdrawn), errors.Is(err, session.ErrClosed):
 			return
 		case err != nil && !absent:
-			a.notice("%s: not %s: %v", p.name, p.as, err)
+			a.notice("%s: not %s: %v", p.name, p.role, err)
 			absent = true
 		case err == nil && absent:
-			a.notice("%s: %s again", p.name, p.as)
+			a.notice("%s: %s again", p.name, p.role)
 			absent = false
 		}
 		select {

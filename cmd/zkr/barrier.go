@@ -37,9 +37,9 @@ func newBarrierWait(a *app) *cobra.Command {
 // newBarrierVerb makes a command that does one thing, after which the barrier is
 // up or not.
 func newBarrierVerb(a *app, verb, short, long string, raised bool, do func(*barrier.Barrier, context.Context) error) *cobra.Command {
-	cmd := &cobra.Command{Use: verb + " PATH", Short: short, Long: long + barrierCodes, Args: onlyPath}
+	cmd := &cobra.Command{Use: verb + " PATH", Short: short, Long: long + barrierCodes, Args: onePath}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.use(func(ctx context.Context, c *client) error {
+		return a.withSession(func(ctx context.Context, c *client) error {
 			if err := do(barrier.New(c.Session, args[0]), ctx); err != nil || !a.json {
 				return err
 			}

@@ -30,7 +30,7 @@ failed (no session, missing rights, bad usage), 126 if CMD cannot be executed, 1
 is not found.`,
 		Example: `  zkr barrier enter -n 3 /start -- simulate     three begin together
   zkr barrier enter -n 3 /start && simulate     and do not wait for each other's end`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.IntVarP(&n, "number", "n", 0, "how many are to enter, `N`")
@@ -48,7 +48,7 @@ is not found.`,
 			return usage("--grace %v is negative", grace)
 		}
 		o := &holdRunner{app: a, path: path, command: command, grace: grace, once: true}
-		err = o.run(func(ctx context.Context, s *session.Session) (holding, error) {
+		err = o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			e, err := barrier.NewDouble(s, path, n, barrier.WithStopTime(o.grace)).Enter(ctx)
 			switch {
 			case errors.Is(err, barrier.ErrFull):

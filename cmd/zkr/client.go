@@ -17,9 +17,9 @@ type client struct {
 	sig *proc.Signals
 }
 
-// use does the work of a command that wraps no other. The context that f is given
+// withSession does the work of a command that wraps no other. The context that f is given
 // ends with the first signal.
-func (a *app) use(f func(context.Context, *client) error) error {
+func (a *app) withSession(f func(context.Context, *client) error) error {
 	sig := a.watchSignals()
 	defer sig.Close()
 	s, err := a.connect(sig.WaitContext())
@@ -37,10 +37,10 @@ func (a *app) use(f func(context.Context, *client) error) error {
 	return nil
 }
 
-// read is use for a command that reads. The session may have begun at a server that
+// withSyncedSession is use for a command that reads. The session may have begun at a server that
 // lags behind, which has to catch up with everything that came before the command.
-func (a *app) read(f func(context.Context, *client) error) error {
-	return a.use(func(ctx context.Context, c *client) error {
+func (a *app) withSyncedSession(f func(context.Context, *client) error) error {
+	return a.withSession(func(ctx context.Context, c *client) error {
 		if err := c.Sync(ctx, "/"); err != nil {
 			return err
 		}
@@ -48,10 +48,10 @@ func (a *app) read(f func(context.Context, *client) error) error {
 	})
 }
 
-// follow is use for a command that is at work until a signal comes: to be told to
+// untilSignal is use for a command that is at work until a signal comes: to be told to
 // end is no failure.
-func (a *app) follow(f func(context.Context, *client) error) error {
-	return a.use(func(ctx context.Context, c *client) error {
+func (a *app) untilSignal(f func(context.Context, *client) error) error {
+	return a.withSession(func(ctx context.Context, c *client) error {
 		err := f(ctx, c)
 		var with *exitError
 		if ctx.Err() == nil || errors.As(err, &with) {
@@ -74,8 +74,8 @@ func group(noun, short, long string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// onlyPath takes the only argument.
-func onlyPath(_ *cobra.Command, args []string) error {
+// onePath takes the only argument.
+func onePath(_ *cobra.Command, args []string) error {
 	switch len(args) {
 	case 0:
 		return usage("PATH is missing")

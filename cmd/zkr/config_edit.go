@@ -28,14 +28,14 @@ Exit codes: 0, 1 if the editor fails or there is another version, 2 for bad usag
 if no server can be reached or the session is lost, 4 if not authorised, 5 if the
 output cannot be written; 126 if the editor cannot be executed, 127 if it is not
 found.`,
-		Args: onlyPath,
+		Args: onePath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		editor, err := commandOfWords(cmp.Or(os.Getenv("EDITOR"), "vi"))
 		if err != nil {
 			return err
 		}
-		return a.use(func(ctx context.Context, c *client) error { return c.edit(ctx, args[0], editor) })
+		return a.withSession(func(ctx context.Context, c *client) error { return c.edit(ctx, args[0], editor) })
 	}
 	return cmd
 }
@@ -51,7 +51,7 @@ func (c *client) edit(ctx context.Context, path string, editor *proc.Command) (e
 	if err != nil {
 		return err
 	}
-	file, err := temporary(old.Value)
+	file, err := writeTemporary(old.Value)
 	if err != nil {
 		return exit(exitNo, err)
 	}
@@ -79,7 +79,7 @@ func (c *client) edit(ctx context.Context, path string, editor *proc.Command) (e
 	return err
 }
 
-func temporary(data []byte) (name string, err error) {
+func writeTemporary(data []byte) (name string, err error) {
 	f, err := os.CreateTemp("", "zkr-*.txt")
 	if err != nil {
 		return "", err

@@ -33,7 +33,7 @@ if the output cannot be written; with --exec 126 if CMD cannot be executed, 127 
 is not found.`,
 		Example: `  zkr config watch --json /app/limits
   zkr config watch --exec 'tee /etc/app.conf' /app/conf`,
-		Args: onlyPath,
+		Args: onePath,
 	}
 	cmd.Flags().StringVar(&program, "exec", "", "run `CMD` for each version")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ is not found.`,
 				return err
 			}
 		}
-		return a.follow(func(ctx context.Context, c *client) error {
+		return a.untilSignal(func(ctx context.Context, c *client) error {
 			return c.watchValue(ctx, args[0], func(v valueVersion) error {
 				if run != nil {
 					return c.apply(args[0], run, v)

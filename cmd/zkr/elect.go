@@ -14,12 +14,12 @@ import (
 
 // electFlags are those of zkr elect.
 type electFlags struct {
-	limits
+	acquireFlags
 	id      string
 	repeat  bool
 	fixed   bool
 	observe bool
-	at      subject
+	target  pathCheck
 	grace   time.Duration
 }
 
@@ -47,15 +47,15 @@ authorised, 5 if the output cannot be written.`,
   zkr elect --repeat /elections/scheduler -- scheduler
   zkr elect --fixed /ElectMasterDemo/master -- work
   zkr elect --observe /elections/scheduler`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.id, "id", "", "`name` to be known by (default host:pid)")
 	fs.BoolVar(&f.repeat, "repeat", false, "stand again when CMD has ended or leadership is lost")
 	fs.BoolVar(&f.fixed, "fixed", false, "elect by the ephemeral node PATH itself")
 	fs.BoolVar(&f.observe, "observe", false, "print who leads, and every change")
-	f.at.register(cmd)
-	f.limits.register(cmd)
+	f.target.register(cmd)
+	f.acquireFlags.register(cmd)
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when leadership is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
@@ -72,8 +72,8 @@ authorised, 5 if the output cannot be written.`,
 			return a.observe(&f, path)
 		}
 		o := &holdRunner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
-		f.begin(a)
-		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
+		f.startWait(a)
+		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			e := f.election(s, path, election.WithStopTime(o.grace))
 			return f.acquire(ctx, o, s, acquireTerm(e.Campaign), acquireTerm(e.TryCampaign))
 		})
@@ -83,15 +83,15 @@ authorised, 5 if the output cannot be written.`,
 
 // check refuses what makes no sense, before anything is connected to.
 func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) error {
-	if err := f.limits.check(cmd); err != nil {
+	if err := f.acquireFlags.check(cmd); err != nil {
 		return err
 	}
 	switch {
-	case f.observe && (c != nil || f.repeat || f.id != "" || f.now || f.limited):
+	case f.observe && (c != nil || f.repeat || f.id != "" || f.nonblock || f.waitSet):
 		return usage("--observe takes no command, and none of --id, --repeat, -n and -w")
-	case f.repeat && (f.now || f.limited):
+	case f.repeat && (f.nonblock || f.waitSet):
 		return usage("--repeat waits as often as need be, and excludes -n and -w")
-	case f.at.mustExist && !f.observe:
+	case f.target.mustExist && !f.observe:
 		return usage("--must-exist is for --observe")
 	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
 		return usage("with --fixed, PATH is a node, and %q is none", path)
@@ -113,8 +113,8 @@ func (f *electFlags) election(s *session.Session, path string, opts ...election.
 	return election.New(s, path, opts...)
 }
 
-func acquireTerm(campaign func(context.Context) (*election.Term, error)) func(context.Context) (holding, error) {
-	return func(ctx context.Context) (holding, error) {
+func acquireTerm(campaign func(context.Context) (*election.Term, error)) func(context.Context) (ownership, error) {
+	return func(ctx context.Context) (ownership, error) {
 		t, err := campaign(ctx)
 		if err != nil {
 			return nil, err

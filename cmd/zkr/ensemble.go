@@ -115,10 +115,10 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	ends := watchServers(sig.WaitContext(), c)
-	if err := a.introduce(sig.WaitContext(), c, ends); err != nil {
+	if err := a.printServers(sig.WaitContext(), c, ends); err != nil {
 		return signalOr(sig, err)
 	}
-	return a.attend(sig, f.servers, ends)
+	return a.reportEnds(sig, f.servers, ends)
 }
 
 // watchServers returns where it is told how each of the servers has ended.
@@ -135,9 +135,9 @@ func watchServers(ctx context.Context, c *zktest.Cluster) <-chan error {
 	return ends
 }
 
-// introduce prints the servers, once each has a role.
-func (a *app) introduce(ctx context.Context, c *zktest.Cluster, ends <-chan error) error {
-	leader, followers, err := roles(ctx, c, ends)
+// printServers prints the servers, once each has a role.
+func (a *app) printServers(ctx context.Context, c *zktest.Cluster, ends <-chan error) error {
+	leader, followers, err := awaitRoles(ctx, c, ends)
 	if err != nil {
 		return err
 	}
@@ -163,8 +163,8 @@ func (a *app) introduce(ctx context.Context, c *zktest.Cluster, ends <-chan erro
 	}{c.Connect()})
 }
 
-// roles waits until all servers have one, in vain if one of them ends.
-func roles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (leader *zktest.Node, followers []*zktest.Node, err error) {
+// awaitRoles waits until all servers have one, in vain if one of them ends.
+func awaitRoles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (leader *zktest.Node, followers []*zktest.Node, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	settled := make(chan struct{})
 	go func() {
@@ -182,8 +182,8 @@ func roles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (leader *z
 	return leader, followers, err
 }
 
-// attend waits for a signal, and tells which servers end meanwhile.
-func (a *app) attend(sig *proc.Signals, servers int, ends <-chan error) error {
+// reportEnds waits for a signal, and tells which servers end meanwhile.
+func (a *app) reportEnds(sig *proc.Signals, servers int, ends <-chan error) error {
 	for left := servers; left > 0; {
 		select {
 		case end := <-ends:

@@ -16,18 +16,18 @@ import (
 )
 
 func TestEnsemble(t *testing.T) {
-	stageCommands["ports"] = ports
-	stageCommands["appears"] = appears
-	stageCommands["killserver"] = killServer
-	stageCommands["sibling"] = sibling
+	scriptCommands["freeports"] = freePorts
+	scriptCommands["waitfile"] = waitFile
+	scriptCommands["killserver"] = killServer
+	scriptCommands["portabove"] = portAbove
 	runScripts(t, "testdata/ensemble")
 }
 
-// ports sets a variable to the first of so many free ports, with those by which the
-// servers find each other. They are below those of outgoing connections, and where
-// other runs of this test do not look first.
-func ports(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 2, "ports VAR N")
+// freePorts sets a variable to the first of N free ports, whose quorum and election
+// ports are free as well. They are below the ports of outgoing connections. Concurrent
+// runs of this test start to search at different ports.
+func freePorts(ts *testscript.TestScript, neg bool, args []string) {
+	checkUsage(ts, neg, args, 2, "freeports VAR N")
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	const lowest, highest = 20000, 32767 - electionOffset
@@ -54,9 +54,9 @@ func free(first, n int) bool {
 	return true
 }
 
-// sibling sets a variable to a port that is so far above another.
-func sibling(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 3, "sibling VAR PORT OFFSET")
+// portAbove sets a variable to the port OFFSET above PORT.
+func portAbove(ts *testscript.TestScript, neg bool, args []string) {
+	checkUsage(ts, neg, args, 3, "portabove VAR PORT OFFSET")
 	port, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	offset, err := strconv.Atoi(args[2])
@@ -64,24 +64,24 @@ func sibling(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(port+offset))
 }
 
-// killServer kills the server with a configuration file, once it has been started.
+// killServer waits until the server with a configuration file runs, and kills it.
 func killServer(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 1, "killserver FILE")
+	checkUsage(ts, neg, args, 1, "killserver FILE")
 	pattern := "^[^ ]*java .*" + regexp.QuoteMeta(ts.MkAbs(args[0])) + "$"
 	var pid int
-	until(ts, func() bool {
+	waitUntil(ts, func() bool {
 		out, _ := exec.Command("pgrep", "-f", pattern).Output()
 		var err error
-		pid, err = strconv.Atoi(strings.TrimSpace(string(out))) // it is just one
+		pid, err = strconv.Atoi(strings.TrimSpace(string(out))) // fails unless there is exactly one
 		return err == nil
 	}, func() string { return "no server of " + args[0] })
 	ts.Check(syscall.Kill(pid, syscall.SIGKILL))
 }
 
-// appears waits for a file.
-func appears(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 1, "appears FILE")
-	until(ts, func() bool {
+// waitFile waits for a file.
+func waitFile(ts *testscript.TestScript, neg bool, args []string) {
+	checkUsage(ts, neg, args, 1, "appears FILE")
+	waitUntil(ts, func() bool {
 		_, err := os.Stat(ts.MkAbs(args[0]))
 		return err == nil
 	}, func() string { return "no " + args[0] })

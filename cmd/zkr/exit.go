@@ -53,8 +53,8 @@ type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// wraps marks the commands that run another, in their annotations.
-const wraps = "wraps"
+// wrapsAnnotation marks the commands that run another, in their annotations.
+const wrapsAnnotation = "wraps"
 
 // exitCode says what went wrong and gives the exit code.
 func (a *app) exitCode(cmd *cobra.Command, err error) int {
@@ -77,7 +77,7 @@ func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	if misused {
 		fmt.Fprintf(a.stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	}
-	switch _, wrapping := cmd.Annotations[wraps]; {
+	switch _, wrapping := cmd.Annotations[wrapsAnnotation]; {
 	case coded:
 		return with.code
 	case wrapping:

@@ -16,8 +16,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// holding is what one has while the command runs: a lock's lease, a leader's term.
-type holding interface {
+// ownership is what one has while the command runs: a lock's lease, a leader's term.
+type ownership interface {
 	Context() context.Context
 	Err() error
 	Token() session.Zxid
@@ -54,17 +54,17 @@ type holdRunner struct {
 	sig     *proc.Signals
 	path    string        // of what is owned
 	command *proc.Command // nil to wait for a signal
-	extra   []string      // what else the command finds in its environment
+	vars    []string      // what else the command finds in its environment
 	grace   time.Duration
 	repeat  bool // own and run again and again
 	once    bool // do not stay if there is no command
 	// shows is what wait prints; nil for the token.
-	format func(owned) (text string, v any)
+	format func(ownedJSON) (text string, v any)
 }
 
 // run acquires and holds, with repeat again and again. Connecting and acquiring end
 // with the first signal.
-func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holding, error)) error {
+func (o *holdRunner) run(acquire func(context.Context, *session.Session) (ownership, error)) error {
 	return o.runWrapping(o.grace, func(sig *proc.Signals, s *session.Session, grace time.Duration) error {
 		o.sig, o.grace = sig, grace
 		for {
@@ -93,7 +93,7 @@ func (o *holdRunner) run(acquire func(context.Context, *session.Session) (holdin
 
 // hold does what is to be done while g is owned, and releases it. Again tells
 // whether it makes sense to begin anew.
-func (o *holdRunner) hold(g holding) (again bool, err error) {
+func (o *holdRunner) hold(g ownership) (again bool, err error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(o.sig.ReleaseContext(), closeGrace)
 		defer cancel()
@@ -132,8 +132,8 @@ func (o *holdRunner) hold(g holding) (again bool, err error) {
 	return true, exit(c.ExitCode(), nil)
 }
 
-// owned is what is owned, as JSON.
-type owned struct {
+// ownedJSON is what is owned, as JSON.
+type ownedJSON struct {
 	Path    string `json:"path"`
 	Token   int64  `json:"token"`
 	Session string `json:"session"`
@@ -141,8 +141,8 @@ type owned struct {
 }
 
 // wait prints what is owned and, unless it is passing, waits for a signal.
-func (o *holdRunner) wait(g holding) error {
-	own := owned{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()}
+func (o *holdRunner) wait(g ownership) error {
+	own := ownedJSON{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()}
 	text, v := strconv.FormatInt(own.Token, 10), any(own)
 	if o.format != nil {
 		text, v = o.format(own)
@@ -159,8 +159,8 @@ func (o *holdRunner) wait(g holding) error {
 	}
 }
 
-func (o *holdRunner) environment(g holding) []string {
-	return append(childEnvironment(o.path, o.grace, o.extra...),
+func (o *holdRunner) environment(g ownership) []string {
+	return append(childEnvironment(o.path, o.grace, o.vars...),
 		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
 		"ZKR_SESSION="+hex(g.SessionID()))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,29 +10,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// defaultGrace is what a child gets between TERM and KILL: as long as the session
-// allows, and longestGrace at most.
-const (
-	defaultGrace = 0
-	longestGrace = 5 * time.Second
-)
-
-// stopTime is the grace that s grants.
-func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {
-	switch most := s.MaxStopTime(); {
-	case grace == defaultGrace:
-		return min(most, longestGrace), nil
-	case grace > most:
-		needed := time.Duration(float64(s.Timeout()) * float64(grace) / float64(max(most, 1)))
-		return 0, exit(exitFailed, fmt.Errorf("--grace %v is more than the session timeout of %v allows: %v; it needs a granted --timeout of %v",
-			grace, s.Timeout(), most, needed.Round(100*time.Millisecond)+100*time.Millisecond))
-	}
-	return grace, nil
-}
-
 // lockFlags are those of zkr lock.
 type lockFlags struct {
-	limits
+	acquireFlags
 	shared  bool
 	permits int // 0 for a lock
 	grace   time.Duration
@@ -78,13 +57,13 @@ cannot be executed, 127 if it is not found.`,
   zkr lock -s /locks/db -- dump              beside other readers
   zkr lock -k 4 /locks/gpu -- train          four at a time
   zkr lock -w 30s -E 0 /locks/x -- job       wait for 30s; not getting it is fine`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
-	f.limits.register(cmd)
+	f.acquireFlags.register(cmd)
 	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with others who do")
 	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
-	fs.IntVarP(&f.refusal, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
+	fs.IntVarP(&f.conflictCode, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
 	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the lock is lost")
 	fs.StringVar(&f.naming, "naming", "curator", "whose node names to use, `curator` or kazoo; go-zookeeper takes part in both")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -100,9 +79,9 @@ cannot be executed, 127 if it is not found.`,
 			return err
 		}
 		o := &holdRunner{app: a, path: path, command: command, grace: f.grace}
-		f.begin(a)
-		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
-			own, try := f.kind(s, path, naming, o.grace)
+		f.startWait(a)
+		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			own, try := f.acquireFuncs(s, path, naming, o.grace)
 			return f.acquire(ctx, o, s, own, try)
 		})
 	}
@@ -112,7 +91,7 @@ cannot be executed, 127 if it is not found.`,
 
 // check refuses flags that make no sense, and gives the naming.
 func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
-	if err := f.limits.check(cmd); err != nil {
+	if err := f.acquireFlags.check(cmd); err != nil {
 		return 0, err
 	}
 	switch {
@@ -120,8 +99,8 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 		return 0, usage("-s and -k exclude each other")
 	case f.grace < 0:
 		return 0, usage("--grace %v is negative", f.grace)
-	case f.refusal < 0 || f.refusal > 255:
-		return 0, usage("-E %d is no exit code", f.refusal)
+	case f.conflictCode < 0 || f.conflictCode > 255:
+		return 0, usage("-E %d is no exit code", f.conflictCode)
 	}
 	switch f.naming {
 	case "curator":
@@ -132,8 +111,8 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	return 0, usage("--naming %s is neither curator nor kazoo", f.naming)
 }
 
-// kind is how to acquire what is wanted, and how to without waiting.
-func (f *lockFlags) kind(s *session.Session, path string, naming lock.Layout, stop time.Duration) (own, try func(context.Context) (holding, error)) {
+// acquireFuncs is how to acquire what is wanted, and how to without waiting.
+func (f *lockFlags) acquireFuncs(s *session.Session, path string, naming lock.Layout, stop time.Duration) (own, try func(context.Context) (ownership, error)) {
 	opts := []lock.Option{lock.WithLayout(naming), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)
@@ -147,8 +126,8 @@ func (f *lockFlags) kind(s *session.Session, path string, naming lock.Layout, st
 	return acquireLock(m.Lock), acquireLock(m.TryLock)
 }
 
-func acquireLock(acquire func(context.Context) (*lock.Lease, error)) func(context.Context) (holding, error) {
-	return func(ctx context.Context) (holding, error) {
+func acquireLock(acquire func(context.Context) (*lock.Lease, error)) func(context.Context) (ownership, error) {
+	return func(ctx context.Context) (ownership, error) {
 		l, err := acquire(ctx)
 		if err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ if not authorised.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.read(func(ctx context.Context, c *client) error {
+		return a.withSyncedSession(func(ctx context.Context, c *client) error {
 			return c.breakNode(ctx, session.Join(args[0], args[1]), yes)
 		})
 	}

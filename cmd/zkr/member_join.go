@@ -25,7 +25,7 @@ Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 5 if the token c
 written, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
 executed, 127 if it is not found.`,
 		Example:     `  zkr member join --id web1 --data 10.0.0.1:8080 /groups/web -- serve`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&id, "id", "", "`name` to be known by")
@@ -39,12 +39,12 @@ executed, 127 if it is not found.`,
 			return usage("--id is missing")
 		}
 		o := &holdRunner{app: a, path: path, command: command, grace: defaultGrace}
-		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
+		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			m, err := membership.New(s, path).Join(ctx, id, []byte(data))
 			if err != nil {
 				return nil, err
 			}
-			p := &announcement{announcer: m, name: m.ID(), as: "a member", withdraw: m.Leave, over: membership.ErrLeft}
+			p := &announcement{announcer: m, name: m.ID(), role: "a member", withdraw: m.Leave, withdrawn: membership.ErrLeft}
 			return p.begin(a, s), nil
 		})
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// printing are commands that print at once, on what prepareAnswers has made.
-var printing = []string{
+// printingCommands are commands that print at once, with the nodes of prepareNodes.
+var printingCommands = []string{
 	"--help", "--version", "queue --help",
 	"config get /c", "config set /c 2", "config watch /c",
 	"queue push /q x", "queue pop /q", "queue pop --at-most-once /q", "queue pop --layout simple /s", "queue len /q", "queue ls /q",
@@ -32,8 +32,8 @@ var printing = []string{
 	"service register --name web --addr 10.0.0.2:80", "barrier enter -n 1 /b",
 }
 
-// A command whose output cannot be written exits with 5 and says so; if nobody
-// reads it, with 141 in silence, as others do.
+// A command whose output cannot be written reports it and exits with 5. If the output
+// is a closed pipe, it exits with 141 and reports nothing, as other commands do.
 func TestOutputCannotBeWritten(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -46,11 +46,11 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 	r.Close()
 	defer broken.Close()
-	for _, command := range printing {
+	for _, command := range printingCommands {
 		for _, json := range []string{"", "--json "} {
 			t.Run(json+command, func(t *testing.T) {
 				server := zktest.New(t)
-				keep := prepareAnswers(t, server.Addr())
+				keep := prepareNodes(t, server.Addr())
 				defer keep()
 				zkr := func(stdout *os.File) (code int, stderr string) {
 					var errs bytes.Buffer
@@ -68,10 +68,10 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 }
 
-// The help of every command that prints names the exit code of an output that cannot
-// be written.
+// The help of every command that prints names the exit code for output that cannot be
+// written.
 func TestHelpNamesExitOfOutput(t *testing.T) {
-	for _, command := range printing {
+	for _, command := range printingCommands {
 		words := strings.Fields(command)
 		if strings.Contains(command, "--help") || words[0] == "--version" {
 			continue
@@ -88,9 +88,9 @@ func TestHelpNamesExitOfOutput(t *testing.T) {
 	}
 }
 
-// prepareAnswers gives every command something to print. keep must be called in
-// the end.
-func prepareAnswers(t *testing.T, addr string) (keep func()) {
+// prepareNodes gives every command something to print. The nodes exist until keep is
+// called.
+func prepareNodes(t *testing.T, addr string) (keep func()) {
 	t.Helper()
 	ok := func(args ...string) {
 		t.Helper()
@@ -103,7 +103,7 @@ func prepareAnswers(t *testing.T, addr string) (keep func()) {
 	ok("queue", "push", "/q", "a", "b", "c")
 	ok("queue", "push", "--layout", "simple", "/s", "a", "b", "c")
 	ok("queue", "push", "/d", "a", "b")
-	deadLetters(t, addr, "/d")
+	buryItems(t, addr, "/d")
 	ok("name", "bind", "/a", "1")
 	ok("task", "submit", "/t", "x")
 	s, err := session.Connect(t.Context(), addr)
@@ -122,9 +122,9 @@ func prepareAnswers(t *testing.T, addr string) (keep func()) {
 	return func() { s.Close(context.Background()) }
 }
 
-// An item that cannot be printed stays in the queue; one that is taken out first
-// does not.
-func TestPopKeepsWhatItCannotPrint(t *testing.T) {
+// An item that cannot be printed stays in the queue, unless it is removed before it is
+// printed.
+func TestPopKeepsUnprintedItems(t *testing.T) {
 	server := zktest.New(t)
 	zkr := func(stdout *os.File, args ...string) int {
 		return run(append([]string{"--server", server.Addr(), "-q"}, args...), stdout, os.Stderr)
@@ -156,8 +156,8 @@ func TestPopKeepsWhatItCannotPrint(t *testing.T) {
 	}
 }
 
-// deadLetters buries the items of the queue at path.
-func deadLetters(t *testing.T, addr, path string) {
+// buryItems makes all items of the queue at path dead letters.
+func buryItems(t *testing.T, addr, path string) {
 	t.Helper()
 	s, err := session.Connect(t.Context(), addr)
 	if err != nil {

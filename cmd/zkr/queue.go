@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +23,7 @@ func (f *layoutFlag) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "layout", "native", "whose nodes to use: `native`, curator (DistributedQueue), simple (SimpleDistributedQueue) or kazoo (Queue)")
 }
 
-func (f *layoutFlag) layout() (queue.Layout, error) {
+func (f *layoutFlag) parse() (queue.Layout, error) {
 	switch f.name {
 	case "native":
 		return queue.Native, nil
@@ -42,7 +39,7 @@ func (f *layoutFlag) layout() (queue.Layout, error) {
 
 // layoutRecipes are the recipes that queues of each layout are recognised as.
 var layoutRecipes = map[queue.Layout]recipe{
-	queue.Native: aQueue, queue.Curator: aCuratorQueue, queue.CuratorSimple: aSimpleQueue, queue.Kazoo: aKazooQueue,
+	queue.Native: recipeQueue, queue.Curator: recipeCuratorQueue, queue.CuratorSimple: recipeSimpleQueue, queue.Kazoo: recipeKazooQueue,
 }
 
 // queue names the queue at path. Items are bytes, and mean nothing to zkr.
@@ -56,97 +53,4 @@ func exitOfQueue(err error) error {
 		return exit(exitUsage, err)
 	}
 	return err
-}
-
-func newQueueLen(a *app) *cobra.Command {
-	var f layoutFlag
-	var at subject
-	cmd := &cobra.Command{
-		Use:   "len PATH",
-		Short: "Print how many items there are",
-		Long: `Print how many items there are, with those that are claimed or not yet due.
-
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
-		Args: onlyPath,
-	}
-	f.register(cmd)
-	at.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		l, err := f.layout()
-		if err != nil {
-			return err
-		}
-		return at.read(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
-			n, err := c.queue(args[0], l).Len(ctx)
-			if err != nil {
-				return err
-			}
-			return a.print(fmt.Sprint(n), struct {
-				Len int `json:"len"`
-			}{n})
-		})
-	}
-	return cmd
-}
-
-func newQueueLs(a *app) *cobra.Command {
-	var f layoutFlag
-	var at subject
-	cmd := &cobra.Command{
-		Use:   "ls PATH",
-		Short: "Print the items in their order",
-		Long: `Print the items in their order, and leave them where they are: a line for each
-with its id, its state (waiting, delayed or claimed) and its value.
-
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
-		Args: onlyPath,
-	}
-	f.register(cmd)
-	at.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		l, err := f.layout()
-		if err != nil {
-			return err
-		}
-		return at.read(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error {
-			for e, err := range c.queue(args[0], l).All(ctx) {
-				switch {
-				case errors.Is(err, queue.ErrCorrupt):
-					a.notice("%v", err)
-				case err != nil:
-					return err
-				default:
-					if err := a.printItem(e); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-	}
-	return cmd
-}
-
-func (a *app) printItem(e queue.Entry[[]byte]) error {
-	state, due := "waiting", ""
-	if e.NotBefore.After(time.Now()) {
-		state = "delayed"
-	}
-	if !e.NotBefore.IsZero() {
-		due = e.NotBefore.Format(time.RFC3339Nano)
-	}
-	if e.Claimed {
-		state = "claimed"
-	}
-	return a.print(fmt.Sprintf("%s %s %s", e.ID, state, inLine(e.Value)), struct {
-		ID        string `json:"id"`
-		State     string `json:"state"`
-		Priority  int    `json:"priority"`
-		Attempts  int    `json:"attempts"`
-		Claimant  string `json:"claimant,omitempty"`
-		NotBefore string `json:"notBefore,omitempty"`
-		payload
-	}{e.ID, state, e.Priority, e.Attempts, e.Claimant, due, newPayload(e.Value)})
 }

@@ -26,7 +26,7 @@ the end of their priority, with their attempts uncounted.`,
 }
 
 func newQueueDeadLs(a *app) *cobra.Command {
-	var at subject
+	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print the dead letters",
@@ -35,11 +35,11 @@ value, and the reason.
 
 Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
 server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
-		Args: onlyPath,
+		Args: onePath,
 	}
 	at.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return at.read(a, args[0], []recipe{aQueue}, func(ctx context.Context, c *client) error {
+		return at.read(a, args[0], []recipe{recipeQueue}, func(ctx context.Context, c *client) error {
 			for l, err := range c.queue(args[0], queue.Native).DeadLetters(ctx) {
 				if err == nil {
 					err = a.printDeadLetter(l)
@@ -56,7 +56,7 @@ server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 
 func (a *app) printDeadLetter(l queue.DeadLetter) error {
 	since := l.Since.Format(time.RFC3339)
-	return a.print(fmt.Sprintf("%s %d %s %s %s", l.ID, l.Attempts, since, inLine(l.Data), inLine([]byte(l.Reason))), struct {
+	return a.print(fmt.Sprintf("%s %d %s %s %s", l.ID, l.Attempts, since, oneLine(l.Data), oneLine([]byte(l.Reason))), struct {
 		ID       string `json:"id"`
 		Attempts int    `json:"attempts"`
 		Since    string `json:"since"`
@@ -76,10 +76,10 @@ func newQueueDeadVerb(a *app, verb, short, long string, do func(*queue.Queue[[]b
 Exit codes: 0, 1 if there is no such dead letter, 2 for bad usage, 3 if no server can
 be reached or the session is lost, 4 if not authorised, 5 if the output cannot be
 written.`,
-		Args: func(cmd *cobra.Command, args []string) error { return onlyPath(cmd, args[:min(1, len(args))]) },
+		Args: func(cmd *cobra.Command, args []string) error { return onePath(cmd, args[:min(1, len(args))]) },
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.read(func(ctx context.Context, c *client) error {
+		return a.withSyncedSession(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], queue.Native)
 			ids := args[1:]
 			if len(ids) == 0 {

@@ -29,7 +29,7 @@ reached or the session is lost, 4 if not authorised, 5 if the output cannot be w
 128+N if signal N came first.`,
 		Example: `  zkr queue pop /jobs
   zkr queue pop -n --count 100 /jobs`,
-		Args: onlyPath,
+		Args: onePath,
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&count, "count", 1, "take `N` items")
@@ -37,14 +37,14 @@ reached or the session is lost, 4 if not authorised, 5 if the output cannot be w
 	fs.BoolVar(&atMostOnce, "at-most-once", false, "take an item out before it is printed")
 	f.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		l, err := f.layout()
+		l, err := f.parse()
 		if err != nil {
 			return err
 		}
 		if count <= 0 {
 			return usage("--count %d", count)
 		}
-		return a.use(func(ctx context.Context, c *client) error {
+		return a.withSession(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], l)
 			if l == queue.Native && !atMostOnce {
 				return c.popClaimed(ctx, args[0], q, count, now)
@@ -58,7 +58,7 @@ reached or the session is lost, 4 if not authorised, 5 if the output cannot be w
 // pop takes items out and prints them.
 func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) error {
 	// What is being taken out when a signal comes is taken out and printed.
-	taking, cancel := withGrace(ctx, c.sig.ReleaseContext())
+	taking, cancel := withCloseGrace(ctx, c.sig.ReleaseContext())
 	defer cancel()
 	for left := count; left > 0; {
 		vs, err := q.TryPopN(taking, left)
@@ -87,7 +87,7 @@ func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], c
 // claim whose owner has gone ends with the session, and its item stays.
 func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) (err error) {
 	// What has been printed when a signal comes is taken out.
-	taking, cancel := withGrace(ctx, c.sig.ReleaseContext())
+	taking, cancel := withCloseGrace(ctx, c.sig.ReleaseContext())
 	defer cancel()
 	claim := q.Claim
 	if now {
@@ -127,9 +127,9 @@ func (c *client) empty(path string, some bool) error {
 	return exit(exitNo, nil)
 }
 
-// withGrace outlives ctx, for as long as it takes to hear of what has been sent, but
+// withCloseGrace outlives ctx, for as long as it takes to hear of what has been sent, but
 // not patience.
-func withGrace(ctx, patience context.Context) (context.Context, context.CancelFunc) {
+func withCloseGrace(ctx, patience context.Context) (context.Context, context.CancelFunc) {
 	lingering, cancel := context.WithCancel(patience)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(closeGrace, cancel) })
 	return lingering, func() { stop(); cancel() }

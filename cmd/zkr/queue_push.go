@@ -35,7 +35,7 @@ or the session is lost, 4 if not authorised, 5 if the output cannot be written.`
 		if len(args) == 0 {
 			return usage("PATH is missing")
 		}
-		l, err := f.layout()
+		l, err := f.parse()
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ or the session is lost, 4 if not authorised, 5 if the output cannot be written.`
 		if cmd.Flags().Changed("priority") {
 			opts = append(opts, queue.WithPriority(priority))
 		}
-		return a.use(func(ctx context.Context, c *client) error {
+		return a.withSession(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], l)
 			push := func(vs [][]byte) error {
 				ids, err := q.PushAll(ctx, vs, opts...)

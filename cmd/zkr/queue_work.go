@@ -34,7 +34,7 @@ item was lost; 128+N after other signals, 125 if zkr failed (no session, missing
 rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr queue work --concurrency 4 /jobs -- resize
   zkr queue work --once /jobs -- sh -c 'read job; handle "$job"'`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&concurrency, "concurrency", 1, "run up to `N` commands at a time")

@@ -27,29 +27,29 @@ func TestRecognise(t *testing.T) {
 		}
 	}
 	for want, use := range map[recipe]func(context.Context, *session.Session, string) error{
-		aLock: func(ctx context.Context, s *session.Session, path string) error {
+		recipeLock: func(ctx context.Context, s *session.Session, path string) error {
 			_, err := lock.New(s, path).Lock(ctx)
 			return err
 		},
-		anElection: func(ctx context.Context, s *session.Session, path string) error {
+		recipeElection: func(ctx context.Context, s *session.Session, path string) error {
 			_, err := election.New(s, path).Campaign(ctx)
 			return err
 		},
-		aSemaphore: func(ctx context.Context, s *session.Session, path string) error {
+		recipeSemaphore: func(ctx context.Context, s *session.Session, path string) error {
 			_, err := lock.NewSemaphore(s, path, 2).Acquire(ctx)
 			return err
 		},
-		aDoubleBarrier: func(ctx context.Context, s *session.Session, path string) error {
+		recipeDoubleBarrier: func(ctx context.Context, s *session.Session, path string) error {
 			_, err := barrier.NewDouble(s, path, 1).Enter(ctx)
 			return err
 		},
-		aQueue:         push(),
-		aCuratorQueue:  push(queue.WithLayout(queue.Curator)),
-		aPriorityQueue: push(queue.WithLayout(queue.CuratorPriority)),
-		aDelayQueue:    push(queue.WithLayout(queue.CuratorDelay)),
-		aSimpleQueue:   push(queue.WithLayout(queue.CuratorSimple)),
-		aKazooQueue:    push(queue.WithLayout(queue.Kazoo)),
-		aLockingQueue: func(ctx context.Context, s *session.Session, path string) error {
+		recipeQueue:         push(),
+		recipeCuratorQueue:  push(queue.WithLayout(queue.Curator)),
+		recipePriorityQueue: push(queue.WithLayout(queue.CuratorPriority)),
+		recipeDelayQueue:    push(queue.WithLayout(queue.CuratorDelay)),
+		recipeSimpleQueue:   push(queue.WithLayout(queue.CuratorSimple)),
+		recipeKazooQueue:    push(queue.WithLayout(queue.Kazoo)),
+		recipeLockingQueue: func(ctx context.Context, s *session.Session, path string) error {
 			q := queue.New(s, path, codec.Text(), queue.WithLayout(queue.KazooLocking))
 			_, err := q.Push(ctx, "x")
 			if err == nil {
@@ -57,11 +57,11 @@ func TestRecognise(t *testing.T) {
 			}
 			return err
 		},
-		aTaskPool: func(ctx context.Context, s *session.Session, path string) error {
+		recipeTaskPool: func(ctx context.Context, s *session.Session, path string) error {
 			_, err := tasks.New(s, path, codec.Text(), codec.Text()).Submit(ctx, "x")
 			return err
 		},
-		someSlots: func(ctx context.Context, s *session.Session, path string) error {
+		recipeSlots: func(ctx context.Context, s *session.Session, path string) error {
 			if _, err := naming.NewSlots(s, path, 1).Acquire(ctx); err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func TestRecognise(t *testing.T) {
 			synctest.Wait()
 			return nil
 		},
-		aParty: func(ctx context.Context, s *session.Session, path string) error {
+		recipeParty: func(ctx context.Context, s *session.Session, path string) error {
 			_, err := membership.New(s, path, membership.WithLayout(membership.KazooParty)).Join(ctx, "a", nil)
 			return err
 		},
@@ -96,19 +96,19 @@ func TestRecognise(t *testing.T) {
 	}
 }
 
-// Other names of the same recipes, from other libraries, are recognised as well,
-// and names that only look like them are not.
+// Names that other libraries use for these recipes are recognised as well. Names that
+// are only similar are not.
 func TestRecogniseOthers(t *testing.T) {
 	for _, test := range []struct {
 		children []string
 		want     recipe
 	}{
-		{[]string{"_c_0a__WRIT__0000000001"}, aLock},
-		{[]string{"0a__rlock__0000000001"}, aLock},
-		{[]string{"x-lock--2147483648"}, aLock},
-		{[]string{"queue-0000000001-1"}, aCuratorQueue},
-		{[]string{"items", "claims", "dead"}, aQueue},
-		{[]string{"tasks", "workers", "assign", "master"}, aTaskPool},
+		{[]string{"_c_0a__WRIT__0000000001"}, recipeLock},
+		{[]string{"0a__rlock__0000000001"}, recipeLock},
+		{[]string{"x-lock--2147483648"}, recipeLock},
+		{[]string{"queue-0000000001-1"}, recipeCuratorQueue},
+		{[]string{"items", "claims", "dead"}, recipeQueue},
+		{[]string{"tasks", "workers", "assign", "master"}, recipeTaskPool},
 		{[]string{"items", "colour"}, ""},
 		{[]string{"tasks", "workers", "assign", "zookeeper"}, ""},
 		{[]string{"a", "b-lock", "1", "lock-1"}, ""},

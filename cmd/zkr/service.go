@@ -2,10 +2,8 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -34,9 +32,9 @@ func (f *registryFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.root, "root", "", "`path` of the services; by default the layout's own, such as /services")
 }
 
-// at returns what makes the registry for a session, once the flags are known to be
+// constructor returns what makes the registry for a session, once the flags are known to be
 // right.
-func (f *registryFlags) at(a *app) (func(*session.Session) *registry.Registry, error) {
+func (f *registryFlags) constructor(a *app) (func(*session.Session) *registry.Registry, error) {
 	l, err := registry.ParseLayout(f.layout)
 	if err != nil {
 		return nil, usage("--layout %s is none of curator, spring, micro, kratos and serverset", f.layout)
@@ -57,10 +55,10 @@ func (f *registryFlags) path() string {
 	return cmp.Or(f.root, l.Root())
 }
 
-// find is at for commands that look for a service, unless they are about all of
+// parse is at for commands that look for a service, unless they are about all of
 // them. A name that cannot be one is refused before anything is sent.
-func (f *registryFlags) find(a *app, args []string) (registryAt func(*session.Session) *registry.Registry, service string, err error) {
-	at, err := f.at(a)
+func (f *registryFlags) parse(a *app, args []string) (registryAt func(*session.Session) *registry.Registry, service string, err error) {
+	at, err := f.constructor(a)
 	if err != nil || len(args) == 0 {
 		return at, "", err
 	}
@@ -101,7 +99,7 @@ func newInstanceJSON(in registry.Instance) instanceJSON {
 }
 
 // instanceText is an instance's id and address.
-func instanceText(in registry.Instance) string { return label(in.ID) + " " + label(in.Addr) }
+func instanceText(in registry.Instance) string { return oneWord(in.ID) + " " + oneWord(in.Addr) }
 
 // instanceDetails is whereabouts and what callers may want to know besides.
 func instanceDetails(in registry.Instance) string {
@@ -110,77 +108,13 @@ func instanceDetails(in registry.Instance) string {
 		words = append(words, "disabled")
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Meta)) {
-		words = append(words, label(key)+"="+label(in.Meta[key]))
+		words = append(words, oneWord(key)+"="+oneWord(in.Meta[key]))
 	}
 	return strings.Join(words, " ")
 }
 
-func newServiceLs(a *app) *cobra.Command {
-	var f registryFlags
-	var on subject
-	cmd := &cobra.Command{
-		Use:   "ls [flags] [NAME]",
-		Short: "Print the services, or the instances of one",
-		Long: `Print the name of each service that has instances. With NAME, print a line for each
-instance of that service: its id, its address, "disabled" if it is not to be used, and
-its metadata. Nodes that are not instances are told on stderr and left out.
-
-Exit codes: 0, 1 if the service has no instances or its registry is the path of another
-recipe, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5 if the
-output cannot be written.`,
-		Args: maybeName,
-	}
-	f.register(cmd)
-	on.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		at, service, err := f.find(a, args)
-		if err != nil {
-			return err
-		}
-		return on.read(a, f.path(), nil, func(ctx context.Context, c *client) error {
-			if service == "" {
-				return c.listServices(ctx, at(c.Session))
-			}
-			return c.listInstances(ctx, at(c.Session), service)
-		})
-	}
-	return cmd
-}
-
-func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
-	names, err := r.Services(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		err := c.print(label(name), struct {
-			Service string `json:"service"`
-		}{name})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *client) listInstances(ctx context.Context, r *registry.Registry, service string) error {
-	list, err := r.Lookup(ctx, service)
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		return exit(exitNo, fmt.Errorf("%s: %w", label(service), registry.ErrNoInstances))
-	}
-	for _, in := range list {
-		if err := c.print(instanceDetails(in), newInstanceJSON(in)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maybeName takes at most one argument, which must not be empty.
-func maybeName(_ *cobra.Command, args []string) error {
+// optionalName takes at most one argument, which must not be empty.
+func optionalName(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 1:
 		return usage("unexpected argument %q", args[1])

@@ -32,7 +32,7 @@ written, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD c
 executed, 127 if it is not found.`,
 		Example: `  zkr service register --name web --addr 10.0.0.1:8080 --meta zone=a -- serve
   zkr service register --layout spring --name shop --id shop-1 --addr 10.0.0.1:8080`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&name, "name", "", "`name` of the service")
@@ -57,7 +57,7 @@ executed, 127 if it is not found.`,
 		if in.Meta, err = parseMeta(meta); err != nil {
 			return err
 		}
-		at, err := f.at(a)
+		at, err := f.constructor(a)
 		if err != nil {
 			return err
 		}
@@ -89,21 +89,21 @@ func parseMeta(pairs []string) (map[string]string, error) {
 
 func (a *app) register(at func(*session.Session) *registry.Registry, in registry.Instance, run *proc.Command) error {
 	o := &holdRunner{app: a, command: run, grace: defaultGrace}
-	return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
+	return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 		g, err := at(s).Register(ctx, in)
 		if err != nil {
 			return nil, err
 		}
 		is := g.Instance()
 		o.path, _ = session.Split(g.Path())
-		o.extra = []string{"ZKR_SERVICE=" + is.Service, "ZKR_ID=" + is.ID, "ZKR_ADDR=" + is.Addr}
-		o.format = func(own owned) (string, any) {
-			return label(is.ID), struct {
+		o.vars = []string{"ZKR_SERVICE=" + is.Service, "ZKR_ID=" + is.ID, "ZKR_ADDR=" + is.Addr}
+		o.format = func(own ownedJSON) (string, any) {
+			return oneWord(is.ID), struct {
 				instanceJSON
-				owned
+				ownedJSON
 			}{newInstanceJSON(is), own}
 		}
-		p := &announcement{announcer: g, name: is.Service + " " + is.ID, as: "registered", withdraw: g.Deregister, over: registry.ErrDeregistered}
+		p := &announcement{announcer: g, name: is.Service + " " + is.ID, role: "registered", withdraw: g.Deregister, withdrawn: registry.ErrDeregistered}
 		return p.begin(a, s), nil
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 func newServiceWatch(a *app) *cobra.Command {
 	var f registryFlags
-	var on subject
+	var on pathCheck
 	cmd := &cobra.Command{
 		Use:   "watch [flags] [NAME]",
 		Short: "Print which instances come and go",
@@ -29,20 +29,20 @@ Exit codes: 0, 1 if the registry is the path of another recipe, 2 for bad usage,
 no server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,
-		Args: maybeName,
+		Args: optionalName,
 	}
 	f.register(cmd)
 	on.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		at, service, err := f.find(a, args)
+		at, service, err := f.parse(a, args)
 		if err != nil {
 			return err
 		}
 		return on.follow(a, f.path(), nil, func(ctx context.Context, c *client) error {
 			r := at(c.Session)
-			views := ofAll(r.WatchAll(ctx))
+			views := allInstances(r.WatchAll(ctx))
 			if service != "" {
-				views = ofService(service, r.Watch(ctx, service))
+				views = serviceInstances(service, r.Watch(ctx, service))
 			}
 			var last instances
 			for now, err := range views {
@@ -72,8 +72,8 @@ func (v instances) add(service string, list []registry.Instance) {
 	}
 }
 
-// ofService are the instances of one service.
-func ofService(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
+// serviceInstances are the instances of one service.
+func serviceInstances(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
 	return func(yield func(instances, error) bool) {
 		for list, err := range lists {
 			v := make(instances)
@@ -84,8 +84,8 @@ func ofService(service string, lists iter.Seq2[[]registry.Instance, error]) iter
 	}
 }
 
-// ofAll are those of all services.
-func ofAll(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
+// allInstances are those of all services.
+func allInstances(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
 	return func(yield func(instances, error) bool) {
 		for lists, err := range all {
 			v := make(instances)
@@ -137,7 +137,7 @@ func (c *client) printInstances(now, last instances, named bool) error {
 		for _, in := range change.list {
 			words := change.words(in)
 			if named {
-				words = label(in.Service) + " " + words
+				words = oneWord(in.Service) + " " + words
 			}
 			err := c.print(fmt.Sprint(change.event, " ", words), struct {
 				Event string `json:"event"`

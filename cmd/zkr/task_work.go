@@ -15,7 +15,7 @@ import (
 
 func newTaskWork(a *app) *cobra.Command {
 	w := &taskWorker{app: a}
-	var f tryFlags
+	var f attemptFlags
 	var address string
 	var concurrency int
 	var retryAfter time.Duration
@@ -44,7 +44,7 @@ Exit codes: 0 after INT or TERM, 128+N after other signals, 125 if zkr failed (n
 session, missing rights, bad usage), 126 if CMD cannot be executed, 127 if it is not
 found.`,
 		Example:     `  zkr task work --id w1 --concurrency 4 /tasks -- resize`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	f.register(cmd)
 	fs := cmd.Flags()

@@ -8,8 +8,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// interactive starts a shell with job control, which does not echo what is typed.
-func interactive(t *testing.T, server string) (*console, *exec.Cmd) {
+// startShell starts a shell with job control and without echo.
+func startShell(t *testing.T, server string) (*console, *exec.Cmd) {
 	t.Helper()
 	c, cmd := onTerminal(t, server, "bash", "--norc", "--noprofile", "--noediting", "-i")
 	fmt.Fprintln(c, `PS1=; PS2=; stty -echo; echo "shell $((1+1))"`)
@@ -17,8 +17,8 @@ func interactive(t *testing.T, server string) (*console, *exec.Cmd) {
 	return c, cmd
 }
 
-// What works in a plain shell works under zkr lock: a command opens the terminal
-// although its input or output is something else.
+// A command under zkr lock can open the terminal while its input or output is something
+// else, as in a plain shell.
 func TestCommandsOfTheTerminal(t *testing.T) {
 	for _, tt := range []struct {
 		name, line string
@@ -37,7 +37,7 @@ func TestCommandsOfTheTerminal(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := zktest.New(t)
-			c, cmd := interactive(t, srv.Addr())
+			c, cmd := startShell(t, srv.Addr())
 			fmt.Fprintln(c, tt.line)
 			c.expect(t, tt.ready)
 			fmt.Fprintln(c, tt.typed)
@@ -52,11 +52,11 @@ func TestCommandsOfTheTerminal(t *testing.T) {
 	}
 }
 
-// A command in the background that needs the terminal waits for it, and gets it with
-// fg. Ctrl-C ends one that waits.
+// A command in the background that needs the terminal waits for it and gets it with fg.
+// Ctrl-C ends a command that waits.
 func TestJobControl(t *testing.T) {
 	srv := zktest.New(t)
-	c, cmd := interactive(t, srv.Addr())
+	c, cmd := startShell(t, srv.Addr())
 	fmt.Fprintln(c, `zkr lock /lock -- sh -c 'read x; echo "got $x"' &`)
 	c.expect(t, "waits for the terminal")
 	fmt.Fprintln(c, `fg; echo "code $?"`)

@@ -15,14 +15,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// console is a terminal of which a test is the user.
+// console is a terminal; the test is its user.
 type console struct {
 	*os.File
 	lines chan string
 }
 
-// onTerminal starts a command as the leader of a session with a terminal, as a
-// shell at login is.
+// onTerminal starts a command on a new terminal, as the leader of a process session, as
+// a login does with a shell.
 func onTerminal(t *testing.T, server string, name string, args ...string) (*console, *exec.Cmd) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -67,7 +67,7 @@ func (c *console) expect(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	var seen strings.Builder
-	expired := time.After(patience)
+	expired := time.After(testTimeout)
 	for {
 		select {
 		case line, ok := <-c.lines:
@@ -84,8 +84,8 @@ func (c *console) expect(t *testing.T, pattern string) {
 	}
 }
 
-// On a terminal the command can read, Ctrl-C and Ctrl-Z are for it, and it is
-// not suspended; afterwards the terminal is back with whoever had it.
+// On a terminal the command can read, and Ctrl-C and Ctrl-Z reach it. It is not
+// suspended. When it has ended, the shell has the terminal again.
 func TestTerminal(t *testing.T) {
 	srv := zktest.New(t)
 	const shell = `
@@ -115,10 +115,10 @@ echo "shell read $line"`
 	}
 }
 
-// With --repeat Ctrl-C is for zkr as well, so that it ends.
+// With --repeat, Ctrl-C reaches zkr as well, which then ends.
 func TestTerminalRepeat(t *testing.T) {
 	srv := zktest.New(t)
-	c, cmd := onTerminal(t, srv.Addr(), "zkr", "elect", "--repeat", "/boss", "--", "puppet", "-blind", "-exit", "3")
+	c, cmd := onTerminal(t, srv.Addr(), "zkr", "elect", "--repeat", "/boss", "--", "testcmd", "-nostdin", "-exit", "3")
 	c.expect(t, "^ready$")
 	fmt.Fprint(c, "\x03")
 	c.expect(t, "got INT")
@@ -127,7 +127,7 @@ func TestTerminalRepeat(t *testing.T) {
 	}
 }
 
-// On a terminal, lock break asks.
+// On a terminal, lock break asks before it removes a node.
 func TestBreakAsks(t *testing.T) {
 	srv := zktest.New(t)
 	const shell = `

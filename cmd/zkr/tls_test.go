@@ -19,8 +19,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// tlsProxy puts TLS before the server, with a certificate for zookeeper.example
-// that clients have to show as well. The files are cert.pem and key.pem.
+// tlsProxy starts a TLS proxy for the server. Its certificate is for zookeeper.example,
+// and clients must present it as well. The files are cert.pem and key.pem.
 func tlsProxy(ts *testscript.TestScript, neg bool, args []string) {
 	pair, pool := certificate(ts)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
@@ -28,20 +28,20 @@ func tlsProxy(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
-	target := on(ts).server.Addr()
+	target := envOf(ts).server.Addr()
 	go func() {
 		for {
 			client, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go relay(client, target)
+			go forward(client, target)
 		}
 	}()
 	ts.Setenv("ZK_SERVERS", l.Addr().String())
 }
 
-func relay(client net.Conn, target string) {
+func forward(client net.Conn, target string) {
 	defer client.Close()
 	server, err := net.Dial("tcp", target)
 	if err != nil {

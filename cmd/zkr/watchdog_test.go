@@ -30,7 +30,7 @@ func startLockCommand(t *testing.T, srv *zktest.Server, script string, flags ...
 	args := append(append([]string{"--server", srv.Addr(), "lock"}, flags...), "/lock", "--", "sh", "-c", script)
 	c := &lockCommand{exec.Command("zkr", args...), dir}
 	c.Dir, c.Env = dir, append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	c.Stderr = &capture{}
+	c.Stderr = &outputBuffer{}
 	c.WaitDelay = time.Second
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func startLockCommand(t *testing.T, srv *zktest.Server, script string, flags ...
 // pid waits for a process id that the script has written.
 func (c *lockCommand) pid(t *testing.T, name string) int {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(testTimeout); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		b, _ := os.ReadFile(filepath.Join(c.dir, name))
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && strings.HasSuffix(string(b), "\n") {
 			return pid
@@ -67,7 +67,7 @@ func state(pid int) string {
 func waitGone(t *testing.T, pids ...int) {
 	t.Helper()
 	for _, pid := range pids {
-		end := time.Now().Add(patience)
+		end := time.Now().Add(testTimeout)
 		for s := state(pid); s != "" && s != "Z"; s = state(pid) {
 			if time.Now().After(end) {
 				t.Fatalf("process %d is in state %s", pid, s)
@@ -199,7 +199,7 @@ func TestWatchdogIsIsolated(t *testing.T) {
 		syscall.Kill(-watchdog, sig)
 	}
 	// It closes the files right after it has started the command.
-	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(testTimeout); ; time.Sleep(2 * time.Millisecond) {
 		files := c.openFiles(t, watchdog)
 		if len(files) == 0 {
 			break

@@ -13,23 +13,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Transcripts wait more than they compute.
+	// Scripts wait more than they compute.
 	flag.Set("test.parallel", "8")
 	testscript.Main(m, map[string]func(){
 		"zkr":     main,
-		"puppet":  puppetMain,
-		"foreign": foreignMain,
+		"testcmd": testCommandMain,
+		"gozk":    goZookeeperMain,
 	})
 }
 
-// TestScripts runs the transcripts in testdata. In each of them zkr and what it
-// runs are processes, and the server is in this one; stage_test.go says what the
-// transcripts can do.
+// TestScripts runs the scripts in testdata, with the commands in scriptCommands. zkr
+// and the commands that it runs are processes; the server runs in the test process.
 func TestScripts(t *testing.T) { runScripts(t, "testdata") }
 
 func runScripts(t *testing.T, dir string) {
-	// A process that nohup or a shell has started in the background ignores signals,
-	// and so would zkr. One that is caught here has its default action there.
+	// If nohup or a shell in the background has started the tests, they ignore signals,
+	// and zkr would, too. A signal that is caught here has its default action in zkr.
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
 		if signal.Ignored(sig) {
 			caught := make(chan os.Signal, 1)
@@ -41,16 +40,16 @@ func runScripts(t *testing.T, dir string) {
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                stageCommands,
+		Cmds:                scriptCommands,
 		Setup: func(e *testscript.Env) error {
-			s := newStage()
-			e.Values[stageKey{}] = s
+			s := newScriptEnv()
+			e.Values[scriptEnvKey{}] = s
 			e.Defer(s.close)
-			// What the environment says must not reach the commands.
+			// The environment of the tests must not affect the commands.
 			for _, name := range []string{"ZK_SERVERS", "ZKR_AUTH"} {
 				e.Setenv(name, "")
 			}
-			// Race detectors wait a second for reports that are not to come.
+			// Race detectors wait a second for further reports before they exit.
 			e.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 			for _, name := range []string{"GOCOVERDIR", "ZOOKEEPER_HOME", "JAVA_HOME"} {
 				if d := os.Getenv(name); d != "" {

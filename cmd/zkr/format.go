@@ -22,8 +22,8 @@ func newPayload(data []byte) payload {
 	return payload{Value: &s}
 }
 
-// inLine shows data within a line: as it is if it is text without breaks.
-func inLine(data []byte) string {
+// oneLine shows data within a line: as it is if it is text without breaks.
+func oneLine(data []byte) string {
 	s := string(data)
 	if utf8.Valid(data) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return s
@@ -42,4 +42,12 @@ func (a *app) printData(data []byte, v any) error {
 	}
 	_, err := a.stdout.Write(data)
 	return err
+}
+
+// oneWord makes one word of an id, which may have been written by any program.
+func oneWord(id string) string {
+	if q := strconv.Quote(id); id == "" || strings.Contains(id, " ") || q[1:len(q)-1] != id {
+		return q
+	}
+	return id
 }

@@ -2,53 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 )
-
-func newNameNext(a *app) *cobra.Command {
-	var count int
-	cmd := &cobra.Command{
-		Use:   "next [flags] PATH",
-		Short: "Print a number that nobody has been given before",
-		Long: `Print the next number of the sequence at PATH, which nobody else is ever given. The
-first is 1.
-` + nameCodes,
-		Args: onlyPath,
-	}
-	cmd.Flags().IntVar(&count, "count", 1, "print `N` successive numbers")
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		if count <= 0 {
-			return usage("--count %d", count)
-		}
-		return a.use(func(ctx context.Context, c *client) error {
-			first, err := naming.NewSequence(c.Session, args[0]).Reserve(ctx, count)
-			if errors.Is(err, codec.ErrMalformed) {
-				return exit(exitNo, err)
-			}
-			if err != nil {
-				return exitOfNaming(err)
-			}
-			for n := first; n < first+int64(count); n++ {
-				err := a.print(strconv.FormatInt(n, 10), struct {
-					Number int64 `json:"number"`
-				}{n})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return cmd
-}
 
 func newNameSlot(a *app) *cobra.Command {
 	var n int
@@ -65,7 +26,7 @@ Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 123 if the numbe
 lost, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
 executed, 127 if it is not found.`,
 		Example:     `  zkr name slot -n 1024 /workers -- sh -c 'exec worker --id $ZKR_SLOT'`,
-		Annotations: map[string]string{wraps: ""},
+		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.IntVarP(&n, "number", "n", 0, "how many numbers there are, `N`")
@@ -85,12 +46,12 @@ executed, 127 if it is not found.`,
 			return usage("--grace %v is negative", grace)
 		}
 		o := &holdRunner{app: a, path: path, command: command, grace: grace}
-		return o.run(func(ctx context.Context, s *session.Session) (holding, error) {
+		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			got, err := naming.NewSlots(s, path, n, naming.WithStopTime(o.grace)).Acquire(ctx)
 			if err != nil {
 				return nil, err
 			}
-			o.extra = []string{"ZKR_SLOT=" + strconv.Itoa(got.Number)}
+			o.vars = []string{"ZKR_SLOT=" + strconv.Itoa(got.Number)}
 			return slot{got, path, s.Status().ID}, nil
 		})
 	}

@@ -11,18 +11,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// subject is the path that a reading command is about. A path that does not exist
+// pathCheck is the path that a reading command is about. A path that does not exist
 // looks like an empty recipe, and so does one with the nodes of another recipe.
-type subject struct{ mustExist bool }
+type pathCheck struct{ mustExist bool }
 
-func (s *subject) register(cmd *cobra.Command) {
+func (s *pathCheck) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.mustExist, "must-exist", false, "exit with 1 if PATH does not exist")
 }
 
 // check says on stderr that path does not exist, which is an error with
 // --must-exist. It is also an error if recipes are recognised at path and none of
 // them is one of own.
-func (s *subject) check(ctx context.Context, c *client, path string, own ...recipe) error {
+func (s *pathCheck) check(ctx context.Context, c *client, path string, own ...recipe) error {
 	data, _, err := c.Get(ctx, path)
 	var children []string
 	if err == nil {
@@ -30,7 +30,7 @@ func (s *subject) check(ctx context.Context, c *client, path string, own ...reci
 	}
 	switch {
 	case errors.Is(err, session.ErrNoNode):
-		return s.absent(c, path)
+		return s.reportMissing(c, path)
 	case errors.Is(err, session.ErrNoAuth):
 		return nil // what the command itself may read is for it to find out
 	case err != nil:
@@ -43,7 +43,7 @@ func (s *subject) check(ctx context.Context, c *client, path string, own ...reci
 	return exit(exitNo, fmt.Errorf("%s is the path of another recipe: %s", path, found[0]))
 }
 
-func (s *subject) absent(c *client, path string) error {
+func (s *pathCheck) reportMissing(c *client, path string) error {
 	if s.mustExist {
 		return exit(exitNo, fmt.Errorf("%s does not exist", path))
 	}
@@ -52,8 +52,8 @@ func (s *subject) absent(c *client, path string) error {
 }
 
 // read is app.look for a command about path.
-func (s *subject) read(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
-	return a.read(func(ctx context.Context, c *client) error {
+func (s *pathCheck) read(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
+	return a.withSyncedSession(func(ctx context.Context, c *client) error {
 		if err := s.check(ctx, c, path, own...); err != nil {
 			return err
 		}
@@ -62,8 +62,8 @@ func (s *subject) read(a *app, path string, own []recipe, f func(context.Context
 }
 
 // follow is app.follow for a command about path.
-func (s *subject) follow(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
-	return a.follow(func(ctx context.Context, c *client) error {
+func (s *pathCheck) follow(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
+	return a.untilSignal(func(ctx context.Context, c *client) error {
 		err := c.Sync(ctx, "/")
 		if err == nil {
 			err = s.check(ctx, c, path, own...)

@@ -11,9 +11,9 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// foreignMain elects a master as programs do that use go-zookeeper alone: by one
-// ephemeral node, which the losers watch.
-func foreignMain() {
+// goZookeeperMain is gozk, a program that elects a master with go-zookeeper alone: by
+// one ephemeral node, which the other candidates watch.
+func goZookeeperMain() {
 	conn, _, err := zk.Connect([]string{os.Getenv("ZK_SERVERS")}, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		panic(err)
@@ -23,9 +23,9 @@ func foreignMain() {
 		panic(err)
 	}
 	for {
-		_, err := conn.Create(master, []byte("foreign"), zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
+		_, err := conn.Create(master, []byte("gozk"), zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
 		if err == nil {
-			fmt.Println("foreign is master")
+			fmt.Println("gozk is master")
 			select {}
 		}
 		if !errors.Is(err, zk.ErrNodeExists) {
@@ -36,7 +36,7 @@ func foreignMain() {
 			panic(err)
 		}
 		if exists {
-			fmt.Println("foreign waits")
+			fmt.Println("gozk waits")
 			<-gone
 		}
 	}

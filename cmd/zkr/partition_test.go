@@ -19,14 +19,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-var cuts = flag.Int("cuts", 1, "how often to cut a server off")
+var cuts = flag.Int("cuts", 1, "how often to cut off a server")
 
-// stubborn is the script of a child that ignores TERM.
-const stubborn = `trap "" TERM; echo $$; while :; do sleep 0.1; done`
+// ignoreTerm is the script of a child that ignores TERM.
+const ignoreTerm = `trap "" TERM; echo $$; while :; do sleep 0.1; done`
 
-// The holder is cut off from the other servers, with or without the server that it is
-// connected to. Its child, which ignores TERM, is gone before the child of the next is
-// started.
+// The holder, or the server that it is connected to, is cut off from the other servers.
+// The holder's child, which ignores TERM, is gone before the next holder's child starts.
 func TestChildIsGoneFirst(t *testing.T) {
 	zkr := filepath.Join(t.TempDir(), "zkr")
 	if out, err := exec.Command("go", "build", "-o", zkr, ".").CombinedOutput(); err != nil {
@@ -45,20 +44,20 @@ func TestChildIsGoneFirst(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for i := range *cuts {
 				gone, owned := cutChild(t, cluster, zkr, c.leader, c.cut)
-				t.Logf("cut %d: the child was gone after %.2f s, the next began after %.2f s: %.2f s between",
+				t.Logf("cut %d: the child was gone after %.2f s, the next child began after %.2f s: %.2f s between",
 					i+1, gone.Seconds(), owned.Seconds(), (owned - gone).Seconds())
 				if owned <= gone {
-					t.Error("the next owned, and the child still ran")
+					t.Error("the next holder has owned the lock while the child still ran")
 				}
 			}
 		})
 	}
 }
 
-// cutChild returns how long after a cut the child of the holder was gone, and the next
-// in line owned.
+// cutChild returns how long after a cut the child of the holder was gone, and how long
+// after it the next in line owned the lock.
 func cutChild(t *testing.T, cluster *zktest.Cluster, zkr string, ofLeader bool, cutServer func(*zktest.Node) func()) (gone, owned time.Duration) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*testTimeout)
 	defer cancel()
 	leader, followers, err := cluster.Roles(ctx)
 	if err != nil {
@@ -78,15 +77,15 @@ func cutChild(t *testing.T, cluster *zktest.Cluster, zkr string, ofLeader bool, 
 		defer proxy.Close()
 		server, cut = proxy.Addr(), proxy.Cut
 	}
-	holder, child := start(t, ctx, zkr, server, stubborn)
+	holder, child := start(t, ctx, zkr, server, ignoreTerm)
 	pid := (<-child).pid
 	died := make(chan time.Time, 1)
-	go func() { died <- dead(pid) }()
+	go func() { died <- waitDead(pid) }()
 	next, child := start(t, ctx, zkr, others, "echo $$")
-	<-time.After(8*time.Second + rand.N(4*time.Second)) // the next waits, and the cut comes at any moment
+	<-time.After(8*time.Second + rand.N(4*time.Second)) // the next waits, and the cut comes at a random moment
 	var end time.Time
 	select {
-	case end = <-died: // no server has confirmed the session in time, as on a loaded machine
+	case end = <-died: // the session was not confirmed in time, which happens on a busy machine
 	default:
 	}
 	early := !end.IsZero()
@@ -106,33 +105,34 @@ func cutChild(t *testing.T, cluster *zktest.Cluster, zkr string, ofLeader bool, 
 		t.Logf("lost before the cut: %s", holder.Stderr)
 	}
 	if err := next.Wait(); err != nil {
-		t.Errorf("the next ended with %v", err)
+		t.Errorf("the next holder ended with %v", err)
 	}
 	return gone, owned
 }
 
-// noProcess has an id that no process has.
+// noProcess is an id that no process has.
 const noProcess = 1 << 30
 
-// dead waits until a process is gone.
-func dead(pid int) time.Time {
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
+// waitDead waits until a process is gone, and returns when it saw that.
+func waitDead(pid int) time.Time {
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
 	for syscall.Kill(pid, 0) == nil {
-		<-look.C
+		<-poll.C
 	}
 	return time.Now()
 }
 
-type started struct {
+type startedChild struct {
 	pid   int
 	began time.Time
 }
 
-// start runs zkr around a shell script, and tells when its child has begun.
-func start(t *testing.T, ctx context.Context, zkr, servers, script string) (*exec.Cmd, <-chan started) {
+// start runs zkr lock with a shell script, and returns where the start of the script is
+// reported.
+func start(t *testing.T, ctx context.Context, zkr, servers, script string) (*exec.Cmd, <-chan startedChild) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, zkr, "--server", servers, "--timeout", "4s", "--connect-timeout", patience.String(), "lock", "/cut", "--", "sh", "-c", script)
+	cmd := exec.CommandContext(ctx, zkr, "--server", servers, "--timeout", "4s", "--connect-timeout", testTimeout.String(), "lock", "/cut", "--", "sh", "-c", script)
 	cmd.Stderr = new(strings.Builder)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -141,17 +141,17 @@ func start(t *testing.T, ctx context.Context, zkr, servers, script string) (*exe
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	began := make(chan started, 1)
+	began := make(chan startedChild, 1)
 	go func() {
 		line, err := bufio.NewReader(out).ReadString('\n')
 		now := time.Now()
 		pid, perr := strconv.Atoi(strings.TrimSpace(line))
 		if err != nil || perr != nil {
-			t.Errorf("the child said %q (%v)", line, err)
+			t.Errorf("the child printed %q (%v)", line, err)
 			cmd.Process.Kill()
 			pid = noProcess
 		}
-		began <- started{pid, now}
+		began <- startedChild{pid, now}
 	}()
 	return cmd, began
 }

@@ -13,28 +13,28 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// limits say how long to wait for what is to be owned.
-type limits struct {
-	now     bool
-	wait    time.Duration
-	limited bool // wait was given
-	refusal int  // the exit code if somebody else owns it
+// acquireFlags say how long to wait for what is to be owned.
+type acquireFlags struct {
+	nonblock     bool
+	wait         time.Duration
+	waitSet      bool // wait was given
+	conflictCode int  // the exit code if somebody else owns it
 
-	end time.Time // of wait
+	waitEnd time.Time // of wait
 }
 
-func (l *limits) register(cmd *cobra.Command) {
+func (l *acquireFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.BoolVarP(&l.now, "nonblock", "n", false, "do not wait; --connect-timeout bounds connecting")
+	fs.BoolVarP(&l.nonblock, "nonblock", "n", false, "do not wait; --connect-timeout bounds connecting")
 	fs.DurationVarP(&l.wait, "wait", "w", 0, "wait this long at most, connecting included")
-	l.refusal = exitNotAcquired
+	l.conflictCode = exitNotAcquired
 }
 
 // check refuses flags that make no sense.
-func (l *limits) check(cmd *cobra.Command) error {
-	l.limited = cmd.Flags().Changed("wait")
+func (l *acquireFlags) check(cmd *cobra.Command) error {
+	l.waitSet = cmd.Flags().Changed("wait")
 	switch {
-	case l.now && l.limited:
+	case l.nonblock && l.waitSet:
 		return usage("-n and -w exclude each other")
 	case l.wait < 0:
 		return usage("-w %v is negative", l.wait)
@@ -42,33 +42,33 @@ func (l *limits) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// begin counts from now. Connecting takes its share of the wait.
-func (l *limits) begin(a *app) {
-	l.end = time.Now().Add(l.wait)
+// startWait counts from now. Connecting takes its share of the wait.
+func (l *acquireFlags) startWait(a *app) {
+	l.waitEnd = time.Now().Add(l.wait)
 	if l.wait > 0 {
 		a.connectTimeout = min(a.connectTimeout, l.wait)
 	}
 }
 
-// errNotInTime says that the wait is over.
-var errNotInTime = errors.New("not acquired in time")
+// errWaitOver says that the wait is over.
+var errWaitOver = errors.New("not acquired in time")
 
 // acquire calls try if there is to be no waiting, and otherwise own. That somebody
 // else owns what is wanted is said only if a server has answered the attempt, and
 // still answers when the wait is over.
-func (l *limits) acquire(ctx context.Context, o *holdRunner, s *session.Session, own, try func(context.Context) (holding, error)) (holding, error) {
+func (l *acquireFlags) acquire(ctx context.Context, o *holdRunner, s *session.Session, own, try func(context.Context) (ownership, error)) (ownership, error) {
 	asked := o.replies.Load()
 	within, cancel := ctx, context.CancelFunc(func() {})
 	switch {
-	case l.now || l.limited && l.wait == 0:
+	case l.nonblock || l.waitSet && l.wait == 0:
 		within, cancel = context.WithTimeoutCause(ctx, o.connectTimeout, fmt.Errorf("no answer within %v", o.connectTimeout))
 		own = try
-	case l.limited:
-		within, cancel = context.WithDeadlineCause(ctx, l.end, fmt.Errorf("%w: waited for %v", errNotInTime, l.wait))
+	case l.waitSet:
+		within, cancel = context.WithDeadlineCause(ctx, l.waitEnd, fmt.Errorf("%w: waited for %v", errWaitOver, l.wait))
 	}
 	defer cancel()
 	g, err := own(within)
-	late := errors.Is(err, errNotInTime)
+	late := errors.Is(err, errWaitOver)
 	if late && (o.replies.Load() == asked || !reachable(ctx, s)) {
 		if ctx.Err() == nil {
 			o.sig.CancelRelease() // there is no point in waiting for the same servers again
@@ -77,7 +77,7 @@ func (l *limits) acquire(ctx context.Context, o *holdRunner, s *session.Session,
 	}
 	if late || errors.Is(err, lock.ErrLocked) || errors.Is(err, election.ErrOtherLeader) {
 		o.notice("%s: %v", o.path, err)
-		return nil, exit(l.refusal, nil)
+		return nil, exit(l.conflictCode, nil)
 	}
 	return g, err
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -12,8 +10,8 @@ import (
 
 // observe prints who leads until a signal comes.
 func (a *app) observe(f *electFlags, path string) error {
-	return a.follow(func(ctx context.Context, c *client) error {
-		if err := f.checkSubject(ctx, c, path); err != nil {
+	return a.untilSignal(func(ctx context.Context, c *client) error {
+		if err := f.checkPath(ctx, c, path); err != nil {
 			return err
 		}
 		for l, err := range f.election(c.Session, path).Observe(ctx) {
@@ -28,26 +26,26 @@ func (a *app) observe(f *electFlags, path string) error {
 	})
 }
 
-// checkSubject looks for the election's path. With --fixed that is the parent of
+// checkPath looks for the election's path. With --fixed that is the parent of
 // the node, which is absent while nobody leads.
-func (f *electFlags) checkSubject(ctx context.Context, c *client, path string) error {
+func (f *electFlags) checkPath(ctx context.Context, c *client, path string) error {
 	if err := c.Sync(ctx, "/"); err != nil {
 		return err
 	}
 	if !f.fixed {
-		return f.at.check(ctx, c, path, anElection)
+		return f.target.check(ctx, c, path, recipeElection)
 	}
 	parent, _ := session.Split(path)
 	switch _, exists, err := c.Exists(ctx, parent); {
 	case err != nil:
 		return err
 	case !exists:
-		return f.at.absent(c, parent)
+		return f.target.reportMissing(c, parent)
 	}
 	if _, exists, err := c.Exists(ctx, path); err != nil || !exists {
 		return err
 	}
-	return f.at.check(ctx, c, path)
+	return f.target.check(ctx, c, path)
 }
 
 func (a *app) printLeader(l election.Leader) error {
@@ -56,17 +54,9 @@ func (a *app) printLeader(l election.Leader) error {
 			Vacant bool `json:"vacant"`
 		}{true})
 	}
-	return a.print(fmt.Sprintf("%s %d", label(l.ID), int64(l.Token)), struct {
+	return a.print(fmt.Sprintf("%s %d", oneWord(l.ID), int64(l.Token)), struct {
 		Vacant bool   `json:"vacant"`
 		ID     string `json:"id"`
 		Token  int64  `json:"token"`
 	}{false, l.ID, int64(l.Token)})
-}
-
-// label makes one word of an id, which may have been written by any program.
-func label(id string) string {
-	if q := strconv.Quote(id); id == "" || strings.Contains(id, " ") || q[1:len(q)-1] != id {
-		return q
-	}
-	return id
 }

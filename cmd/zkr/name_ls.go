@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/naming"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+func newNameLs(a *app, root *string) *cobra.Command {
+	var at pathCheck
+	cmd := &cobra.Command{
+		Use:   "ls [flags] PATH",
+		Short: "Print what is below a name",
+		Long: `Print a line for each name directly below PATH: the name and its value, or "->" and
+where it leads if it is a link. A name that is not bound and only leads to others ends
+in a slash.
+` + nameCodes,
+		Args: onePath,
+	}
+	at.register(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.withSyncedSession(func(ctx context.Context, c *client) error {
+			d, name, err := c.directory(*root, args[0])
+			if err != nil {
+				return err
+			}
+			node := *root
+			if name != "" {
+				node = session.Join(*root, name)
+			}
+			if err := at.check(ctx, c, node); err != nil {
+				return err
+			}
+			entries, err := d.List(ctx, name)
+			if err != nil {
+				return exitOfNaming(err)
+			}
+			for _, e := range entries {
+				if err := a.printName(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (a *app) printName(e naming.Entry) error {
+	if e.Err != nil {
+		a.notice("%s: %v", e.Name, e.Err)
+		return nil
+	}
+	text, data := oneWord(e.Name), payload{}
+	switch {
+	case e.Link != "":
+		text += " -> " + oneLine([]byte(e.Link))
+	case e.Bound:
+		text += " " + oneLine(e.Value)
+		data = newPayload(e.Value)
+	default:
+		text += "/"
+	}
+	return a.print(text, struct {
+		Name      string `json:"name"`
+		Bound     bool   `json:"bound"`
+		Link      string `json:"link,omitempty"`
+		Ephemeral bool   `json:"ephemeral"`
+		payload
+	}{e.Name, e.Bound, e.Link, e.Ephemeral, data})
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/naming"
+)
+
+func newNameNext(a *app) *cobra.Command {
+	var count int
+	cmd := &cobra.Command{
+		Use:   "next [flags] PATH",
+		Short: "Print a number that nobody has been given before",
+		Long: `Print the next number of the sequence at PATH, which nobody else is ever given. The
+first is 1.
+` + nameCodes,
+		Args: onePath,
+	}
+	cmd.Flags().IntVar(&count, "count", 1, "print `N` successive numbers")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if count <= 0 {
+			return usage("--count %d", count)
+		}
+		return a.withSession(func(ctx context.Context, c *client) error {
+			first, err := naming.NewSequence(c.Session, args[0]).Reserve(ctx, count)
+			if errors.Is(err, codec.ErrMalformed) {
+				return exit(exitNo, err)
+			}
+			if err != nil {
+				return exitOfNaming(err)
+			}
+			for n := first; n < first+int64(count); n++ {
+				err := a.print(strconv.FormatInt(n, 10), struct {
+					Number int64 `json:"number"`
+				}{n})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/registry"
+)
+
+func newServiceLs(a *app) *cobra.Command {
+	var f registryFlags
+	var on pathCheck
+	cmd := &cobra.Command{
+		Use:   "ls [flags] [NAME]",
+		Short: "Print the services, or the instances of one",
+		Long: `Print the name of each service that has instances. With NAME, print a line for each
+instance of that service: its id, its address, "disabled" if it is not to be used, and
+its metadata. Nodes that are not instances are told on stderr and left out.
+
+Exit codes: 0, 1 if the service has no instances or its registry is the path of another
+recipe, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5 if the
+output cannot be written.`,
+		Args: optionalName,
+	}
+	f.register(cmd)
+	on.register(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		at, service, err := f.parse(a, args)
+		if err != nil {
+			return err
+		}
+		return on.read(a, f.path(), nil, func(ctx context.Context, c *client) error {
+			if service == "" {
+				return c.listServices(ctx, at(c.Session))
+			}
+			return c.listInstances(ctx, at(c.Session), service)
+		})
+	}
+	return cmd
+}
+
+func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
+	names, err := r.Services(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := c.print(oneWord(name), struct {
+			Service string `json:"service"`
+		}{name})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) listInstances(ctx context.Context, r *registry.Registry, service string) error {
+	list, err := r.Lookup(ctx, service)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return exit(exitNo, fmt.Errorf("%s: %w", oneWord(service), registry.ErrNoInstances))
+	}
+	for _, in := range list {
+		if err := c.print(instanceDetails(in), newInstanceJSON(in)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/tasks"
+)
+
+func newTaskMaster(a *app) *cobra.Command {
+	var f attemptFlags
+	var address, strategy string
+	var keep int
+	var keepFor time.Duration
+	cmd := &cobra.Command{
+		Use:   "master [flags] PATH",
+		Short: "Assign tasks to workers",
+		Long: `Be a candidate for the master of the pool at PATH, and the master when the one before
+has gone, until INT or TERM. The master assigns tasks to live workers, takes back those
+of workers that have died, and removes finished ones that are too many or too old.
+
+Who is the master is told by zkr elect --observe --fixed PATH/master.
+
+Exit codes: 0, 128+N for signals other than INT and TERM, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+		Example: `  zkr task master /tasks
+  zkr task master --strategy sticky --keep 1000 --keep-for 1h /tasks`,
+		Args: onePath,
+	}
+	f.register(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&address, "addr", "", "`text` for the others to see (default host:pid)")
+	fs.StringVar(&strategy, "strategy", "least-loaded", "who gets a task: the least-loaded worker, each in turn (`round-robin`), or the same for the same data (sticky)")
+	fs.IntVar(&keep, "keep", 10_000, "leave up to `N` finished tasks")
+	fs.DurationVar(&keepFor, "keep-for", 24*time.Hour, "leave finished tasks this long")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		opts := []tasks.Option{tasks.WithMaxAttempts(f.attempts), tasks.WithRetention(keep, keepFor)}
+		switch strategy {
+		case "least-loaded":
+		case "round-robin":
+			opts = append(opts, tasks.WithStrategy(tasks.RoundRobin()))
+		case "sticky":
+			opts = append(opts, tasks.WithStrategy(tasks.Sticky(func(data []byte) string { return string(data) })))
+		default:
+			return usage("--strategy %s is none of least-loaded, round-robin and sticky", strategy)
+		}
+		if address != "" {
+			opts = append(opts, tasks.WithAddress(address))
+		}
+		switch err := f.check(); {
+		case err != nil:
+			return err
+		case keep < 0:
+			return usage("--keep %d is negative", keep)
+		case keepFor < 0:
+			return usage("--keep-for %v is negative", keepFor)
+		}
+		if err := checkPool(args[0]); err != nil {
+			return err
+		}
+		return a.untilSignal(func(ctx context.Context, c *client) error { return c.pool(args[0], opts...).Master(ctx) })
+	}
+	return cmd
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/tasks"
+)
+
+func newTaskWait(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wait PATH ID",
+		Short: "Wait until a task is finished, and print its result",
+		Long: `Wait until the task ID is finished, and print its result.
+
+Exit codes: 0, 1 if the task has failed or there is none, 2 for bad usage, 3 if no
+server can be reached, 4 if not authorised, 5 if the output cannot be written, 128+N
+if signal N came first.`,
+		Example: `  zkr task wait /tasks task-0000000017`,
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return usage("PATH is missing")
+		case 1:
+			return usage("ID is missing")
+		case 2:
+		default:
+			return usage("unexpected argument %q", args[2])
+		}
+		if err := checkPool(args[0]); err != nil {
+			return err
+		}
+		return a.withSyncedSession(func(ctx context.Context, c *client) error { return c.printResult(ctx, c.pool(args[0]).Ticket(args[1])) })
+	}
+	return cmd
+}
+
+// taskResult is what has become of a task, as JSON.
+type taskResult struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+	payload
+	Message string `json:"message,omitempty"`
+}
+
+// printResult prints what becomes of a task.
+func (c *client) printResult(ctx context.Context, k *tasks.Ticket[[]byte]) error {
+	result, err := k.Wait(ctx)
+	var failed *tasks.TaskError
+	switch {
+	case errors.As(err, &failed):
+		if c.json {
+			if err := c.print("", taskResult{ID: k.ID(), State: tasks.Failed.String(), Message: failed.Message}); err != nil {
+				return err
+			}
+		}
+		return exit(exitNo, fmt.Errorf("%s has failed: %s", k.ID(), failed.Message))
+	case errors.Is(err, tasks.ErrNoTask):
+		return exit(exitNo, err)
+	case err != nil:
+		return err
+	}
+	return c.printData(result, taskResult{ID: k.ID(), State: tasks.Done.String(), payload: newPayload(result)})
+}
