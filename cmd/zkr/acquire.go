@@ -13,14 +13,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// acquireFlags say how long to wait for what is to be owned.
+// acquireFlags are the flags that say how long to wait for ownership.
 type acquireFlags struct {
 	nonblock     bool
 	wait         time.Duration
-	waitSet      bool // wait was given
-	conflictCode int  // the exit code if somebody else owns it
+	waitSet      bool // -w was given
+	conflictCode int  // the exit code if it is owned by somebody else
 
-	waitEnd time.Time // of wait
+	waitEnd time.Time // when the wait ends
 }
 
 func (l *acquireFlags) register(cmd *cobra.Command) {
@@ -30,7 +30,7 @@ func (l *acquireFlags) register(cmd *cobra.Command) {
 	l.conflictCode = exitNotAcquired
 }
 
-// check refuses flags that make no sense.
+// check returns an error for flags that make no sense.
 func (l *acquireFlags) check(cmd *cobra.Command) error {
 	l.waitSet = cmd.Flags().Changed("wait")
 	switch {
@@ -42,7 +42,7 @@ func (l *acquireFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// startWait counts from now. Connecting takes its share of the wait.
+// startWait starts the time of -w, which includes connecting.
 func (l *acquireFlags) startWait(a *app) {
 	l.waitEnd = time.Now().Add(l.wait)
 	if l.wait > 0 {
@@ -50,12 +50,12 @@ func (l *acquireFlags) startWait(a *app) {
 	}
 }
 
-// errWaitOver says that the wait is over.
+// errWaitOver is the cause of a wait that has ended because of -w.
 var errWaitOver = errors.New("not acquired in time")
 
-// acquire calls try if there is to be no waiting, and otherwise own. That somebody
-// else owns what is wanted is said only if a server has answered the attempt, and
-// still answers when the wait is over.
+// acquire calls try with -n, and own otherwise. It exits with the conflict code, for
+// "owned by somebody else", only if a server has answered the attempt and still answers
+// when the wait is over.
 func (l *acquireFlags) acquire(ctx context.Context, o *holdRunner, s *session.Session, own, try func(context.Context) (ownership, error)) (ownership, error) {
 	asked := o.replies.Load()
 	within, cancel := ctx, context.CancelFunc(func() {})
@@ -71,7 +71,7 @@ func (l *acquireFlags) acquire(ctx context.Context, o *holdRunner, s *session.Se
 	late := errors.Is(err, errWaitOver)
 	if late && (o.replies.Load() == asked || !reachable(ctx, s)) {
 		if ctx.Err() == nil {
-			o.sig.CancelRelease() // there is no point in waiting for the same servers again
+			o.sig.CancelRelease() // do not wait for the same servers again
 		}
 		return nil, exit(exitFailed, fmt.Errorf("%s: no answer from a server within %v", o.path, l.wait))
 	}

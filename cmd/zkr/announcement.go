@@ -8,7 +8,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// announcer is what others see for as long as this process lives.
+// announcer is the handle of a membership or registration.
 type announcer interface {
 	Path() string
 	Token() session.Zxid
@@ -16,21 +16,21 @@ type announcer interface {
 	Err() error
 }
 
-// announcement is the grip of a command that is announced. That is not lost as ownership
-// is: it comes back by itself.
+// announcement is the ownership of an announced node, a member or an instance. It is not
+// lost with its session: the node is created again in the next one.
 type announcement struct {
 	announcer
-	name      string // by which it is known
-	role      string // what it is announced as: "a member"
+	name      string // for notices
+	role      string // "a member" or "registered"
 	withdraw  func(context.Context) error
-	withdrawn error // what Err is once it has been withdrawn
+	withdrawn error // the error of Err after withdraw
 
-	sessionID int64         // of the session at the beginning
+	sessionID int64         // the first session
 	released  chan struct{} // closed by release
-	reported  chan struct{} // closed when nothing is reported any more
+	reported  chan struct{} // closed when report has returned
 }
 
-// begin reports from now on until release.
+// begin starts to report, until release.
 func (p *announcement) begin(a *app, s *session.Session) *announcement {
 	p.sessionID, p.released, p.reported = s.Status().ID, make(chan struct{}), make(chan struct{})
 	go p.report(a)
@@ -40,7 +40,7 @@ func (p *announcement) begin(a *app, s *session.Session) *announcement {
 func (p *announcement) Context() context.Context { return context.Background() }
 func (p *announcement) Err() error               { return nil }
 
-// Deadline never comes.
+// Deadline returns no deadline: nothing is lost when a session expires.
 func (p *announcement) Deadline() (time.Time, <-chan struct{}) { return time.Time{}, nil }
 
 func (p *announcement) SessionID() int64 { return p.sessionID }
@@ -51,8 +51,7 @@ func (p *announcement) release(ctx context.Context) error {
 	return p.withdraw(ctx)
 }
 
-// report tells people when the others do not see what is announced, and when they do
-// again.
+// report prints a notice when the node may not exist, and when it exists again.
 func (p *announcement) report(a *app) {
 	defer close(p.reported)
 	for absent := false; ; {

@@ -14,7 +14,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// app is what all commands share: the global flags, and where to write.
+// app is shared by all commands: the global flags and the outputs.
 type app struct {
 	stdout *output
 	stderr io.Writer
@@ -29,10 +29,10 @@ type app struct {
 	quiet          bool
 	verbose        bool
 
-	replies atomic.Int64 // requests that a server has answered
+	replies atomic.Int64 // the number of replies from servers
 }
 
-// print prints a line on stdout: v as JSON if that is wanted, else text.
+// print prints a line on stdout: v as JSON with --json, and text otherwise.
 func (a *app) print(text string, v any) error {
 	line := []byte(text)
 	if a.json {
@@ -45,17 +45,17 @@ func (a *app) print(text string, v any) error {
 	return err
 }
 
-// notice tells people something that is not the answer.
+// notice prints a message on stderr, unless -q is given.
 func (a *app) notice(format string, args ...any) {
 	if !a.quiet {
 		fmt.Fprintf(a.stderr, "zkr: "+format+"\n", args...)
 	}
 }
 
-// printError says why the command fails.
+// printError prints an error on stderr.
 func (a *app) printError(err error) { fmt.Fprintf(a.stderr, "zkr: %v\n", err) }
 
-// connect makes the session, within the time for it.
+// connect makes the session, within --connect-timeout.
 func (a *app) connect(ctx context.Context) (*session.Session, error) {
 	opts, err := a.sessionOptions()
 	if err != nil {
@@ -66,10 +66,10 @@ func (a *app) connect(ctx context.Context) (*session.Session, error) {
 	return session.Connect(ctx, a.server, opts...)
 }
 
-// closeGrace is how long to wait for servers when nothing else is left to do.
+// closeGrace bounds the wait for servers when nothing else is left to do.
 const closeGrace = 800 * time.Millisecond
 
-// closeSession ends the session.
+// closeSession closes the session.
 func (a *app) closeSession(ctx context.Context, s *session.Session) {
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
@@ -94,7 +94,7 @@ func (a *app) sessionOptions() ([]session.Option, error) {
 	if auth != "" {
 		scheme, cred, ok := strings.Cut(auth, ":")
 		if !ok || scheme == "" {
-			return nil, usage("%s is not SCHEME:CRED", from) // it may be a secret, and is not repeated
+			return nil, usage("%s is not SCHEME:CRED", from) // not printed: it may be a secret
 		}
 		opts = append(opts, session.WithAuth(scheme, []byte(cred)))
 	}

@@ -16,25 +16,25 @@ func newBarrierEnter(a *app) *cobra.Command {
 	var grace time.Duration
 	cmd := &cobra.Command{
 		Use:   "enter -n N [flags] PATH [-- CMD ARG...]",
-		Short: "Wait for N, run a command, leave together",
-		Long: `Wait until N have entered the barrier at PATH, run CMD, wait until the commands of all
-have ended, and exit with the code of CMD. Whoever dies or gives up while waiting does
-not count.
+		Short: "Wait for N processes, run a command, leave together",
+		Long: `Wait until N processes have entered the barrier at PATH, run CMD, wait until
+all of them have left, and exit with the code of CMD. A process that dies or
+gives up while it waits does not count.
 
-CMD runs as that of zkr lock does; ZKR_TOKEN is the same for all who have entered
-together, and grows from round to round. Without CMD, print that number, and leave.
+CMD is run as by zkr lock. ZKR_TOKEN is the same for all members of a round,
+and grows from round to round. Without CMD, print that number and leave.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or a wait, 5 if the number cannot be
-written, 123 if the session was lost in between, 124 if N are there already, 125 if zkr
-failed (no session, missing rights, bad usage), 126 if CMD cannot be executed, 127 if it
-is not found.`,
-		Example: `  zkr barrier enter -n 3 /start -- simulate     three begin together
-  zkr barrier enter -n 3 /start && simulate     and do not wait for each other's end`,
+Exit codes: that of CMD, 128+N if signal N ended CMD or a wait, 5 if the number
+cannot be written, 123 if the session was lost meanwhile, 124 if the barrier is
+full, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD
+cannot be executed, 127 if it is not found.`,
+		Example: `  zkr barrier enter -n 3 /start -- simulate     start and end together
+  zkr barrier enter -n 3 /start && simulate     only start together`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
-	fs.IntVarP(&n, "number", "n", 0, "how many are to enter, `N`")
-	fs.DurationVar(&grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the session is lost")
+	fs.IntVarP(&n, "number", "n", 0, "number of processes that must enter, `N`")
+	fs.DurationVar(&grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the session is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		switch {
@@ -43,7 +43,7 @@ is not found.`,
 		case !fs.Changed("number"):
 			return usage("-n is missing")
 		case n <= 0:
-			return usage("-n %d: somebody has to enter", n)
+			return usage("-n %d is not positive", n)
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
@@ -62,14 +62,14 @@ is not found.`,
 			return entry{e, ctx}, nil
 		})
 		if err == nil {
-			err = signalOr(o.sig, nil) // it did not wait for the others
+			err = signalOr(o.sig, nil) // a signal has ended the wait for the others
 		}
 		return err
 	}
 	return cmd
 }
 
-// entry is membership of a barrier's round.
+// entry is the ownership of a member of a round.
 type entry struct {
 	*barrier.Entry
 	waiting context.Context
@@ -77,7 +77,7 @@ type entry struct {
 
 func (e entry) Token() session.Zxid { return e.Round() }
 
-// release leaves, and waits for the others for as long as no signal comes.
+// release leaves. It waits for the other members until a signal comes.
 func (e entry) release(context.Context) error {
 	err := e.Leave(e.waiting)
 	if e.waiting.Err() != nil && !isLost(err) {

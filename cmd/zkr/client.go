@@ -10,15 +10,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// client is a command that wraps no other, at work.
+// client is a session for a command that wraps no other.
 type client struct {
 	*app
 	*session.Session
 	sig *proc.Signals
 }
 
-// withSession does the work of a command that wraps no other. The context that f is given
-// ends with the first signal.
+// withSession connects and calls f. The context of f ends with the first signal.
 func (a *app) withSession(f func(context.Context, *client) error) error {
 	sig := a.watchSignals()
 	defer sig.Close()
@@ -29,7 +28,7 @@ func (a *app) withSession(f func(context.Context, *client) error) error {
 	defer a.closeSession(sig.ReleaseContext(), s)
 	err = f(sig.WaitContext(), &client{a, s, sig})
 	if err != nil && sig.Received() != 0 && errors.Is(err, session.ErrUnknown) {
-		a.printError(err) // the signal is not all that there is to say
+		a.printError(err) // the signal alone does not explain this error
 	}
 	if err != nil {
 		return signalOr(sig, exitOfSession(err))
@@ -37,8 +36,8 @@ func (a *app) withSession(f func(context.Context, *client) error) error {
 	return nil
 }
 
-// withSyncedSession is use for a command that reads. The session may have begun at a server that
-// lags behind, which has to catch up with everything that came before the command.
+// withSyncedSession is withSession for commands that read. The server may lag behind, so
+// it first syncs: f sees every write that completed before the command started.
 func (a *app) withSyncedSession(f func(context.Context, *client) error) error {
 	return a.withSession(func(ctx context.Context, c *client) error {
 		if err := c.Sync(ctx, "/"); err != nil {
@@ -48,8 +47,8 @@ func (a *app) withSyncedSession(f func(context.Context, *client) error) error {
 	})
 }
 
-// untilSignal is use for a command that is at work until a signal comes: to be told to
-// end is no failure.
+// untilSignal is withSession for commands that run until a signal. INT and TERM are a
+// success.
 func (a *app) untilSignal(f func(context.Context, *client) error) error {
 	return a.withSession(func(ctx context.Context, c *client) error {
 		err := f(ctx, c)
@@ -61,7 +60,7 @@ func (a *app) untilSignal(f func(context.Context, *client) error) error {
 	})
 }
 
-// group is a command that is nothing but a noun for its verbs.
+// group returns a command that only has subcommands.
 func group(noun, short, long string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   noun,
@@ -74,7 +73,7 @@ func group(noun, short, long string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// onePath takes the only argument.
+// onePath accepts exactly one argument, PATH.
 func onePath(_ *cobra.Command, args []string) error {
 	switch len(args) {
 	case 0:

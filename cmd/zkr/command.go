@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
 )
 
-// pathAndCommand takes apart PATH [-- CMD ARG…]. The command is looked for at
-// once, so that nothing is acquired in vain; it is nil if there is none.
+// pathAndCommand parses PATH [-- CMD ARG…]. The command is nil if there is none. It is
+// looked up now, before anything is acquired.
 func pathAndCommand(cmd *cobra.Command, args []string) (string, *proc.Command, error) {
 	dash := cmd.ArgsLenAtDash()
 	own := args
@@ -36,7 +36,7 @@ func pathAndCommand(cmd *cobra.Command, args []string) (string, *proc.Command, e
 	return own[0], c, err
 }
 
-// onlyCommand is pathAndCommand where there is no PATH.
+// onlyCommand is pathAndCommand for commands without PATH.
 func onlyCommand(cmd *cobra.Command, args []string) (*proc.Command, error) {
 	dash := cmd.ArgsLenAtDash()
 	switch {
@@ -60,7 +60,7 @@ func lookUp(argv []string) (*proc.Command, error) {
 	return c, nil
 }
 
-// commandOfWords is a command that is given as one text.
+// commandOfWords returns the command that text names, split at blanks.
 func commandOfWords(text string) (*proc.Command, error) {
 	words := strings.Fields(text)
 	if len(words) == 0 {
@@ -69,7 +69,7 @@ func commandOfWords(text string) (*proc.Command, error) {
 	return lookUp(words)
 }
 
-// cannotRun tells a command that is not there from one that will not run.
+// cannotRun returns the exit for a command that is not found or cannot be executed.
 func cannotRun(name string, err error) error {
 	code := exitNotExecutable
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {

@@ -7,21 +7,21 @@ import (
 )
 
 func newConfig(a *app) *cobra.Command {
-	return group("config", "Keep configuration, and programs up to date with it",
-		`Keep configuration in nodes, one value in each, and programs up to date with it.`,
+	return group("config", "Store configuration, and pass changes to programs",
+		`Store configuration in nodes, one value in each, and pass changes to programs.`,
 		newConfigGet(a), newConfigSet(a), newConfigEdit(a), newConfigWatch(a))
 }
 
-// valueVersion is a value as zkr knows it: bytes that mean nothing to it.
+// valueVersion is one version of a value. zkr does not interpret the bytes.
 type valueVersion = config.Snapshot[[]byte]
 
-// versionJSON is a version without its value.
+// versionJSON is a version without the value.
 type versionJSON struct {
 	Version int32 `json:"version"`
 	Zxid    int64 `json:"zxid"`
 }
 
-// valueJSON is a version with its value.
+// valueJSON is a version with the value.
 type valueJSON struct {
 	versionJSON
 	payload

@@ -20,14 +20,14 @@ func newConfigEdit(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "edit PATH",
 		Short: "Edit a value",
-		Long: `Edit the value at PATH with $EDITOR (vi unless set), store it if it has changed, and
-print its version. What somebody else has stored meanwhile is not overwritten: then the
-edited value is left in a file.
+		Long: `Edit the value at PATH with $EDITOR (default vi), store it if it has changed,
+and print its version. If somebody else has stored a value meanwhile, it is not
+overwritten: the edited value stays in a file.
 
-Exit codes: 0, 1 if the editor fails or there is another version, 2 for bad usage, 3
-if no server can be reached or the session is lost, 4 if not authorised, 5 if the
-output cannot be written; 126 if the editor cannot be executed, 127 if it is not
-found.`,
+Exit codes: 0, 1 if the editor fails or the version is another one, 2 for bad
+usage, 3 if no server can be reached or the session is lost, 4 if not
+authorised, 5 if the output cannot be written; 126 if the editor cannot be
+executed, 127 if it is not found.`,
 		Args: onePath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -88,7 +88,7 @@ func writeTemporary(data []byte) (name string, err error) {
 	return f.Name(), errors.Join(err, f.Close())
 }
 
-// runEditor lets the editor have the terminal.
+// runEditor runs the editor with the terminal.
 func (c *client) runEditor(editor *proc.Command, file string) error {
 	run := &proc.Command{File: editor.File, Args: append(editor.Args[:len(editor.Args):len(editor.Args)], file)}
 	p, err := c.sig.Start(run, proc.Spec{Env: os.Environ(), Stdin: os.Stdin, Foreground: true})

@@ -13,10 +13,11 @@ func newConfigGet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get PATH",
 		Short: "Print a value",
-		Long: `Print the value at PATH. With --json there is its version as well, for set --version.
+		Long: `Print the value at PATH. With --json, also print its version, for set
+--version.
 
-Exit codes: 0, 1 if there is none, 2 for bad usage, 3 if no server can be reached, 4
-if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if there is no value, 2 for bad usage, 3 if no server can be
+reached, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: onePath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

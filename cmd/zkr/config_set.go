@@ -19,17 +19,18 @@ func newConfigSet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set [flags] PATH [VALUE]",
 		Short: "Store a value",
-		Long: `Store VALUE, or what stdin has, at PATH, and print the version that it has got. With
---version, do so only if the present version is N, or if there is no value yet.
+		Long: `Store VALUE, or stdin if there is no VALUE, at PATH, and print the new version.
+With --version, store it only if the current version is N, or if there is no
+value yet (absent).
 
-Exit codes: 0, 1 if there is another version, 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised, 5 if the output cannot be
-written.`,
+Exit codes: 0, 1 if the version is another one, 2 for bad usage, 3 if no server
+can be reached or the session is lost, 4 if not authorised, 5 if the output
+cannot be written.`,
 		Example: `  zkr config set /app/limit 100
-  zkr config set --version 7 /app/limit 200      unless somebody else has set it
+  zkr config set --version 7 /app/limit 200      only if nobody has changed it
   zkr config set --version absent /app/conf < app.yaml`,
 	}
-	cmd.Flags().StringVar(&version, "version", "", "the version to replace, `N` or absent")
+	cmd.Flags().StringVar(&version, "version", "", "the version to replace: `N`, or absent")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0:
@@ -64,19 +65,19 @@ func parseVersion(s string) (int32, error) {
 	return int32(n), nil
 }
 
-// valueOrStdin is the argument, if there is one. Nothing has been begun yet that a
-// signal would have to end in good order.
+// valueOrStdin returns the argument if there is one, and stdin otherwise. It is called
+// before anything is connected, so a signal may simply end the process.
 func (a *app) valueOrStdin(args []string) ([]byte, error) {
 	if len(args) > 0 {
 		return []byte(args[0]), nil
 	}
-	most := a.maxBuffer + 1 // more than a node can have
-	data, err := io.ReadAll(io.LimitReader(os.Stdin, int64(most)+1))
+	maxSize := a.maxBuffer + 1 // more than a node can hold
+	data, err := io.ReadAll(io.LimitReader(os.Stdin, int64(maxSize)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("stdin: %w", err)
-	case len(data) > most:
-		return nil, fmt.Errorf("stdin has more than %d bytes", most)
+	case len(data) > maxSize:
+		return nil, fmt.Errorf("stdin has more than %d bytes", maxSize)
 	}
 	return data, nil
 }

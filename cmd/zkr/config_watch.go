@@ -19,18 +19,19 @@ func newConfigWatch(a *app) *cobra.Command {
 	var program string
 	cmd := &cobra.Command{
 		Use:   "watch [flags] PATH",
-		Short: "Print a value, and every new version",
-		Long: `Print the value at PATH, and then each new version, until INT or TERM. Versions that
-are replaced at once may be left out; the latest never is. If there is no value, wait
-for one.
+		Short: "Print a value and each new version",
+		Long: `Print the value at PATH and then each new version, until INT or TERM. Versions
+that are replaced quickly may be skipped; the latest is always printed. If
+there is no value, wait for one.
 
-With --exec, print nothing, and run CMD for each version, with the value on stdin and
-ZKR_PATH, ZKR_VERSION and ZKR_ZXID in its environment. CMD is split at blanks and
-executed directly, not by a shell. While it runs, the next version waits.
+With --exec, print nothing, and run CMD for each version, with the value on
+stdin and with ZKR_PATH, ZKR_VERSION and ZKR_ZXID in its environment. CMD is
+split at blanks and executed directly, without a shell. The next version waits
+until CMD has ended.
 
-Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5
-if the output cannot be written; with --exec 126 if CMD cannot be executed, 127 if it
-is not found.`,
+Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not
+authorised, 5 if the output cannot be written; with --exec 126 if CMD cannot be
+executed, 127 if it is not found.`,
 		Example: `  zkr config watch --json /app/limits
   zkr config watch --exec 'tee /etc/app.conf' /app/conf`,
 		Args: onePath,
@@ -56,7 +57,7 @@ is not found.`,
 	return cmd
 }
 
-// watchValue calls show with each version.
+// watchValue calls show for each version.
 func (c *client) watchValue(ctx context.Context, path string, show func(valueVersion) error) error {
 	v, err := config.OpenOr(ctx, c.Session, path, codec.Bytes(), nil, config.WithHistory(1))
 	if err != nil {
@@ -76,7 +77,7 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 				}
 			}
 			gone = true
-		case errors.Is(err, config.ErrStale): // it will be told when it is over
+		case errors.Is(err, config.ErrStale): // the value is out of date, and the watch continues
 		case err != nil:
 			return err
 		case s.Zxid != 0 && (s.Zxid != shown.Zxid || s.Version != shown.Version || !bytes.Equal(s.Value, shown.Value)):
@@ -99,7 +100,7 @@ func (c *client) printGone(path string) error {
 	}{true})
 }
 
-// apply runs a command for a version.
+// apply runs the command for one version.
 func (c *client) apply(path string, run *proc.Command, v valueVersion) error {
 	env := append(os.Environ(),
 		"ZKR_PATH="+path,
@@ -108,7 +109,7 @@ func (c *client) apply(path string, run *proc.Command, v valueVersion) error {
 	p, err := c.sig.StartWithInput(run, proc.Spec{Env: env, Notice: c.notice}, v.Value)
 	switch {
 	case err != nil && c.sig.WaitContext().Err() != nil:
-		return nil // the end of the watch says why
+		return nil // the watch has ended, which untilSignal handles
 	case err != nil:
 		return cannotRun(run.Name(), err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// electFlags are those of zkr elect.
+// electFlags are the flags of zkr elect.
 type electFlags struct {
 	acquireFlags
 	id      string
@@ -28,35 +28,37 @@ func newElect(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "elect [flags] PATH [-- CMD ARG...]",
 		Short: "Run a command while leader",
-		Long: `Stand for election at PATH, run CMD when elected, and exit with its code.
+		Long: `Be a candidate in the election at PATH, run CMD when elected, and exit with the
+code of CMD.
 
-CMD runs as that of zkr lock does. Without CMD, print the token of the term and
-lead until a signal. With --repeat, stand again after CMD has ended or leadership
-is lost, until INT or TERM; CMD cannot read from the terminal then.
+CMD is run as by zkr lock. Without CMD, print the token of the term and lead
+until a signal. With --repeat, be a candidate again after CMD has ended or
+leadership is lost, until INT or TERM; CMD cannot read from the terminal then.
 
-With --fixed, the leader is whoever has the ephemeral node PATH itself, as many
-programs do it that use ZooKeeper without a library.
+With --fixed, the leader is the owner of the ephemeral node PATH itself. Many
+programs that use ZooKeeper without a library elect their leader in this way.
 
-With --observe, only watch, and print a line at each change: the leader's id and
-token, or "vacant".
+With --observe, print a line for the leader and for each change: the leader's
+id and token, or "vacant".
 
-Exit codes: those of zkr lock, 124 (-n, -w) if somebody else leads; with --observe 0, or 1 if PATH has the nodes of
-another recipe, 2 for bad usage, 3 if no server can be reached, 4 if not
-authorised, 5 if the output cannot be written.`,
-		Example: `  zkr elect -n /elections/report -- report     unless somebody else leads
+Exit codes: those of zkr lock, 124 (-n, -w) if there is another leader; with
+--observe 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
+		Example: `  zkr elect -n /elections/report -- report     unless there is a leader
   zkr elect --repeat /elections/scheduler -- scheduler
   zkr elect --fixed /ElectMasterDemo/master -- work
   zkr elect --observe /elections/scheduler`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.id, "id", "", "`name` to be known by (default host:pid)")
-	fs.BoolVar(&f.repeat, "repeat", false, "stand again when CMD has ended or leadership is lost")
+	fs.StringVar(&f.id, "id", "", "`id` of the candidate (default host:pid)")
+	fs.BoolVar(&f.repeat, "repeat", false, "be a candidate again when CMD has ended or leadership is lost")
 	fs.BoolVar(&f.fixed, "fixed", false, "elect by the ephemeral node PATH itself")
-	fs.BoolVar(&f.observe, "observe", false, "print who leads, and every change")
+	fs.BoolVar(&f.observe, "observe", false, "print the leader and each change")
 	f.target.register(cmd)
 	f.acquireFlags.register(cmd)
-	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when leadership is lost")
+	fs.DurationVar(&f.grace, "grace", defaultGrace, "time between TERM and KILL for CMD if leadership is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		if err == nil {
@@ -81,7 +83,7 @@ authorised, 5 if the output cannot be written.`,
 	return cmd
 }
 
-// check refuses what makes no sense, before anything is connected to.
+// check returns an error for arguments that make no sense.
 func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) error {
 	if err := f.acquireFlags.check(cmd); err != nil {
 		return err
@@ -90,11 +92,11 @@ func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) err
 	case f.observe && (c != nil || f.repeat || f.id != "" || f.nonblock || f.waitSet):
 		return usage("--observe takes no command, and none of --id, --repeat, -n and -w")
 	case f.repeat && (f.nonblock || f.waitSet):
-		return usage("--repeat waits as often as need be, and excludes -n and -w")
+		return usage("--repeat excludes -n and -w")
 	case f.target.mustExist && !f.observe:
 		return usage("--must-exist is for --observe")
 	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
-		return usage("with --fixed, PATH is a node, and %q is none", path)
+		return usage("with --fixed, PATH must be a node, and %q is none", path)
 	case f.grace < 0:
 		return usage("--grace %v is negative", f.grace)
 	}

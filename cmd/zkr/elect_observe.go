@@ -8,7 +8,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// observe prints who leads until a signal comes.
+// observe prints the leader and each change until a signal comes.
 func (a *app) observe(f *electFlags, path string) error {
 	return a.untilSignal(func(ctx context.Context, c *client) error {
 		if err := f.checkPath(ctx, c, path); err != nil {
@@ -26,8 +26,8 @@ func (a *app) observe(f *electFlags, path string) error {
 	})
 }
 
-// checkPath looks for the election's path. With --fixed that is the parent of
-// the node, which is absent while nobody leads.
+// checkPath checks that the election's path exists and is that of an election. With
+// --fixed it checks the parent first: the node itself exists only while there is a leader.
 func (f *electFlags) checkPath(ctx context.Context, c *client, path string) error {
 	if err := c.Sync(ctx, "/"); err != nil {
 		return err

@@ -12,15 +12,15 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The times of the pseudo-cluster in ZooKeeper's documentation.
+// The settings of the pseudo-cluster in ZooKeeper's documentation.
 const (
 	ensembleTick      = 2 * time.Second
 	ensembleInitLimit = 10
 	ensembleSyncLimit = 5
 )
 
-// The ports by which servers reach each other are so far above those of their
-// clients: 2888 and 3888, where these are 2181.
+// The distances of a server's quorum and election ports from its client port: 2888 and
+// 3888 for 2181.
 const (
 	quorumOffset   = 2888 - 2181
 	electionOffset = 3888 - 2181
@@ -37,35 +37,38 @@ func newEnsemble(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ensemble",
 		Short: "Run real ZooKeeper servers on this machine",
-		Long: `Run an ensemble of real ZooKeeper servers as processes of this machine, until INT
-or TERM.
+		Long: `Run an ensemble of real ZooKeeper servers as processes on this machine, until
+INT or TERM.
 
-A line is printed for each server, with its role, and then "ready CONNECT", where
-CONNECT is what --server takes. Java and ZooKeeper have to be installed; the latter
-is looked for in $ZOOKEEPER_HOME, and then where Debian's package puts it.
+zkr prints a line for each server, with its role, and then "ready CONNECT".
+CONNECT is a value for --server. Java and ZooKeeper must be installed. zkr
+looks for ZooKeeper in $ZOOKEEPER_HOME, and then where Debian's package
+installs it.
 
-Clients find the servers at ports 2181, 2182 and so on of 127.0.0.1; the servers find
-each other at 2888 and 3888, 2889 and 3889, and so on. --port moves all of them by as
-much. Choose ports below those that the system gives to outgoing connections (from 32768
-on, on most Linux systems). Each server has a folder of its own in DIR, with its zoo.cfg,
-data and log. DIR has to be empty or that of an ensemble. When a server has ended or was
-killed, stderr says so; the others go on, and when none is left, zkr ends as well.
+The servers listen for clients on ports 2181, 2182 and so on of 127.0.0.1, and
+for each other on 2888 and 3888, 2889 and 3889, and so on. --port shifts all of
+them. Choose ports below those that the system uses for outgoing connections
+(from 32768 on most Linux systems). Each server has a folder in DIR, with its
+zoo.cfg, data and log. DIR must be empty or belong to an earlier ensemble. If a
+server ends or is killed, zkr prints a notice and the other servers continue.
+When none is left, zkr ends as well.
 
-Exit codes: 0 after INT or TERM, 128+N if signal N came before all was ready, 1 if the
-servers cannot run or have ended, 2 for bad usage, 5 if the output cannot be written.`,
+Exit codes: 0 after INT or TERM, 128+N if signal N came before all servers were
+ready, 1 if the servers cannot run or have ended, 2 for bad usage, 5 if the
+output cannot be written.`,
 		Example: `  zkr ensemble
   zkr ensemble --servers 5 --port 12181 --dir /var/tmp/zk`,
 		Args: noArguments,
 	}
 	fs := cmd.Flags()
-	fs.IntVar(&f.servers, "servers", 3, "how many")
-	fs.IntVar(&f.port, "port", 2181, "client port of the first, the others' follow")
-	fs.StringVar(&f.dir, "dir", "", "`folder` to keep data, logs and configuration in, for the next time; by default they go with the servers")
+	fs.IntVar(&f.servers, "servers", 3, "number of servers")
+	fs.IntVar(&f.port, "port", 2181, "client port of the first server; those of the others follow")
+	fs.StringVar(&f.dir, "dir", "", "`folder` for data, logs and configuration; by default they are removed at the end")
 	cmd.RunE = func(*cobra.Command, []string) error { return a.ensemble(f) }
 	return cmd
 }
 
-// highest is the highest port that the servers use.
+// highest returns the highest port that the servers use.
 func (f ensembleFlags) highest() int {
 	highest := f.port + f.servers - 1
 	if f.servers > 1 {
@@ -94,7 +97,7 @@ func (f ensembleFlags) options() []zktest.EnsembleOption {
 		zktest.WithPorts(f.port, f.port+quorumOffset, f.port+electionOffset), zktest.WithDir(f.dir),
 		zktest.WithTick(ensembleTick), zktest.WithInitLimit(ensembleInitLimit), zktest.WithSyncLimit(ensembleSyncLimit),
 	}
-	if f.dir != "" { // what is to be kept has to be on the disk
+	if f.dir != "" { // the data is kept, so it must reach the disk
 		opts = append(opts, zktest.WithProperty("zookeeper.forceSync", "yes"))
 	}
 	return opts
@@ -107,7 +110,7 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 	if lowest, highest := zktest.EphemeralPorts(); f.port <= highest && f.highest() >= lowest {
 		a.notice("ports %d to %d may be taken by outgoing connections at any time, and the servers use ports up to %d; choose a lower --port", lowest, highest, f.highest())
 	}
-	sig := proc.NewSignals(nil, nil) // the servers have to be stopped in any case
+	sig := proc.NewSignals(nil, nil) // no exitNow: the servers must be stopped in any case
 	defer sig.Close()
 	c, err := zktest.StartEnsemble(sig.WaitContext(), f.servers, f.options()...)
 	if err != nil {
@@ -121,7 +124,7 @@ func (a *app) ensemble(f ensembleFlags) (err error) {
 	return a.reportEnds(sig, f.servers, ends)
 }
 
-// watchServers returns where it is told how each of the servers has ended.
+// watchServers returns a channel that receives the error of each server that ends.
 func watchServers(ctx context.Context, c *zktest.Cluster) <-chan error {
 	servers := c.Servers()
 	ends := make(chan error, len(servers))
@@ -135,7 +138,7 @@ func watchServers(ctx context.Context, c *zktest.Cluster) <-chan error {
 	return ends
 }
 
-// printServers prints the servers, once each has a role.
+// printServers waits until each server has a role, and prints the servers.
 func (a *app) printServers(ctx context.Context, c *zktest.Cluster, ends <-chan error) error {
 	leader, followers, err := awaitRoles(ctx, c, ends)
 	if err != nil {
@@ -163,7 +166,7 @@ func (a *app) printServers(ctx context.Context, c *zktest.Cluster, ends <-chan e
 	}{c.Connect()})
 }
 
-// awaitRoles waits until all servers have one, in vain if one of them ends.
+// awaitRoles waits until all servers have a role. It returns an error if one ends.
 func awaitRoles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (leader *zktest.Node, followers []*zktest.Node, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	settled := make(chan struct{})
@@ -182,7 +185,7 @@ func awaitRoles(ctx context.Context, c *zktest.Cluster, ends <-chan error) (lead
 	return leader, followers, err
 }
 
-// reportEnds waits for a signal, and tells which servers end meanwhile.
+// reportEnds prints a notice for each server that ends, until a signal comes.
 func (a *app) reportEnds(sig *proc.Signals, servers int, ends <-chan error) error {
 	for left := servers; left > 0; {
 		select {
@@ -191,7 +194,7 @@ func (a *app) reportEnds(sig *proc.Signals, servers int, ends <-chan error) erro
 			if left > servers/2 {
 				a.notice("%v; %d of %d are left", end, left, servers)
 			} else {
-				a.notice("%v; %d of %d are left, which is no majority", end, left, servers)
+				a.notice("%v; %d of %d are left, not a majority", end, left, servers)
 			}
 		case <-sig.WaitContext().Done():
 			return afterSignal(sig)

@@ -78,9 +78,9 @@ func killServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(syscall.Kill(pid, syscall.SIGKILL))
 }
 
-// waitFile waits for a file.
+// waitFile waits until a file exists.
 func waitFile(ts *testscript.TestScript, neg bool, args []string) {
-	checkUsage(ts, neg, args, 1, "appears FILE")
+	checkUsage(ts, neg, args, 1, "waitfile FILE")
 	waitUntil(ts, func() bool {
 		_, err := os.Stat(ts.MkAbs(args[0]))
 		return err == nil

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// The exit codes. Commands that wrap another keep out of the way of its codes,
-// as env(1) and timeout(1) do.
+// The exit codes. Commands that run another command use high codes, as env(1) and
+// timeout(1) do, to leave the low ones to that command.
 const (
 	exitNo            = 1
 	exitUsage         = 2
@@ -25,10 +25,10 @@ const (
 	exitFailed        = 125
 	exitNotExecutable = 126
 	exitNotFound      = 127
-	exitSignalled     = 128 // and the number of the signal
+	exitSignalled     = 128 // plus the number of the signal
 )
 
-// exitError ends the command with a code. Without err there is nothing to say.
+// exitError ends zkr with a code. Without err, nothing is printed.
 type exitError struct {
 	code int
 	err  error
@@ -45,18 +45,18 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func exit(code int, err error) error { return &exitError{code, err} }
 
-// exitSignal is the end by a signal, as shells number it.
+// exitSignal returns the exit for a signal, with the code that shells use.
 func exitSignal(sig syscall.Signal) error { return exit(exitSignalled+int(sig), nil) }
 
-// usageError is a mistake in the command line.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// wrapsAnnotation marks the commands that run another, in their annotations.
+// wrapsAnnotation is the annotation of commands that run another command.
 const wrapsAnnotation = "wraps"
 
-// exitCode says what went wrong and gives the exit code.
+// exitCode prints err and returns its exit code.
 func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	var unwritten outputError
 	if failed := a.stdout.failure(); failed != nil {
@@ -88,13 +88,13 @@ func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	return exitNo
 }
 
-// refusals are answers of the servers that are a plain no.
+// refusals are the replies of servers that mean no.
 var refusals = []error{
 	session.ErrNoNode, session.ErrNodeExists, session.ErrBadVersion, session.ErrNotEmpty,
 	session.ErrNoChildrenForEphemerals, session.ErrQuota, session.ErrOwned, session.ErrTooLarge,
 }
 
-// exitOfSession gives an error of a session its code, in commands that do not
+// exitOfSession adds the exit code to an error of a session, in commands that do not
 // wrap another.
 func exitOfSession(err error) error {
 	var with *exitError

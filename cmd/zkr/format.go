@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// payload is the data of a node, as JSON: value if it is text, else base64.
+// payload is the data of a node as JSON: value if it is text, and base64 otherwise.
 type payload struct {
 	Value  *string `json:"value,omitempty"`
 	Base64 []byte  `json:"base64,omitempty"`
@@ -22,7 +22,8 @@ func newPayload(data []byte) payload {
 	return payload{Value: &s}
 }
 
-// oneLine shows data within a line: as it is if it is text without breaks.
+// oneLine formats data for a line of output: unchanged if it is printable text, and
+// quoted otherwise.
 func oneLine(data []byte) string {
 	s := string(data)
 	if utf8.Valid(data) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
@@ -31,8 +32,8 @@ func oneLine(data []byte) string {
 	return strconv.Quote(s)
 }
 
-// printData prints data for the next program: as it is, and with a newline at its end
-// unless it has one. With --json, v is printed.
+// printData prints data unchanged, and adds a newline if it does not end in one. With
+// --json it prints v instead.
 func (a *app) printData(data []byte, v any) error {
 	if a.json {
 		return a.print("", v)
@@ -44,7 +45,8 @@ func (a *app) printData(data []byte, v any) error {
 	return err
 }
 
-// oneWord makes one word of an id, which may have been written by any program.
+// oneWord formats an id as one word: quoted if it is not one already. Ids can come from
+// any program.
 func oneWord(id string) string {
 	if q := strconv.Quote(id); id == "" || strings.Contains(id, " ") || q[1:len(q)-1] != id {
 		return q

@@ -7,22 +7,22 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// defaultGrace is what a child gets between TERM and KILL: as long as the session
-// allows, and longestGrace at most.
+// defaultGrace means that the time between TERM and KILL is the longest that the session
+// allows, but at most longestGrace.
 const (
 	defaultGrace = 0
 	longestGrace = 5 * time.Second
 )
 
-// stopTime is the grace that s grants.
+// stopTime returns the grace to use with s, and an error if s does not allow it.
 func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {
-	switch most := s.MaxStopTime(); {
+	switch longest := s.MaxStopTime(); {
 	case grace == defaultGrace:
-		return min(most, longestGrace), nil
-	case grace > most:
-		needed := time.Duration(float64(s.Timeout()) * float64(grace) / float64(max(most, 1)))
+		return min(longest, longestGrace), nil
+	case grace > longest:
+		needed := time.Duration(float64(s.Timeout()) * float64(grace) / float64(max(longest, 1)))
 		return 0, exit(exitFailed, fmt.Errorf("--grace %v is more than the session timeout of %v allows: %v; it needs a granted --timeout of %v",
-			grace, s.Timeout(), most, needed.Round(100*time.Millisecond)+100*time.Millisecond))
+			grace, s.Timeout(), longest, needed.Round(100*time.Millisecond)+100*time.Millisecond))
 	}
 	return grace, nil
 }

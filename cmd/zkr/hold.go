@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// ownership is what one has while the command runs: a lock's lease, a leader's term.
+// ownership is held while the command runs: a lock's lease or a leader's term.
 type ownership interface {
 	Context() context.Context
 	Err() error
@@ -44,26 +44,26 @@ func isLost(err error) bool {
 	return false
 }
 
-// repeatPause lies between the beginnings of two runs at the least, so that a
-// command that fails at once does not keep the servers busy.
+// repeatPause is the shortest time between the starts of two runs. Without it, a command
+// that fails immediately would keep the servers busy.
 const repeatPause = time.Second
 
-// holdRunner runs a command, or just waits, while it owns something.
+// holdRunner acquires ownership and runs a command while it lasts.
 type holdRunner struct {
 	*app
 	sig     *proc.Signals
-	path    string        // of what is owned
-	command *proc.Command // nil to wait for a signal
-	vars    []string      // what else the command finds in its environment
+	path    string        // the path that is owned
+	command *proc.Command // nil to wait for a signal instead
+	vars    []string      // further variables for the command
 	grace   time.Duration
-	repeat  bool // own and run again and again
-	once    bool // do not stay if there is no command
-	// shows is what wait prints; nil for the token.
+	repeat  bool // acquire and run again after each end
+	once    bool // release immediately if there is no command
+	// format returns what wait prints; nil for the token.
 	format func(ownedJSON) (text string, v any)
 }
 
-// run acquires and holds, with repeat again and again. Connecting and acquiring end
-// with the first signal.
+// run connects, acquires and holds, and with repeat acquires again. Connecting and
+// acquiring end with the first signal.
 func (o *holdRunner) run(acquire func(context.Context, *session.Session) (ownership, error)) error {
 	return o.runWrapping(o.grace, func(sig *proc.Signals, s *session.Session, grace time.Duration) error {
 		o.sig, o.grace = sig, grace
@@ -91,20 +91,19 @@ func (o *holdRunner) run(acquire func(context.Context, *session.Session) (owners
 	})
 }
 
-// hold does what is to be done while g is owned, and releases it. Again tells
-// whether it makes sense to begin anew.
+// hold runs the command, or waits, while g is owned, and releases g. It returns again
+// if another run makes sense.
 func (o *holdRunner) hold(g ownership) (again bool, err error) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(o.sig.ReleaseContext(), closeGrace)
 		defer cancel()
-		// As long as it is not released, it may turn out to have been lost before
-		// the end of the command.
+		// Only the release shows whether g was still owned when the command ended.
 		switch rerr := g.release(ctx); {
 		case isLost(rerr):
 			err = exit(exitLost, rerr)
 		case rerr != nil:
 			o.notice("%v", rerr)
-			o.sig.CancelRelease() // there is no point in waiting for the same servers again
+			o.sig.CancelRelease() // do not wait for the same servers again
 		}
 	}()
 	if o.command == nil {
@@ -132,7 +131,7 @@ func (o *holdRunner) hold(g ownership) (again bool, err error) {
 	return true, exit(c.ExitCode(), nil)
 }
 
-// ownedJSON is what is owned, as JSON.
+// ownedJSON describes an ownership.
 type ownedJSON struct {
 	Path    string `json:"path"`
 	Token   int64  `json:"token"`
@@ -140,7 +139,7 @@ type ownedJSON struct {
 	Node    string `json:"node"`
 }
 
-// wait prints what is owned and, unless it is passing, waits for a signal.
+// wait prints what is owned and, unless o.once is set, waits for a signal or a loss.
 func (o *holdRunner) wait(g ownership) error {
 	own := ownedJSON{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()}
 	text, v := strconv.FormatInt(own.Token, 10), any(own)
@@ -153,7 +152,7 @@ func (o *holdRunner) wait(g ownership) error {
 	}
 	select {
 	case <-g.Context().Done():
-		return nil // the release says why
+		return nil // the release returns the loss
 	case <-o.sig.WaitContext().Done():
 		return afterSignal(o.sig)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// lockFlags are those of zkr lock.
+// lockFlags are the flags of zkr lock.
 type lockFlags struct {
 	acquireFlags
 	shared  bool
@@ -24,51 +24,53 @@ func newLock(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lock [flags] PATH [-- CMD ARG...]",
 		Short: "Run a command while holding a lock",
-		Long: `Run CMD while holding the lock at PATH, and exit with its code.
+		Long: `Run CMD while holding the lock at PATH, and exit with the code of CMD.
 
-CMD is executed directly, not by a shell, in a process group of its own. Its
-environment has ZKR_PATH, ZKR_TOKEN (a number that grows with every acquisition:
-store it with what CMD writes, and refuse smaller ones) and ZKR_SESSION. Signals
-to zkr go to that group. If the lock is lost, the group gets TERM and, after
---grace, KILL. That is before anybody else can own the lock: the session timeout
-limits --grace, and ZKR_STOP_TIME tells CMD how long it has. A watchdog process does
-that even if zkr is stopped or killed; on Linux it ends all descendants of CMD.
-The lock is released when CMD has ended, whatever processes CMD may have left
-behind. CMD can read from the terminal; Ctrl-Z does not suspend it.
+CMD is executed directly, without a shell, in its own process group. Its
+environment has ZKR_PATH, ZKR_TOKEN (a number that grows with each acquisition:
+store it with what CMD writes, and refuse smaller ones), ZKR_SESSION and
+ZKR_STOP_TIME (the time that CMD has to stop). Signals to zkr are relayed to
+that group. If the lock is lost, the group gets TERM and, after --grace, KILL.
+KILL comes before another process can own the lock, so the session timeout
+limits --grace. A watchdog process kills the group in time even if zkr is
+stopped or killed; on Linux it kills all descendants of CMD. The lock is
+released when CMD has ended, even if CMD has left processes behind. CMD can
+read from the terminal. Ctrl-Z does not suspend it.
 
 Without CMD, print the token and hold the lock until a signal.
 
-With -s, share the lock with others who do: they wait only for those who want it
-alone, and these for everybody. It is fair, whoever comes first.
+With -s, share the lock with other holders that use -s. A shared holder waits
+only for the exclusive ones before it in the line, and an exclusive holder for
+all.
 
-With -k N, wait for one of N permits, for that many holders at a time. All who use
-PATH must give the same N.
+With -k N, wait for one of N permits: there can be N holders at a time. All
+processes that use PATH must give the same N.
 
-A first INT or TERM ends a wait, a second one ends zkr at once: the lock is then
-free when the session has timed out.
+The first INT or TERM ends a wait. A second one ends zkr immediately: the lock
+is then free when the session has expired.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait for the lock, 5 if
-the token cannot be written, 123 if the lock was lost, 124 if a server has
-answered and somebody else holds the lock (-n, -w; see -E), 125 if zkr failed (no
-session, missing rights, bad usage, a --grace that cannot be granted), 126 if CMD
-cannot be executed, 127 if it is not found.`,
+Exit codes: that of CMD, 128+N if signal N ended CMD or the wait for the lock,
+5 if the token cannot be written, 123 if the lock was lost, 124 if a server has
+answered and somebody else holds the lock (-n, -w; see -E), 125 if zkr failed
+(no session, missing rights, bad usage, a --grace that cannot be granted), 126
+if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr lock /locks/backup -- backup --all     wait for the lock, then run
-  zkr lock -n /locks/cron -- cleanup         run it, unless somebody else does
-  zkr lock -s /locks/db -- dump              beside other readers
+  zkr lock -n /locks/cron -- cleanup         run it unless the lock is held
+  zkr lock -s /locks/db -- dump              share it with other readers
   zkr lock -k 4 /locks/gpu -- train          four at a time
-  zkr lock -w 30s -E 0 /locks/x -- job       wait for 30s; not getting it is fine`,
+  zkr lock -w 30s -E 0 /locks/x -- job       wait for 30s; 0 if it is held`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	f.acquireFlags.register(cmd)
-	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with others who do")
+	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with other holders that use -s")
 	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
-	fs.IntVarP(&f.conflictCode, "conflict-exit-code", "E", exitNotAcquired, "exit `code` when the lock is not acquired")
-	fs.DurationVar(&f.grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the lock is lost")
-	fs.StringVar(&f.naming, "naming", "curator", "whose node names to use, `curator` or kazoo; go-zookeeper takes part in both")
+	fs.IntVarP(&f.conflictCode, "conflict-exit-code", "E", exitNotAcquired, "exit `code` if the lock is not acquired")
+	fs.DurationVar(&f.grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the lock is lost")
+	fs.StringVar(&f.naming, "naming", "curator", "the node names to use: `curator` or kazoo; go-zookeeper is compatible with both")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if fs.Changed("permits") && f.permits <= 0 {
-			return usage("-k %d: there must be a permit", f.permits)
+			return usage("-k %d is not positive", f.permits)
 		}
 		path, command, err := pathAndCommand(cmd, args)
 		if err != nil {
@@ -89,7 +91,7 @@ cannot be executed, 127 if it is not found.`,
 	return cmd
 }
 
-// check refuses flags that make no sense, and gives the naming.
+// check returns the naming, and an error for flags that make no sense.
 func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	if err := f.acquireFlags.check(cmd); err != nil {
 		return 0, err
@@ -111,7 +113,7 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	return 0, usage("--naming %s is neither curator nor kazoo", f.naming)
 }
 
-// acquireFuncs is how to acquire what is wanted, and how to without waiting.
+// acquireFuncs returns the functions that acquire with and without waiting.
 func (f *lockFlags) acquireFuncs(s *session.Session, path string, naming lock.Layout, stop time.Duration) (own, try func(context.Context) (ownership, error)) {
 	opts := []lock.Option{lock.WithLayout(naming), lock.WithStopTime(stop)}
 	if f.shared {

@@ -19,17 +19,18 @@ func newLockBreak(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "break PATH NODE",
 		Short: "Remove a contender that no session owns",
-		Long: `Remove the contender NODE, a child of PATH, that no session owns: it was made by hand,
-by another tool or by a restore, and everybody behind it waits until it is removed. PATH is that
-of a lock or an election, "PATH/locks" or "PATH/leases" of a semaphore, and the parent
-of the node with elect --fixed or of a task pool's master.
+		Long: `Remove NODE, a child of PATH, if no session owns it. Such a node was created by
+hand, by another tool or by a restore, and all contenders behind it wait until
+it is removed. PATH is the path of a lock or an election, "PATH/locks" or
+"PATH/leases" for a semaphore, and the parent of the fixed node for elect
+--fixed and for the master of a task pool.
 
-A node that a session owns is refused. Ask before the node is removed; without a
-terminal, refuse unless there is --yes.
+zkr does not remove a node that a session owns. It asks before it removes the
+node. If stdin is not a terminal, --yes is required.
 
-Exit codes: 0, 1 if there is no such node, a session owns it, it has children, or the
-answer is no, 2 for bad usage, 3 if no server can be reached or the session is lost, 4
-if not authorised.`,
+Exit codes: 0, 1 if there is no such node, a session owns it, it has children,
+or the answer is no, 2 for bad usage, 3 if no server can be reached or the
+session is lost, 4 if not authorised.`,
 		Example: `  zkr lock break /locks/backup lock-0000000007`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {

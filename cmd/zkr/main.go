@@ -1,9 +1,8 @@
 // Zkr coordinates processes through Apache ZooKeeper from the command line.
 //
-// It is one more client of the library and does nothing that the packages do
-// not. What it prints on stdout is the answer; all else goes to stderr. Every
-// command waits unless told not to, can be interrupted at any moment, and leaves
-// nothing behind in ZooKeeper.
+// It is a client of the library and has no functions that the packages do not have.
+// It prints answers on stdout and everything else on stderr. Commands wait unless a flag
+// says otherwise, can be interrupted at any moment, and leave no nodes behind.
 package main
 
 import (
@@ -20,8 +19,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main but for the end of the process, so that everything that is
-// deferred happens before that.
+// run does the work of main and returns the exit code. It is separate because os.Exit
+// does not run deferred functions.
 func run(args []string, stdout, stderr io.Writer) int {
 	proc.CatchBrokenPipes()
 	a := &app{stdout: &output{w: stdout}, stderr: stderr}

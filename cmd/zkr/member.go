@@ -7,13 +7,13 @@ import (
 )
 
 func newMember(a *app) *cobra.Command {
-	return group("member", "Be a member of a group, and see who is",
-		`Be a member of a group, and see who is. Members go when they leave, when they die, and
-when they are cut off for longer than their session timeout.`,
+	return group("member", "Join a group, and list its members",
+		`Join a group, and list its members. A member is removed when it leaves, when it
+dies, and when it is cut off for longer than its session timeout.`,
 		newMemberJoin(a), newMemberLs(a), newMemberWatch(a))
 }
 
-// memberJSON is a member as others see it.
+// memberJSON describes a member.
 type memberJSON struct {
 	ID      string `json:"id"`
 	Session string `json:"session"`
@@ -25,7 +25,7 @@ func newMemberJSON(m membership.Member) memberJSON {
 	return memberJSON{m.ID, hex(m.Session), int64(m.Token), newPayload(m.Data)}
 }
 
-// memberText is a member's id and, if it has any, its data.
+// memberText returns a member's id and, if there is any, its data.
 func memberText(m membership.Member) string {
 	if len(m.Data) == 0 {
 		return oneWord(m.ID)

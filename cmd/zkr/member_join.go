@@ -13,23 +13,23 @@ func newMemberJoin(a *app) *cobra.Command {
 	var id, data string
 	cmd := &cobra.Command{
 		Use:   "join --id ID [flags] PATH [-- CMD ARG...]",
-		Short: "Be a member while a command runs",
-		Long: `Join the group at PATH, run CMD, leave when it has ended, and exit with its code. If
-the id is taken, wait until it is free.
+		Short: "Be a member of a group while a command runs",
+		Long: `Join the group at PATH, run CMD, leave when it has ended, and exit with its
+code. If the id is in use, wait until it is free.
 
-CMD runs as that of zkr lock does, but nothing ends it: should the session be lost, the
-member is announced again in the next, and ZKR_TOKEN and ZKR_SESSION are those at the
-beginning. Without CMD, print the token and be a member until a signal.
+CMD is run as by zkr lock, but it is not stopped when the session is lost: zkr
+joins again in the next session. ZKR_TOKEN and ZKR_SESSION are those at the
+start of CMD. Without CMD, print the token and be a member until a signal.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 5 if the token cannot be
-written, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
-executed, 127 if it is not found.`,
+Exit codes: that of CMD, 128+N if signal N ended CMD or the wait, 5 if the
+token cannot be written, 125 if zkr failed (no session, missing rights, bad
+usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		Example:     `  zkr member join --id web1 --data 10.0.0.1:8080 /groups/web -- serve`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&id, "id", "", "`name` to be known by")
-	fs.StringVar(&data, "data", "", "`text` for the others to see")
+	fs.StringVar(&id, "id", "", "`id` of the member")
+	fs.StringVar(&data, "data", "", "`text` that others see")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		switch {

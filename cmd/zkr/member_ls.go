@@ -12,11 +12,12 @@ func newMemberLs(a *app) *cobra.Command {
 	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
-		Short: "Print who is a member",
-		Long: `Print a line for each member of the group at PATH: its id, and its data.
+		Short: "Print the members of a group",
+		Long: `Print a line for each member of the group at PATH: its id and its data.
 
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Args: onePath,
 	}
 	at.register(cmd)

@@ -13,13 +13,14 @@ func newMemberWatch(a *app) *cobra.Command {
 	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "watch PATH",
-		Short: "Print who joins and leaves",
-		Long: `Print a line for each member of the group at PATH that is there, joins or leaves, or
-whose data changes: "joined", "left" or "changed", its id, and its data. Of changes
-that follow each other at once, only the outcome may be told.
+		Short: "Print who joins and leaves a group",
+		Long: `Print a line for each member of the group at PATH, and for each change:
+"joined", "left" or "changed", the id, and the data. Quick successive changes
+may be printed as one.
 
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Args: onePath,
 	}
 	at.register(cmd)
@@ -50,7 +51,7 @@ func (a *app) printChanges(view, last membership.View) error {
 		for _, m := range change.members {
 			words := fmt.Sprint(change.event, " ", memberText(m))
 			if change.event == "left" {
-				words = fmt.Sprint(change.event, " ", oneWord(m.ID)) // what it had is of no use any more
+				words = fmt.Sprint(change.event, " ", oneWord(m.ID)) // without the data, which is out of date
 			}
 			err := a.print(words, struct {
 				Event string `json:"event"`

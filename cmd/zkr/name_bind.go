@@ -6,17 +6,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newNameBind(a *app, root *string, again bool) *cobra.Command {
+func newNameBind(a *app, root *string, rebind bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bind [flags] PATH [VALUE]",
 		Short: "Bind a name to a value",
-		Long: `Bind the name PATH to VALUE, or to what stdin has, unless it is bound: that is exit code
-1. The binding stays until unbind.
+		Long: `Bind the name PATH to VALUE, or to stdin if there is no VALUE. If the name is
+bound already, exit with 1. The name stays bound until unbind.
 ` + nameCodes,
 	}
-	if again {
-		cmd.Use, cmd.Short = "rebind [flags] PATH [VALUE]", "Bind a name whether it is bound or not"
-		cmd.Long = "Bind the name PATH to VALUE, or to what stdin has, whether it is bound or not.\n" + nameCodes
+	if rebind {
+		cmd.Use, cmd.Short = "rebind [flags] PATH [VALUE]", "Bind a name, even if it is bound"
+		cmd.Long = "Bind the name PATH to VALUE, or to stdin if there is no VALUE, even if it is\nbound already.\n" + nameCodes
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		switch {
@@ -35,7 +35,7 @@ func newNameBind(a *app, root *string, again bool) *cobra.Command {
 				return err
 			}
 			bind := d.Bind
-			if again {
+			if rebind {
 				bind = d.Rebind
 			}
 			return exitOfNaming(bind(ctx, name, value))
@@ -47,8 +47,8 @@ func newNameBind(a *app, root *string, again bool) *cobra.Command {
 func newNameUnbind(a *app, root *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unbind [flags] PATH",
-		Short: "End the binding of a name",
-		Long:  "End the binding of the name PATH. If it is not bound, that is exit code 1.\n" + nameCodes,
+		Short: "Unbind a name",
+		Long:  "Unbind the name PATH. If it is not bound, exit with 1.\n" + nameCodes,
 		Args:  onePath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

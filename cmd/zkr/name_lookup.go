@@ -10,7 +10,7 @@ func newNameLookup(a *app, root *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lookup [flags] PATH",
 		Short: "Print the value of a name",
-		Long:  "Print the value that the name PATH is bound to. If it is not bound, that is exit code 1.\n" + nameCodes,
+		Long:  "Print the value that the name PATH is bound to. If it is not bound, exit with 1.\n" + nameCodes,
 		Args:  onePath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

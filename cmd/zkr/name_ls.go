@@ -13,10 +13,10 @@ func newNameLs(a *app, root *string) *cobra.Command {
 	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls [flags] PATH",
-		Short: "Print what is below a name",
-		Long: `Print a line for each name directly below PATH: the name and its value, or "->" and
-where it leads if it is a link. A name that is not bound and only leads to others ends
-in a slash.
+		Short: "Print the names below a name",
+		Long: `Print a line for each name directly below PATH: the name and its value, or "->"
+and the target if it is a link. A name that is not bound, and only has names
+below it, ends in a slash.
 ` + nameCodes,
 		Args: onePath,
 	}

@@ -15,9 +15,9 @@ func newNameNext(a *app) *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "next [flags] PATH",
-		Short: "Print a number that nobody has been given before",
-		Long: `Print the next number of the sequence at PATH, which nobody else is ever given. The
-first is 1.
+		Short: "Print a number that was never given out before",
+		Long: `Print the next number of the sequence at PATH. Each number is given out once.
+The first is 1.
 ` + nameCodes,
 		Args: onePath,
 	}

@@ -17,20 +17,20 @@ func newNameSlot(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "slot -n N [flags] PATH -- CMD [ARG...]",
 		Short: "Hold a number below N while a command runs",
-		Long: `Wait for a number from 0 to N-1 that nobody else holds, run CMD with it as ZKR_SLOT, and
-exit with its code.
+		Long: `Wait for a number from 0 to N-1 that is free, hold it while CMD runs, and exit
+with the code of CMD. ZKR_SLOT is the number.
 
-CMD runs as that of zkr lock does.
+CMD is run as by zkr lock.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 123 if the number was
-lost, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
-executed, 127 if it is not found.`,
+Exit codes: that of CMD, 128+N if signal N ended CMD or the wait, 123 if the
+number was lost, 125 if zkr failed (no session, missing rights, bad usage), 126
+if CMD cannot be executed, 127 if it is not found.`,
 		Example:     `  zkr name slot -n 1024 /workers -- sh -c 'exec worker --id $ZKR_SLOT'`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.IntVarP(&n, "number", "n", 0, "how many numbers there are, `N`")
-	fs.DurationVar(&grace, "grace", defaultGrace, "time for CMD between TERM and KILL when the number is lost")
+	fs.DurationVar(&grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the number is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		switch {
@@ -41,7 +41,7 @@ executed, 127 if it is not found.`,
 		case !fs.Changed("number"):
 			return usage("-n is missing")
 		case n <= 0:
-			return usage("-n %d: there must be a number", n)
+			return usage("-n %d is not positive", n)
 		case grace < 0:
 			return usage("--grace %v is negative", grace)
 		}
@@ -58,11 +58,11 @@ executed, 127 if it is not found.`,
 	return cmd
 }
 
-// slot is a number that is held.
+// slot is the ownership of a number.
 type slot struct {
 	*naming.Slot
-	path string // of all slots
-	id   int64  // of the session
+	path string // the path of all slots
+	id   int64  // the session
 }
 
 func (s slot) Path() string                      { return session.Join(s.path, strconv.Itoa(s.Number)) }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// output is stdout. It remembers the first error of a write, for the exit code:
-// also package cobra writes to it, which ignores errors.
+// output is stdout. It keeps the first error of a write for the exit code, because
+// package cobra ignores errors when it writes to stdout.
 type output struct {
 	w io.Writer
 
@@ -16,7 +16,7 @@ type output struct {
 	err error
 }
 
-// outputError says that an answer could not be written.
+// outputError is an error of a write to stdout.
 type outputError struct{ error }
 
 func (e outputError) Unwrap() error { return e.error }
@@ -34,15 +34,15 @@ func (a *output) Write(data []byte) (int, error) {
 	return n, a.err
 }
 
-// failure is the first error of a write.
+// failure returns the first error of a write.
 func (a *output) failure() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.err
 }
 
-// exitOfOutput is the exit code of a command that could not write its answer. A
-// pipe whose reader has gone ends the command silently, as it ends others.
+// exitOfOutput returns the exit code of a command that could not write to stdout. A
+// closed pipe ends the command without a message, as it ends other commands.
 func (a *app) exitOfOutput(err error) int {
 	if errors.Is(err, syscall.EPIPE) {
 		return exitSignalled + brokenPipe

@@ -11,17 +11,16 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// pathCheck is the path that a reading command is about. A path that does not exist
-// looks like an empty recipe, and so does one with the nodes of another recipe.
+// pathCheck checks the PATH of a command that reads. Without it, a path that does not
+// exist, or that has the nodes of another recipe, would look like an empty recipe.
 type pathCheck struct{ mustExist bool }
 
 func (s *pathCheck) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.mustExist, "must-exist", false, "exit with 1 if PATH does not exist")
 }
 
-// check says on stderr that path does not exist, which is an error with
-// --must-exist. It is also an error if recipes are recognised at path and none of
-// them is one of own.
+// check prints a notice if path does not exist, or returns an error with --must-exist. It
+// also returns an error if recipes are recognised at path and none of them is in own.
 func (s *pathCheck) check(ctx context.Context, c *client, path string, own ...recipe) error {
 	data, _, err := c.Get(ctx, path)
 	var children []string
@@ -32,7 +31,7 @@ func (s *pathCheck) check(ctx context.Context, c *client, path string, own ...re
 	case errors.Is(err, session.ErrNoNode):
 		return s.reportMissing(c, path)
 	case errors.Is(err, session.ErrNoAuth):
-		return nil // what the command itself may read is for it to find out
+		return nil // the command reports what it may not read itself
 	case err != nil:
 		return err
 	}
@@ -51,7 +50,7 @@ func (s *pathCheck) reportMissing(c *client, path string) error {
 	return nil
 }
 
-// read is app.look for a command about path.
+// read is app.withSyncedSession for a command that reads path.
 func (s *pathCheck) read(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
 	return a.withSyncedSession(func(ctx context.Context, c *client) error {
 		if err := s.check(ctx, c, path, own...); err != nil {
@@ -61,7 +60,7 @@ func (s *pathCheck) read(a *app, path string, own []recipe, f func(context.Conte
 	})
 }
 
-// follow is app.follow for a command about path.
+// follow is app.untilSignal for a command that follows path.
 func (s *pathCheck) follow(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
 	return a.untilSignal(func(ctx context.Context, c *client) error {
 		err := c.Sync(ctx, "/")

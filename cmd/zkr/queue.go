@@ -10,17 +10,17 @@ import (
 )
 
 func newQueue(a *app) *cobra.Command {
-	return group("queue", "Pass items from those who produce them to those who consume them",
-		`Pass items from those who produce them to those who consume them, in order, each to
-one.`,
+	return group("queue", "Pass items from producers to consumers",
+		`Pass items from producers to consumers, in order. Each item goes to one
+consumer.`,
 		newQueuePush(a), newQueuePop(a), newQueueWork(a), newQueueLen(a), newQueueLs(a), newQueueDead(a))
 }
 
-// layoutFlag is --layout, whose nodes to use.
+// layoutFlag is the flag --layout.
 type layoutFlag struct{ name string }
 
 func (f *layoutFlag) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "layout", "native", "whose nodes to use: `native`, curator (DistributedQueue), simple (SimpleDistributedQueue) or kazoo (Queue)")
+	cmd.Flags().StringVar(&f.name, "layout", "native", "the nodes to use: `native`, curator (DistributedQueue), simple (SimpleDistributedQueue) or kazoo (Queue)")
 }
 
 func (f *layoutFlag) parse() (queue.Layout, error) {
@@ -37,17 +37,17 @@ func (f *layoutFlag) parse() (queue.Layout, error) {
 	return 0, usage("--layout %s is none of native, curator, simple and kazoo", f.name)
 }
 
-// layoutRecipes are the recipes that queues of each layout are recognised as.
+// layoutRecipes maps each layout to the recipe that its queues are recognised as.
 var layoutRecipes = map[queue.Layout]recipe{
 	queue.Native: recipeQueue, queue.Curator: recipeCuratorQueue, queue.CuratorSimple: recipeSimpleQueue, queue.Kazoo: recipeKazooQueue,
 }
 
-// queue names the queue at path. Items are bytes, and mean nothing to zkr.
+// queue returns the queue at path. zkr does not interpret the items.
 func (c *client) queue(path string, l queue.Layout, opts ...queue.Option) *queue.Queue[[]byte] {
 	return queue.New(c.Session, path, codec.Bytes(), append(opts, queue.WithLayout(l))...)
 }
 
-// exitOfQueue tells mistakes of the user from errors of the session.
+// exitOfQueue adds the exit code for bad usage to errors of an unsupported operation.
 func exitOfQueue(err error) error {
 	if errors.Is(err, queue.ErrUnsupported) {
 		return exit(exitUsage, err)

@@ -13,15 +13,18 @@ import (
 
 func newQueueDead(a *app) *cobra.Command {
 	return group("dead", "List, requeue or drop dead letters",
-		`List, requeue or drop dead letters: items that were taken out of the queue because
-their last attempt failed (see zkr queue work --attempts), or because they are corrupt.`,
+		`List, requeue or drop dead letters: items that were removed from the queue
+because their last attempt failed (see zkr queue work --attempts) or because
+they are corrupt.`,
 		newQueueDeadLs(a),
 		newQueueDeadVerb(a, "requeue", "Put dead letters back into the queue",
-			`Put the dead letters with these IDs, or all if there is none, back into the queue: at
-the end of their priority, with their attempts uncounted.`,
+			`Put the dead letters with these IDs, or all if no ID is given, back into the
+queue, at the end of their priority. Their attempts are counted from the start
+again. Print the IDs.`,
 			(*queue.Queue[[]byte]).Requeue),
 		newQueueDeadVerb(a, "drop", "Remove dead letters",
-			`Remove the dead letters with these IDs, or all if there is none, permanently.`,
+			`Permanently remove the dead letters with these IDs, or all if no ID is given.
+Print the IDs.`,
 			(*queue.Queue[[]byte]).Drop))
 }
 
@@ -30,11 +33,12 @@ func newQueueDeadLs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print the dead letters",
-		Long: `Print a line for each dead letter: its id, its attempts, since when it is dead, its
-value, and the reason.
+		Long: `Print a line for each dead letter: its id, its attempts, the time at which it
+became one, its value, and the reason.
 
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Args: onePath,
 	}
 	at.register(cmd)
@@ -65,17 +69,16 @@ func (a *app) printDeadLetter(l queue.DeadLetter) error {
 	}{l.ID, l.Attempts, since, l.Reason, newPayload(l.Data)})
 }
 
-// newQueueDeadVerb makes a command that does something with dead letters and
-// prints their ids.
+// newQueueDeadVerb returns a command that calls do for dead letters and prints their ids.
 func newQueueDeadVerb(a *app, verb, short, long string, do func(*queue.Queue[[]byte], context.Context, string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   verb + " PATH [ID...]",
 		Short: short,
-		Long: long + ` Print their IDs.
+		Long: long + `
 
-Exit codes: 0, 1 if there is no such dead letter, 2 for bad usage, 3 if no server can
-be reached or the session is lost, 4 if not authorised, 5 if the output cannot be
-written.`,
+Exit codes: 0, 1 if there is no such dead letter, 2 for bad usage, 3 if no
+server can be reached or the session is lost, 4 if not authorised, 5 if the
+output cannot be written.`,
 		Args: func(cmd *cobra.Command, args []string) error { return onePath(cmd, args[:min(1, len(args))]) },
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -102,7 +105,7 @@ written.`,
 					failed = errors.Join(failed, err)
 				}
 				if ctx.Err() != nil || a.stdout.failure() != nil {
-					break // nobody learns what happens to the others
+					break // do not change letters that cannot be reported
 				}
 			}
 			return failed

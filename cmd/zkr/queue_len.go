@@ -12,11 +12,12 @@ func newQueueLen(a *app) *cobra.Command {
 	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "len PATH",
-		Short: "Print how many items there are",
-		Long: `Print how many items there are, with those that are claimed or not yet due.
+		Short: "Print the number of items",
+		Long: `Print the number of items, including those that are claimed or not yet due.
 
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Args: onePath,
 	}
 	f.register(cmd)

@@ -16,12 +16,13 @@ func newQueueLs(a *app) *cobra.Command {
 	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
-		Short: "Print the items in their order",
-		Long: `Print the items in their order, and leave them where they are: a line for each
-with its id, its state (waiting, delayed or claimed) and its value.
+		Short: "Print the items in order",
+		Long: `Print a line for each item, in order: its id, its state (waiting, delayed or
+claimed) and its value. The queue is not changed.
 
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Args: onePath,
 	}
 	f.register(cmd)

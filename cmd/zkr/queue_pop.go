@@ -16,25 +16,26 @@ func newQueuePop(a *app) *cobra.Command {
 	var now, atMostOnce bool
 	cmd := &cobra.Command{
 		Use:   "pop [flags] PATH",
-		Short: "Take items out, and print them",
-		Long: `Wait for an item, print its value, and take it out of the queue. In the native layout
-an item is claimed, printed and then taken out: if it cannot be printed, it stays in
-the queue, and if zkr dies in between, it is handed out again. With --at-most-once, and
-in the other layouts, an item is taken out before it is printed.
+		Short: "Remove items and print them",
+		Long: `Wait for an item, print its value, and remove it from the queue. In the native
+layout an item is claimed, printed and then removed: if it cannot be printed,
+it stays in the queue, and if zkr dies in between, it is delivered again. With
+--at-most-once, and in the other layouts, an item is removed before it is
+printed.
 
-With -n, do not wait, and print no more than there are.
+With -n, do not wait, and print at most the items that are there.
 
-Exit codes: 0, 1 with -n if there is none, 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised, 5 if the output cannot be written,
-128+N if signal N came first.`,
+Exit codes: 0, 1 with -n if the queue is empty, 2 for bad usage, 3 if no server
+can be reached or the session is lost, 4 if not authorised, 5 if the output
+cannot be written, 128+N if signal N came first.`,
 		Example: `  zkr queue pop /jobs
   zkr queue pop -n --count 100 /jobs`,
 		Args: onePath,
 	}
 	fs := cmd.Flags()
-	fs.IntVar(&count, "count", 1, "take `N` items")
+	fs.IntVar(&count, "count", 1, "remove `N` items")
 	fs.BoolVarP(&now, "nonblock", "n", false, "do not wait")
-	fs.BoolVar(&atMostOnce, "at-most-once", false, "take an item out before it is printed")
+	fs.BoolVar(&atMostOnce, "at-most-once", false, "remove an item before it is printed")
 	f.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		l, err := f.parse()
@@ -55,13 +56,13 @@ reached or the session is lost, 4 if not authorised, 5 if the output cannot be w
 	return cmd
 }
 
-// pop takes items out and prints them.
+// pop removes items and prints them.
 func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) error {
-	// What is being taken out when a signal comes is taken out and printed.
-	taking, cancel := withCloseGrace(ctx, c.sig.ReleaseContext())
+	// An item whose removal is in flight when a signal comes is removed and printed.
+	popCtx, cancel := withCloseGrace(ctx, c.sig.ReleaseContext())
 	defer cancel()
 	for left := count; left > 0; {
-		vs, err := q.TryPopN(taking, left)
+		vs, err := q.TryPopN(popCtx, left)
 		if errors.Is(err, queue.ErrEmpty) {
 			if now {
 				return c.empty(path, left < count)
@@ -83,11 +84,11 @@ func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], c
 	return nil
 }
 
-// popClaimed claims items, prints them, and takes out those that are printed. A
-// claim whose owner has gone ends with the session, and its item stays.
+// popClaimed claims items, prints them, and acknowledges the printed ones. A claim that
+// is not acknowledged ends with the session, and its item stays in the queue.
 func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]byte], count int, now bool) (err error) {
-	// What has been printed when a signal comes is taken out.
-	taking, cancel := withCloseGrace(ctx, c.sig.ReleaseContext())
+	// An item that was printed when a signal comes is acknowledged.
+	popCtx, cancel := withCloseGrace(ctx, c.sig.ReleaseContext())
 	defer cancel()
 	claim := q.Claim
 	if now {
@@ -110,15 +111,15 @@ func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]b
 			return err
 		}
 		if err := c.printData(item.Value, newPayload(item.Value)); err != nil {
-			return errors.Join(err, item.Nack(taking))
+			return errors.Join(err, item.Nack(popCtx))
 		}
 		unacknowledged++
-		go func() { acks <- item.Ack(taking) }()
+		go func() { acks <- item.Ack(popCtx) }()
 	}
 	return nil
 }
 
-// empty is the result of a pop that found no more items.
+// empty returns the result of a pop that found no more items.
 func (c *client) empty(path string, some bool) error {
 	if some {
 		return nil
@@ -127,10 +128,10 @@ func (c *client) empty(path string, some bool) error {
 	return exit(exitNo, nil)
 }
 
-// withCloseGrace outlives ctx, for as long as it takes to hear of what has been sent, but
-// not patience.
-func withCloseGrace(ctx, patience context.Context) (context.Context, context.CancelFunc) {
-	lingering, cancel := context.WithCancel(patience)
+// withCloseGrace returns a context that ends closeGrace after ctx, so that replies to
+// requests in flight are still received, and no later than release.
+func withCloseGrace(ctx, release context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(release)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(closeGrace, cancel) })
-	return lingering, func() { stop(); cancel() }
+	return longer, func() { stop(); cancel() }
 }

@@ -20,16 +20,18 @@ func newQueuePush(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push [flags] PATH [VALUE...]",
 		Short: "Append items",
-		Long: `Append VALUEs to the queue, or the lines of stdin, as they come, and print the id of
-each item. An item is pushed once, whatever becomes of the connection.
+		Long: `Append VALUEs, or the lines of stdin as they arrive, to the queue, and print
+the id of each item. An item is pushed exactly once, also across lost
+connections.
 
-Exit codes: 0, 1 if an item is refused, 2 for bad usage, 3 if no server can be reached
-or the session is lost, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if an item is refused, 2 for bad usage, 3 if no server can be
+reached or the session is lost, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Example: `  zkr queue push /jobs resize:17 resize:18
   zkr queue push --priority -5 /jobs urgent
   tail -f events.log | zkr queue push /events`,
 	}
-	cmd.Flags().IntVar(&priority, "priority", 0, "`number`; items with a smaller one come first")
+	cmd.Flags().IntVar(&priority, "priority", 0, "`number`; items with a smaller one are delivered first")
 	f.register(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -74,20 +76,20 @@ func (a *app) printIDs(ids []string) error {
 	return nil
 }
 
-// A batch of lines is what there is, but not more than this.
+// The limits of a batch of lines.
 const (
 	batchLines = 100
 	batchBytes = 512 << 10
 )
 
-// pushLines pushes the lines of in as they come: those together that have come
-// while others were being pushed.
-func pushLines(ctx context.Context, in io.Reader, most int, push func([][]byte) error) error {
+// pushLines pushes the lines of in as they arrive. Lines that arrive during a push are
+// the next batch.
+func pushLines(ctx context.Context, in io.Reader, maxSize int, push func([][]byte) error) error {
 	lines := make(chan []byte, batchLines)
-	var broken error // valid once lines is closed
-	go func() {      // it may never return, being in a read
+	var readErr error // valid when lines is closed
+	go func() {       // may stay blocked in a read
 		defer close(lines)
-		broken = eachLine(in, most, func(line []byte) bool {
+		readErr = eachLine(in, maxSize, func(line []byte) bool {
 			select {
 			case lines <- line:
 				return true
@@ -107,13 +109,13 @@ func pushLines(ctx context.Context, in io.Reader, most int, push func([][]byte) 
 			}
 		}
 		if !more {
-			return broken
+			return readErr
 		}
 	}
 }
 
-// nextBatch waits for a line, and takes those with it that are there. More is
-// false after the last line.
+// nextBatch waits for a line and returns it with the further lines that are there. More
+// is false after the last line.
 func nextBatch(ctx context.Context, lines <-chan []byte) (batch [][]byte, more bool) {
 	var line []byte
 	select {
@@ -137,12 +139,12 @@ func nextBatch(ctx context.Context, lines <-chan []byte) (batch [][]byte, more b
 	return batch, more
 }
 
-// eachLine calls f with the lines of in, of most bytes each, the last one also if it has no end, until
-// f returns false.
-func eachLine(in io.Reader, most int, f func([]byte) bool) error {
+// eachLine calls f for each line of in until f returns false. The last line need not end
+// in a newline. A line of more than maxSize bytes is an error.
+func eachLine(in io.Reader, maxSize int, f func([]byte) bool) error {
 	sc := bufio.NewScanner(in)
-	sc.Buffer(nil, most+1)
-	sc.Split(func(data []byte, end bool) (int, []byte, error) { // as bufio.ScanLines, but for carriage returns
+	sc.Buffer(nil, maxSize+1)
+	sc.Split(func(data []byte, end bool) (int, []byte, error) { // as bufio.ScanLines, but carriage returns are kept
 		if i := bytes.IndexByte(data, '\n'); i >= 0 {
 			return i + 1, data[:i], nil
 		}
@@ -159,7 +161,7 @@ func eachLine(in io.Reader, most int, f func([]byte) bool) error {
 	}
 	switch err := sc.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return exit(exitNo, fmt.Errorf("line %d has more than %d bytes", n, most))
+		return exit(exitNo, fmt.Errorf("line %d has more than %d bytes", n, maxSize))
 	case err != nil:
 		return exit(exitNo, fmt.Errorf("stdin: %w", err))
 	}

@@ -19,19 +19,21 @@ func newQueueWork(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "work [flags] PATH -- CMD [ARG...]",
 		Short: "Run a command for each item",
-		Long: `Claim items and run CMD for each of them, with the item on stdin. If CMD exits with 0,
-the item is removed from the queue. Otherwise it returns to its place in the queue.
-When zkr dies, its items are delivered to other workers as soon as its session has
-expired, so CMD can run more than once for an item. With --attempts N, an item whose
-N-th attempt fails becomes a dead letter (see zkr queue dead).
+		Long: `Claim items and run CMD for each of them, with the item on stdin. If CMD exits
+with 0, the item is removed from the queue. Otherwise it returns to its place
+in the queue. When zkr dies, its items are delivered to other workers as soon
+as its session has expired, so CMD can run more than once for an item. With
+--attempts N, an item whose N-th attempt fails becomes a dead letter (see zkr
+queue dead).
 
 CMD is run as by zkr lock. Its environment has ZKR_PATH, ZKR_ITEM (the id) and
-ZKR_ATTEMPT (1 for the first). INT and TERM are sent to the commands that run, and zkr
-ends when they have ended.
+ZKR_ATTEMPT (1 for the first). INT and TERM are sent to the commands that run,
+and zkr ends when they have ended.
 
-Exit codes: 0 after INT or TERM; with --once that of CMD, or 123 if the claim of the
-item was lost; 128+N after other signals, 125 if zkr failed (no session, missing
-rights, bad usage), 126 if CMD cannot be executed, 127 if it is not found.`,
+Exit codes: 0 after INT or TERM; with --once that of CMD, or 123 if the claim
+of the item was lost; 128+N after other signals, 125 if zkr failed (no session,
+missing rights, bad usage), 126 if CMD cannot be executed, 127 if it is not
+found.`,
 		Example: `  zkr queue work --concurrency 4 /jobs -- resize
   zkr queue work --once /jobs -- sh -c 'read job; handle "$job"'`,
 		Annotations: map[string]string{wrapsAnnotation: ""},

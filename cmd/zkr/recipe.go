@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// recipe is what people call a recipe that is known by its nodes.
+// recipe is a recipe that is recognised by its nodes, as error texts name it.
 type recipe string
 
 const (
@@ -26,10 +26,10 @@ const (
 	recipeParty         recipe = "a party of Kazoo"
 )
 
-// sequencePattern is a sequence number.
+// sequencePattern matches a sequence number.
 const sequencePattern = `-?\d{10}`
 
-// childPatterns are the recipes that one child's name is enough to know by.
+// childPatterns are the recipes that the name of one child identifies.
 var childPatterns = []struct {
 	recipe recipe
 	name   *regexp.Regexp
@@ -44,8 +44,8 @@ var childPatterns = []struct {
 	{recipeParty, regexp.MustCompile(`^[0-9a-f]{32}__party__(` + sequencePattern + `)?$`)},
 }
 
-// folderPatterns are the recipes that have folders: all children of the path are among
-// those named or match also, and the needed ones are there.
+// folderPatterns are the recipes that have folders. All children in needed exist, and
+// all other children are in also or match matching.
 var folderPatterns = []struct {
 	recipe       recipe
 	needed, also []string
@@ -60,12 +60,12 @@ var folderPatterns = []struct {
 	{recipe: recipeSlots, needed: []string{"waiting"}, matching: regexp.MustCompile(`^(0|[1-9]\d*)$`)},
 }
 
-// roundRecord is how the data of a double barrier begins.
+// roundRecord is the beginning of the data of a double barrier.
 var roundRecord = []byte("round\n")
 
-// recognise returns the recipes whose nodes are at a path, by the data of its node
-// and the names of its children. Many recipes leave nothing to know them by: a
-// group has members of any name.
+// recognise returns the recipes whose nodes are at a path, by the data of its node and
+// the names of its children. Not every recipe can be recognised: a group, for example,
+// has members of any name.
 func recognise(data []byte, children []string) (rs []recipe) {
 	for _, k := range childPatterns {
 		if slices.ContainsFunc(children, k.name.MatchString) {
@@ -73,11 +73,11 @@ func recognise(data []byte, children []string) (rs []recipe) {
 		}
 	}
 	for _, k := range folderPatterns {
-		foreign := func(name string) bool {
+		unexpected := func(name string) bool {
 			return !slices.Contains(k.needed, name) && !slices.Contains(k.also, name) && (k.matching == nil || !k.matching.MatchString(name))
 		}
 		missing := func(name string) bool { return !slices.Contains(children, name) }
-		if !slices.ContainsFunc(children, foreign) && !slices.ContainsFunc(k.needed, missing) && !slices.Contains(rs, k.recipe) {
+		if !slices.ContainsFunc(children, unexpected) && !slices.ContainsFunc(k.needed, missing) && !slices.Contains(rs, k.recipe) {
 			rs = append(rs, k.recipe)
 		}
 	}

@@ -9,15 +9,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newRoot makes the command with all its parts.
+// newRoot returns the command zkr with its subcommands.
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "zkr",
 		Short: "Coordinate processes through Apache ZooKeeper",
 		Long: `Coordinate processes through Apache ZooKeeper.
 
-The answer is printed on stdout, everything else on stderr. Commands wait unless
-told not to, can be interrupted at any moment, and leave nothing behind.`,
+zkr prints answers on stdout and everything else on stderr. Commands wait
+unless a flag says otherwise, can be interrupted at any moment, and leave no
+nodes behind.`,
 		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -30,15 +31,15 @@ told not to, can be interrupted at any moment, and leave nothing behind.`,
 
 	f := root.PersistentFlags()
 	f.StringVar(&a.server, "server", cmp.Or(os.Getenv("ZK_SERVERS"), "127.0.0.1:2181"),
-		"connect `string`: HOST:PORT,...[/CHROOT]; $ZK_SERVERS unless given")
-	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "session timeout to ask for")
+		"connect `string`: HOST:PORT,...[/CHROOT]; default $ZK_SERVERS")
+	f.DurationVar(&a.timeout, "timeout", 10*time.Second, "session timeout to request")
 	f.DurationVar(&a.connectTimeout, "connect-timeout", 10*time.Second, "how long to try for a first session")
-	f.IntVar(&a.maxBuffer, "max-buffer", 1<<20-1, "`bytes` of a request, if the servers' jute.maxbuffer is larger")
-	f.StringVar(&a.auth, "auth", "", "`SCHEME:CRED` to authenticate with; $ZKR_AUTH unless given")
-	f.StringVar(&a.tls.ca, "tls-ca", "", "`file` of certificates to trust; turns TLS on")
-	f.StringVar(&a.tls.cert, "tls-cert", "", "`file` of the client's certificate; turns TLS on")
+	f.IntVar(&a.maxBuffer, "max-buffer", 1<<20-1, "size of a request in `bytes`; set it if the servers' jute.maxbuffer is larger")
+	f.StringVar(&a.auth, "auth", "", "`SCHEME:CRED` to authenticate with; default $ZKR_AUTH")
+	f.StringVar(&a.tls.ca, "tls-ca", "", "`file` of certificates to trust; enables TLS")
+	f.StringVar(&a.tls.cert, "tls-cert", "", "`file` of the client's certificate; enables TLS")
 	f.StringVar(&a.tls.key, "tls-key", "", "`file` of the key of --tls-cert")
-	f.StringVar(&a.tls.serverName, "tls-server-name", "", "`name` in the servers' certificates; turns TLS on")
+	f.StringVar(&a.tls.serverName, "tls-server-name", "", "`name` in the servers' certificates; enables TLS")
 	f.BoolVar(&a.json, "json", false, "print one JSON object per line")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no notices on stderr")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log the session to stderr")
@@ -47,7 +48,7 @@ told not to, can be interrupted at any moment, and leave nothing behind.`,
 	return root
 }
 
-// noCommand is the error of a command that does not exist.
+// noCommand returns an error if there are arguments: they name no command.
 func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -58,7 +59,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return usage("unknown command %q", args[0])
 }
 
-// version is that of the module, as the build recorded it.
+// version returns the version of the module from the build information.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

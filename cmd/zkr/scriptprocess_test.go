@@ -198,6 +198,6 @@ func sendLine(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func closeStdin(ts *testscript.TestScript, neg bool, args []string) {
-	checkUsage(ts, neg, args, 1, "hush NAME")
+	checkUsage(ts, neg, args, 1, "closestdin NAME")
 	ts.Check(processNamed(ts, args[0]).in.Close())
 }

@@ -16,24 +16,24 @@ import (
 )
 
 func newService(a *app) *cobra.Command {
-	return group("service", "Register services, and find them",
-		`Register instances of services, and find them. They go when they are deregistered, when
-they die, and when they are cut off for longer than their session timeout.`,
+	return group("service", "Register and find services",
+		`Register and find instances of services. An instance is removed when it is
+deregistered, when it dies, and when it is cut off for longer than its session
+timeout.`,
 		newServiceRegister(a), newServiceLs(a), newServiceWatch(a))
 }
 
-// registryFlags say where services are, and in whose layout.
+// registryFlags are the flags for the path and the layout of a registry.
 type registryFlags struct{ layout, root string }
 
 func (f *registryFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.layout, "layout", registry.Curator.String(),
-		"whose nodes to use: `curator`, spring (Spring Cloud), micro (Go Micro), kratos or serverset (Twitter's)")
-	fs.StringVar(&f.root, "root", "", "`path` of the services; by default the layout's own, such as /services")
+		"the nodes to use: `curator`, spring (Spring Cloud), micro (Go Micro), kratos or serverset (Twitter's)")
+	fs.StringVar(&f.root, "root", "", "`path` of the services (default: that of the layout, for example /services)")
 }
 
-// constructor returns what makes the registry for a session, once the flags are known to be
-// right.
+// constructor checks the flags and returns a function that returns the registry.
 func (f *registryFlags) constructor(a *app) (func(*session.Session) *registry.Registry, error) {
 	l, err := registry.ParseLayout(f.layout)
 	if err != nil {
@@ -49,14 +49,14 @@ func (f *registryFlags) constructor(a *app) (func(*session.Session) *registry.Re
 	}, nil
 }
 
-// path is the node below which the services are, of a layout that at has accepted.
+// path returns the parent of the services. The flags must have been checked.
 func (f *registryFlags) path() string {
 	l, _ := registry.ParseLayout(f.layout)
 	return cmp.Or(f.root, l.Root())
 }
 
-// parse is at for commands that look for a service, unless they are about all of
-// them. A name that cannot be one is refused before anything is sent.
+// parse is constructor for commands with an optional argument NAME, which it returns as
+// service. It checks the name before anything is sent.
 func (f *registryFlags) parse(a *app, args []string) (registryAt func(*session.Session) *registry.Registry, service string, err error) {
 	at, err := f.constructor(a)
 	if err != nil || len(args) == 0 {
@@ -69,7 +69,7 @@ func (f *registryFlags) parse(a *app, args []string) (registryAt func(*session.S
 	return at, args[0], nil
 }
 
-// instanceJSON is an instance as others see it.
+// instanceJSON describes an instance.
 type instanceJSON struct {
 	Service    string                     `json:"service"`
 	ID         string                     `json:"id"`
@@ -98,10 +98,10 @@ func newInstanceJSON(in registry.Instance) instanceJSON {
 	return j
 }
 
-// instanceText is an instance's id and address.
+// instanceText returns an instance's id and address.
 func instanceText(in registry.Instance) string { return oneWord(in.ID) + " " + oneWord(in.Addr) }
 
-// instanceDetails is whereabouts and what callers may want to know besides.
+// instanceDetails returns instanceText, whether the instance is disabled, and its metadata.
 func instanceDetails(in registry.Instance) string {
 	words := []string{instanceText(in)}
 	if in.Disabled {
@@ -113,7 +113,7 @@ func instanceDetails(in registry.Instance) string {
 	return strings.Join(words, " ")
 }
 
-// optionalName takes at most one argument, which must not be empty.
+// optionalName accepts at most one argument, NAME, which must not be empty.
 func optionalName(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 1:

@@ -15,13 +15,13 @@ func newServiceLs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [NAME]",
 		Short: "Print the services, or the instances of one",
-		Long: `Print the name of each service that has instances. With NAME, print a line for each
-instance of that service: its id, its address, "disabled" if it is not to be used, and
-its metadata. Nodes that are not instances are told on stderr and left out.
+		Long: `Print the name of each service that has instances. With NAME, print a line for
+each instance of that service: its id, its address, "disabled" if it must not
+be used, and its metadata. Nodes that are not instances are reported on stderr.
 
-Exit codes: 0, 1 if the service has no instances or its registry is the path of another
-recipe, 2 for bad usage, 3 if no server can be reached, 4 if not authorised, 5 if the
-output cannot be written.`,
+Exit codes: 0, 1 if the service has no instances or the registry is the path of
+another recipe, 2 for bad usage, 3 if no server can be reached, 4 if not
+authorised, 5 if the output cannot be written.`,
 		Args: optionalName,
 	}
 	f.register(cmd)

@@ -17,28 +17,29 @@ func newServiceRegister(a *app) *cobra.Command {
 	var meta []string
 	cmd := &cobra.Command{
 		Use:   "register --name NAME --addr HOST:PORT [flags] [-- CMD ARG...]",
-		Short: "Be an instance of a service while a command runs",
-		Long: `Register an instance of the service NAME, run CMD, deregister when it has ended, and exit
-with its code. An id that is given takes the place of whoever has it, which then waits
-for its turn.
+		Short: "Register an instance of a service while a command runs",
+		Long: `Register an instance of the service NAME, run CMD, deregister when CMD has
+ended, and exit with its code. An id that is in use is taken over: the instance
+that had it waits until it is free again.
 
-CMD runs as that of zkr lock does, but nothing ends it: should the session be lost, the
-instance is registered again in the next, and ZKR_TOKEN and ZKR_SESSION are those at
-the beginning. ZKR_PATH is the node of the service; besides, there are ZKR_SERVICE,
-ZKR_ID and ZKR_ADDR. Without CMD, print the id and be registered until a signal.
+CMD is run as by zkr lock, but it is not stopped when the session is lost: zkr
+registers the instance again in the next session. ZKR_TOKEN and ZKR_SESSION are
+those at the start of CMD. ZKR_PATH is the node of the service. ZKR_SERVICE,
+ZKR_ID and ZKR_ADDR describe the instance. Without CMD, print the id and stay
+registered until a signal.
 
-Exit codes: CMD's own, 128+N if signal N ended CMD or the wait, 5 if the id cannot be
-written, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD cannot be
-executed, 127 if it is not found.`,
+Exit codes: that of CMD, 128+N if signal N ended CMD or the wait, 5 if the id
+cannot be written, 125 if zkr failed (no session, missing rights, bad usage),
+126 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr service register --name web --addr 10.0.0.1:8080 --meta zone=a -- serve
-  zkr service register --layout spring --name shop --id shop-1 --addr 10.0.0.1:8080`,
+  zkr service register --layout spring --name shop --id s1 --addr 10.0.0.1:80`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&name, "name", "", "`name` of the service")
-	fs.StringVar(&addr, "addr", "", "`host:port` where it is reached")
-	fs.StringVar(&id, "id", "", "`name` of the instance; by default one that nobody has")
-	fs.StringArrayVar(&meta, "meta", nil, "`key=value` for callers to see; may be repeated")
+	fs.StringVar(&addr, "addr", "", "`host:port` of the instance")
+	fs.StringVar(&id, "id", "", "`id` of the instance (default: a unique one)")
+	fs.StringArrayVar(&meta, "meta", nil, "`key=value` that callers see; may be repeated")
 	f.register(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		command, err := onlyCommand(cmd, args)
@@ -69,7 +70,7 @@ executed, 127 if it is not found.`,
 	return cmd
 }
 
-// parseMeta takes apart what --meta was given.
+// parseMeta parses the values of --meta.
 func parseMeta(pairs []string) (map[string]string, error) {
 	var meta map[string]string
 	for _, pair := range pairs {
@@ -78,7 +79,7 @@ func parseMeta(pairs []string) (map[string]string, error) {
 		case !ok || key == "":
 			return nil, usage("--meta %s is not KEY=VALUE", pair)
 		case twice:
-			return nil, usage("--meta %s: there is one of that key already", pair)
+			return nil, usage("--meta %s: the key is given twice", pair)
 		case meta == nil:
 			meta = make(map[string]string)
 		}

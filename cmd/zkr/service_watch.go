@@ -18,15 +18,16 @@ func newServiceWatch(a *app) *cobra.Command {
 	var on pathCheck
 	cmd := &cobra.Command{
 		Use:   "watch [flags] [NAME]",
-		Short: "Print which instances come and go",
-		Long: `Print a line for each instance of the service NAME that is there, comes or goes, or
-is changed: "joined", "left" or "changed", its id and its address, and, unless it has
-left, the rest that service ls prints. Without NAME, do so for all services, with the
-name of the service before the id. Of changes that follow each other at once, only the
-outcome may be told.
+		Short: "Print the instances and each change",
+		Long: `Print a line for each instance of the service NAME, and for each change:
+"joined", "left" or "changed", the id, the address and, unless the instance has
+left, the details that service ls prints. Without NAME, print the instances of
+all services, with the name of the service before the id. Quick successive
+changes may be printed as one.
 
-Exit codes: 0, 1 if the registry is the path of another recipe, 2 for bad usage, 3 if
-no server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if the registry is the path of another recipe, 2 for bad
+usage, 3 if no server can be reached, 4 if not authorised, 5 if the output
+cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,
 		Args: optionalName,
@@ -60,10 +61,10 @@ no server can be reached, 4 if not authorised, 5 if the output cannot be written
 	return cmd
 }
 
-// instances are those of one service, or of all.
+// instances are the instances of one service, or of all.
 type instances map[instanceKey]registry.Instance
 
-// instanceKey is what stays the same when an instance is changed.
+// instanceKey identifies an instance across changes.
 type instanceKey struct{ service, id string }
 
 func (v instances) add(service string, list []registry.Instance) {
@@ -72,7 +73,7 @@ func (v instances) add(service string, list []registry.Instance) {
 	}
 }
 
-// serviceInstances are the instances of one service.
+// serviceInstances converts the lists of one service.
 func serviceInstances(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
 	return func(yield func(instances, error) bool) {
 		for list, err := range lists {
@@ -84,7 +85,7 @@ func serviceInstances(service string, lists iter.Seq2[[]registry.Instance, error
 	}
 }
 
-// allInstances are those of all services.
+// allInstances converts the lists of all services.
 func allInstances(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
 	return func(yield func(instances, error) bool) {
 		for lists, err := range all {
@@ -99,7 +100,7 @@ func allInstances(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq
 	}
 }
 
-// missingIn are those that others lacks.
+// missingIn returns the instances that are not in others.
 func (v instances) missingIn(others instances) []registry.Instance {
 	var list []registry.Instance
 	for k, in := range v {
@@ -110,7 +111,7 @@ func (v instances) missingIn(others instances) []registry.Instance {
 	return list
 }
 
-// changedIn are those that are different in others.
+// changedIn returns the instances that are different in others.
 func (v instances) changedIn(others instances) []registry.Instance {
 	var list []registry.Instance
 	for k, in := range v {

@@ -14,7 +14,7 @@ func (a *app) watchSignals() *proc.Signals {
 	return proc.NewSignals(
 		func() { a.notice("waiting for the servers; a second signal ends zkr at once") },
 		func(first syscall.Signal) {
-			a.printError(errors.New("ended by a second signal; what was under way may have happened or not"))
+			a.printError(errors.New("ended by a second signal; the outcome of the request in flight is unknown"))
 			os.Exit(exitSignalled + int(first))
 		})
 }

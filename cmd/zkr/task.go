@@ -9,14 +9,15 @@ import (
 )
 
 func newTask(a *app) *cobra.Command {
-	return group("task", "Have workers carry out tasks that a master assigns",
-		`Have workers carry out tasks: clients submit them, one master among several candidates
-assigns each to a live worker, and to another when that one dies. The nodes are those
-of the ZooKeeper book, so that any part can be played in zkCli.sh.`,
+	return group("task", "Run tasks on workers, assigned by a master",
+		`Run tasks on workers. Clients submit tasks. A master, elected among candidates,
+assigns each task to a live worker, and to another one if that worker dies. The
+nodes are those of the ZooKeeper book, so zkCli.sh can act as client, master or
+worker.`,
 		newTaskMaster(a), newTaskWork(a), newTaskSubmit(a), newTaskWait(a), newTaskLs(a))
 }
 
-// pool is a pool of tasks. They are bytes, and mean nothing to zkr.
+// pool is a pool of tasks. zkr does not interpret inputs and results.
 type pool = tasks.Pool[[]byte, []byte]
 
 func (c *client) pool(path string, opts ...tasks.Option) *pool {
@@ -30,11 +31,11 @@ func checkPool(path string) error {
 	return nil
 }
 
-// attemptFlags are those on which masters and workers have to agree.
+// attemptFlags are the flags that masters and workers must agree on.
 type attemptFlags struct{ attempts int }
 
 func (f *attemptFlags) register(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.attempts, "attempts", 3, "try a task up to `N` times; the same for all masters and workers")
+	cmd.Flags().IntVar(&f.attempts, "attempts", 3, "try a task up to `N` times; must be the same for all masters and workers")
 }
 
 func (f *attemptFlags) check() error {

@@ -14,13 +14,14 @@ func newTaskLs(a *app) *cobra.Command {
 	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
-		Short: "Print the tasks and what has become of them",
-		Long: `Print a line for each task, in the order in which they were submitted: its id, its
-state (pending, assigned, running, done or failed), the worker that has it or "-", and
-why it has failed, or what came of its last attempt.
+		Short: "Print the tasks and their states",
+		Long: `Print a line for each task, in the order of submission: its id, its state
+(pending, assigned, running, done or failed), its worker or "-", and the
+message of its failure or of its last attempt.
 
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Args: onePath,
 	}
 	at.register(cmd)

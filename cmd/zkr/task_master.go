@@ -17,24 +17,25 @@ func newTaskMaster(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "master [flags] PATH",
 		Short: "Assign tasks to workers",
-		Long: `Be a candidate for the master of the pool at PATH, and the master when the one before
-has gone, until INT or TERM. The master assigns tasks to live workers, takes back those
-of workers that have died, and removes finished ones that are too many or too old.
+		Long: `Be a candidate for the master of the pool at PATH until INT or TERM. The master
+assigns tasks to live workers, reassigns those of workers that have died, and
+removes finished tasks that are too many or too old.
 
-Who is the master is told by zkr elect --observe --fixed PATH/master.
+zkr elect --observe --fixed PATH/master prints the current master.
 
-Exit codes: 0, 128+N for signals other than INT and TERM, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written.`,
+Exit codes: 0, 128+N after signals other than INT and TERM, 2 for bad usage, 3
+if no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`,
 		Example: `  zkr task master /tasks
   zkr task master --strategy sticky --keep 1000 --keep-for 1h /tasks`,
 		Args: onePath,
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&address, "addr", "", "`text` for the others to see (default host:pid)")
-	fs.StringVar(&strategy, "strategy", "least-loaded", "who gets a task: the least-loaded worker, each in turn (`round-robin`), or the same for the same data (sticky)")
-	fs.IntVar(&keep, "keep", 10_000, "leave up to `N` finished tasks")
-	fs.DurationVar(&keepFor, "keep-for", 24*time.Hour, "leave finished tasks this long")
+	fs.StringVar(&address, "addr", "", "`text` that others see (default host:pid)")
+	fs.StringVar(&strategy, "strategy", "least-loaded", "which worker gets a task: the least-loaded one, each in turn (`round-robin`), or the same one for the same data (sticky)")
+	fs.IntVar(&keep, "keep", 10_000, "keep up to `N` finished tasks")
+	fs.DurationVar(&keepFor, "keep-for", 24*time.Hour, "keep finished tasks this long")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		opts := []tasks.Option{tasks.WithMaxAttempts(f.attempts), tasks.WithRetention(keep, keepFor)}
 		switch strategy {

@@ -12,20 +12,20 @@ func newTaskSubmit(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit [flags] PATH [VALUE]",
 		Short: "Submit a task",
-		Long: `Submit VALUE, or what stdin holds if there is none or it is "-", as a task, and print
-its id. It is submitted once, whatever becomes of the connection, and whether or not
-there are a master and workers.
+		Long: `Submit VALUE as a task, or stdin if there is no VALUE or it is "-", and print
+the id of the task. It is submitted exactly once, also across lost connections.
+Neither a master nor workers are needed for that.
 
-With --wait, wait until the task is finished and print its result instead; the id is
-told on stderr. A signal ends the waiting, and not the task.
+With --wait, wait until the task is finished and print its result instead; the
+id is printed on stderr. A signal ends the wait, and the task continues.
 
-Exit codes: 0, 1 if the task has failed (--wait), 2 for bad usage, 3 if no server can
-be reached or the session is lost, 4 if not authorised, 5 if the output cannot be
-written, 128+N if signal N came first.`,
+Exit codes: 0, 1 if the task has failed (--wait), 2 for bad usage, 3 if no
+server can be reached or the session is lost, 4 if not authorised, 5 if the
+output cannot be written, 128+N if signal N came first.`,
 		Example: `  zkr task submit /tasks resize:17
   zkr task submit --wait /tasks - < job.json`,
 	}
-	cmd.Flags().BoolVar(&wait, "wait", false, "print the result")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the result and print it")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		switch len(args) {
 		case 0:
@@ -47,8 +47,8 @@ written, 128+N if signal N came first.`,
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
 			pool := c.pool(args[0])
-			if n, most := len(value), pool.MaxSize(); n > most {
-				return exit(exitUsage, fmt.Errorf("a task of %d bytes, which is over the limit of %d", n, most))
+			if n, maxSize := len(value), pool.MaxSize(); n > maxSize {
+				return exit(exitUsage, fmt.Errorf("the task has %d bytes; the limit is %d", n, maxSize))
 			}
 			k, err := pool.Submit(ctx, value)
 			if err != nil {

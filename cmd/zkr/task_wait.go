@@ -13,12 +13,12 @@ import (
 func newTaskWait(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait PATH ID",
-		Short: "Wait until a task is finished, and print its result",
-		Long: `Wait until the task ID is finished, and print its result.
+		Short: "Wait until a task is finished and print its result",
+		Long: `Wait until the task ID is finished and print its result.
 
-Exit codes: 0, 1 if the task has failed or there is none, 2 for bad usage, 3 if no
-server can be reached, 4 if not authorised, 5 if the output cannot be written, 128+N
-if signal N came first.`,
+Exit codes: 0, 1 if the task has failed or does not exist, 2 for bad usage, 3
+if no server can be reached, 4 if not authorised, 5 if the output cannot be
+written, 128+N if signal N came first.`,
 		Example: `  zkr task wait /tasks task-0000000017`,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -39,7 +39,7 @@ if signal N came first.`,
 	return cmd
 }
 
-// taskResult is what has become of a task, as JSON.
+// taskResult describes a finished task.
 type taskResult struct {
 	ID    string `json:"id"`
 	State string `json:"state"`
@@ -47,7 +47,7 @@ type taskResult struct {
 	Message string `json:"message,omitempty"`
 }
 
-// printResult prints what becomes of a task.
+// printResult waits until a task is finished and prints its result.
 func (c *client) printResult(ctx context.Context, k *tasks.Ticket[[]byte]) error {
 	result, err := k.Wait(ctx)
 	var failed *tasks.TaskError

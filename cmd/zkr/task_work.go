@@ -22,27 +22,29 @@ func newTaskWork(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "work --id ID [flags] PATH -- CMD [ARG...]",
 		Short: "Run a command for each task",
-		Long: `Join the pool at PATH as worker ID, and run CMD for each task that the master assigns
-to this worker, with the task on stdin. If CMD exits with 0, the task is done, and its
-result is what CMD has written to stdout. If processes that CMD leaves behind keep its
-stdout open for longer than --grace, the attempt has failed. If CMD exits with another
-code, the attempt has failed, and its message is the exit code and the last line of
-stderr. The task is tried again after a pause, up to --attempts times. When a worker
-dies, its tasks are assigned to other workers.
+		Long: `Join the pool at PATH as worker ID, and run CMD for each task that the master
+assigns to this worker, with the task on stdin. If CMD exits with 0, the task
+is done, and its result is what CMD has written to stdout. If processes that
+CMD leaves behind keep its stdout open for longer than --grace, the attempt has
+failed. If CMD exits with another code, the attempt has failed, and its message
+is the exit code and the last line of stderr. The task is tried again after a
+pause, up to --attempts times. When a worker dies, its tasks are assigned to
+other workers.
 
-CMD is run as by zkr lock. Its environment has ZKR_PATH, ZKR_TASK (the id), ZKR_ATTEMPT
-(1 for the first), ZKR_TOKEN (a number that grows with each attempt: store it with what
-CMD writes, and refuse smaller ones) and ZKR_SESSION. If the claim of the task is lost,
-CMD gets TERM and, after --grace, KILL. Signals are sent to the commands that run. After
-INT or TERM the commands have --grace to end, and then zkr ends. A task whose command
-exits with 0 even then is done. Others are assigned again, and that attempt does not
+CMD is run as by zkr lock. Its environment has ZKR_PATH, ZKR_TASK (the id),
+ZKR_ATTEMPT (1 for the first), ZKR_TOKEN (a number that grows with each
+attempt: store it with what CMD writes, and refuse smaller ones) and
+ZKR_SESSION. If the claim of the task is lost, CMD gets TERM and, after
+--grace, KILL. Signals are sent to the commands that run. After INT or TERM the
+commands have --grace to end, and then zkr ends. A task whose command exits
+with 0 even then is done. Others are assigned again, and that attempt does not
 count.
 
 If another worker has this ID, wait until it is gone.
 
-Exit codes: 0 after INT or TERM, 128+N after other signals, 125 if zkr failed (no
-session, missing rights, bad usage), 126 if CMD cannot be executed, 127 if it is not
-found.`,
+Exit codes: 0 after INT or TERM, 128+N after other signals, 125 if zkr failed
+(no session, missing rights, bad usage), 126 if CMD cannot be executed, 127 if
+it is not found.`,
 		Example:     `  zkr task work --id w1 --concurrency 4 /tasks -- resize`,
 		Annotations: map[string]string{wrapsAnnotation: ""},
 	}

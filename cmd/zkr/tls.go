@@ -9,7 +9,7 @@ import (
 // tlsFiles are the flags for TLS.
 type tlsFiles struct{ ca, cert, key, serverName string }
 
-// config is nil if none of the flags is given.
+// config returns the TLS configuration, or nil if none of the flags is given.
 func (f tlsFiles) config() (*tls.Config, error) {
 	if f == (tlsFiles{}) {
 		return nil, nil

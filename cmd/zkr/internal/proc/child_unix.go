@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Child is a command that was started. It leads a process group of its own. All
+// Child is a command that was started. It leads its own process group. All
 // signals are sent to this group, so that they reach the processes that the
 // command starts. Its parent is a watchdog process.
 type Child struct {
