@@ -34,7 +34,7 @@ func New(s *session.Session, root string, opts ...Option) *Registry {
 
 // check refuses layouts and roots that cannot be.
 func (r *Registry) check(op string) error {
-	err := args.Check("registry", r.session, r.root, enum.Check("layout", layoutNames, r.options.layout, session.ErrInvalid))
+	err := args.CheckPath("registry", r.root, enum.Check("layout", layoutNames, r.options.layout, session.ErrInvalid))
 	if err != nil {
 		return &session.OpError{Package: "registry", Op: op, Path: r.root, Err: errors.Unwrap(err)}
 	}

@@ -248,6 +248,9 @@ func (s *Session) MaxPayload() int { return s.opts.maxBuffer + 1 - 16<<10 }
 
 // Epoch waits until the session is connected and returns the epoch it is in.
 func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
+	if s == nil {
+		return nil, fmt.Errorf("%w: the session is nil", ErrInvalid)
+	}
 	for {
 		s.mu.Lock()
 		e, renewed, closing := s.epoch, s.renewed, s.closing

@@ -12,14 +12,12 @@ import (
 // Check returns an OpError of pkg for the first bad argument: a nil session, a bad
 // path, or one of the others that is not nil. It wraps session.ErrInvalid.
 func Check(pkg string, s *session.Session, path string, others ...error) error {
-	all := others
-	if err := session.CheckPath(path); err != nil {
-		all = append([]error{errors.Unwrap(err)}, all...)
-	}
-	if s == nil {
-		all = append([]error{Invalid("the session is nil")}, all...)
-	}
-	for _, err := range all {
+	return CheckPath(pkg, path, append([]error{NotNil("the session", s == nil)}, others...)...)
+}
+
+// CheckPath is Check for what may have no session.
+func CheckPath(pkg, path string, others ...error) error {
+	for _, err := range append(others, errors.Unwrap(session.CheckPath(path))) {
 		if err != nil {
 			return &session.OpError{Package: pkg, Op: "use", Path: path, Err: err}
 		}

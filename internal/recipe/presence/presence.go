@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -63,6 +64,9 @@ type state struct {
 //
 // Where the parent exists and the node does not, it takes one round trip.
 func Announce(ctx context.Context, s *session.Session, n Node) (*Announcement, error) {
+	if err := args.Check(n.Package, s, n.Path); err != nil {
+		return nil, &session.OpError{Package: n.Package, Op: "announce", Path: n.Path, Err: errors.Unwrap(err)}
+	}
 	n.Errors.setDefaults()
 	p := &Announcement{
 		session: s, node: n,

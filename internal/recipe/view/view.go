@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -75,7 +76,7 @@ func Open(ctx context.Context, s *session.Session, path string, opts Options) (*
 		opts.Stale = session.ErrStale
 	}
 	v := &View{session: s, path: path, opts: opts, done: make(chan struct{}), refresh: make(chan struct{}, 1)}
-	if err := session.CheckPath(path); err != nil {
+	if err := args.Check(opts.Package, s, path); err != nil {
 		return nil, v.opError(errors.Unwrap(err))
 	}
 	if ctx.Err() != nil {
