@@ -91,7 +91,7 @@ func writeTemporary(data []byte) (name string, err error) {
 // runEditor runs the editor with the terminal.
 func (c *client) runEditor(editor *proc.Command, file string) error {
 	run := &proc.Command{File: editor.File, Args: append(editor.Args[:len(editor.Args):len(editor.Args)], file)}
-	p, err := c.sig.Start(run, proc.Spec{Env: os.Environ(), Stdin: os.Stdin, Foreground: true})
+	p, err := c.sig.Start(run, proc.Spec{Env: os.Environ(), Stdin: os.Stdin, Foreground: true, Notice: c.notice})
 	if err != nil {
 		return startError(editor, err)
 	}
