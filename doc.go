@@ -19,7 +19,7 @@
 // Package [github.com/zkrecipes/zkrecipes/lock] is for work that must not be done
 // twice at the same time: whoever comes takes a turn, does it, and leaves. Use Do
 // where the work is a function, TryLock where it may be left to whoever is at it
-// already, and the lease's Token or Guard where a process that was stopped in the
+// already, and the lease's Token or Txn where a process that was stopped in the
 // middle must do no harm when it goes on. Its RWMutex lets readers share, its
 // Semaphore lets a number of processes in, and its Multi takes several locks at once.
 //

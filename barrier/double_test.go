@@ -50,7 +50,7 @@ func TestEnterTogether(t *testing.T) {
 			if e.Context().Value(key{}) != "value" || e.Context().Err() != nil {
 				t.Error("the entry's context is not as it should be")
 			}
-			if _, err := a.Txn(ctx, e.Guard()); err != nil {
+			if _, err := a.Txn(ctx, e.Guards()...); err != nil {
 				t.Errorf("Guard of an entry: %v", err)
 			}
 		}
@@ -66,7 +66,7 @@ func TestEnterTogether(t *testing.T) {
 			if err := e.Leave(ctx); !errors.Is(err, barrier.ErrLeft) {
 				t.Errorf("second Leave: %v", err)
 			}
-			if _, err := a.Txn(ctx, e.Guard()); !errors.Is(err, session.ErrNoNode) {
+			if _, err := a.Txn(ctx, e.Guards()...); !errors.Is(err, session.ErrNoNode) {
 				t.Errorf("Guard after Leave: %v", err)
 			}
 		}

@@ -39,9 +39,45 @@ func (e *Entry) Deadline() (deadline time.Time, changed <-chan struct{}) { retur
 // another library has begun the round and it could not be seen when, it is 0.
 func (e *Entry) Round() session.Zxid { return e.round.zxid }
 
-// Guard makes a transaction fail with session.ErrNoNode unless the membership
-// lasts: session.Txn(ctx, entry.Guard(), session.OpSet(...)).
-func (e *Entry) Guard() session.Op { return e.l.Guard() }
+// Guards make a transaction fail with session.ErrNoNode unless the membership lasts.
+// Txn is simpler.
+func (e *Entry) Guards() []session.Op { return e.l.Guards() }
+
+// Verify has the ensemble confirm the membership, in one round trip through its
+// leader. If it has ended, the error is that of Err.
+func (e *Entry) Verify(ctx context.Context) error { return e.l.Verify(ctx) }
+
+// Txn carries out ops in a transaction that fails with ErrLost unless the membership lasts.
+// It returns the results of ops only. If the servers refuse one of ops, the error is
+// theirs and the ownership goes on.
+//
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
+// known, the error is session.ErrUnknown.
+func (e *Entry) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	return e.l.Txn(ctx, ops...)
+}
+
+// Release ends the membership as Leave does, and does not wait for the other members.
+// It takes two round trips, the deletion and a list, and one more for the last member,
+// which deletes ready.
+func (e *Entry) Release(ctx context.Context) error {
+	if err := e.l.Release(ctx); err != nil {
+		return err
+	}
+	_, err := session.InEpoch(ctx, e.double.session, e.op(), func(ep *session.Epoch) (struct{}, error) {
+		for {
+			others, done, err := e.leave(ctx, ep, e.round.members)
+			if len(others) > 0 || done || err != nil {
+				return struct{}{}, err
+			}
+		}
+	})
+	return err
+}
+
+func (e *Entry) op() session.OpError {
+	return session.OpError{Package: "barrier", Op: "leave", Path: e.double.path}
+}
 
 // Path is the member's node.
 func (e *Entry) Path() string { return e.l.Path() }
@@ -63,7 +99,7 @@ func (e *Entry) Leave(ctx context.Context) error {
 	if err := e.l.Release(ctx); err != nil {
 		return err
 	}
-	_, err := session.InEpoch(ctx, e.double.session, session.OpError{Package: "barrier", Op: "leave", Path: e.double.path}, func(ep *session.Epoch) (struct{}, error) {
+	_, err := session.InEpoch(ctx, e.double.session, e.op(), func(ep *session.Epoch) (struct{}, error) {
 		return struct{}{}, e.awaitOthers(ctx, ep)
 	})
 	return err
@@ -79,17 +115,12 @@ func (e *Entry) failed(err error) error {
 func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 	others := e.round.members
 	for {
-		children, err := ep.Children(ctx, e.double.path)
-		if errors.Is(err, session.ErrNoNode) {
-			return nil
-		}
-		if err != nil {
+		var done bool
+		var err error
+		if others, done, err = e.leave(ctx, ep, others); done || err != nil {
 			return err
 		}
-		if others = intersection(others, children); len(others) == 0 {
-			if done, err := e.end(ctx, ep, children); done || err != nil {
-				return err
-			}
+		if len(others) == 0 {
 			continue
 		}
 		other := slices.Min(others)
@@ -117,7 +148,24 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 	}
 }
 
-// end removes ready, if it is there and the round was the latest.
+// leave returns the members among others that have not left. If all have, it deletes
+// ready, and done reports that nothing is left to do.
+func (e *Entry) leave(ctx context.Context, ep *session.Epoch, others []string) (left []string, done bool, err error) {
+	children, err := ep.Children(ctx, e.double.path)
+	if errors.Is(err, session.ErrNoNode) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if others = intersection(others, children); len(others) > 0 {
+		return others, false, nil
+	}
+	done, err = e.end(ctx, ep, children)
+	return nil, done, err
+}
+
+// end deletes ready, if it is there and the round was the latest.
 func (e *Entry) end(ctx context.Context, ep *session.Epoch, children []string) (done bool, err error) {
 	if !slices.Contains(children, e.double.layout.ready()) {
 		return true, nil

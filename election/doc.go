@@ -3,7 +3,7 @@
 // A won campaign is a value: Campaign returns a Term, which lasts until its
 // Context is done. What package lock promises of a lease holds of a term: it ends
 // before another candidate's can begin, by the session's own clock if need be;
-// its Token rises from term to term; its Guard makes a transaction conditional on
+// its Token rises from term to term; its Txn makes a transaction conditional on
 // still leading. Run is what most programs want: it campaigns, calls a function
 // for each term, and waits for it before it lets go.
 //

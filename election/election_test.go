@@ -280,17 +280,17 @@ func TestGuard(t *testing.T) {
 		}
 		term := campaign(t, f.election(s, "a"))
 		write := session.OpSet("/data", []byte("x"), session.AnyVersion)
-		if _, err := s.Txn(t.Context(), term.Guard(), write); err != nil {
+		if _, err := s.Txn(t.Context(), append(term.Guards(), write)...); err != nil {
 			t.Fatal(err)
 		}
 		if err := term.Proclaim(t.Context(), []byte("x")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Txn(t.Context(), term.Guard(), write); err != nil {
+		if _, err := s.Txn(t.Context(), append(term.Guards(), write)...); err != nil {
 			t.Errorf("a guarded write after Proclaim: %v", err)
 		}
 		resign(t, term)
-		if _, err := s.Txn(t.Context(), term.Guard(), write); !errors.Is(err, session.ErrNoNode) {
+		if _, err := s.Txn(t.Context(), append(term.Guards(), write)...); !errors.Is(err, session.ErrNoNode) {
 			t.Errorf("a guarded write after Resign: %v", err)
 		}
 		if _, st, err := s.Get(t.Context(), "/data"); err != nil || st.Version != 2 {

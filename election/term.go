@@ -35,11 +35,21 @@ func (t *Term) Deadline() (deadline time.Time, changed <-chan struct{}) { return
 // may make, and refuse writes with a smaller one.
 func (t *Term) Token() session.Zxid { return t.l.Token() }
 
-// Guard makes a transaction fail unless its term still lasts. With
-// WithFixedNode it asks for the version of the leader's node, which is not proof
-// against somebody who removes the node by hand while another candidate of the
-// same version comes in before the loss is noticed.
-func (t *Term) Guard() session.Op { return t.l.Guard() }
+// Guards make a transaction fail unless the term lasts; Txn is simpler. With
+// WithFixedNode they check the version of the leader's node, which does not help if
+// somebody deletes the node by hand and another candidate's node has the same version
+// before the loss is noticed.
+func (t *Term) Guards() []session.Op { return t.l.Guards() }
+
+// Txn carries out ops in a transaction that fails with ErrLost unless the term lasts.
+// It returns the results of ops only. If the servers refuse one of ops, the error is
+// theirs and the ownership goes on.
+//
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
+// known, the error is session.ErrUnknown.
+func (t *Term) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	return t.l.Txn(ctx, ops...)
+}
 
 // Verify has the ensemble confirm that the term lasts, in one round trip through
 // its leader. If it does not, the term ends, and the error is that of Err.
@@ -57,6 +67,9 @@ func (t *Term) Proclaim(ctx context.Context, data []byte) error {
 // epoch is over. A second Resign returns ErrResigned, and one of a lost term
 // ErrLost.
 func (t *Term) Resign(ctx context.Context) error { return t.l.Release(ctx) }
+
+// Release is Resign.
+func (t *Term) Release(ctx context.Context) error { return t.l.Release(ctx) }
 
 // Path is the leader's node.
 func (t *Term) Path() string { return t.l.Path() }

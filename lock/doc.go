@@ -8,7 +8,7 @@
 // each case before anybody else can own the lock, as far as clocks that run at
 // the same rate can tell. A process that is stopped for longer than its session
 // timeout cannot notice in time. For that there are Token, to be checked by what
-// the lock protects, and Guard, for what lives in ZooKeeper.
+// the lock protects, and Txn, for what lives in ZooKeeper.
 //
 // Whoever waits stands in line, and is served in the order of arrival. Enter
 // returns a Place in the line, for those who want to know how far they have come.

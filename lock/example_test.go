@@ -189,13 +189,13 @@ func Example_fencing() {
 	fmt.Println("quick:", db.write(quick.Token(), "quick"))
 	fmt.Println("slow again:", db.write(slow.Token(), "slow"))
 
-	// What lives in ZooKeeper is guarded without any work of its own.
+	// A write to ZooKeeper needs no comparison of tokens.
 	write := func(l *lock.Lease, value string) error {
-		_, err := s.Txn(ctx, l.Guard(), session.OpSet("/app/data", []byte(value), session.AnyVersion))
+		_, err := l.Txn(ctx, session.OpSet("/app/data", []byte(value), session.AnyVersion))
 		return err
 	}
 	fmt.Println("quick:", write(quick, "quick"))
-	fmt.Println("slow again:", errors.Is(write(slow, "slow"), session.ErrNoNode))
+	fmt.Println("slow again:", errors.Is(write(slow, "slow"), lock.ErrLost))
 	// Output:
 	// slow: <nil>
 	// quick: <nil>

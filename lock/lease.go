@@ -47,13 +47,19 @@ func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) { retur
 // the first of those who hold the lock with the same node one after the other.
 func (l *Lease) Token() session.Zxid { return l.l.Token() }
 
-// Guard makes a transaction fail with session.ErrNoNode unless its lease is
-// still held: session.Txn(ctx, lease.Guard(), session.OpSet(...)). A lease of
-// several permits needs Guards for that; Guard looks at the first of them.
-func (l *Lease) Guard() session.Op { return l.l.Guard() }
-
-// Guards is Guard for each of the permits that a semaphore's lease is of.
+// Guards make a transaction fail with session.ErrNoNode unless the lease is held. Txn
+// is simpler.
 func (l *Lease) Guards() []session.Op { return l.l.Guards() }
+
+// Txn carries out ops in a transaction that fails with ErrLost unless the lease is
+// held. It returns the results of ops only. If the servers refuse one of ops, the
+// error is theirs and the lease goes on.
+//
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
+// known, the error is session.ErrUnknown.
+func (l *Lease) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	return l.l.Txn(ctx, ops...)
+}
 
 // Verify has the ensemble confirm that the lease is held, in one round trip
 // through its leader. If it is not, the lease ends, and the error is that of Err.
@@ -70,6 +76,9 @@ func (l *Lease) Unlock(ctx context.Context) error {
 	}
 	return l.l.Release(ctx)
 }
+
+// Release is Unlock.
+func (l *Lease) Release(ctx context.Context) error { return l.Unlock(ctx) }
 
 // Path is the holder's node.
 func (l *Lease) Path() string { return l.l.Path() }

@@ -65,8 +65,8 @@ func TestMulti(t *testing.T) {
 	if len(at) != 3 || at[0] != "/app/first" || at[1] != "/app/lock" || at[2] != "/app/other" {
 		t.Errorf("the locks are %v", at)
 	}
-	if _, err := s.Txn(t.Context(), l.Guard()...); err != nil || len(l.Guard()) != 3 {
-		t.Errorf("%d guards: %v", len(l.Guard()), err)
+	if _, err := s.Txn(t.Context(), l.Guards()...); err != nil || len(l.Guards()) != 3 {
+		t.Errorf("%d guards: %v", len(l.Guards()), err)
 	}
 	if err := l.Unlock(t.Context()); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestMulti(t *testing.T) {
 			t.Errorf("%s after Unlock: %v", what, err)
 		}
 	}
-	if _, err := s.Txn(t.Context(), l.Guard()...); !errors.Is(err, session.ErrNoNode) {
+	if _, err := s.Txn(t.Context(), l.Guards()...); !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("a guarded transaction after Unlock: %v", err)
 	}
 	testkit.NothingLeft(t, target, s)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -95,35 +96,46 @@ func (l *MultiLease) Leases() []*Lease { return slices.Clone(l.leases) }
 // locks; see Lease.Revoked.
 func (l *MultiLease) Revoked() <-chan struct{} { return l.asked }
 
-// Guard makes a transaction fail with session.ErrNoNode unless all locks are still
-// held: session.Txn(ctx, append(lease.Guard(), session.OpSet(...))...).
-func (l *MultiLease) Guard() []session.Op {
+// Guards make a transaction fail with session.ErrNoNode unless all locks are held. Txn
+// is simpler.
+func (l *MultiLease) Guards() []session.Op {
 	var ops []session.Op
 	for _, one := range l.leases {
-		ops = append(ops, one.Guard())
+		ops = append(ops, one.Guards()...)
 	}
 	return ops
 }
 
+// Txn is Lease.Txn for all locks.
+func (l *MultiLease) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	if err := l.Err(); err != nil {
+		return nil, err
+	}
+	leases := make([]*lease.Lease, len(l.leases))
+	for i, one := range l.leases {
+		leases[i] = one.l
+	}
+	results, err := lease.Txn(ctx, leases, ops...)
+	if err != nil && !errors.Is(err, session.ErrUnknown) {
+		if lost := l.Err(); lost != nil {
+			err = lost
+		}
+	}
+	return results, err
+}
+
+// SessionID is the id of the ZooKeeper session that holds the locks.
+func (l *MultiLease) SessionID() int64 { return l.leases[0].SessionID() }
+
 // Verify has the ensemble confirm that all locks are held, in one round trip
 // through its leader. If one is not, the lease ends, and the error is that of Err.
 func (l *MultiLease) Verify(ctx context.Context) error {
-	if err := l.Err(); err != nil {
-		return err
-	}
-	_, err := l.session.Txn(ctx, l.Guard()...)
-	if errors.Is(err, session.ErrNoNode) {
-		for _, one := range l.leases { // one of them ends for that
-			if verr := one.Verify(ctx); verr != nil {
-				err = verr
-			}
-		}
-	}
-	if lerr := l.Err(); lerr != nil {
-		return lerr
-	}
+	_, err := l.Txn(ctx)
 	return err
 }
+
+// Release is Unlock.
+func (l *MultiLease) Release(ctx context.Context) error { return l.Unlock(ctx) }
 
 // Unlock ends the lease and releases all locks at the same time, as Lease.Unlock
 // does with one.

@@ -272,11 +272,11 @@ func TestGuard(t *testing.T) {
 	}
 	l := mustLock(t, lock.New(s, path))
 	write := session.OpSet("/data", []byte("x"), session.AnyVersion)
-	if _, err := s.Txn(t.Context(), l.Guard(), write); err != nil {
+	if _, err := s.Txn(t.Context(), append(l.Guards(), write)...); err != nil {
 		t.Fatal(err)
 	}
 	mustUnlock(t, l)
-	if _, err := s.Txn(t.Context(), l.Guard(), write); !errors.Is(err, session.ErrNoNode) {
+	if _, err := s.Txn(t.Context(), append(l.Guards(), write)...); !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("a guarded write after Unlock: %v", err)
 	}
 	if _, st, err := s.Get(t.Context(), "/data"); err != nil || st.Version != 1 {

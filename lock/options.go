@@ -102,7 +102,7 @@ func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 // that many goroutines of a process contend for; 0, which is the default, turns it
 // off. Only Mutex, and Multi with it, knows of it.
 //
-// Leases that are handed on have the same node, so Token and Guard do not tell the
+// Leases that are handed on have the same node, so Token and Guards do not tell the
 // goroutines from each other, only the processes: what a lock protects must accept
 // equal tokens.
 func WithLocalHandoff(n int) Option {

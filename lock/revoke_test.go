@@ -48,7 +48,7 @@ func TestRevoke(t *testing.T) {
 		if err := l.Verify(t.Context()); err != nil {
 			t.Errorf("Verify: %v", err)
 		}
-		if _, err := s.Txn(t.Context(), l.Guard()); err != nil {
+		if _, err := s.Txn(t.Context(), l.Guards()...); err != nil {
 			t.Errorf("a guarded transaction: %v", err)
 		}
 		cs, err := m.Contenders(t.Context())

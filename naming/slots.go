@@ -113,11 +113,31 @@ func (s *Slot) Deadline() (deadline time.Time, changed <-chan struct{}) { return
 // not be overwritten by a former holder.
 func (s *Slot) Token() session.Zxid { return s.l.Token() }
 
-// Guard makes a transaction fail with session.ErrNoNode or session.ErrBadVersion
-// unless the number is still held. The name of its node is used again, so it is not
-// proof against somebody who removes the node by hand while another takes the number
+// Guards make a transaction fail with session.ErrNoNode or session.ErrBadVersion unless
+// the number is held; Txn is simpler. The name of the node is used again, so they do
+// not help if somebody deletes the node by hand and another holder takes the number
 // before the loss is noticed.
-func (s *Slot) Guard() session.Op { return s.l.Guard() }
+func (s *Slot) Guards() []session.Op { return s.l.Guards() }
+
+// Verify has the ensemble confirm that the number is held, in one round trip through
+// its leader. If it is not, the error is that of Err.
+func (s *Slot) Verify(ctx context.Context) error { return s.l.Verify(ctx) }
+
+// Txn carries out ops in a transaction that fails with ErrLost unless the number is held.
+// It returns the results of ops only. If the servers refuse one of ops, the error is
+// theirs and the ownership goes on.
+//
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
+// known, the error is session.ErrUnknown.
+func (s *Slot) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	return s.l.Txn(ctx, ops...)
+}
+
+// Path is the holder's node.
+func (s *Slot) Path() string { return s.l.Path() }
+
+// SessionID is the id of the ZooKeeper session that holds the number.
+func (s *Slot) SessionID() int64 { return s.l.Session() }
 
 // Release gives the number back. It ends the hold at once, and the node is removed
 // in any case; ctx bounds only the wait for that. After the hold has ended it

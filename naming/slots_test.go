@@ -337,11 +337,11 @@ func TestTryAcquireBesideWaiters(t *testing.T) {
 func TestSlotGuard(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	slot := mustAcquire(t, naming.NewSlots(s, workers, 2))
-	if _, err := s.Txn(t.Context(), slot.Guard()); err != nil {
+	if _, err := s.Txn(t.Context(), slot.Guards()...); err != nil {
 		t.Error(err)
 	}
 	mustRelease(t, slot)
-	_, err := s.Txn(t.Context(), slot.Guard())
+	_, err := s.Txn(t.Context(), slot.Guards()...)
 	testkit.WantError(t, err, session.ErrNoNode)
 }
 

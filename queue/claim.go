@@ -113,17 +113,20 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T
 			q.giveBack(fs)
 			return nil, err
 		}
-		if len(f.data) <= q.MaxSize() {
+		counted := len(f.data) <= q.MaxSize()
+		if counted {
 			f.version++
+			f.attempts++
 		}
 		l := lease.Begin(ctx, lease.Acquired{
 			Package: "queue",
 			Epoch:   ep, Path: q.store.claimPath(f.entry.name), Token: rs[i*opsPerClaim].Stat.Czxid, StopProving: hold,
+			Checks: []lease.Check{{Path: q.store.itemPath(f.entry.name), Version: f.version}},
 		}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: q.store.opts.stopTime})
 		q.store.cache.retain(f.entry)
 		items[i] = &Item[T]{
-			ID: q.store.spec.id(f.entry.name), Value: f.value, Attempt: max(1, int(f.version)),
-			queue: q, epoch: ep, lease: l, found: f,
+			ID: q.store.spec.id(f.entry.name), Value: f.value, Attempt: max(1, f.attempts),
+			queue: q, epoch: ep, lease: l, found: f, counted: counted,
 		}
 		context.AfterFunc(l.Context(), func() {
 			if errors.Is(l.Err(), ErrLost) {

@@ -224,14 +224,14 @@ func TestGuard(t *testing.T) {
 	q := texts(s)
 	mustPush(t, q, "x")
 	item := mustClaim(t, q, "x")
-	if _, err := s.Txn(t.Context(), item.Guard()); err != nil {
+	if _, err := s.Txn(t.Context(), item.Guards()...); err != nil {
 		t.Errorf("of a claimed item: %v", err)
 	}
 	mustNack(t, item)
 	second := mustClaim(t, q, "x")
-	_, err := s.Txn(t.Context(), item.Guard())
+	_, err := s.Txn(t.Context(), item.Guards()...)
 	testkit.WantError(t, err, session.ErrBadVersion)
 	mustAck(t, second)
-	_, err = s.Txn(t.Context(), second.Guard())
+	_, err = s.Txn(t.Context(), second.Guards()...)
 	testkit.WantError(t, err, session.ErrNoNode)
 }

@@ -1,13 +1,13 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/session"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 )
 
 // errConsumersLost is the reason of a dead letter whose last consumer has not lived to
@@ -24,44 +24,40 @@ var errConsumersLost = errors.New("queue: its consumers have died or lost their 
 // claimed again, perhaps while fn still runs here, and so may be one that fn
 // has dealt with when the acknowledgement did not get through.
 //
-// Consume returns when ctx has ended, or for an error that waiting does not mend,
-// such as session.ErrNoAuth; in any case after all calls of fn have returned and
-// their items are settled, for which no context but the session's end is a bound.
-// The error is never nil.
+// Consume returns nil if ctx is done, and an error if it cannot continue, for example
+// because access is denied or the session is closed. In both cases all calls of fn have
+// returned and their items are settled, which only the end of the session cuts short.
 func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T]) error, opts ...ConsumeOption) error {
 	if err := q.store.usable("consume", true); err != nil {
 		return err
 	}
 	o, err := newConsumeOptions(opts)
-	if err == nil && fn == nil {
-		err = fmt.Errorf("%w: no function", session.ErrInvalid)
-	}
-	if err != nil {
+	if err := cmp.Or(args.NotNil("the function", fn == nil), err); err != nil {
 		return q.store.fail("consume", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	c := &consumer[T]{
-		queue: q, fn: fn, opts: o, stop: cancel,
+		queue: q, fn: fn, opts: o, cancel: cancel,
 		working: make(chan struct{}, o.concurrency),
 		holding: make(chan struct{}, o.concurrency+maxUnsettled),
 	}
-	defer c.all.Wait()
-	for {
-		n, err := c.reserve(ctx)
-		if err != nil {
-			return q.store.fail("consume", err)
+	for ctx.Err() == nil {
+		n := c.reserve(ctx)
+		if n == 0 {
+			break
 		}
 		items, err := q.claim(ctx, n, true)
 		c.release(n - len(items))
-		if err != nil {
-			cancel(err)
-			return err
+		if err != nil && ctx.Err() == nil {
+			c.fail(err)
 		}
 		for _, item := range items {
 			c.all.Go(func() { c.consume(ctx, item) })
 		}
 	}
+	c.all.Wait()
+	return c.failure
 }
 
 // maxUnsettled is how many items Consume holds beside those that are worked on: while
@@ -73,30 +69,34 @@ type consumer[T any] struct {
 	opts    consumeOptions
 	queue   *Queue[T]
 	fn      func(context.Context, *Item[T]) error
-	stop    context.CancelCauseFunc
+	cancel  context.CancelFunc
 	working chan struct{} // has room for the items that are worked on
 	holding chan struct{} // has room for those that are claimed
 	all     sync.WaitGroup
+
+	mu      sync.Mutex
+	failure error // why Consume ends, unless the caller's context has ended
 }
 
-// reserve waits until an item may be claimed, and returns how many may.
-func (c *consumer[T]) reserve(ctx context.Context) (n int, err error) {
-	for {
-		wait := n == 0
-		if !takeRoom(ctx, c.holding, wait) {
-			break
-		}
-		if !takeRoom(ctx, c.working, wait) {
+// fail ends Consume with an error.
+func (c *consumer[T]) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = cmp.Or(c.failure, err)
+	c.cancel()
+}
+
+// reserve waits until an item may be claimed, or ctx is done, and returns how many may
+// be claimed.
+func (c *consumer[T]) reserve(ctx context.Context) (n int) {
+	for takeRoom(ctx, c.holding, n == 0) {
+		if !takeRoom(ctx, c.working, n == 0) {
 			<-c.holding
 			break
 		}
 		n++
 	}
-	if ctx.Err() != nil {
-		c.release(n)
-		return 0, context.Cause(ctx)
-	}
-	return n, nil
+	return n
 }
 
 func (c *consumer[T]) release(n int) {
@@ -137,6 +137,8 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	switch {
 	case err == nil:
 		refusal = item.Ack(settle)
+	case ctx.Err() != nil && item.Attempt <= c.opts.maxAttempts: // interrupted, and not failed
+		refusal = item.Release(settle)
 	case item.Attempt >= c.opts.maxAttempts:
 		refusal = item.Bury(settle, err)
 	}
@@ -150,7 +152,7 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 		refusal = errors.Join(refusal, item.lease.Release(settle))
 	}
 	if isRefusal(refusal) {
-		c.stop(refusal)
+		c.fail(refusal)
 	}
 }
 

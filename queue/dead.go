@@ -45,7 +45,7 @@ func (q *Queue[T]) moveToDead(w *write, f readItem[T], reason error) {
 		data = q.store.spec.pack(f.payload)
 	}
 	text := strings.ToValidUTF8(reason.Error(), "\uFFFD")
-	why, _ := json.Marshal(deadReason{Error: text[:min(len(text), maxReason)], Attempts: int(f.version), By: q.store.opts.id})
+	why, _ := json.Marshal(deadReason{Error: text[:min(len(text), maxReason)], Attempts: f.attempts, By: q.store.opts.id})
 	path := q.store.deadPath(f.entry.name)
 	if q.store.spec.layout != Native { // where names come again when somebody has removed the folder
 		path += "-" + session.GUID()

@@ -88,7 +88,7 @@ func ExampleQueue_Consume() {
 		}
 		return nil
 	}, queue.WithMaxAttempts(1))
-	fmt.Println(errors.Is(err, context.Canceled))
+	fmt.Println(err)
 
 	for letter, err := range q.DeadLetters(context.Background()) {
 		if err != nil {
@@ -99,7 +99,7 @@ func ExampleQueue_Consume() {
 	// Output:
 	// sent to ann
 	// sent to bob
-	// true
+	// <nil>
 	// to nobody: no such address
 }
 
@@ -171,9 +171,9 @@ func ExampleQueue_Push() {
 	// water the plants
 }
 
-// With its guard, what an item leads to in ZooKeeper happens once, though the item
-// itself may be worked on more than once.
-func ExampleItem_Guard() {
+// A transaction of the item happens only while the item is claimed, so its effect
+// happens once although the item may be delivered more than once.
+func ExampleItem_Txn() {
 	s, done := connect()
 	defer done()
 	ctx := context.Background()
@@ -195,13 +195,13 @@ func ExampleItem_Guard() {
 		log.Fatal(err)
 	}
 	book := func(item *queue.Item[string]) error {
-		_, err := s.Txn(ctx, item.Guard(), session.OpSet("/app/balance", []byte(item.Value), session.AnyVersion))
+		_, err := item.Txn(ctx, session.OpSet("/app/balance", []byte(item.Value), session.AnyVersion))
 		return err
 	}
-	fmt.Println("slow:", errors.Is(book(slow), session.ErrBadVersion))
+	fmt.Println("slow:", book(slow))
 	fmt.Println("quick:", book(quick))
 	// Output:
-	// slow: true
+	// slow: queue: item already settled
 	// quick: <nil>
 }
 

@@ -226,7 +226,7 @@ func (h *history) consume(q *queue.Queue[string], done chan struct{}, roll func(
 		h.take("Ack in Consume", item.Ack(sctx), 1, item.Value)
 		return nil
 	}, queue.WithConcurrency(3))
-	if !errors.Is(err, context.Canceled) {
+	if err != nil {
 		h.Errorf("Consume: %v", err)
 	}
 }

@@ -17,10 +17,11 @@ type Item[T any] struct {
 	Value   T
 	Attempt int // 1 for the first; claims of other libraries are not counted
 
-	queue *Queue[T]
-	epoch *session.Epoch
-	lease *lease.Lease
-	found readItem[T] // the version is the one that the claim has made
+	queue   *Queue[T]
+	epoch   *session.Epoch
+	lease   *lease.Lease
+	found   readItem[T] // the version is the one that the claim has made
+	counted bool        // the claim has raised the version
 }
 
 // Context is done when the claim has ended, by settling it or by loss;
@@ -40,13 +41,33 @@ func (i *Item[T]) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	return i.lease.Deadline()
 }
 
-// Guard makes a transaction fail, with session.ErrNoNode or session.ErrBadVersion,
-// if the item has been taken out of the queue or claimed again. With it, what an
-// item leads to in ZooKeeper itself happens once. Claims of other libraries do not
-// make it fail.
-func (i *Item[T]) Guard() session.Op {
-	return session.OpCheck(i.queue.store.itemPath(i.found.entry.name), i.found.version)
+// Guards make a transaction fail with session.ErrNoNode or session.ErrBadVersion if the
+// claim has ended. Txn is simpler. With either, what an item leads to in ZooKeeper
+// happens once.
+func (i *Item[T]) Guards() []session.Op { return i.lease.Guards() }
+
+// Verify has the ensemble confirm the claim, in one round trip through its leader. If
+// it has ended, the error is that of Err.
+func (i *Item[T]) Verify(ctx context.Context) error { return i.lease.Verify(ctx) }
+
+// Txn carries out ops in a transaction that fails with ErrLost unless the claim lasts.
+// It returns the results of ops only. If the servers refuse one of ops, the error is
+// theirs and the ownership goes on.
+//
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
+// known, the error is session.ErrUnknown.
+func (i *Item[T]) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	return i.lease.Txn(ctx, ops...)
 }
+
+// Path is the claim's node.
+func (i *Item[T]) Path() string { return i.lease.Path() }
+
+// Token grows from claim to claim of the item. See session.Zxid.
+func (i *Item[T]) Token() session.Zxid { return i.lease.Token() }
+
+// SessionID is the id of the ZooKeeper session that has claimed the item.
+func (i *Item[T]) SessionID() int64 { return i.lease.Session() }
 
 // Ack takes the item out of the queue, and ends the claim, in a transaction that
 // fails if the claim is not there any more: a nil error says that it was this claim
@@ -68,6 +89,25 @@ func (i *Item[T]) Ack(ctx context.Context) error {
 func (i *Item[T]) Nack(ctx context.Context) error {
 	return i.settle(ctx, "put back", write{}, false)
 }
+
+// Release is Nack without counting the attempt: for a consumer that stops.
+func (i *Item[T]) Release(ctx context.Context) error {
+	var uncount write
+	if i.counted {
+		// Two changes of the children are one attempt that does not count; see attempts.
+		child := session.Join(i.queue.store.itemPath(i.found.entry.name), uncountedName)
+		uncount.create(child, nil)
+		uncount.delete(child, session.AnyVersion)
+	}
+	return i.settle(ctx, "put back", uncount, false)
+}
+
+// uncountedName is a child of an item's node that exists only within a transaction.
+const uncountedName = "released"
+
+// attempts is how often an item has been claimed, by the Stat of its node: each claim
+// raises the version, and Release raises Cversion by two.
+func attempts(st session.Stat) int { return int(st.Version) - int(st.Cversion)/2 }
 
 // Bury makes the item a dead letter; see DeadLetters. A refusal and ctx are as with
 // Ack. An item that another library has made so large that there is no room

@@ -168,7 +168,7 @@ func (q *Queue[T]) readListed(ctx context.Context, ep *session.Epoch, es []entry
 			entry.NotBefore = time.UnixMilli(e.key.due)
 		}
 		if q.store.claims != "" {
-			entry.Attempts = int(f.version)
+			entry.Attempts = f.attempts
 			if c := nodes[len(es)+i]; c.Err == nil {
 				entry.Claimed, entry.Claimant = true, string(c.Data)
 			}

@@ -12,14 +12,15 @@ import (
 
 // readItem is an item as it was read: the first of those that its node holds.
 type readItem[T any] struct {
-	entry   entry
-	value   T
-	payload []byte
-	rest    [][]byte // the items behind it
-	data    []byte   // of the node
-	version int32
-	pushed  time.Time
-	err     error // the item is corrupt
+	entry    entry
+	value    T
+	payload  []byte
+	rest     [][]byte // the items behind it
+	data     []byte   // of the node
+	version  int32
+	attempts int // so far
+	pushed   time.Time
+	err      error // the item is corrupt
 }
 
 // Items are read in flights: of as many as the caller could use, but not so many
@@ -182,7 +183,7 @@ func (st *store) readNodes(ctx context.Context, ep *session.Epoch, es []entry, f
 
 // decode makes an item of a node.
 func (q *Queue[T]) decode(e entry, n session.Node) readItem[T] {
-	f := readItem[T]{entry: e, data: n.Data, version: n.Stat.Version, pushed: n.Stat.Ctime}
+	f := readItem[T]{entry: e, data: n.Data, version: n.Stat.Version, attempts: attempts(n.Stat), pushed: n.Stat.Ctime}
 	payloads, err := q.store.spec.unpack(n.Data)
 	switch {
 	case err != nil:

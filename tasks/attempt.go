@@ -98,14 +98,14 @@ func (a *attempt) removeAssignment(ctx context.Context) error {
 
 // claim makes the attempt's lease. The version of the assignment counts the claims.
 func (a *attempt) claim(ctx context.Context) error {
-	if err := a.epoch.CheckStopTime(a.path(), a.worker.pool.opts.stopTime); err != nil {
+	if err := a.epoch.CheckStopTime(a.path(), a.worker.opts.stopTime); err != nil {
 		return err
 	}
-	hold, err := a.epoch.KeepProvingFor(ctx, a.worker.pool.opts.stopTime)
+	hold, err := a.epoch.KeepProvingFor(ctx, a.worker.opts.stopTime)
 	if err != nil {
 		return err
 	}
-	if err := a.epoch.AwaitStopTime(ctx, a.worker.pool.opts.stopTime); err != nil {
+	if err := a.epoch.AwaitStopTime(ctx, a.worker.opts.stopTime); err != nil {
 		hold()
 		return err
 	}
@@ -132,7 +132,8 @@ func (a *attempt) claim(ctx context.Context) error {
 	a.lease = lease.Begin(ctx, lease.Acquired{
 		Package: "tasks",
 		Epoch:   a.epoch, Path: path, Token: rs[0].Stat.Czxid, StopProving: hold,
-	}, lease.Behavior{Lost: ErrLost, Released: errSettled, StopTime: a.worker.pool.opts.stopTime})
+		Checks: []lease.Check{{Path: a.path(), Version: a.assignment.Stat.Version + 1}},
+	}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: a.worker.opts.stopTime})
 	return nil
 }
 
@@ -142,30 +143,37 @@ func (a *attempt) execute(ctx context.Context) error {
 	lost := int(a.assignment.Stat.Version)
 	n := a.history.Attempts + lost + 1
 	if n > a.worker.pool.opts.maxAttempts {
-		return a.settle(ctx, a.failedOps(exhausted(n-1, a.history.Error)))
+		return a.settle(context.WithoutCancel(ctx), a.failedOps(exhausted(n-1, a.history.Error)))
 	}
-	result, err := a.call(ctx, Task[[]byte]{a.task, n, a.lease.Token(), a.input, a.lease})
+	result, err := a.call(ctx, Task[[]byte]{a.task, n, a.input, a})
 	var p *permanent
 	switch {
+	case errors.Is(a.lease.Err(), ErrSettled): // by Release
+		return nil
 	case err == nil:
-		return a.settle(ctx, []session.Op{
+		return a.settle(context.WithoutCancel(ctx), []session.Op{
 			session.OpCreate(a.worker.pool.paths.result(a.task), result),
 			session.OpCreate(a.worker.pool.paths.status(a.task), []byte(statusDone)),
 		})
 	case errors.As(err, &p):
-		return a.settle(ctx, a.failedOps(err.Error()))
+		return a.settle(context.WithoutCancel(ctx), a.failedOps(err.Error()))
 	case ctx.Err() != nil: // interrupted, and not failed
 		<-a.worker.gone
-		var ops []session.Op
-		if lost > 0 {
-			ops = a.attemptsOps(history{Attempts: n - 1, Error: a.history.Error})
-		}
-		return a.settle(ctx, ops)
+		return a.release(context.WithoutCancel(ctx))
 	case n == a.worker.pool.opts.maxAttempts:
-		return a.settle(ctx, a.failedOps(err.Error()))
+		return a.settle(context.WithoutCancel(ctx), a.failedOps(err.Error()))
 	default:
-		return a.settle(ctx, a.attemptsOps(history{Attempts: n, Error: err.Error(), Pause: max(0, a.worker.pool.opts.retryAfter(n))}))
+		return a.settle(context.WithoutCancel(ctx), a.attemptsOps(history{Attempts: n, Error: err.Error(), Pause: max(0, a.worker.opts.retryAfter(n))}))
 	}
+}
+
+// release settles the attempt without counting it.
+func (a *attempt) release(ctx context.Context) error {
+	var ops []session.Op
+	if lost := int(a.assignment.Stat.Version); lost > 0 {
+		ops = a.attemptsOps(history{Attempts: a.history.Attempts + lost, Error: a.history.Error})
+	}
+	return a.settle(ctx, ops)
 }
 
 // exhausted is the message of a task whose last attempt has not lived to give one.
@@ -200,7 +208,7 @@ func (a *attempt) settle(ctx context.Context, ops []session.Op) error {
 	ops = append(ops,
 		session.OpDelete(a.worker.pool.paths.claim(a.worker.id, a.task), session.AnyVersion),
 		session.OpDelete(a.path(), a.assignment.Stat.Version+1))
-	err := a.lease.ReleaseWith(context.WithoutCancel(ctx), func() error {
+	err := a.lease.ReleaseWith(ctx, func() error {
 		_, err := a.epoch.TxnWithReceipt(a.epoch.Context(), ops...)
 		return err
 	})

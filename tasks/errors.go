@@ -24,7 +24,9 @@ var (
 	// which it wraps.
 	ErrStopped = errors.New("tasks: worker stopped")
 
-	errSettled = errors.New("tasks: settled")
+	// ErrSettled is the cause of a Task's context after its handler has returned, and
+	// after Release.
+	ErrSettled = errors.New("tasks: settled")
 )
 
 // TaskError says that a task has failed for good.

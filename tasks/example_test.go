@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log"
 	"strings"
-	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -47,7 +46,7 @@ func Example() {
 	go func() { ended <- pool.Master(ctx) }()
 	go func() {
 		ended <- pool.Work(ctx, "w1", func(ctx context.Context, t tasks.Task[Photo]) (string, error) {
-			// ctx ends when the task is no longer this worker's. Store t.Token with
+			// ctx ends when the task is no longer this worker's. Store t.Token() with
 			// what you write, and refuse smaller ones.
 			return fmt.Sprintf("%d-%s", t.Input.Width, t.Input.Name), nil
 		})
@@ -62,13 +61,13 @@ func Example() {
 
 	stop()
 	for range 2 {
-		fmt.Println(errors.Is(<-ended, context.Canceled))
+		fmt.Println(<-ended)
 	}
 	// Output:
 	// submitted task-0000000000
 	// resized to 640-cat.jpg
-	// true
-	// true
+	// <nil>
+	// <nil>
 }
 
 // connect is for the examples below; the first one shows it in full.
@@ -93,7 +92,7 @@ func ExamplePool_Work() {
 	s, done := connect()
 	defer done()
 	pool := tasks.New(s, "/app/divide", codec.Text(), codec.Text(),
-		tasks.WithMaxAttempts(2), tasks.WithRetryAfter(func(int) time.Duration { return 10 * time.Millisecond }))
+		tasks.WithMaxAttempts(2))
 
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
@@ -154,19 +153,19 @@ func ExamplePool_Work() {
 func ExampleStrategyFunc() {
 	s, done := connect()
 	defer done()
-	pool := tasks.New(s, "/app/sort", codec.Text(), codec.Text(),
-		tasks.WithStrategy(tasks.StrategyFunc(func(t tasks.PendingTask, workers []tasks.Worker) int {
-			for i, w := range workers {
-				if strings.HasPrefix(w.ID, "large") == (len(t.Data) > 5) && w.Load < w.Capacity {
-					return i
-				}
+	pool := tasks.New(s, "/app/sort", codec.Text(), codec.Text())
+	bySize := tasks.StrategyFunc(func(t tasks.PendingTask, workers []tasks.Worker) int {
+		for i, w := range workers {
+			if strings.HasPrefix(w.ID, "large") == (len(t.Data) > 5) && w.Load < w.Capacity {
+				return i
 			}
-			return -1 // it waits until there is one
-		})))
+		}
+		return -1 // it waits until there is one
+	})
 
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- pool.Master(ctx) }()
+	go func() { ended <- pool.Master(ctx, tasks.WithStrategy(bySize)) }()
 	for _, id := range []string{"small1", "large1"} {
 		go func() {
 			ended <- pool.Work(ctx, id, func(_ context.Context, t tasks.Task[string]) (string, error) {

@@ -31,7 +31,7 @@ func (c *tasksRun) work(who string) handler {
 	return func(ctx context.Context, k task) (string, error) {
 		running, end := context.WithCancel(context.Background())
 		defer end()
-		c.Owners.Begin(who, k.Token, running)
+		c.Owners.Begin(who, k.Token(), running)
 		select {
 		case <-time.After(300 * time.Millisecond):
 		case <-ctx.Done():

@@ -18,16 +18,41 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 const path = "/pool"
 
 type (
-	pool    = tasks.Pool[string, string]
 	task    = tasks.Task[string]
 	ticket  = tasks.Ticket[string]
 	handler = func(context.Context, task) (string, error)
 )
 
-// texts is a pool of texts.
-func texts(s *session.Session, opts ...tasks.Option) *pool {
-	return tasks.New(s, path, codec.Text(), codec.Text(), opts...)
+// pool is a pool of texts, with options for its parts.
+type pool struct {
+	*tasks.Pool[string, string]
+	work   []tasks.WorkOption
+	master []tasks.MasterOption
 }
+
+// texts makes a pool with options of New, Work and Master.
+func texts(s *session.Session, opts ...any) *pool {
+	p := &pool{}
+	var own []tasks.Option
+	for _, opt := range opts {
+		switch opt := opt.(type) {
+		case tasks.WorkOption:
+			p.work = append(p.work, opt)
+		case tasks.MasterOption:
+			p.master = append(p.master, opt)
+		default:
+			own = append(own, opt.(tasks.Option))
+		}
+	}
+	p.Pool = tasks.New(s, path, codec.Text(), codec.Text(), own...)
+	return p
+}
+
+func (p *pool) Work(ctx context.Context, id string, fn handler) error {
+	return p.Pool.Work(ctx, id, fn, p.work...)
+}
+
+func (p *pool) Master(ctx context.Context) error { return p.Pool.Master(ctx, p.master...) }
 
 // echo answers with what it was given.
 func echo(_ context.Context, t task) (string, error) { return t.Input + "!", nil }
@@ -46,7 +71,7 @@ func background(t testing.TB, f func(context.Context) error) (stop func()) {
 		}
 		stopped = true
 		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
+		if err := <-done; err != nil {
 			t.Errorf("it ended with %v", err)
 		}
 	}

@@ -31,7 +31,7 @@ func TestTroubledTimes(t *testing.T) {
 
 func trouble(t *testing.T, rng *rand.Rand) {
 	srv := zktest.New(t, zktest.WithTick(500*time.Millisecond))
-	options := []tasks.Option{
+	options := []any{
 		tasks.WithMaxAttempts(1000), tasks.WithConcurrency(2), tasks.WithRetention(1000, time.Hour),
 		tasks.WithRetryAfter(func(int) time.Duration { return 200 * time.Millisecond }),
 	}
@@ -57,7 +57,7 @@ func trouble(t *testing.T, rng *rand.Rand) {
 		stops = append(stops, leading(t, texts(join(), options...)), working(t, texts(join(), options...), fmt.Sprint("w", i), func(ctx context.Context, k task) (string, error) {
 			running, end := context.WithCancel(context.Background())
 			defer end()
-			of(k.ID).Begin(fmt.Sprint("w", i), k.Token, running)
+			of(k.ID).Begin(fmt.Sprint("w", i), k.Token(), running)
 			mu.Lock()
 			d := time.Duration(rng.Int64N(int64(3 * time.Second)))
 			unlucky := rng.IntN(5) == 0

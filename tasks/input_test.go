@@ -1,6 +1,7 @@
 package tasks_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -21,7 +22,7 @@ func TestBadInput(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
 		at := func(path string, opts ...tasks.Option) *pool {
-			return tasks.New(s, path, codec.Text(), codec.Text(), opts...)
+			return &pool{Pool: tasks.New(s, path, codec.Text(), codec.Text(), opts...)}
 		}
 		good := texts(s)
 		tests := map[string]func() error{
@@ -38,7 +39,7 @@ func TestBadInput(t *testing.T) {
 			"large task":        func() error { _, err := good.Submit(t.Context(), strings.Repeat("x", good.MaxSize()+1)); return err },
 			"concurrency":       func() error { return texts(s, tasks.WithConcurrency(0)).Work(t.Context(), "w", echo) },
 			"attempts":          func() error { return texts(s, tasks.WithMaxAttempts(-1)).Master(t.Context()) },
-			"retries":           func() error { return texts(s, tasks.WithRetryAfter(nil)).Master(t.Context()) },
+			"retries":           func() error { return texts(s, tasks.WithRetryAfter(nil)).Work(t.Context(), "w", echo) },
 			"strategy":          func() error { return texts(s, tasks.WithStrategy(tasks.Strategy{})).Master(t.Context()) },
 			"keep":              func() error { return texts(s, tasks.WithRetention(-1, 0)).Master(t.Context()) },
 			"by nobody":         func() error { return texts(s, tasks.WithStrategy(tasks.StrategyFunc(nil))).Master(t.Context()) },
@@ -81,8 +82,8 @@ func TestCodecs(t *testing.T) {
 			return nil
 		})
 	}
-	p := tasks.New(s, path, refuses("a"), refuses("b!"))
-	worker := tasks.New(s, path, refuses("c"), refuses("d!"))
+	p := &pool{Pool: tasks.New(s, path, refuses("a"), refuses("b!"))}
+	worker := &pool{Pool: tasks.New(s, path, refuses("c"), refuses("d!"))}
 	defer leading(t, p)()
 	defer working(t, worker, "w", echo)()
 	if _, err := p.Submit(testkit.Soon(t), "a"); !errors.Is(err, no) {
@@ -205,8 +206,8 @@ func TestContextEndsWhileCutOff(t *testing.T) {
 			"Submit": func(ctx context.Context) error { _, err := p.Submit(ctx, ""); return err },
 			"Wait":   func(ctx context.Context) error { _, err := k.Wait(ctx); return err },
 			"List":   func(ctx context.Context) error { _, err := p.List(ctx); return err },
-			"Master": p.Master,
-			"Work":   func(ctx context.Context) error { return p.Work(ctx, "w", echo) },
+			"Master": func(ctx context.Context) error { return cmp.Or(p.Master(ctx), context.Cause(ctx)) },
+			"Work":   func(ctx context.Context) error { return cmp.Or(p.Work(ctx, "w", echo), context.Cause(ctx)) },
 		}
 		for name, call := range calls {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

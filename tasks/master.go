@@ -21,36 +21,44 @@ var (
 // and removes finished tasks (see Keep). A new master goes on from the nodes alone.
 //
 // Candidates contend for one ephemeral node of a fixed name, so there should be few
-// of them. Master returns when ctx has ended, or for an error that waiting does not
-// mend, such as session.ErrNoAuth. The error is never nil.
+// of them. Master returns nil if ctx is done, and an error if it cannot continue,
+// for example because access is denied or the session is closed, or if it has waited for
+// a node that no session owns (session.ErrNoOwner).
 //
 // A term begins with a list of all tasks and a read of each one's status. From then
 // on the cost of a task does not depend on how many others wait or are finished: a
 // share in a transaction that assigns, one list of its worker's inbox when it is
 // assigned and one when it is settled, and a read of its status.
-func (p *Pool[In, Out]) Master(ctx context.Context) error {
+func (p *Pool[In, Out]) Master(ctx context.Context, opts ...MasterOption) error {
 	if err := p.pool.usable("lead"); err != nil {
 		return err
 	}
-	return p.pool.lead(ctx)
+	o, err := newMasterOptions(opts)
+	if err != nil {
+		return &session.OpError{Package: "tasks", Op: "lead", Path: p.pool.paths.path, Err: err}
+	}
+	return p.pool.lead(ctx, o)
 }
 
 // lead campaigns and leads until ctx ends.
-func (c *pool) lead(ctx context.Context) error {
+func (c *pool) lead(ctx context.Context, o masterOptions) error {
 	seat := lease.FixedNode{Package: "tasks", Session: c.session, Path: c.paths.master()}
 	pauses := newPauses()
 	for {
-		claim, err := seat.Acquire(ctx, []byte(c.opts.address))
+		acquired, err := seat.Acquire(ctx, []byte(c.opts.address))
+		if ctx.Err() != nil && err != nil && !errors.Is(err, session.ErrNoOwner) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		l := lease.Begin(ctx, claim, lease.Behavior{Lost: errDeposed, Released: errResigned})
-		err = c.term(ctx, l)
+		l := lease.Begin(ctx, acquired, lease.Behavior{Lost: errDeposed, Released: errResigned})
+		err = c.term(ctx, l, o)
 		l.Release(context.WithoutCancel(ctx))
 		switch {
 		case ctx.Err() != nil:
-			return &session.OpError{Package: "tasks", Op: "lead", Path: c.paths.path, Err: context.Cause(ctx)}
+			return nil
 		case isPermanent(err):
 			return err
 		}
@@ -60,13 +68,13 @@ func (c *pool) lead(ctx context.Context) error {
 
 // term leads until the lease or ctx ends, or something is not as it should be. What
 // the master knows ends with it.
-func (c *pool) term(ctx context.Context, l *lease.Lease) error {
+func (c *pool) term(ctx context.Context, l *lease.Lease, o masterOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.Context(), func() { cancel(l.Err()) })()
-	m := &master{pool: c, epoch: l.Epoch(), wakeup: make(chan struct{}, 1), state: newMasterState()}
+	m := &master{pool: c, opts: o, epoch: l.Epoch(), wakeup: make(chan struct{}, 1), state: newMasterState()}
 	defer m.close()
-	if err := m.fenceEarlierMasters(ctx, l.Guard()); err != nil {
+	if err := m.fenceEarlierMasters(ctx, l.Guards()[0]); err != nil {
 		return err
 	}
 	for {
@@ -85,6 +93,7 @@ func (c *pool) term(ctx context.Context, l *lease.Lease) error {
 // master is one term.
 type master struct {
 	pool           *pool
+	opts           masterOptions
 	epoch          *session.Epoch
 	fence          []session.Op  // without which no transaction of this term succeeds
 	inboxesVersion int32         // on which they depend

@@ -1,12 +1,14 @@
 package tasks
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -16,13 +18,25 @@ type Option func(*options)
 
 type options struct {
 	address     string
-	concurrency int
 	maxAttempts int
+}
+
+// WorkOption changes a call of Work.
+type WorkOption func(*workOptions)
+
+type workOptions struct {
+	concurrency int
 	retryAfter  func(attempt int) time.Duration
-	strategy    Strategy
-	keep        int
-	keepFor     time.Duration
 	stopTime    time.Duration
+}
+
+// MasterOption changes a call of Master.
+type MasterOption func(*masterOptions)
+
+type masterOptions struct {
+	strategy Strategy
+	keep     int
+	keepFor  time.Duration
 }
 
 // WithAddress says what a worker's and the master's node hold, for people and for
@@ -31,7 +45,7 @@ func WithAddress(address string) Option { return func(o *options) { o.address = 
 
 // WithConcurrency is how many tasks Work carries out at a time; the default is 1. The
 // master assigns no more than that to it.
-func WithConcurrency(n int) Option { return func(o *options) { o.concurrency = n } }
+func WithConcurrency(n int) WorkOption { return func(o *workOptions) { o.concurrency = n } }
 
 // WithMaxAttempts is how often a task is tried before it has failed; the default is 3.
 // An attempt counts when its handler returns an error, and when its worker dies or
@@ -42,18 +56,18 @@ func WithMaxAttempts(n int) Option { return func(o *options) { o.maxAttempts = n
 // before the task is assigned again. The default is a second after the first, twice
 // as long after each further one, up to a minute, and a random part of it less. A
 // task whose worker has died is assigned again at once.
-func WithRetryAfter(f func(attempt int) time.Duration) Option {
-	return func(o *options) { o.retryAfter = f }
+func WithRetryAfter(f func(attempt int) time.Duration) WorkOption {
+	return func(o *workOptions) { o.retryAfter = f }
 }
 
 // WithStrategy says which worker the master gives a task to; the default is LeastLoaded.
-func WithStrategy(s Strategy) Option { return func(o *options) { o.strategy = s } }
+func WithStrategy(s Strategy) MasterOption { return func(o *masterOptions) { o.strategy = s } }
 
 // WithRetention says how many finished tasks the master leaves, and for how long; it removes
 // the oldest. The times are those of the servers' clock.
 // The default is 10,000 tasks for a day.
-func WithRetention(n int, d time.Duration) Option {
-	return func(o *options) { o.keep, o.keepFor = n, d }
+func WithRetention(n int, d time.Duration) MasterOption {
+	return func(o *masterOptions) { o.keep, o.keepFor = n, d }
 }
 
 // WithStopTime ends a worker's claim d before its deadline, so that the handler can
@@ -68,34 +82,34 @@ func WithRetention(n int, d time.Duration) Option {
 // of a quarter of the timeout are survived all the same, for which the session
 // proves itself up to four times as often. After a rest, a first task takes a
 // quarter of the timeout longer; see session.WithSteadyProofs.
-func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
+func WithStopTime(d time.Duration) WorkOption { return func(o *workOptions) { o.stopTime = d } }
 
 func newOptions(opts []Option) options {
-	o := options{
-		address: identity.Default(), concurrency: 1, maxAttempts: 3, retryAfter: defaultRetryAfter,
-		strategy: LeastLoaded(), keep: 10_000, keepFor: 24 * time.Hour,
-	}
+	o := options{address: identity.Default(), maxAttempts: 3}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	return o
 }
 
-// check refuses options that make no pool.
-func (o *options) check() error {
-	switch {
-	case o.concurrency <= 0:
-		return fmt.Errorf("%w: a concurrency of %d", session.ErrInvalid, o.concurrency)
-	case o.maxAttempts <= 0:
-		return fmt.Errorf("%w: at most %d attempts", session.ErrInvalid, o.maxAttempts)
-	case o.retryAfter == nil:
-		return fmt.Errorf("%w: no RetryAfter", session.ErrInvalid)
-	case o.strategy.pick == nil:
-		return fmt.Errorf("%w: no strategy", session.ErrInvalid)
-	case o.keep < 0 || o.keepFor < 0:
-		return fmt.Errorf("%w: to keep %d tasks for %v", session.ErrInvalid, o.keep, o.keepFor)
+func newWorkOptions(opts []WorkOption) (workOptions, error) {
+	o := workOptions{concurrency: 1, retryAfter: defaultRetryAfter}
+	for _, opt := range opts {
+		opt(&o)
 	}
-	return nil
+	return o, cmp.Or(args.AtLeast(1, "the concurrency", o.concurrency), args.NotNil("the function of WithRetryAfter", o.retryAfter == nil))
+}
+
+func newMasterOptions(opts []MasterOption) (masterOptions, error) {
+	o := masterOptions{strategy: LeastLoaded(), keep: 10_000, keepFor: 24 * time.Hour}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	var err error
+	if o.keepFor < 0 {
+		err = args.Invalid("finished tasks are kept for %v", o.keepFor)
+	}
+	return o, cmp.Or(args.NotNil("the strategy", o.strategy.pick == nil), args.AtLeast(0, "the number of finished tasks to keep", o.keep), err)
 }
 
 // checkID refuses what cannot name a worker.

@@ -91,7 +91,7 @@ func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
 
 // usable refuses a pool that was made in a wrong way.
 func (c *pool) usable(op string) error {
-	err := args.Check("tasks", c.session, c.paths.path, c.codecErr, c.opts.check())
+	err := args.Check("tasks", c.session, c.paths.path, c.codecErr, args.AtLeast(1, "the number of attempts", c.opts.maxAttempts))
 	if err != nil {
 		return &session.OpError{Package: "tasks", Op: op, Path: c.paths.path, Err: errors.Unwrap(err)}
 	}

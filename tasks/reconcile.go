@@ -40,7 +40,7 @@ func (m *master) due() time.Time {
 	if len(m.state.finished) > 0 {
 		at := time.Now() // the servers' time is not known
 		if !m.clock.server.IsZero() {
-			at = m.clock.local(m.state.finished[0].at.Add(m.pool.opts.keepFor))
+			at = m.clock.local(m.state.finished[0].at.Add(m.opts.keepFor))
 		}
 		sooner(at)
 	}
@@ -256,12 +256,12 @@ func (m *master) planAssignments(ctx context.Context) ([]placement, error) {
 			rest = append(rest, m.state.waiting[i:]...)
 			break
 		}
-		if m.pool.opts.strategy.data && t.data == nil {
+		if m.opts.strategy.data && t.data == nil {
 			if err := m.readData(ctx, m.state.waiting[i:min(i+maxPipelined, len(m.state.waiting))]); err != nil {
 				return nil, err
 			}
 		}
-		k := m.pool.opts.strategy.pick(PendingTask{t.name, t.data}, workers)
+		k := m.opts.strategy.pick(PendingTask{t.name, t.data}, workers)
 		if k < 0 || k >= len(workers) || workers[k].full() {
 			rest = append(rest, t)
 			continue

@@ -24,7 +24,7 @@ func (m *master) removeFinished(ctx context.Context) error {
 	}
 	now := m.clock.now()
 	var names []string
-	for len(m.state.finished) > 0 && len(names) < removeBatch && (len(m.state.finished) > m.pool.opts.keep || !m.state.finished[0].at.Add(m.pool.opts.keepFor).After(now)) {
+	for len(m.state.finished) > 0 && len(names) < removeBatch && (len(m.state.finished) > m.opts.keep || !m.state.finished[0].at.Add(m.opts.keepFor).After(now)) {
 		names = append(names, m.state.finished[0].name)
 		delete(m.state.finishedNames, m.state.finished[0].name)
 		m.state.finished = m.state.finished[1:]
@@ -79,7 +79,7 @@ const clockMaxAge = time.Minute
 // has been learned a moment ago. The write is that with which the term began.
 func (m *master) readClock(ctx context.Context) error {
 	known := !m.clock.server.IsZero()
-	if known && m.state.finished[0].at.Add(m.pool.opts.keepFor).After(m.clock.now()) || known && time.Since(m.clock.own) < min(clockMaxAge, m.pool.opts.keepFor/4) {
+	if known && m.state.finished[0].at.Add(m.opts.keepFor).After(m.clock.now()) || known && time.Since(m.clock.own) < min(clockMaxAge, m.opts.keepFor/4) {
 		return nil
 	}
 	guard := m.fence[0]

@@ -26,7 +26,7 @@ type floor struct {
 	stops map[string]func()
 }
 
-func newFloor(t *testing.T, opts ...tasks.Option) *floor {
+func newFloor(t *testing.T, opts ...any) *floor {
 	f := &floor{TB: t, srv: zktest.New(t), at: make(map[string][]string), goOn: make(chan struct{}), stops: make(map[string]func())}
 	f.pool = texts(f.srv.Session(t), opts...)
 	leading(t, f.pool)

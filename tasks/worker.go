@@ -1,40 +1,19 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
-
-// Task is one attempt at a task.
-type Task[In any] struct {
-	ID      string
-	Attempt int          // 1 for the first
-	Token   session.Zxid // of the claim: it grows from attempt to attempt; store it with what the handler writes
-	Input   In
-
-	lease *lease.Lease
-}
-
-// Deadline returns the moment by which everything that works under the claim must
-// have stopped: the session certainly lives on the servers until then. changed is
-// closed when a later proof has moved it. Once it has ended, the deadline is
-// the moment of its end, and changed is nil.
-func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
-	if t.lease == nil { // made by hand
-		return time.Time{}, nil
-	}
-	return t.lease.Deadline()
-}
 
 // Work is the worker id of the pool, which carries out the tasks that are assigned to
 // it, Concurrency at a time, until ctx ends. For each it calls fn. If that returns
@@ -53,38 +32,32 @@ func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
 // again waits for the session of the one before. ErrWorking if it is this session,
 // and ErrTaken if there is a node of the id that is no session's.
 //
-// Work returns when ctx has ended, or for an error that waiting does not mend, such
-// as session.ErrNoAuth; in any case after all calls of fn have returned and their
-// tasks are settled, for which no context but the session's end is a bound. The
-// error is never nil. Tasks that were assigned and not begun are left to the master.
+// Work returns nil if ctx is done, and an error if it cannot continue, for example
+// because access is denied or the session is closed. In both cases all calls of fn have
+// returned and their tasks are settled, which only the end of the session cuts short.
+// Tasks that were assigned and not begun are left to the master.
 //
 // For each task there is one flight of reads, one transaction that claims it and
 // one that settles it.
-func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Context, Task[In]) (Out, error)) error {
+func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Context, Task[In]) (Out, error), opts ...WorkOption) error {
 	const op = "work for"
-	err := p.pool.usable(op)
-	if err != nil {
+	if err := p.pool.usable(op); err != nil {
 		return err
 	}
-	if err = checkID(id); err == nil && fn == nil {
-		err = fmt.Errorf("%w: no function", session.ErrInvalid)
-	}
-	if err != nil {
+	o, err := newWorkOptions(opts)
+	if err := cmp.Or(checkID(id), args.NotNil("the function", fn == nil), err); err != nil {
 		return &session.OpError{Package: "tasks", Op: op, Path: p.pool.paths.path, Err: err}
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	w := &worker{
-		pool: &p.pool, id: id, stop: stop,
+		pool: &p.pool, opts: o, id: id, stop: stop,
 		handle: func(ctx context.Context, t Task[[]byte]) ([]byte, error) { return p.handle(ctx, t, fn) },
 		work:   make(map[string]*job),
-		ended:  make(chan *job, p.pool.opts.concurrency),
+		ended:  make(chan *job, o.concurrency),
 		gone:   make(chan struct{}),
 	}
-	if err := w.run(ctx); err != nil {
-		return err
-	}
-	return &session.OpError{Package: "tasks", Op: op, Path: p.pool.paths.path, Err: context.Cause(ctx)}
+	return w.run(ctx)
 }
 
 // handle calls fn for a task.
@@ -93,7 +66,7 @@ func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(cont
 	if err != nil {
 		return nil, Permanent(fmt.Errorf("decoding the task: %w", err))
 	}
-	out, err := callIsolated(func() (Out, error) { return fn(ctx, Task[In]{t.ID, t.Attempt, t.Token, in, t.lease}) })
+	out, err := callIsolated(func() (Out, error) { return fn(ctx, Task[In]{t.ID, t.Attempt, in, t.attempt}) })
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +101,7 @@ func callIsolated[Out any](f func() (Out, error)) (out Out, err error) {
 // worker is one call of Work.
 type worker struct {
 	pool   *pool
+	opts   workOptions
 	id     string
 	handle func(context.Context, Task[[]byte]) ([]byte, error)
 	stop   context.CancelCauseFunc
@@ -151,13 +125,13 @@ type job struct {
 func (w *worker) run(ctx context.Context) error {
 	e, err := w.pool.session.Epoch(ctx)
 	if err != nil {
-		return err
+		return ignoreEnd(ctx, &session.OpError{Package: "tasks", Op: "work for", Path: w.pool.paths.path, Err: err})
 	}
-	if err := e.CheckStopTime(w.pool.paths.path, w.pool.opts.stopTime); err != nil {
+	if err := e.CheckStopTime(w.pool.paths.path, w.opts.stopTime); err != nil {
 		return err
 	}
 	if err := w.pool.createNodes(ctx); err != nil {
-		return err
+		return ignoreEnd(ctx, err)
 	}
 	here, err := presence.Announce(ctx, w.pool.session, presence.Node{
 		Package: "tasks",
@@ -165,7 +139,7 @@ func (w *worker) run(ctx context.Context) error {
 		Errors: presence.Errors{Duplicate: ErrWorking, Occupied: ErrTaken, Withdrawn: ErrStopped},
 	})
 	if err != nil {
-		return err
+		return ignoreEnd(ctx, err)
 	}
 	err = w.serve(ctx, here)
 	if err != nil {
@@ -267,7 +241,7 @@ func (w *worker) createInbox(ctx context.Context) error {
 	}
 }
 
-func (w *worker) capacityData() []byte { return []byte(strconv.Itoa(w.pool.opts.concurrency)) }
+func (w *worker) capacityData() []byte { return []byte(strconv.Itoa(w.opts.concurrency)) }
 
 // startTasks begins with the first of the assigned tasks, as many as there is room for.
 func (w *worker) startTasks(ctx context.Context, s *view.Snapshot) {
@@ -278,7 +252,7 @@ func (w *worker) startTasks(ctx context.Context, s *view.Snapshot) {
 	}
 	nodes := slices.SortedFunc(slices.Values(s.Nodes), func(a, b view.Node) int { return byNumber(a.Path, b.Path) })
 	for _, n := range nodes {
-		if w.busy == w.pool.opts.concurrency || ctx.Err() != nil {
+		if w.busy == w.opts.concurrency || ctx.Err() != nil {
 			return
 		}
 		if j := w.work[n.Path]; j != nil && (j.busy || j.czxid == n.Stat.Czxid) {

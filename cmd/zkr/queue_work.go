@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ func (w *queueWorker) consume(q *queue.Queue[[]byte]) error {
 		}
 		return err
 	}, options...)
-	return w.worker.result(err)
+	return w.worker.result(cmp.Or(err, context.Cause(ctx)))
 }
 
 // isLastAttempt reports whether an item becomes a dead letter if this attempt fails.

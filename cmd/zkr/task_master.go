@@ -37,7 +37,8 @@ written.`,
 	fs.IntVar(&keep, "keep", 10_000, "keep up to `N` finished tasks")
 	fs.DurationVar(&keepFor, "keep-for", 24*time.Hour, "keep finished tasks this long")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		opts := []tasks.Option{tasks.WithMaxAttempts(f.attempts), tasks.WithRetention(keep, keepFor)}
+		poolOpts := []tasks.Option{tasks.WithMaxAttempts(f.attempts)}
+		opts := []tasks.MasterOption{tasks.WithRetention(keep, keepFor)}
 		switch strategy {
 		case "least-loaded":
 		case "round-robin":
@@ -48,7 +49,7 @@ written.`,
 			return usage("--strategy %s is none of least-loaded, round-robin and sticky", strategy)
 		}
 		if address != "" {
-			opts = append(opts, tasks.WithAddress(address))
+			poolOpts = append(poolOpts, tasks.WithAddress(address))
 		}
 		switch err := f.check(); {
 		case err != nil:
@@ -61,7 +62,7 @@ written.`,
 		if err := checkPool(args[0]); err != nil {
 			return err
 		}
-		return a.untilSignal(func(ctx context.Context, c *client) error { return c.pool(args[0], opts...).Master(ctx) })
+		return a.untilSignal(func(ctx context.Context, c *client) error { return c.pool(args[0], poolOpts...).Master(ctx, opts...) })
 	}
 	return cmd
 }

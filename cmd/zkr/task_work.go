@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,9 +78,10 @@ it is not found.`,
 		if err := checkPool(w.worker.path); err != nil {
 			return err
 		}
-		w.opts = []tasks.Option{tasks.WithMaxAttempts(f.attempts), tasks.WithConcurrency(concurrency)}
+		w.poolOpts = []tasks.Option{tasks.WithMaxAttempts(f.attempts)}
+		w.opts = []tasks.WorkOption{tasks.WithConcurrency(concurrency)}
 		if address != "" {
-			w.opts = append(w.opts, tasks.WithAddress(address))
+			w.poolOpts = append(w.poolOpts, tasks.WithAddress(address))
 		}
 		if fs.Changed("retry-after") {
 			w.opts = append(w.opts, tasks.WithRetryAfter(doublingDelay(retryAfter)))
@@ -105,10 +107,11 @@ func doublingDelay(first time.Duration) func(attempt int) time.Duration {
 
 // taskWorker runs a command for each task of a pool.
 type taskWorker struct {
-	app    *app
-	worker commandWorker
-	id     string
-	opts   []tasks.Option
+	app      *app
+	worker   commandWorker
+	id       string
+	poolOpts []tasks.Option
+	opts     []tasks.WorkOption
 
 	stop context.CancelCauseFunc // ends work because of an error
 }
@@ -119,13 +122,13 @@ func (w *taskWorker) work() error {
 	var ctx context.Context
 	ctx, w.stop = context.WithCancelCause(sig.WaitContext())
 	defer w.stop(nil)
-	pool := (&client{w.app, w.worker.session, sig}).pool(w.worker.path, append(w.opts, tasks.WithStopTime(w.worker.grace))...)
-	err := pool.Work(ctx, w.id, w.attempt)
+	pool := (&client{w.app, w.worker.session, sig}).pool(w.worker.path, w.poolOpts...)
+	err := pool.Work(ctx, w.id, w.attempt, append(w.opts, tasks.WithStopTime(w.worker.grace))...)
 	var with *exitError
-	if errors.As(err, &with) { // the command cannot be run
+	if errors.As(context.Cause(ctx), &with) { // the command cannot be run
 		return with
 	}
-	return w.worker.result(err)
+	return w.worker.result(cmp.Or(err, context.Cause(ctx)))
 }
 
 // attempt runs the command for a task and returns its stdout.
@@ -196,6 +199,6 @@ func attemptError(c *proc.CapturedChild) error {
 func (w *taskWorker) environment(t tasks.Task[[]byte]) []string {
 	return w.worker.environment(t.Attempt,
 		"ZKR_TASK="+t.ID,
-		"ZKR_TOKEN="+strconv.FormatInt(int64(t.Token), 10),
+		"ZKR_TOKEN="+strconv.FormatInt(int64(t.Token()), 10),
 		"ZKR_SESSION="+hex(w.worker.session.Status().ID))
 }

@@ -61,20 +61,19 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer s.Close(context.Background())
-	pool := tasks.New(s, "/examples/tasks", codec.JSON[Division](), codec.JSON[Answer](),
-		tasks.WithConcurrency(2), tasks.WithRetention(1000, time.Hour))
+	pool := tasks.New(s, "/examples/tasks", codec.JSON[Division](), codec.JSON[Answer]())
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer cancel(errDone)
-	parts.Go(func() { cancel(pool.Master(ctx)) }) // has no effect if it was for want of work
+	parts.Go(func() { cancel(pool.Master(ctx, tasks.WithRetention(1000, time.Hour))) }) // has no effect if it was for want of work
 	for _, name := range []string{"ann", "bob"} {
 		id := fmt.Sprintf("%s-%d", name, os.Getpid()) // no two workers of a pool have the same
 		parts.Go(func() {
 			cancel(pool.Work(ctx, id, func(ctx context.Context, t tasks.Task[Division]) (Answer, error) {
 				return divide(ctx, name, t)
-			}))
+			}, tasks.WithConcurrency(2)))
 		})
 	}
 

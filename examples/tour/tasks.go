@@ -39,7 +39,7 @@ func employ(ctx context.Context, st *stage) error {
 		tickets = append(tickets, t)
 	}
 	begun := make(chan struct{})
-	play(ann.pool().Master)
+	play(func(ctx context.Context) error { return ann.pool().Master(ctx) })
 	play(func(ctx context.Context) error {
 		return cleo.pool().Work(ctx, cleo.name, func(ctx context.Context, t tasks.Task[string]) (string, error) {
 			cleo.say("begins to %s, attempt %d", t.Input, t.Attempt)
@@ -54,7 +54,7 @@ func employ(ctx context.Context, st *stage) error {
 	if _, err := receive(ctx, begun); err != nil {
 		return err
 	}
-	play(bob.pool().Master) // when ann has gone
+	play(func(ctx context.Context) error { return bob.pool().Master(ctx) }) // when ann has gone
 	ann.die()
 	cleo.die()
 	play(func(ctx context.Context) error {

@@ -22,10 +22,17 @@ type Acquired struct {
 	Path        string
 	MorePaths   []string       // nodes that own together with it, of names never used again
 	Token       session.Zxid   // the node's czxid, or of a node that it has taken the place of
-	Version     int32          // that Guard asks for; AnyVersion for a node whose name is never used again
+	Version     int32          // that Guards ask for; AnyVersion for a node whose name is never used again
 	Watch       *session.Watch // of the node at Path; nil if it is not watched yet
 	Data        []byte         // of that node when Own was set
+	Checks      []Check        // of other nodes, which Guards also make
 	StopProving func()         // gives back the epoch's Hold
+}
+
+// Check is a version that a node has while a lease is held.
+type Check struct {
+	Path    string
+	Version int32
 }
 
 // Behavior are the errors and habits of the recipe that a lease belongs to.
@@ -131,17 +138,22 @@ func (l *Lease) Session() int64 { return l.acquired.Epoch.ID() }
 // Revoked is closed when somebody has asked the owner to let go.
 func (l *Lease) Revoked() <-chan struct{} { return l.revoked }
 
-// Guard makes a transaction fail unless its lease is still held. Of a lease of
-// several nodes it looks at the first, and Guards at all.
-func (l *Lease) Guard() session.Op { return session.OpCheck(l.acquired.Path, l.version.Load()) }
-
-// Guards is Guard for each of the lease's nodes.
+// Guards make a transaction fail unless the lease is held.
 func (l *Lease) Guards() []session.Op {
-	ops := []session.Op{l.Guard()}
-	for _, path := range l.acquired.MorePaths {
-		ops = append(ops, session.OpCheck(path, session.AnyVersion))
+	ops := make([]session.Op, 0, 1)
+	for _, c := range l.checks() {
+		ops = append(ops, session.OpCheck(c.Path, c.Version))
 	}
 	return ops
+}
+
+// checks are what Guards consist of.
+func (l *Lease) checks() []Check {
+	cs := []Check{{l.acquired.Path, l.version.Load()}}
+	for _, path := range l.acquired.MorePaths {
+		cs = append(cs, Check{path, session.AnyVersion})
+	}
+	return append(cs, l.acquired.Checks...)
 }
 
 // Verify has the ensemble confirm the ownership.

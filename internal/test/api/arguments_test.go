@@ -161,7 +161,7 @@ func registryCalls(r *registry.Registry) map[string]call {
 func poolCalls(p *tasks.Pool[string, string]) map[string]call {
 	return map[string]call{
 		"Submit": func(ctx context.Context) error { _, err := p.Submit(ctx, "x"); return err },
-		"List":   of(p.List), "Master": p.Master,
+		"List":   of(p.List), "Master": func(ctx context.Context) error { return p.Master(ctx) },
 		"Wait": func(ctx context.Context) error { _, err := p.Ticket("task-0000000000").Wait(ctx); return err },
 		"Work": func(ctx context.Context) error {
 			return p.Work(ctx, "w", func(context.Context, tasks.Task[string]) (string, error) { return "", nil })

@@ -133,8 +133,9 @@ func TestStopTimeOfTasksIsRefused(t *testing.T) {
 		s := zktest.New(t).Session(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		pool := tasks.New(s, "/pool", codec.Text(), codec.Text(), tasks.WithStopTime(s.MaxStopTime()+1))
-		err := pool.Work(ctx, "w", func(context.Context, tasks.Task[string]) (string, error) { return "", nil })
+		pool := tasks.New(s, "/pool", codec.Text(), codec.Text())
+		err := pool.Work(ctx, "w", func(context.Context, tasks.Task[string]) (string, error) { return "", nil },
+			tasks.WithStopTime(s.MaxStopTime()+1))
 		if !errors.Is(err, session.ErrInvalid) || ctx.Err() != nil {
 			t.Errorf("%v", err)
 		}
@@ -152,7 +153,7 @@ func TestStopTimeOfTasks(t *testing.T) {
 			sessions[i] = srv.Session(t, session.WithTimeout(timeout))
 		}
 		pool := func(i int) *tasks.Pool[string, string] {
-			return tasks.New(sessions[i], "/pool", codec.Text(), codec.Text(), tasks.WithStopTime(stop))
+			return tasks.New(sessions[i], "/pool", codec.Text(), codec.Text())
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -174,7 +175,7 @@ func TestStopTimeOfTasks(t *testing.T) {
 			calls <- c
 			return "", ctx.Err()
 		}
-		go func() { results <- pool(0).Work(ctx, "w", work) }()
+		go func() { results <- pool(0).Work(ctx, "w", work, tasks.WithStopTime(stop)) }()
 		if _, err := pool(2).Submit(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}

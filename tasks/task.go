@@ -1,0 +1,119 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Task is one attempt at a task, which a worker's handler makes. The attempt is owned
+// by a claim (see session.Owned) until the handler returns or Release is called.
+//
+// A Task that a test makes for a handler has no claim: its Err is nil, its Token 0, and
+// Txn and Release fail.
+type Task[In any] struct {
+	ID      string
+	Attempt int // 1 for the first
+	Input   In
+
+	attempt *attempt
+}
+
+// Context is done when the claim has ended; its cause wraps ErrLost or ErrSettled.
+func (t Task[In]) Context() context.Context {
+	if t.attempt == nil {
+		return context.Background()
+	}
+	return t.attempt.lease.Context()
+}
+
+// Err is nil while the claim lasts. After that it is ErrSettled, or ErrLost wrapping
+// the reason.
+func (t Task[In]) Err() error {
+	if t.attempt == nil {
+		return nil
+	}
+	return t.attempt.lease.Err()
+}
+
+// Deadline returns the moment by which everything that works under the claim must
+// have stopped: until then the ZooKeeper session certainly lives on the servers.
+// changed is closed when a later proof has moved the deadline. Once the claim has
+// ended, the deadline is the moment of its end, and changed is nil.
+func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
+	if t.attempt == nil {
+		return time.Time{}, nil
+	}
+	return t.attempt.lease.Deadline()
+}
+
+// Token grows from attempt to attempt. Store it with what the handler writes; see
+// session.Zxid.
+func (t Task[In]) Token() session.Zxid {
+	if t.attempt == nil {
+		return 0
+	}
+	return t.attempt.lease.Token()
+}
+
+// Path is the claim's node.
+func (t Task[In]) Path() string {
+	if t.attempt == nil {
+		return ""
+	}
+	return t.attempt.lease.Path()
+}
+
+// SessionID is the id of the ZooKeeper session that owns the claim.
+func (t Task[In]) SessionID() int64 {
+	if t.attempt == nil {
+		return 0
+	}
+	return t.attempt.lease.Session()
+}
+
+// Guards make a transaction fail with session.ErrNoNode or session.ErrBadVersion if the
+// claim has ended. Txn is simpler.
+func (t Task[In]) Guards() []session.Op {
+	if t.attempt == nil {
+		return nil
+	}
+	return t.attempt.lease.Guards()
+}
+
+// Verify has the ensemble confirm the claim, in one round trip through its leader. If
+// it has ended, the error is that of Err.
+func (t Task[In]) Verify(ctx context.Context) error {
+	if t.attempt == nil {
+		return nil
+	}
+	return t.attempt.lease.Verify(ctx)
+}
+
+// Txn carries out ops in a transaction that fails with ErrLost unless the claim lasts.
+// It returns the results of ops only. If the servers refuse one of ops, the error is
+// theirs and the claim goes on.
+//
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
+// known, the error is session.ErrUnknown.
+func (t Task[In]) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
+	if t.attempt == nil {
+		return nil, t.unclaimed("write for")
+	}
+	return t.attempt.lease.Txn(ctx, ops...)
+}
+
+// Release gives the task back to the master, which assigns it again. The attempt does
+// not count, and what the handler returns afterwards is ignored.
+func (t Task[In]) Release(ctx context.Context) error {
+	if t.attempt == nil {
+		return t.unclaimed("release")
+	}
+	return t.attempt.release(ctx)
+}
+
+func (t Task[In]) unclaimed(op string) error {
+	return &session.OpError{Package: "tasks", Op: op, Path: t.ID, Err: args.Invalid("the task has no claim")}
+}
