@@ -59,7 +59,10 @@ func TestOwnZombieDoesNotCount(t *testing.T) {
 		synctest.Wait()
 		first := a.Status()
 		heal := srv.Partition(first.ID)
-		for a.Status().Epoch == first.Epoch || a.Status().State != session.Connected {
+		for began := time.Now(); a.Status().Epoch == first.Epoch || a.Status().State != session.Connected; {
+			if time.Since(began) > testkit.Limit {
+				t.Fatal("the session was not given up")
+			}
 			time.Sleep(100 * time.Millisecond)
 		}
 		if !slices.Contains(srv.Sessions(), first.ID) {
