@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
@@ -58,6 +59,7 @@ type attempt struct {
 	input      []byte
 	history    history
 	lease      *lease.Lease
+	early      atomic.Pointer[earlyRelease] // nil unless the handler has called Release
 }
 
 func (a *attempt) path() string { return a.worker.pool.paths.assignment(a.worker.id, a.task) }
@@ -146,10 +148,12 @@ func (a *attempt) execute(ctx context.Context) error {
 		return a.settle(context.WithoutCancel(ctx), a.failedOps(exhausted(n-1, a.history.Error)))
 	}
 	result, err := a.call(ctx, Task[[]byte]{a.task, n, a.input, a})
+	if r := a.early.Load(); r != nil { // by Task.Release
+		<-r.done
+		return r.err
+	}
 	var p *permanent
 	switch {
-	case errors.Is(a.lease.Err(), ErrSettled): // by Release
-		return nil
 	case err == nil:
 		return a.settle(context.WithoutCancel(ctx), []session.Op{
 			session.OpCreate(a.worker.pool.paths.result(a.task), result),
@@ -164,6 +168,42 @@ func (a *attempt) execute(ctx context.Context) error {
 		return a.settle(context.WithoutCancel(ctx), a.failedOps(err.Error()))
 	default:
 		return a.settle(context.WithoutCancel(ctx), a.attemptsOps(history{Attempts: n, Error: err.Error(), Pause: max(0, a.worker.opts.retryAfter(n))}))
+	}
+}
+
+// earlyRelease is a call of Task.Release.
+type earlyRelease struct {
+	done chan struct{} // closed when err is known
+	err  error
+}
+
+// releaseEarly is Task.Release. The attempt is settled in the background, whatever ctx
+// does, and execute waits for the outcome: if it is an error, the assignment is still
+// there, and is processed again.
+func (a *attempt) releaseEarly(ctx context.Context) error {
+	if err := a.lease.Err(); err != nil {
+		return err
+	}
+	r := &earlyRelease{done: make(chan struct{})}
+	if a.early.CompareAndSwap(nil, r) {
+		settle := func() { defer close(r.done); r.err = a.release(context.WithoutCancel(ctx)) }
+		if !a.epoch.Go(settle) {
+			r.err = session.ErrClosed
+			close(r.done)
+		}
+	} else {
+		r = a.early.Load()
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		if a.lease.Err() != nil { // which ends the handler's context
+			<-r.done
+			return r.err
+		}
+		return &session.OpError{Package: "tasks", Op: "release", Path: a.lease.Path(),
+			Err: fmt.Errorf("%w (the release continues in the background)", context.Cause(ctx))}
 	}
 }
 

@@ -106,12 +106,14 @@ func (t Task[In]) Txn(ctx context.Context, ops ...session.Op) ([]session.Result,
 }
 
 // Release gives the task back to the master, which assigns it again. The attempt does
-// not count, and what the handler returns afterwards is ignored.
+// not count, and what the handler returns afterwards is ignored. If ctx is done first, the
+// release continues in the background. If the servers refuse it, Release returns the
+// refusal, and the task stays assigned to the worker.
 func (t Task[In]) Release(ctx context.Context) error {
 	if t.attempt == nil {
 		return t.unclaimed("release")
 	}
-	return t.attempt.release(ctx)
+	return t.attempt.releaseEarly(ctx)
 }
 
 func (t Task[In]) unclaimed(op string) error {
