@@ -152,7 +152,7 @@ func TestRunLostAndEnded(t *testing.T) {
 		enough, result := errors.New("enough"), errors.New("result")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		err := f.election(s, "a").Run(ctx, func(ctx context.Context, term *election.Term) error {
-			if err := s.Delete(ctx, term.Path(), session.AnyVersion); err != nil {
+			if err := s.Delete(t.Context(), term.Path(), session.AnyVersion); err != nil {
 				t.Error(err)
 			}
 			testkit.AwaitDoneSoon(t, term.Context())

@@ -72,7 +72,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 		faults = append(faults, zktest.ExpireBefore, zktest.ExpireAfter)
 	}
 	stop := h.srv.Fault(faulttable.Limit(func(zktest.Request) zktest.Fault {
-		if h.n(50) > 0 {
+		if h.n(25) > 0 {
 			return zktest.Pass
 		}
 		f := faults[h.n(len(faults))]

@@ -115,7 +115,7 @@ func chaos(t *testing.T, seed uint64, claims bool, opts []queue.Option) {
 	h := &history{T: t, pushed: map[string]bool{}, taken: map[string]int{}, calls: map[string]int{}}
 	faults := []zktest.Fault{zktest.DropReply, zktest.Refuse, zktest.Cut, zktest.ExpireAfter, zktest.ExpireBefore}
 	quiet := srv.Fault(faulttable.Limit(func(r zktest.Request) zktest.Fault {
-		if roll(40) == 0 && r.Op != "connect" {
+		if roll(15) == 0 && r.Op != "connect" {
 			if n := roll(12); n < len(faults) {
 				return faults[n]
 			}

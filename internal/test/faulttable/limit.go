@@ -1,37 +1,32 @@
 package faulttable
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Limit returns f with a limit for random faults: a request that has lost its
-// connection twice in a row passes. A server that closes the connection on the same
-// request three times rejects that request, which sessions report as
-// session.ErrRejected.
+// Limit returns f with a limit for random faults: 32 requests pass on a connection
+// that follows another or belongs to a new session, among them those that the last
+// connection has left outstanding. A server that closes the connection each time that
+// a request is sent rejects that request, which sessions report as session.ErrRejected.
 func Limit(f func(zktest.Request) zktest.Fault) func(zktest.Request) zktest.Fault {
-	type request struct {
-		session  int64
-		op, path string
-	}
+	ofConnection := []string{"connect", "auth", "ping", "setWatches", "setWatches2"}
 	var mu sync.Mutex
-	closed := make(map[request]int)
+	passed := make(map[int64]int) // by session, since it has connected
 	return func(r zktest.Request) zktest.Fault {
 		mu.Lock()
 		defer mu.Unlock()
-		k := request{r.Session, r.Op, r.Path}
-		if closed[k] == 2 {
-			delete(closed, k)
+		if r.Op == "connect" {
+			passed[r.Session] = 0
+		}
+		if passed[r.Session] < 32 {
+			if !slices.Contains(ofConnection, r.Op) {
+				passed[r.Session]++
+			}
 			return zktest.Pass
 		}
-		fault := f(r)
-		switch fault {
-		case zktest.DropReply, zktest.Refuse, zktest.Cut:
-			closed[k]++
-		default:
-			delete(closed, k)
-		}
-		return fault
+		return f(r)
 	}
 }
