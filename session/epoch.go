@@ -10,36 +10,39 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Epoch is the life of one ZooKeeper session under a Session. Whatever is owned
-// through an ephemeral node is owned within one epoch: when it ends, locally or
-// by the word of a server, ownership has ended with it and never comes back.
-// Operations of an Epoch fail with ErrExpired (or ErrClosed) once it has ended.
+// Epoch is the life of one ZooKeeper session under a Session. Ownership through an
+// ephemeral node belongs to one epoch: it is lost when the epoch ends, and the next
+// epoch does not restore it.
+//
+// An epoch ends when a server reports that the ZooKeeper session has expired, when
+// the session's own clock has passed the deadline, or at Session.Close. From then on
+// the methods of the Epoch fail with ErrExpired or ErrClosed.
 type Epoch struct {
 	session *Session
 	number  uint64
 	link    *link
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	changed chan struct{} // wakes keep; capacity 1
+	changed chan struct{} // wakes proveLoop; capacity 1
 
 	receipts receipts
 
 	// under link.mu
-	provers       int
-	stopTimes     map[time.Duration]int // the holds with a stop time
-	proveUntil    time.Time             // until when to go on proving without a hold
-	provedAt      time.Time             // when keep last sent a proof
-	endedAt       time.Time             // what held returns once the epoch has ended
-	shownDeadline time.Time             // the deadline that Deadline has returned last
-	deadlineMoved chan struct{}         // closed when it is not that any more; nil if nobody waits
-	abandoned     bool                  // ended locally: a server may still hold the session
+	provers       int                   // calls of KeepProving that have not been released
+	stopTimes     map[time.Duration]int // how many of provers have which stop time
+	proveUntil    time.Time             // until when proofs are sent without provers
+	provedAt      time.Time             // when proveLoop sent its last proof
+	endedAt       time.Time             // what ownedUntil returns when the epoch has ended
+	shownDeadline time.Time             // the deadline that Deadline returned last
+	deadlineMoved chan struct{}         // closed when the deadline is another than shownDeadline; nil if no call waits
+	abandoned     bool                  // ended locally: the servers may still keep the ZooKeeper session
 	finished      bool
 }
 
-// Number rises with every epoch of the Session; 1 is the first.
+// Number returns the number of the epoch; the first epoch of a Session has number 1.
 func (e *Epoch) Number() uint64 { return e.number }
 
-// ID is ZooKeeper's id of the session, 0 before the first connection.
+// ID returns the id of the ZooKeeper session, or 0 before the first connection.
 func (e *Epoch) ID() int64 {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
@@ -50,9 +53,9 @@ func (e *Epoch) ID() int64 {
 // ErrClosed.
 func (e *Epoch) Context() context.Context { return e.ctx }
 
-// Err is nil while the epoch lasts, and then the cause of its end. It looks at
-// the clock, so that it tells the truth even to a process that was stopped and
-// whose timers are late.
+// Err returns nil while the epoch lasts, and the cause of Context after that. It
+// reads the clock, so that it is right even if the process was suspended and its
+// timers are late.
 func (e *Epoch) Err() error {
 	if e.ctx.Err() == nil {
 		e.nextProof(true)
@@ -60,16 +63,17 @@ func (e *Epoch) Err() error {
 	return context.Cause(e.ctx)
 }
 
-// Go runs f in a goroutine that closing the session waits for. f may outlast the
-// epoch, but must return once the session is being closed, which ends every epoch
-// and every wait for one. When it is being closed already, f is not run.
+// Go runs f in a goroutine that Session.Close waits for. f may outlast the epoch, but
+// it must return when the session is being closed, which ends every epoch and every
+// wait for one. If the session is already being closed, Go does not run f and returns
+// false.
 func (e *Epoch) Go(f func()) bool { return e.session.spawn(f) }
 
-// Session is the session of which e is an epoch.
+// Session returns the session that e belongs to.
 func (e *Epoch) Session() *Session { return e.session }
 
-// Suspended returns a channel that is closed when the connection in use now, or
-// the next one, breaks. While there is none it is closed already.
+// Suspended returns a channel that is closed when the present connection breaks. If
+// there is no connection, the channel is already closed.
 func (e *Epoch) Suspended() <-chan struct{} {
 	if t, _ := e.link.gate(); t != nil {
 		return t.broken
@@ -79,8 +83,8 @@ func (e *Epoch) Suspended() <-chan struct{} {
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// end ends the epoch, once. A session that was given up locally may still live
-// on a server, which is then told.
+// end ends the epoch. Only the first call has an effect. abandon reports that the
+// servers may still keep the ZooKeeper session, which closeRetired then closes.
 func (e *Epoch) end(cause error, abandon bool) {
 	e.link.mu.Lock()
 	if e.finished {
@@ -93,17 +97,23 @@ func (e *Epoch) end(cause error, abandon bool) {
 		e.endedAt = held
 	}
 	e.finished, e.abandoned = true, abandon && e.link.id != 0
-	e.cancel(cause) // before the deadline moves, so that nobody takes that for the cause
+	e.cancel(cause) // before the deadline moves, so that no waiter takes the deadline for the cause
 	e.notifyDeadline()
 	e.link.mu.Unlock()
 	e.link.close()
 }
 
-// KeepProving has the session prove to the leader that it is alive, every quarter of
-// its timeout, until release is called; the epoch ends when that has failed for
-// too long (see Status.Deadline). Whoever owns something holds; whoever waits to
-// own holds too, so that ownership can begin without a round trip. KeepProving itself
-// waits only if the session has no valid proof.
+// KeepProving makes the session send a proof through the leader every quarter of its
+// timeout, until release is called. If the proofs are not confirmed in time, the
+// epoch ends (see Deadline). Only recipes need it.
+//
+// Call it before something is owned, and release after ownership has ended. A caller
+// that waits to own something calls it too, so that ownership can begin without
+// another round trip.
+//
+// KeepProving takes one round trip if the session has sent no proof lately, and none
+// otherwise. While earlier proofs are overdue, it blocks until one is confirmed, ctx
+// is done or the epoch has ended.
 func (e *Epoch) KeepProving(ctx context.Context) (release func(), err error) {
 	for {
 		granted, wait, probe := e.tryKeepProving()
@@ -130,8 +140,8 @@ func (e *Epoch) KeepProving(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// tryKeepProving grants a hold if there is a proof to start from. If not, it says
-// whether to send one, or to wait for those that keep sends.
+// tryKeepProving adds a prover if there is a recent proof to start from. If not, it
+// returns probe if the caller must send a proof, or otherwise a channel to wait for.
 func (e *Epoch) tryKeepProving() (granted bool, wait <-chan struct{}, probe bool) {
 	l := e.link
 	l.mu.Lock()
@@ -147,7 +157,7 @@ func (e *Epoch) tryKeepProving() (granted bool, wait <-chan struct{}, probe bool
 		}
 		l.proofs.begin(sent)
 	} else if !l.proofs.deadline().After(now) {
-		// Proofs were asked for and did not come, so nothing may be presumed.
+		// Proofs are overdue: the ZooKeeper session may have expired.
 		if l.proofArrived == nil {
 			l.proofArrived = make(chan struct{})
 		}
@@ -169,11 +179,12 @@ func (e *Epoch) stopProving() {
 	e.wake()
 }
 
-// needsProofs tells whether keep sends proofs. link.mu is held.
+// needsProofs reports whether proveLoop sends proofs. The caller must hold link.mu.
 func (e *Epoch) needsProofs(now time.Time) bool {
 	return e.provers > 0 || e.session.opts.steady || now.Before(e.proveUntil)
 }
 
+// wake wakes proveLoop.
 func (e *Epoch) wake() {
 	select {
 	case e.changed <- struct{}{}:
@@ -181,9 +192,9 @@ func (e *Epoch) wake() {
 	}
 }
 
-// proofRequest is the cheapest write: it changes nothing and needs no rights, for a refusal
-// has passed through the quorum as well. It is a transaction or, where the servers
-// refuse those, the create of a node that cannot be created.
+// proofRequest returns the cheapest write. It changes nothing and needs no rights,
+// since a refused write passes through the quorum as well. It is a transaction or, if
+// the servers refuse transactions, a create below a parent that does not exist.
 func (e *Epoch) proofRequest() *call {
 	c := e.harmlessRequest(wire.OpMulti)
 	c.onReply = func(c *call) {
@@ -228,8 +239,8 @@ func (e *Epoch) proveLoop() {
 	}
 }
 
-// nextProof says how long to sleep, or that it is time for a probe. At the deadline
-// it ends the epoch.
+// nextProof returns how long proveLoop has to sleep, or that a proof is due. If the
+// deadline has passed, it ends the epoch.
 func (e *Epoch) nextProof(outstanding bool) (sleep time.Duration, probe bool) {
 	l := e.link
 	l.mu.Lock()
@@ -248,7 +259,7 @@ func (e *Epoch) nextProof(outstanding bool) (sleep time.Duration, probe bool) {
 	if l.current != nil && e.needsProofs(now) && !outstanding {
 		due, ok := l.proofs.due()
 		if !ok || l.proofs.latest.Before(e.provedAt) {
-			due = later(due, e.provedAt.Add(l.proofs.interval/4)) // an answer may be one that proves nothing
+			due = later(due, e.provedAt.Add(l.proofs.interval/4)) // the last answer may have proved nothing
 		}
 		if !now.Before(due) {
 			e.provedAt = now
@@ -268,9 +279,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// deadline is when the epoch ends unless something is heard. Without a hold,
-// that is when the server has been silent for the whole timeout. link.mu is
-// held.
+// deadline returns when the epoch ends unless a server answers. Without provers that
+// is a session timeout after the last answer. The caller must hold link.mu.
 func (e *Epoch) deadline() (time.Time, bool) {
 	l := e.link
 	switch {
@@ -283,7 +293,7 @@ func (e *Epoch) deadline() (time.Time, bool) {
 	}
 }
 
-// connected, suspended and failing tell the world what happens to the link.
+// connected, suspended and failing log and publish changes of the connection.
 
 func (e *Epoch) connected(server string) {
 	e.session.opts.log.Info("zookeeper: connected", "server", server, "session", fmt.Sprintf("0x%x", e.ID()))
@@ -303,8 +313,8 @@ func (e *Epoch) failing(server string, reason error, hopeless bool) {
 	e.session.publish(e, server, reason, hopeless)
 }
 
-// ended is the error of an operation that cannot go on: the epoch is over, or
-// the caller's context is.
+// ended returns the error of an operation that cannot continue because the epoch has
+// ended or ctx is done.
 func (e *Epoch) ended(ctx context.Context) error {
 	if e.ctx.Err() != nil {
 		return context.Cause(e.ctx)
@@ -312,9 +322,9 @@ func (e *Epoch) ended(ctx context.Context) error {
 	return e.session.interrupted(ctx)
 }
 
-// exchange sends calls in one flight, as soon as there is a connection, and
-// waits until each is done. An error says that ctx or the epoch ended first; if
-// sent is true then, the calls may still be answered.
+// exchange sends calls together as soon as there is a connection, and waits until all
+// are done. It returns an error if ctx is done or the epoch has ended first; if sent
+// is true then, the calls may still be answered.
 func (e *Epoch) exchange(ctx context.Context, calls ...*call) (sent bool, err error) {
 	for !sent {
 		if ctx.Err() != nil || e.ctx.Err() != nil {
@@ -323,7 +333,7 @@ func (e *Epoch) exchange(ctx context.Context, calls ...*call) (sent bool, err er
 		t, attached := e.link.gate()
 		if t != nil {
 			if sent = t.send(calls...); !sent {
-				runtime.Gosched() // it broke just now, and is about to leave the gate
+				runtime.Gosched() // it has just broken; detach will remove it
 			}
 			continue
 		}

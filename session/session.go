@@ -10,44 +10,47 @@ import (
 	"time"
 )
 
-// Session is the one connection of a process to an ensemble. It heals itself:
-// it redials with backoff, resumes its ZooKeeper session while that lives, and
-// after an expiry opens a new one, under a higher epoch. It is safe for
-// concurrent use; share one per process and ensemble.
+// Session is the connection of a process to an ensemble. Share one per process and
+// ensemble. It is safe for concurrent use.
+//
+// A Session reconnects with backoff. It resumes its ZooKeeper session while that
+// lives, and after an expiry opens a new one, in the next epoch.
 type Session struct {
 	opts         *options
 	servers      []string
 	root         chroot
 	statuses     *statusHistory
-	ctx          context.Context // ends when Close has done what it could
+	ctx          context.Context // canceled when Close has no more time
 	cancel       context.CancelFunc
-	goroutines   sync.WaitGroup // every goroutine of the session
+	goroutines   sync.WaitGroup // all goroutines of the session except the observer
 	creates      keyedLock      // see Epoch.Create
 	capabilities capabilities
 
-	reportedOwnerless sync.Map // the czxids of nodes that Epoch.Blocked has reported, by path
+	reportedOwnerless sync.Map // the czxid of the node that Epoch.Blocked reported last, by path
 
-	observer sync.WaitGroup // the goroutine of Hooks.State, which sees the very end
+	observer sync.WaitGroup // the goroutine of Hooks.State, which ends after Closed
 
 	mu       sync.Mutex
 	epoch    *Epoch
-	renewed  chan struct{} // closed when epoch is replaced, and when it never will be
+	renewed  chan struct{} // closed when epoch is replaced and when closing is set
 	closing  bool
-	failures failures      // of attempts to connect, since the last that succeeded
+	failures failures      // of the attempts to connect since the last success
 	closed   chan struct{} // closed when Close is complete
 }
 
-// Connect dials the ensemble and returns once a ZooKeeper session exists. It fails
-// at once on bad arguments, when no server's name exists, and when the servers
-// refuse the credentials; otherwise it goes on trying until ctx ends. So give ctx a
-// deadline: without one, Connect waits for as long as no server answers. ctx bounds
-// only this call. The error says what each server that was tried has answered:
-//
-//	session: connect zk1:2181: context deadline exceeded (zk1:2181: connection refused)
+// Connect dials the ensemble and returns when a ZooKeeper session exists. Give ctx a
+// deadline: without one, Connect blocks until a server answers. ctx bounds only this
+// call.
 //
 // connect is a ZooKeeper connect string, "host1:2181,[::1]:2181/chroot". Servers are
-// tried in random order. If a host has several addresses, each is tried as a server
-// of its own. Hosts are looked up again whenever all servers have been tried.
+// tried in random order. If a host has several addresses, each is tried as a separate
+// server. Hosts are looked up again whenever all servers have been tried.
+//
+// Connect fails immediately if an argument is bad, if the names of all servers do not
+// exist, or if the servers refuse the credentials. Otherwise it retries until ctx is
+// done. The error has the latest failure of each server that was tried:
+//
+//	session: connect zk1:2181: context deadline exceeded (zk1:2181: connection refused)
 func Connect(ctx context.Context, connect string, opts ...Option) (*Session, error) {
 	o, err := newOptions(opts)
 	if err != nil {
@@ -81,11 +84,11 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 	return s, nil
 }
 
-// run lets one epoch follow the other.
+// run runs one epoch after the other until the session is closed.
 func (s *Session) run() {
 	for e := s.current(); e != nil; e = s.renew(e.number + 1) {
-		s.goroutines.Go(e.proveLoop)          // before anybody can know the epoch
-		if err := e.link.open(); err != nil { // cannot be: the arguments are our own
+		s.goroutines.Go(e.proveLoop)          // before the epoch has a ZooKeeper session
+		if err := e.link.open(); err != nil { // impossible: the arguments are this package's
 			e.end(err, false)
 		}
 		<-e.ctx.Done()
@@ -95,7 +98,7 @@ func (s *Session) run() {
 	}
 }
 
-// renew starts an epoch; nil when the session is being closed.
+// renew starts an epoch. It returns nil when the session is being closed.
 func (s *Session) renew(number uint64) *Epoch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +123,9 @@ func (s *Session) current() *Epoch {
 	return s.epoch
 }
 
-// publish notes what has become of e. It derives the state from what is the case
-// now, so that two reports that overtake each other end in the truth.
+// publish adds the present status of e to the history. It derives the state from the
+// link and not from its caller, so that concurrent calls in any order leave the
+// correct status.
 func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +136,7 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 	st := s.describe(e)
 	if st.State == Lost {
 		if e.ctx.Err() == nil {
-			return // run is about to say why
+			return // run publishes the cause
 		}
 		reason = context.Cause(e.ctx)
 	}
@@ -156,7 +160,7 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 	s.statuses.add(st)
 }
 
-// describe gives the state of e as it is.
+// describe returns the present status of e.
 func (s *Session) describe(e *Epoch) Status {
 	l := e.link
 	l.mu.Lock()
@@ -176,7 +180,7 @@ func (s *Session) describe(e *Epoch) Status {
 	return st
 }
 
-// Status says how the session is now.
+// Status returns the current status.
 func (s *Session) Status() Status {
 	st := s.statuses.current().Status
 	if e := s.current(); e.number == st.Epoch && st.State != Lost && st.State != Closed {
@@ -185,17 +189,18 @@ func (s *Session) Status() Status {
 	return st
 }
 
-// Watch yields the current status and then every later one, in order and
-// without a gap, until ctx ends or the session is closed. A slow reader delays
-// nobody.
+// Watch yields the current status and then every later one, in order and without a
+// gap, until ctx is done or the session is closed. A slow reader does not delay the
+// session or other readers.
 func (s *Session) Watch(ctx context.Context) iter.Seq[Status] { return s.statuses.watch(ctx) }
 
-// Changed returns a channel that is closed at the next change of the status, for
-// select loops: take it before Status, and no change is missed.
+// Changed returns a channel that is closed at the next change of the status. In a
+// select loop call it before Status, so that no change is missed.
 func (s *Session) Changed() <-chan struct{} { return s.statuses.current().passed }
 
-// Ready waits until the session is connected. It fails when ctx ends, when the
-// session is closed, and when trying on is pointless.
+// Ready blocks until the session is connected. It fails when ctx is done, when the
+// session is closed, and when retries cannot help, for example because the servers
+// refuse the credentials.
 func (s *Session) Ready(ctx context.Context) error {
 	for st := range s.statuses.watch(ctx) {
 		switch {
@@ -216,8 +221,8 @@ func (s *Session) Ready(ctx context.Context) error {
 	return s.interrupted(ctx)
 }
 
-// interrupted is the error of a wait that ctx has ended. If there was no
-// connection, it says why.
+// interrupted returns the error of a wait that ended because ctx is done. If there
+// was no connection, the error says why.
 func (s *Session) interrupted(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if st := s.Status(); st.State != Connected {
@@ -230,8 +235,8 @@ func (s *Session) interrupted(ctx context.Context) error {
 	return err
 }
 
-// Timeout is the session timeout that the server has granted; before there is a
-// ZooKeeper session, the one that is asked for.
+// Timeout returns the session timeout that the server granted. Before there is a
+// ZooKeeper session, it is the timeout that is requested.
 func (s *Session) Timeout() time.Duration {
 	l := s.current().link
 	l.mu.Lock()
@@ -239,14 +244,15 @@ func (s *Session) Timeout() time.Duration {
 	return l.timeout
 }
 
-// MaxBuffer is how many bytes a request may have; see WithMaxBuffer.
+// MaxBuffer returns the maximal size of a request in bytes; see WithMaxBuffer.
 func (s *Session) MaxBuffer() int { return s.opts.maxBuffer }
 
-// MaxPayload is how many bytes of a value, encoded, recipes accept: those of a
-// request, less 16 KB for what goes with the value. It is 1032192 by default.
+// MaxPayload returns the maximal size in bytes of an encoded value that recipes
+// accept: that of a request, less 16 KB for the rest of the request. The default is
+// 1032192.
 func (s *Session) MaxPayload() int { return s.opts.maxBuffer + 1 - 16<<10 }
 
-// Epoch waits until the session is connected and returns the epoch it is in.
+// Epoch blocks until the session is connected and returns the current epoch.
 func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%w: the session is nil", ErrInvalid)
@@ -259,8 +265,8 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 			return nil, ErrClosed
 		}
 		if ctx.Err() != nil {
-			// Its cause may be an ErrExpired of another session, for which callers that
-			// begin anew in each epoch would do so for ever.
+			// The cause may be an ErrExpired of another session. Epoch must not succeed
+			// then, since callers that retry in each epoch would retry permanently.
 			return nil, s.interrupted(ctx)
 		}
 		t, attached := e.link.gate()
@@ -268,7 +274,7 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 			return e, nil
 		}
 		if t != nil {
-			attached = nil // of an epoch that is over
+			attached = nil // the epoch has ended
 		}
 		select {
 		case <-attached:
@@ -279,8 +285,8 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 	}
 }
 
-// spawn runs f in a goroutine of the session. It reports false when the session
-// is being closed, and does not run f then.
+// spawn runs f in a goroutine of the session. If the session is being closed, it
+// does not run f and returns false.
 func (s *Session) spawn(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,12 +296,14 @@ func (s *Session) spawn(f func()) bool {
 	return !s.closing
 }
 
-// InEpoch calls f with the current epoch, once the session is connected, and returns
-// what f returns. If the error of f wraps ErrExpired and not ErrUnknown, the epoch has
-// ended before f had an effect: then InEpoch calls f again in the next epoch.
+// InEpoch calls f with the current epoch as soon as the session is connected, and
+// returns the results of f. Recipes use it for work that may continue in the next
+// epoch: if the error of f wraps ErrExpired and not ErrUnknown, InEpoch calls f again
+// in the next epoch. f must return such an error only if it had no effect that
+// outlasts the epoch.
 //
 // If ctx is done or the session is closed before f can be called, InEpoch returns the
-// reason, in a copy of op unless its Op is empty. It sends nothing itself.
+// reason, wrapped in a copy of op unless op.Op is empty. It sends nothing itself.
 func InEpoch[T any](ctx context.Context, s *Session, op OpError, f func(*Epoch) (T, error)) (T, error) {
 	for {
 		e, err := s.Epoch(ctx)
@@ -314,7 +322,7 @@ func InEpoch[T any](ctx context.Context, s *Session, op OpError, f func(*Epoch) 
 	}
 }
 
-// inCurrentEpoch is InEpoch for requests that wait for the connection themselves.
+// inCurrentEpoch is InEpoch for an f that waits for the connection itself.
 func inCurrentEpoch[T any](ctx context.Context, s *Session, f func(*Epoch) (T, error)) (T, error) {
 	for {
 		s.mu.Lock()
@@ -332,16 +340,18 @@ func inCurrentEpoch[T any](ctx context.Context, s *Session, f func(*Epoch) (T, e
 	}
 }
 
-// Close ends every lease, then the ZooKeeper session, so that its ephemeral
-// nodes go at once. It waits for the server to confirm that, but not longer than
-// ctx or the session timeout, after which the server ends the session by itself.
-// It leaves no goroutine behind. A second call waits for the first.
+// Close ends every lease and then the ZooKeeper session, so that the servers delete
+// its ephemeral nodes immediately.
+//
+// Close waits until a server has confirmed that, or until ctx is done or the session
+// timeout has passed; then the servers expire the session by themselves. When Close
+// returns, no goroutine of the session is left. A second call waits for the first.
 func (s *Session) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closing
 	if first {
 		s.closing = true
-		close(s.renewed) // nobody, least of all a goroutine that Close waits for, waits for an epoch that never comes
+		close(s.renewed) // ends all waits for the next epoch, also those of goroutines that Close waits for
 	}
 	e := s.epoch
 	s.mu.Unlock()
@@ -352,7 +362,7 @@ func (s *Session) Close(ctx context.Context) error {
 	case <-s.closed:
 		return nil
 	case <-ctx.Done():
-		// What is left to do takes no more waiting for servers.
+		// The rest of close does not wait for servers.
 		<-s.closed
 		return opError("close", s.servers[0], context.Cause(ctx))
 	}

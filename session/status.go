@@ -9,40 +9,49 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/enum"
 )
 
-// State says where a session is in its life.
+// State is the state of a session.
+//
+//	             connected                 connection lost
+//	Connecting -------------> Connected <-------------------> Suspended
+//	    ^                         |          reconnected          |
+//	    |                         |                               | deadline passed, or
+//	    |                         | deadline passed               | a server reports the expiry
+//	    |      next epoch         v                               |
+//	    +----------------------- Lost <---------------------------+
+//
+// Close leads from every state through Lost to Closed, the last state. Connecting
+// leads to Suspended if the first connection breaks before the servers have accepted
+// the session's credentials.
 type State uint8
 
-// The states. A session goes from Connecting to Connected, between Connected
-// and Suspended as connections break and come back, from either to Lost when
-// its epoch ends, and from Lost to Connecting under the next epoch. Closed is
-// the last state.
+// The states of a session.
 const (
 	Connecting State = iota // no ZooKeeper session in this epoch yet
-	Connected               // requests flow
-	Suspended               // connection lost; the ZooKeeper session may live on until Deadline
-	Lost                    // the epoch is over: a server said so, or Deadline passed
-	Closed                  // Close was called
+	Connected               // requests are sent
+	Suspended               // no connection; the ZooKeeper session may live until Deadline
+	Lost                    // the epoch has ended: a server reported it, Deadline passed, or Close was called
+	Closed                  // Close is complete
 )
 
 var stateNames = []string{"connecting", "connected", "suspended", "lost", "closed"}
 
-// String is the state in lower case.
+// String returns the state in lower case.
 func (s State) String() string { return enum.Name("state", stateNames, s) }
 
-// Status is what a session knows of itself at one moment.
+// Status describes a session at one moment.
 type Status struct {
 	State    State
-	Epoch    uint64    // rises with every new ZooKeeper session; 1 is the first
-	ID       int64     // ZooKeeper's id of the session, 0 before there is one
+	Epoch    uint64    // the number of the epoch; 1 is the first
+	ID       int64     // id of the ZooKeeper session; 0 before there is one
 	Server   string    // host:port in use, or last tried; followed by " (ADDRESS)" if the host has several addresses
-	Deadline time.Time // leases end here at the latest, unless a later proof moves it; zero before there is a session
+	Deadline time.Time // when leases end at the latest, unless a later proof moves it; zero before there is a session
 	Err      error     // why State is not Connected
 
-	hopeless bool // no retry can help: Connect need not go on
+	hopeless bool // no retry can help: Connect fails
 }
 
-// statusHistory hands every status to every observer, in order. Each observer walks
-// the chain at its own pace; what all have passed is garbage.
+// statusHistory delivers every status to every observer, in order. It is a linked
+// list; each observer follows it at its own speed.
 type statusHistory struct {
 	mu  sync.Mutex
 	now *statusNode
@@ -73,8 +82,8 @@ func (h *statusHistory) add(s Status) {
 	h.now = next
 }
 
-// watch yields the current status and every later one, until ctx ends or the
-// session is closed; Closed is yielded.
+// watch yields the current status and every later one, until ctx is done or the
+// status is Closed, which is yielded too.
 func (h *statusHistory) watch(ctx context.Context) iter.Seq[Status] {
 	return func(yield func(Status) bool) {
 		m := h.current()
