@@ -8,25 +8,25 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Errors to decide by, with errors.Is. Operations return them inside an
-// *OpError, which says what was attempted and where.
+// The errors of the package, to be tested with errors.Is. Operations return them in an
+// *OpError, which names the operation and the path.
 var (
-	// ErrClosed says that Close was called.
+	// ErrClosed is returned after Close was called.
 	ErrClosed = errors.New("session: closed")
-	// ErrExpired says that the epoch is over: a server said that the session
-	// expired, or the local deadline passed and the session was given up.
+	// ErrExpired is returned if the epoch has ended: a server reported that the
+	// ZooKeeper session has expired, or the local deadline has passed.
 	ErrExpired = errors.New("session: expired")
 	// ErrLost is the root of every error by which a recipe reports that ownership has
 	// ended although its holder did not release it. It wraps the reason.
 	ErrLost = errors.New("session: ownership lost")
-	// ErrStale is the root of every error by which a recipe reports that what it shows
-	// may be out of date. It wraps the reason if there is one.
+	// ErrStale is the root of every error by which a recipe reports that a view may be
+	// out of date. It wraps the reason if there is one.
 	ErrStale = errors.New("session: may be out of date")
-	// ErrUnknown says that a write may or may not have been committed, and that
-	// nothing in the tree can tell any more.
+	// ErrUnknown is returned if a write may or may not have been committed, and the
+	// nodes do not show which.
 	ErrUnknown = errors.New("session: outcome unknown")
 
-	// ErrNoNode and the errors below are answers of the server.
+	// ErrNoNode and the errors below are errors that the server returns.
 	ErrNoNode                  = errors.New("session: no such node")
 	ErrNodeExists              = errors.New("session: node already exists")
 	ErrBadVersion              = errors.New("session: bad version")
@@ -36,40 +36,39 @@ var (
 	ErrInvalidACL              = errors.New("session: invalid ACL")
 	ErrNoChildrenForEphemerals = errors.New("session: ephemeral nodes may not have children")
 	ErrQuota                   = errors.New("session: quota exceeded")
-	// ErrSequenceEnd says that the parent has given out its last sequence number,
-	// 2147483647, which real servers give to every later sequential child as well.
-	// The error of a create whose name is taken for that reason is ErrNodeExists,
-	// too. The numbers begin again when the parent has been removed while it is
-	// empty; servers remove an empty container by themselves.
+	// ErrSequenceEnd is returned if the parent has assigned its last sequence number,
+	// 2147483647, which real servers assign to every later sequential child as well.
+	// The error of a create that fails for that reason is ErrNodeExists, too. The
+	// numbers begin again when the empty parent has been deleted and created again;
+	// servers delete an empty container by themselves.
 	ErrSequenceEnd = errors.New("session: the parent has given out its last sequence number, 2147483647 (the numbers begin again once the parent is empty and has been removed)")
-	// ErrNoOwner says that a wait cannot end by itself, because it is for a node that
-	// no session owns: one made by hand, by another tool, or by a restore. Session.Break
-	// removes it.
+	// ErrNoOwner is returned if a wait cannot end by itself, because it is for an
+	// ownerless node: one that was created by hand, by another tool, or by a restore.
+	// Session.Break deletes it.
 	ErrNoOwner = errors.New("session: no session owns the node")
-	// ErrOwned says that Break was called for a node that a session owns.
+	// ErrOwned is returned by Break for a node that a ZooKeeper session owns.
 	ErrOwned = errors.New("session: a session owns the node")
-	// ErrUnsupported says that the server does not know an operation that has no
-	// replacement, or is set not to allow it. The error names it.
+	// ErrUnsupported is returned if the server does not know an operation that has no
+	// replacement, or is configured not to allow it. The error names the operation.
 	ErrUnsupported = errors.New("session: not supported by the server")
 
-	// ErrRejected says that the server has not served the request although it was sent
-	// several times, alone at the end: it closed the connection, or its reply could
-	// not be decoded. Either the request is longer than the server's jute.maxbuffer, or
-	// the server does not know the operation. A write has not been committed, unless
-	// the error is ErrUnknown, too.
+	// ErrRejected is returned if the server did not serve the request although it was
+	// sent several times, at the end with no other request in flight: the server closed
+	// the connection, or its reply could not be decoded. Either the request is longer
+	// than the server's jute.maxbuffer, or the server does not know the operation. A
+	// write has not been committed, unless the error is ErrUnknown, too.
 	ErrRejected = errors.New("session: the server does not serve the request")
-	// ErrTooLarge says that the server's reply is longer than the session accepts:
-	// 256 MB, or what WithMaxBuffer says if that is more.
+	// ErrTooLarge is returned if the server's reply is longer than the session accepts:
+	// 256 MB, or the size of WithMaxBuffer if that is more.
 	ErrTooLarge = errors.New("session: reply too large")
 
-	// ErrInvalid says that an argument was refused before anything was sent: a
-	// path that ZooKeeper does not allow, an empty server list, a size over the
-	// server's limit.
+	// ErrInvalid is returned for a bad argument, before anything is sent: a path that
+	// ZooKeeper does not allow, an empty server list, a size over the server's limit.
 	ErrInvalid = errors.New("session: invalid argument")
 )
 
-// NewError returns an error with its own text that wraps root, for recipes: ErrLost of
-// package lock wraps ErrLost.
+// NewError returns an error with the given text that wraps root. Only recipes need it:
+// lock.ErrLost, for example, wraps ErrLost.
 func NewError(text string, root error) error { return &derivedError{text, root} }
 
 type derivedError struct {
@@ -80,11 +79,11 @@ type derivedError struct {
 func (e *derivedError) Error() string { return e.text }
 func (e *derivedError) Unwrap() error { return e.root }
 
-// OpError is the error of a failed operation of this package or of a recipe. Its text
-// names the package, the operation and the path: "session: set /a: bad version".
+// OpError is the error of an operation of this package or of a recipe. Its text names
+// the package, the operation, the path and the reason: "session: set /a: bad version".
 type OpError struct {
-	Package string // that failed, "lock"; "session" if it is empty
-	Op      string // what was attempted: "get", "create", "connect"
+	Package string // the package that failed, such as "lock"; empty for "session"
+	Op      string // the operation: "get", "create", "connect"
 	Path    string // the node, or the connect string
 	Err     error
 }
@@ -107,11 +106,11 @@ func (e *OpError) reason(pkg string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), pkg+": "), "session: ")
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// opError wraps err unless it is one already, so that an operation made of
-// others reports the innermost.
+// opError wraps err in an OpError unless it wraps one already, so that an operation
+// that calls other operations reports the innermost.
 func opError(op, path string, err error) error {
 	if err == nil {
 		return nil
@@ -123,9 +122,9 @@ func opError(op, path string, err error) error {
 	return &OpError{Op: op, Path: path, Err: err}
 }
 
-// unknown is the ErrUnknown of an operation whose outcome could not be found out
-// because of err. It does not name the request that failed to find out, which is not
-// what the caller asked for.
+// unknown returns the ErrUnknown of an operation whose outcome could not be found out
+// because of err. It does not name the request that failed with err, since that is not
+// the caller's operation.
 func unknown(err error) error {
 	var oe *OpError
 	if errors.As(err, &oe) {
@@ -134,7 +133,7 @@ func unknown(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
-// codeError is an answer of the server that has no sentinel.
+// codeError is an error code of the server without a sentinel.
 type codeError wire.Code
 
 func (c codeError) Error() string { return "session: " + wire.Code(c).String() }
@@ -154,8 +153,8 @@ var codeErrors = map[wire.Code]error{
 	wire.CodeSASLRequired:           errAuthRequired,
 }
 
-// errAuthRequired is the answer of a server that demands credentials of every
-// connection. It carries out nothing, reads no further and closes the connection.
+// errAuthRequired is the error of a server that requires credentials on every
+// connection. The server executes nothing, reads no further and closes the connection.
 var errAuthRequired = fmt.Errorf("%w: the server requires every client to authenticate (enforce.auth.enabled)", ErrNoAuth)
 
 func codeToError(c wire.Code) error {

@@ -10,7 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Op is one write, or one condition, of a transaction.
+// Op is one write or one condition of a transaction. Make it with the functions OpCreate,
+// OpSet, OpDelete and OpCheck.
 type Op struct {
 	kind    wire.Op
 	path    string
@@ -19,33 +20,33 @@ type Op struct {
 	create  createSpec
 }
 
-// Result is what one Op of a committed transaction came to.
+// Result is the result of one Op of a committed transaction.
 type Result struct {
-	Path string // of a create: with its sequence number
-	Stat Stat   // of a create or a set; of a create among several ops, servers before 3.9 tell only the zxid and the owner
+	Path string // of a create: the path, with the sequence number
+	Stat Stat   // of a create or a set; with servers before 3.9 a create among several ops has only the zxids and the owner
 }
 
-// AnyVersion makes a set, a delete or a check accept whatever version it finds.
+// AnyVersion makes a set, a delete or a check accept every version of the node.
 const AnyVersion int32 = -1
 
-// OpSet replaces a node's data, if its version is as given.
+// OpSet returns an Op that replaces a node's data if the node has the given version.
 func OpSet(path string, data []byte, version int32) Op {
 	return Op{kind: wire.OpSetData, path: path, data: data, version: version}
 }
 
-// OpDelete deletes a node, if its version is as given.
+// OpDelete returns an Op that deletes a node if it has the given version.
 func OpDelete(path string, version int32) Op {
 	return Op{kind: wire.OpDelete, path: path, version: version}
 }
 
-// OpCheck makes a transaction depend on a node being there, in the given
-// version.
+// OpCheck returns an Op that makes a transaction fail unless the node exists and has
+// the given version.
 func OpCheck(path string, version int32) Op {
 	return Op{kind: wire.OpCheck, path: path, version: version}
 }
 
-// OpCreate creates a node. The option Parents has no meaning in a transaction, and
-// Siblings has one if the create is all of it.
+// OpCreate returns an Op that creates a node. In a transaction the option Parents has no
+// effect, and Siblings has one only if the create is the only Op.
 func OpCreate(path string, data []byte, opts ...CreateOption) Op {
 	op := Op{kind: wire.OpCreate2, path: path, data: data}
 	for _, o := range opts {
@@ -60,8 +61,8 @@ func OpCreate(path string, data []byte, opts ...CreateOption) Op {
 	return op
 }
 
-// refusal is the error of an op that the server refused with err. The name of a
-// sequential node can only be taken if its number has been given out before.
+// refusal returns the error of an op that the server refused with err. The name of a
+// sequential node can exist only if its number has been assigned before.
 func (op *Op) refusal(err error) error {
 	if op.create.sequential && errors.Is(err, ErrNodeExists) {
 		return fmt.Errorf("%w: %w", ErrSequenceEnd, err)
@@ -76,45 +77,45 @@ type createSpec struct {
 	siblings                                          *[]string
 }
 
-// CreateOption says how a node is created; the default is a persistent one with
-// the session's ACL.
+// CreateOption is an option of Create and OpCreate. By default the node is persistent
+// and has the session's ACL.
 type CreateOption func(*createSpec)
 
-// Ephemeral makes a node that goes with the session's current epoch.
+// Ephemeral creates a node that the servers delete when the current epoch ends.
 func Ephemeral() CreateOption { return func(c *createSpec) { c.ephemeral = true } }
 
-// Sequential has the server put a number of ten digits behind the name, which
-// grows with every such child of the parent.
+// Sequential makes the server append a number of ten digits to the name. The number
+// grows with every sequential child of the parent.
 func Sequential() CreateOption { return func(c *createSpec) { c.sequential = true } }
 
-// Container makes a node that the server removes some time after its last child
-// has gone.
+// Container creates a node that the servers delete some time after its last child was
+// deleted.
 func Container() CreateOption { return func(c *createSpec) { c.container = true } }
 
-// TTL makes a node that the server removes once it has had no child and no
-// change for d, from a millisecond to 34 years. Servers must be told to allow it
-// (extendedTypesEnabled); otherwise the error is ErrUnsupported.
+// TTL creates a node that the servers delete when it has had no child and no change
+// for d, which is from a millisecond to 34 years. The servers must be configured to
+// allow it (extendedTypesEnabled); otherwise the error is ErrUnsupported.
 func TTL(d time.Duration) CreateOption { return func(c *createSpec) { c.ttl = d } }
 
 // ACLs sets the node's access control list.
 func ACLs(acl ...ACL) CreateOption { return func(c *createSpec) { c.acl = toWireACL(acl) } }
 
-// Unique promises that no other node ever has this name, up to a sequence
-// number, because a GUID is in it. By it the node is found again if the reply to
-// its creation is lost, so that the outcome is known.
+// Unique promises that no other node ever has this name, apart from a sequence number,
+// because the name contains a GUID. If the reply to the create is lost, the node is
+// looked up by its name, so that the outcome is known.
 func Unique() CreateOption { return func(c *createSpec) { c.unique = true } }
 
-// Parents creates the node's ancestors, as containers, if they are missing.
+// Parents creates missing ancestors of the node, as containers.
 func Parents() CreateOption { return func(c *createSpec) { c.parents = true } }
 
-// Siblings stores the names of all children of the parent, the new node's among
-// them. The list is asked for in the same flight as the create and costs no
-// round trip.
+// Siblings stores the names of all children of the parent, including the new node's,
+// in *names. The list is requested together with the create and costs no additional
+// round trip. Only recipes need it.
 func Siblings(names *[]string) CreateOption {
 	return func(c *createSpec) { c.siblings = names }
 }
 
-// GUID returns a random UUID of version 8 in its text form. The version tells
+// GUID returns a random UUID of version 8 in its text form. The version distinguishes
 // the GUIDs of this module from those of other clients, which use version 4.
 func GUID() string {
 	var b [16]byte
@@ -123,7 +124,7 @@ func GUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// IsGUID reports whether GUID can have returned s, with or without its dashes.
+// IsGUID reports whether s can be a result of GUID, with or without its dashes.
 func IsGUID(s string) bool {
 	digits := strings.ReplaceAll(s, "-", "")
 	if len(digits) != 32 || strings.Trim(digits, "0123456789abcdef") != "" {
@@ -147,7 +148,8 @@ func (op *Op) name() string {
 	return "use" // the zero Op
 }
 
-// check refuses what the server would, or worse, close the connection over.
+// check returns an error for an op that the server would refuse, or on which it would
+// close the connection.
 func (op *Op) check(s *Session) error {
 	if err := checkPath(op.path); err != nil {
 		return err
@@ -168,10 +170,10 @@ func (op *Op) check(s *Session) error {
 	return nil
 }
 
-// longestTTL is what a server takes: 40 bits of milliseconds, some 34 years.
+// longestTTL is the limit of the servers: 40 bits of milliseconds, about 34 years.
 const longestTTL = (1<<40 - 1) * time.Millisecond
 
-// recordAs is record for a request of the given kind; see abilities.form.
+// recordAs is record for a request of the given kind; see capabilities.createKind.
 func (op Op) recordAs(kind wire.Op, s *Session) wire.Record {
 	if kind == wire.OpCreate {
 		op.create.container = false
@@ -179,12 +181,12 @@ func (op Op) recordAs(kind wire.Op, s *Session) wire.Record {
 	return op.record(s)
 }
 
-// record is the op as it goes over the wire.
+// record returns the request of the op.
 func (op *Op) record(s *Session) wire.Record {
 	abs := s.root.abs(op.path)
 	data := op.data
 	if data == nil {
-		data = []byte{} // ZooKeeper tells null from empty, and few readers expect the former
+		data = []byte{} // ZooKeeper distinguishes null from empty, and few readers expect null
 	}
 	switch op.kind {
 	case wire.OpSetData:

@@ -14,11 +14,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Option changes how Connect makes a session.
+// Option configures a session; see Connect.
 type Option func(*options)
 
-// DialFunc makes the network connections of a session; addr is host:port, the
-// host as the connect string names it.
+// DialFunc makes a network connection for a session. addr is host:port, with the host
+// as the connect string names it.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // ACL is one entry of an access control list: permissions for an id of a
@@ -42,10 +42,11 @@ const (
 	PermAll    = Perm(wire.PermAll)
 )
 
-// OpenACL lets everybody do everything. It is the default.
+// OpenACL returns an ACL that gives all permissions to all clients. It is the default.
 func OpenACL() []ACL { return []ACL{{PermAll, "world", "anyone"}} }
 
-// CreatorACL lets those do everything who are authenticated as the creator is.
+// CreatorACL returns an ACL that gives all permissions to clients with the same
+// authentication as the creator of the node.
 func CreatorACL() []ACL { return []ACL{{PermAll, "auth", ""}} }
 
 type credential struct {
@@ -58,15 +59,15 @@ type options struct {
 	connectTimeout time.Duration
 	backoff        func(attempt int) time.Duration
 	dial           DialFunc
-	lookup         func(ctx context.Context, host string) ([]string, error) // nil if dial takes names
+	lookup         func(ctx context.Context, host string) ([]string, error) // nil if dial gets names
 	tls            *tls.Config
 	auth           []credential
 	acl            []wire.ACL
 	root           string
 	receipts       string
 	maxBuffer      int           // bytes of a request
-	outage         time.Duration // that a holder with a stop time survives; 0 for a quarter of the timeout
-	steady         bool          // prove the session also while nothing is held
+	outage         time.Duration // longest outage that a lease with a stop time survives; 0 for a quarter of the timeout
+	steady         bool          // send proofs also while the session is idle
 	steadyStop     time.Duration
 	log            *slog.Logger
 	hooks          Hooks
@@ -100,8 +101,8 @@ func (o *options) refuse(format string, args ...any) {
 	}
 }
 
-// defaultBackoff spares an ensemble that is down, and is short enough for a session
-// that can still be resumed.
+// defaultBackoff returns pauses that do not overload an ensemble, and are short enough
+// to resume the ZooKeeper session before it expires.
 func defaultBackoff(timeout time.Duration) func(attempt int) time.Duration {
 	pause := backoff.Doubling(50*time.Millisecond, min(max(timeout/10, 100*time.Millisecond), 5*time.Second))
 	return func(attempt int) time.Duration {
@@ -110,9 +111,9 @@ func defaultBackoff(timeout time.Duration) func(attempt int) time.Duration {
 	}
 }
 
-// WithTimeout asks for a session timeout; the default is 10 s. The server may
-// grant another (by default it keeps to 2 and 20 of its ticks); Session.Timeout
-// tells which.
+// WithTimeout sets the session timeout that is requested; the default is 10 s. The
+// server may grant another timeout, by default one between 2 and 20 of its ticks;
+// Session.Timeout returns it.
 func WithTimeout(d time.Duration) Option {
 	return func(o *options) {
 		if d < time.Millisecond || d > 24*time.Hour {
@@ -122,9 +123,9 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithConnectTimeout bounds the attempt at one server: looking it up, dialling, the TLS
-// handshake and the answer to the session's request. The default is a third of
-// the session timeout.
+// WithConnectTimeout bounds the attempt to connect to one server: the lookup, the
+// dial, the TLS handshake and the ZooKeeper handshake. The default is a third of the
+// session timeout.
 func WithConnectTimeout(d time.Duration) Option {
 	return func(o *options) {
 		if d <= 0 {
@@ -134,8 +135,8 @@ func WithConnectTimeout(d time.Duration) Option {
 	}
 }
 
-// WithBackoff sets the pause after every server has been tried without success.
-// attempt counts how often that has happened in a row, from 1. A session retries
+// WithBackoff sets the pause after all servers have been tried without success.
+// attempt counts, from 1, how often that has happened in a row. A session retries
 // until it is closed; if pause does not return a positive duration, it waits for a
 // second. By default the pause doubles from 50 ms to a tenth of the
 // session timeout, but at most 5 s, with jitter of half of it.
@@ -154,10 +155,12 @@ func WithBackoff(pause func(attempt int) time.Duration) Option {
 	}
 }
 
-// WithDialer replaces the default dialer: for proxies, and for the in-memory
-// network of package zktest. The default dialer looks each host up again whenever
-// all servers have been tried, and tries each of its addresses as a server. A
-// DialFunc gets the host as the connect string names it, and does its own lookup.
+// WithDialer replaces the default dialer. Use it for proxies and for the in-memory
+// network of package zktest.
+//
+// The default dialer looks each host up again whenever all servers have been tried,
+// and tries each address of the host as a separate server. A DialFunc gets the host as
+// the connect string names it and does its own lookup.
 func WithDialer(d DialFunc) Option {
 	return func(o *options) {
 		if d == nil {
@@ -179,9 +182,9 @@ func WithTLS(c *tls.Config) Option {
 	}
 }
 
-// WithAuth authenticates every connection of the session before anything else
-// is sent on it, for example with "digest" and "user:password". It may be given
-// several times.
+// WithAuth authenticates every connection of the session before other requests are
+// sent on it, for example with "digest" and "user:password". It may be used several
+// times.
 func WithAuth(scheme string, cred []byte) Option {
 	return func(o *options) {
 		if scheme == "" {
@@ -202,9 +205,9 @@ func WithACL(acl ...ACL) Option {
 	}
 }
 
-// WithChroot puts path before every path of the session, behind the chroot of
-// the connect string if it has one. Nodes of it that do not exist are created
-// when a recipe first needs them.
+// WithChroot prefixes every path of the session with path. It follows the chroot of
+// the connect string, if there is one. Missing nodes of the chroot are created when a
+// recipe first needs them.
 func WithChroot(path string) Option {
 	return func(o *options) {
 		path = strings.TrimRight(path, "/")
@@ -218,10 +221,10 @@ func WithChroot(path string) Option {
 	}
 }
 
-// WithReceipts says under which node the session keeps its receipts, which make
-// the outcome of TxnWithReceipt known; the default is DefaultReceipts. The node is
+// WithReceipts sets the node under which the session creates its receipts, which make
+// the outcome of TxnWithReceipt known. The default is DefaultReceipts. The node is
 // created when it is first needed. With an empty path there are no receipts, and
-// a lost reply is ErrUnknown as often as Txn's is.
+// TxnWithReceipt returns ErrUnknown in the same cases as Txn.
 func WithReceipts(path string) Option {
 	return func(o *options) {
 		if path != "" {
@@ -233,15 +236,15 @@ func WithReceipts(path string) Option {
 	}
 }
 
-// defaultMaxBuffer is jute.maxbuffer where it is not configured.
+// defaultMaxBuffer is the default of jute.maxbuffer.
 const defaultMaxBuffer = 0xfffff
 
-// WithMaxBuffer says how many bytes a request may have. Use it where the servers'
-// jute.maxbuffer is larger than the default, 1048575, which is also the least that
-// may be given here. The recipes' limits follow it; see Session.MaxPayload.
+// WithMaxBuffer sets the maximal size of a request in bytes. Use it if jute.maxbuffer
+// of the servers is larger than the default, 1048575, which is also the minimum here.
+// The limits of the recipes follow from it; see Session.MaxPayload.
 //
-// All servers must accept as much. A server closes the connection on a longer
-// request, and after a few attempts the call fails with ErrRejected.
+// All servers must accept requests of this size. A server closes the connection on a
+// longer request, and after a few attempts the call fails with ErrRejected.
 func WithMaxBuffer(bytes int) Option {
 	return func(o *options) {
 		if bytes < defaultMaxBuffer || bytes > 1<<30 {
@@ -252,7 +255,7 @@ func WithMaxBuffer(bytes int) Option {
 	}
 }
 
-// WithLogger logs what the session does. The default is silence.
+// WithLogger sets the logger of the session. By default nothing is logged.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
 		if l != nil {
@@ -261,33 +264,33 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithHooks has h called; see Hooks.
+// WithHooks sets functions that the session calls; see Hooks.
 func WithHooks(h Hooks) Option {
 	return func(o *options) { o.hooks = h }
 }
 
-// Hooks are functions that the session calls, to measure it. Each may be nil.
+// Hooks are functions that the session calls, for metrics and alerts. Each may be nil.
 type Hooks struct {
-	// State is called with every status, in order, one call at a time, from a
-	// goroutine of its own, which Close waits for.
+	// State is called with every status, in order, one call at a time, in a separate
+	// goroutine that Close waits for.
 	State func(Status)
-	// Request is called when a request has ended, from the goroutine that reads
-	// the connection: it must be quick and must not call the session.
+	// Request is called when a request has ended, in the goroutine that reads the
+	// connection. It must be fast and must not call the session.
 	Request func(RequestInfo)
-	// Blocked is called when something waits for a node that no session owns, once
-	// for each node. The error names the node and wraps ErrNoOwner. It may be called
-	// by several goroutines at the same time.
+	// Blocked is called when a recipe waits for an ownerless node, once for each node.
+	// The error names the node and wraps ErrNoOwner. Several goroutines may call it
+	// at the same time.
 	Blocked func(error)
 }
 
-// RequestInfo is what Hooks.Request is told.
+// RequestInfo describes a request that has ended.
 type RequestInfo struct {
 	Op       string        // ZooKeeper's name of the operation: "create2", "getData"
-	Path     string        // as the server sees it, chroot included; a transaction has none
-	Duration time.Duration // from when it was handed to the connection to its end
-	Sent     int           // bytes, the frame included
-	Received int           // bytes, the frame included; 0 when there was no answer
-	Err      error         // nil, the server's answer, or why there was none
+	Path     string        // as the server sees it, with the chroot; empty for a transaction
+	Duration time.Duration // from the moment it was given to the connection
+	Sent     int           // bytes, with the frame's header
+	Received int           // bytes, with the frame's header; 0 if there was no reply
+	Err      error         // nil, the server's error, or why there was no reply
 }
 
 func toWireACL(acl []ACL) []wire.ACL {

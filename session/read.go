@@ -10,13 +10,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Get returns a node's data. ErrNoNode if there is none.
+// Get returns a node's data. If the node does not exist, the error is ErrNoNode.
 func (s *Session) Get(ctx context.Context, path string) ([]byte, Stat, error) {
 	n, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Node, error) { return e.node(ctx, "get", path) })
 	return n.Data, n.Stat, err
 }
 
-// Exists returns a node's Stat, and whether there is such a node.
+// Exists returns a node's Stat and reports whether the node exists.
 func (s *Session) Exists(ctx context.Context, path string) (Stat, bool, error) {
 	st, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Stat, error) {
 		c, err := e.read(ctx, "exists", path, wire.OpExists, &wire.Stat{})
@@ -31,7 +31,7 @@ func (s *Session) Exists(ctx context.Context, path string) (Stat, bool, error) {
 	return st, err == nil, err
 }
 
-// Children returns the names of a node's children, in no order.
+// Children returns the names of a node's children, in no particular order.
 func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, error) {
 	r, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*wire.ChildrenResponse, error) {
 		c, err := e.read(ctx, "list", path, wire.OpGetChildren2, &wire.ChildrenResponse{})
@@ -43,8 +43,8 @@ func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, er
 	return r.Children, fromWire(&r.Stat), err
 }
 
-// Sync has the server that the session uses catch up with its leader, so that
-// the reads after it see every change that was complete before it.
+// Sync makes the server of the session's connection catch up with its leader, so that
+// later reads see every change that was committed before Sync was called.
 func (s *Session) Sync(ctx context.Context, path string) error {
 	_, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*call, error) {
 		return e.read(ctx, "sync", path, wire.OpSync, &wire.Path{})
@@ -52,8 +52,8 @@ func (s *Session) Sync(ctx context.Context, path string) error {
 	return err
 }
 
-// ACL returns a node's access control list. The server hides the secrets of
-// those who may not change it.
+// ACL returns a node's access control list. The server hides the secrets in it from
+// clients that may not change it.
 func (s *Session) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
 	r, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*wire.GetACLResponse, error) {
 		c, err := e.read(ctx, "get ACL of", path, wire.OpGetACL, &wire.GetACLResponse{})
@@ -69,18 +69,18 @@ func (s *Session) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
 	return acl, fromWire(&r.Stat), err
 }
 
-// Node is a node as one read saw it.
+// Node is a node as one read returned it.
 type Node struct {
 	Path string
 	Data []byte
 	Stat Stat
 	Err  error // of Nodes, Stats and WatchNodes: ErrNoNode, ErrNoAuth
-	// Watch, of WatchNodes, fires at the node's next change. It is nil if Err is
-	// not.
+	// Watch is set by WatchNodes and fires at the node's next change. It is nil if Err
+	// is not nil.
 	Watch *Watch
 }
 
-// node is one getData.
+// node reads a node with getData.
 func (e *Epoch) node(ctx context.Context, op, path string) (Node, error) {
 	c, err := e.read(ctx, op, path, wire.OpGetData, &wire.GetDataResponse{})
 	if err != nil {
@@ -90,12 +90,13 @@ func (e *Epoch) node(ctx context.Context, op, path string) (Node, error) {
 	return Node{Path: path, Data: r.Data, Stat: fromWire(&r.Stat)}, nil
 }
 
-// Nodes reads several nodes in one flight, in the order of paths.
+// Nodes reads several nodes and returns them in the order of paths. It takes one round
+// trip.
 func (e *Epoch) Nodes(ctx context.Context, paths ...string) ([]Node, error) {
 	return e.nodes(ctx, "get", false, paths)
 }
 
-// Stats is Nodes without the data.
+// Stats is Nodes without the data. Only recipes need it.
 func (e *Epoch) Stats(ctx context.Context, paths ...string) ([]Node, error) {
 	const op = "exists"
 	if len(paths) == 0 {
@@ -112,8 +113,8 @@ func (e *Epoch) Stats(ctx context.Context, paths ...string) ([]Node, error) {
 	return nodes, nil
 }
 
-// WatchNodes reads several nodes in one flight, in the order of paths, and
-// watches those that exist.
+// WatchNodes reads several nodes, watches those that exist, and returns them in the
+// order of paths. It takes one round trip.
 func (e *Epoch) WatchNodes(ctx context.Context, paths ...string) ([]Node, error) {
 	return e.nodes(ctx, "watch", true, paths)
 }
@@ -141,8 +142,8 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 	return nodes, nil
 }
 
-// WatchExists watches for a node to be created, changed or deleted. The watch
-// is set whether the node exists or not.
+// WatchExists watches a node, whether it exists or not. The watch fires when the node
+// is created, changed or deleted.
 func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
 	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.watches.arm, []string{path})
 	if err != nil {
@@ -157,8 +158,9 @@ func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watc
 	return fromWire(calls[0].reply.(*wire.Stat)), true, watches[0], nil
 }
 
-// WatchNode watches a node to be changed or deleted, without reading its data. If
-// it does not exist, nothing is watched, and the error is ErrNoNode.
+// WatchNode watches a node without reading its data. The watch fires when the node is
+// changed or deleted. If the node does not exist, nothing is watched, and the error is
+// ErrNoNode.
 func (e *Epoch) WatchNode(ctx context.Context, path string) (Stat, *Watch, error) {
 	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.watches.armExisting, []string{path})
 	if err != nil {
@@ -170,8 +172,8 @@ func (e *Epoch) WatchNode(ctx context.Context, path string) (Stat, *Watch, error
 	return fromWire(calls[0].reply.(*wire.Stat)), watches[0], nil
 }
 
-// WatchChildren lists a node's children and watches for the next that comes or
-// goes.
+// WatchChildren lists a node's children and watches them. The watch fires when a child
+// is created or deleted, or the node itself is deleted.
 func (e *Epoch) WatchChildren(ctx context.Context, path string) ([]string, Stat, *Watch, error) {
 	ls, err := e.WatchListings(ctx, path)
 	if err != nil {
@@ -180,19 +182,19 @@ func (e *Epoch) WatchChildren(ctx context.Context, path string) ([]string, Stat,
 	return ls[0].Names, ls[0].Stat, ls[0].Watch, ls[0].Err
 }
 
-// Listing is a node's children as one read saw them.
+// Listing is a node's children as one read returned them.
 type Listing struct {
 	Path  string
-	Names []string // in no order
+	Names []string // in no particular order
 	Stat  Stat
 	Err   error // ErrNoNode, ErrNoAuth
-	// Watch fires when the next child comes or goes, or the node itself goes. It
-	// is nil if Err is not.
+	// Watch fires when a child is created or deleted, or the node itself is deleted. It
+	// is nil if Err is not nil.
 	Watch *Watch
 }
 
-// WatchListings lists the children of several nodes in one flight, in the order
-// of paths, and watches those that exist for the next child that comes or goes.
+// WatchListings lists and watches the children of several nodes, and returns them in
+// the order of paths. It takes one round trip. Only recipes need it; see WatchChildren.
 func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, error) {
 	if len(paths) == 0 {
 		return nil, nil
@@ -212,11 +214,13 @@ func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, 
 	return listings, nil
 }
 
-// WatchChildrenSince watches for the next child of a node that comes or goes,
-// and fires at once if one has come or gone after the transaction since (see
-// Stat.Pzxid), or if there is no such node. Unlike WatchChildren it does not read
-// the list of them, however many there are. It misses children that come to a
-// node that has had 2147483647 of them, which do not change Pzxid.
+// WatchChildrenSince watches the children of a node without listing them. Only recipes
+// need it, for nodes with many children.
+//
+// The watch fires when a child is created or deleted. It fires immediately if that has
+// happened after the transaction since (see Stat.Pzxid), or if the node does not exist.
+// After 2147483647 children have been created in a node, creates do not change Pzxid
+// any more, and WatchChildrenSince misses them.
 func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid) (*Watch, error) {
 	const op = "watch"
 	if err := checkPath(path); err != nil {
@@ -249,8 +253,8 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 	}
 }
 
-// listChildrenSince is WatchChildrenSince on servers without setWatches. It reads the
-// list of children.
+// listChildrenSince is WatchChildrenSince for servers without setWatches. It lists the
+// children.
 func (e *Epoch) listChildrenSince(ctx context.Context, path string, since Zxid) (*Watch, error) {
 	_, st, w, err := e.WatchChildren(ctx, path)
 	switch {
@@ -266,7 +270,7 @@ func (e *Epoch) listChildrenSince(ctx context.Context, path string, since Zxid) 
 	return w, nil
 }
 
-// Children returns the names of a node's children, in no order.
+// Children returns the names of a node's children, in no particular order.
 func (e *Epoch) Children(ctx context.Context, path string) ([]string, error) {
 	c, err := e.read(ctx, "list", path, wire.OpGetChildren2, &wire.ChildrenResponse{})
 	if err != nil {
@@ -281,7 +285,7 @@ func (e *Epoch) Sync(ctx context.Context, path string) error {
 	return err
 }
 
-// read makes one request that changes nothing, as often as connections break.
+// read sends a request that changes nothing, and repeats it after a lost connection.
 func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply wire.Record) (*call, error) {
 	if err := checkPath(path); err != nil {
 		return nil, opError(op, path, err)
@@ -315,11 +319,11 @@ func (e *Epoch) readCall(code wire.Op, path string, watch bool) *call {
 	}
 }
 
-// An armer makes a read register a watch when its answer comes.
+// An armer makes a read register a watch when its reply arrives.
 type armer func(path string, c *call) *Watch
 
-// readAll makes one flight of reads, again from the first if the connection
-// breaks under any of them. The watches that were set are the caller's.
+// readAll sends reads together, and repeats all of them if the connection breaks before
+// the last reply. The caller must close the watches.
 func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer, paths []string) ([]*call, []*Watch, error) {
 	for _, p := range paths {
 		if err := checkPath(p); err != nil {
@@ -357,8 +361,8 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 	}
 }
 
-// retryable tells of a finished call whether the answer says nothing about the
-// request itself: the connection broke, or the server would not look at it.
+// retryable reports whether a finished call has no outcome: the connection broke, or the
+// server did not execute the request.
 func (c *call) retryable() bool {
 	if c.err != nil {
 		return !errors.Is(c.err, ErrRejected) && !errors.Is(c.err, ErrTooLarge) && !errors.Is(c.err, errAuthRequired)
@@ -370,9 +374,9 @@ func (c *call) retryable() bool {
 	return false
 }
 
-// throttle waits a little before a request is repeated that a server did answer,
-// so that no state of a server makes a client spin. After a broken connection
-// there is no need, since reconnecting backs off.
+// throttle pauses before a request is repeated that a server answered without executing
+// it, so that the client does not spin. A broken connection needs no pause, since
+// reconnecting backs off.
 func (e *Epoch) throttle(ctx context.Context, calls ...*call) {
 	if !slices.ContainsFunc(calls, func(c *call) bool { return c.err == nil && c.retryable() }) {
 		return
