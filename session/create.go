@@ -9,13 +9,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Create creates a node and returns its path, which a sequential one's options
-// make longer. An ephemeral node belongs to the epoch in which it is created.
+// Create creates a node and returns its path, which includes the sequence number of a
+// sequential node. An ephemeral node belongs to the epoch in which it is created.
 //
-// If the reply is lost, the outcome is found out where the tree can tell it:
-// always for a node that is Ephemeral or Unique or both, and else if the parent
-// has not changed; otherwise the error is ErrUnknown. If ctx ends while an
-// ephemeral node is being created, the node is removed in the background.
+// If the reply is lost, the outcome is looked up. It is always found for a node that is
+// Ephemeral or Unique or both. For other nodes it is found if the parent has not
+// changed; otherwise the error is ErrUnknown. If ctx is done while an ephemeral node is
+// being created, the node is deleted in the background.
 func (s *Session) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (string, Stat, error) {
 	r, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Result, error) {
 		path, st, err := e.Create(ctx, path, data, opts...)
@@ -24,7 +24,7 @@ func (s *Session) Create(ctx context.Context, path string, data []byte, opts ...
 	return r.Path, r.Stat, err
 }
 
-// Create is Session.Create within the epoch.
+// Create is Session.Create in this epoch only.
 func (e *Epoch) Create(ctx context.Context, path string, data []byte, opts ...CreateOption) (string, Stat, error) {
 	op := OpCreate(path, data, opts...)
 	if err := op.check(e.session); err != nil {
@@ -42,9 +42,8 @@ func (e *Epoch) createPersistent(ctx context.Context, op Op) (Result, error) {
 	return e.createWithParents(ctx, ctx, op)
 }
 
-// createEphemeral sees the creation through to its end in a goroutine of the
-// session, however soon the caller leaves, so that no node is left that nobody
-// knows of.
+// createEphemeral creates the node in a goroutine of the session. If the caller's ctx is
+// done first, the goroutine waits for the outcome and deletes the node.
 func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 	type outcome struct {
 		Result
@@ -57,7 +56,7 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 			o.err = err
 		}
 		if o.err != nil && e.ctx.Err() != nil {
-			o.err = context.Cause(e.ctx) // whatever was committed has gone with the epoch
+			o.err = context.Cause(e.ctx) // the node, if it was created, is deleted with the epoch
 		}
 		select {
 		case delivered <- o:
@@ -78,9 +77,9 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 	}
 }
 
-// serialise runs create alone among those of the same path in this process. An
-// ephemeral node of a fixed name tells by its owner who created it, but not
-// which of two goroutines of one session.
+// serialise runs create when no other create of the same path is running in the session.
+// The owner of an ephemeral node of a fixed name shows which session created it, but not
+// which of two goroutines of the session.
 func (e *Epoch) serialise(ctx context.Context, op Op, create func()) error {
 	if !op.create.unique {
 		if err := e.session.creates.lock(ctx, op.path); err != nil {
@@ -92,8 +91,8 @@ func (e *Epoch) serialise(ctx context.Context, op Op, create func()) error {
 	return nil
 }
 
-// createWithParents creates a node and, if need be, its ancestors. It sends
-// while ctx lives, and finds out what came of it while settle does.
+// createWithParents creates a node and, with the option Parents, its missing ancestors.
+// ctx and settle are those of commit.
 func (e *Epoch) createWithParents(ctx, settle context.Context, op Op) (Result, error) {
 	for {
 		results, err := e.commit(ctx, settle, []Op{op})
@@ -109,9 +108,9 @@ func (e *Epoch) createWithParents(ctx, settle context.Context, op Op) (Result, e
 	}
 }
 
-// CreateAncestors creates what is missing above path, as containers, all in one
-// flight: what the option Parents does before the node itself is created, for
-// nodes that a transaction creates.
+// CreateAncestors creates the missing ancestors of path, as containers, in one round
+// trip. Use it before a transaction that creates path, where the option Parents has no
+// effect.
 func (s *Session) CreateAncestors(ctx context.Context, path string) error {
 	_, err := inCurrentEpoch(ctx, s, func(e *Epoch) (struct{}, error) {
 		err := checkPath(path)
@@ -123,9 +122,10 @@ func (s *Session) CreateAncestors(ctx context.Context, path string) error {
 	return opError("create ancestors of", path, err)
 }
 
-// createAncestors creates what is missing above path, the chroot included, all
-// in one flight. Whoever comes too late or lacks the rights to create one that
-// exists is not bothered: it is the nearest ancestor that matters.
+// createAncestors creates the missing ancestors of path, including the chroot, with
+// requests that are sent together. A refusal for a distant ancestor does not matter if
+// the parent of path exists in the end: the ancestor may exist already, and the client
+// may have no right to create it.
 func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 	parent, _ := Split(path)
 	abs := e.session.root.abs(parent)
@@ -170,17 +170,17 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 			e.throttle(ctx, calls...)
 		case last.result() == nil, errors.Is(last.result(), ErrNodeExists):
 			return nil
-		case errors.Is(first, ErrNoNode): // an ancestor was there, or was just created, and has been removed
+		case errors.Is(first, ErrNoNode): // an ancestor existed or was just created, and has been deleted since
 		default:
 			return first
 		}
 	}
 }
 
-// siblings stores the list that came behind a create. If the connection broke
-// between the two answers, it asks again. A node whose siblings cannot be had is
-// of no use: an ephemeral one is removed, unless it is its creator who did not
-// wait for them, and of another the caller hears that it may be there.
+// siblings stores the list that was requested together with a create. If the connection
+// broke between the two replies, it requests the list again. If that fails, the create
+// fails too: an ephemeral node is deleted in the background if ctx is the epoch's, and
+// otherwise the error is ErrUnknown, since the node may exist.
 func (e *Epoch) siblings(ctx context.Context, op Op, list *call, made Result) error {
 	if err := list.result(); err == nil {
 		*op.create.siblings = list.reply.(*wire.ChildrenResponse).Children

@@ -2,11 +2,12 @@ package session
 
 import "time"
 
-// Deadline returns the moment until which the servers certainly keep the session,
-// by the local clock, and a channel that is closed when that moment has moved.
-// Everything that works under an ownership in this epoch must have stopped by
-// then. While nothing is held, the deadline is zero. Once the epoch has ended it is
-// the moment of its end.
+// Deadline returns the moment, by the local clock, until which the servers certainly keep
+// the ZooKeeper session, and a channel that is closed when that moment has moved. All
+// work under an ownership in this epoch must have stopped by then.
+//
+// While no call of KeepProving is in effect, the deadline is zero. When the epoch has
+// ended, it is the moment of the end.
 func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
@@ -17,7 +18,7 @@ func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	return e.shownDeadline, e.deadlineMoved
 }
 
-// ownedUntil is the deadline of what is held. link.mu is held.
+// ownedUntil returns the result of Deadline. The caller must hold link.mu.
 func (e *Epoch) ownedUntil() time.Time {
 	switch {
 	case e.finished:
@@ -29,7 +30,8 @@ func (e *Epoch) ownedUntil() time.Time {
 	}
 }
 
-// notifyDeadline is called when the deadline may have moved. link.mu is held.
+// notifyDeadline wakes the waiters of Deadline if the deadline has moved. The caller must
+// hold link.mu.
 func (e *Epoch) notifyDeadline() {
 	if e.deadlineMoved != nil && !e.ownedUntil().Equal(e.shownDeadline) {
 		close(e.deadlineMoved)

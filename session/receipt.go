@@ -11,25 +11,24 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// DefaultReceipts is the node under which sessions keep their receipts.
+// DefaultReceipts is the default node under which sessions create their receipts.
 const DefaultReceipts = "/zkrecipes-receipts"
 
-// TxnWithReceipt is Txn with an outcome that is known as long as the epoch lasts:
-// the transaction also writes a number into an ephemeral node that is the
-// session's own, and that node tells, should the reply be lost, whether it was
-// committed. ErrUnknown is left for the case that the epoch ends before a server
-// could be asked.
+// TxnWithReceipt is Txn with an outcome that is known as long as the epoch lasts. The
+// transaction also writes a number into a receipt, an ephemeral node of the session,
+// which shows after a lost reply whether the transaction was committed. The error is
+// ErrUnknown only if the epoch ends before a server could be asked, if another client
+// has deleted the receipt, or if the session may not write receipts (see WithReceipts).
+// Without receipts it is returned in the same cases as by Txn.
 //
-// ctx bounds the time until the transaction is sent. From then on the call waits
-// for the outcome, whatever becomes of ctx.
+// ctx bounds the time until the transaction is sent. From then on the call waits for
+// the outcome, even if ctx is done. See Epoch.TxnDetached for callers that cannot wait.
 //
-// Of a transaction whose reply was lost, a Result has of its Stat only the zxid
-// and the version, and the Path of a sequential node is empty if the node has
-// been removed since, or if ctx or the session has ended before it could be asked
-// for.
+// If the reply was lost, the Stat of a Result has only the zxids and the version. The
+// Path of a sequential node is then empty if the node has been deleted since, or if ctx
+// was done or the session closed before it could be looked up.
 //
-// Where the session may not write its receipts (see WithReceipts), it does
-// without, and a lost reply is ErrUnknown as often as Txn's is.
+// It takes one round trip, or three if the node of WithReceipts must be created.
 func (s *Session) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, error) {
 	results, err := inCurrentEpoch(ctx, s, func(e *Epoch) ([]Result, error) { return e.TxnWithReceipt(ctx, ops...) })
 	if err == nil {
@@ -38,8 +37,8 @@ func (s *Session) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, erro
 	return results, err
 }
 
-// TxnWithReceipt is Session.TxnWithReceipt within the epoch: it fails with
-// ErrExpired if the epoch has ended.
+// TxnWithReceipt is Session.TxnWithReceipt in this epoch only: it fails with ErrExpired
+// if the epoch has ended.
 func (e *Epoch) TxnWithReceipt(ctx context.Context, ops ...Op) ([]Result, error) {
 	if len(ops) == 0 {
 		return nil, nil
@@ -67,7 +66,7 @@ func (e *Epoch) commitWithReceipt(ctx context.Context, ops []Op, doubt func()) (
 			e.receipts.put(r)
 			return nil, err
 		case errors.Is(err, ErrNoNode) && r.count > 0:
-			continue // somebody has removed it: take another
+			continue // the receipt has been deleted: take another
 		case errors.Is(err, ErrNoNode):
 			err = e.createAncestors(ctx, r.path)
 		}
@@ -80,30 +79,31 @@ func (e *Epoch) commitWithReceipt(ctx context.Context, ops []Op, doubt func()) (
 	}
 }
 
-// refused tells whether a transaction failed, and nothing was done, because of
-// its receipt.
+// refused reports whether a transaction with the error err was refused because of its
+// receipt, so that nothing was committed.
 func (r *receipt) refused(err error) bool {
 	var oe *OpError
 	return errors.As(err, &oe) && oe.Path == r.path && !errors.Is(err, ErrUnknown)
 }
 
-// receipts are the nodes of an epoch that no transaction is using: as many as
-// there have been transactions at one time.
+// receipts is the pool of an epoch's receipts that no transaction uses. There are as many
+// receipts as there were concurrent transactions.
 type receipts struct {
 	mu      sync.Mutex
 	free    []*receipt
 	refused bool
 }
 
-// receipt is one ephemeral node, whose data is the number of transactions that it
-// stands for.
+// receipt is one ephemeral node, whose data is the number of transactions that were
+// committed with it.
 type receipt struct {
 	epoch *Epoch
 	path  string
-	count int // 0: the node is not there yet
+	count int // 0: the node does not exist yet
 }
 
-// takeReceipt returns nil if there are none to be had.
+// takeReceipt takes a receipt from the pool or makes one. It returns nil if the session
+// cannot use receipts.
 func (e *Epoch) takeReceipt() *receipt {
 	rs := &e.receipts
 	rs.mu.Lock()
@@ -126,7 +126,7 @@ func (rs *receipts) put(r *receipt) {
 	rs.free = append(rs.free, r)
 }
 
-// refuse has the epoch do without receipts.
+// refuse makes the epoch continue without receipts.
 func (rs *receipts) refuse(e *Epoch, err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -134,7 +134,7 @@ func (rs *receipts) refuse(e *Epoch, err error) {
 	e.session.opts.log.Warn("zookeeper: no receipts: lost replies may be of unknown outcome", "err", err)
 }
 
-// next is the data that the next transaction writes.
+// next returns the data that the next transaction writes.
 func (r *receipt) next() []byte { return strconv.AppendInt(nil, int64(r.count)+1, 10) }
 
 func (r *receipt) op() Op {
@@ -144,7 +144,7 @@ func (r *receipt) op() Op {
 	return OpSet(r.path, r.next(), AnyVersion)
 }
 
-// resolve is a resolver: the receipt tells.
+// resolve is the resolver that reads the receipt.
 func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, bool, error) {
 	e := r.epoch
 	n := Node{}
@@ -164,14 +164,13 @@ func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, boo
 	for i := range ops {
 		results[i] = ops[i].resultAt(n.Stat.Mzxid)
 	}
-	// The names are left out if they cannot be asked for: the outcome is known
-	// without them.
+	// The outcome is known without the names, so an error does not matter.
 	e.findSequential(ctx, ops, results, n.Stat.Mzxid)
 	return results, true, nil
 }
 
-// nameSequential looks once more for names that are not known of a transaction that
-// was carried out: the epoch may have ended before they could be asked for.
+// nameSequential looks up names of sequential nodes that are missing in the results of a
+// committed transaction: the epoch may have ended before they could be looked up.
 func (s *Session) nameSequential(ctx context.Context, ops []Op, results []Result) {
 	i := unnamed(ops, results)
 	if i < 0 {
@@ -182,8 +181,7 @@ func (s *Session) nameSequential(ctx context.Context, ops []Op, results []Result
 	})
 }
 
-// unnamed is the first of the sequential nodes whose name is not known; -1 if there
-// is none.
+// unnamed returns the index of the first sequential node whose name is not known, or -1.
 func unnamed(ops []Op, results []Result) int {
 	for i, r := range results {
 		if ops[i].create.sequential && r.Path == "" {
@@ -193,7 +191,8 @@ func unnamed(ops []Op, results []Result) int {
 	return -1
 }
 
-// resultAt is what is known of an op that the transaction zxid has carried out.
+// resultAt returns the known part of the Result of an op that the transaction zxid
+// committed.
 func (op *Op) resultAt(zxid Zxid) Result {
 	switch op.name() {
 	case "create":
@@ -212,10 +211,9 @@ func (op *Op) resultAt(zxid Zxid) Result {
 	return Result{}
 }
 
-// findSequential finds the names of the sequential nodes among ops, by the
-// transaction that created them. If several were created under one prefix, their
-// numbers are in the order of ops; if not all of them are still there, it cannot
-// be told which is which.
+// findSequential finds the names of the sequential nodes among ops by the transaction
+// that created them. If several were created under one prefix, their numbers are in the
+// order of ops; if one of these has been deleted, none of them gets a name.
 func (e *Epoch) findSequential(ctx context.Context, ops []Op, results []Result, zxid Zxid) error {
 	made := make(map[string][]int) // by prefix
 	for i := range ops {
@@ -238,10 +236,9 @@ func (e *Epoch) findSequential(ctx context.Context, ops []Op, results []Result, 
 	return nil
 }
 
-// createdAt returns the sequential nodes with a prefix that one transaction has
-// created, in the order of their numbers. There may be very many with this prefix,
-// a queue for instance, so it begins with the latest and looks no further than
-// to nodes that are older.
+// createdAt returns the sequential nodes with a prefix that the transaction zxid created,
+// in the order of their numbers. Since a queue, for example, can have very many nodes
+// with the prefix, it reads them from the latest and stops at the first older ones.
 func (e *Epoch) createdAt(ctx context.Context, prefix string, zxid Zxid) ([]string, error) {
 	parent, name := Split(prefix)
 	names, err := e.Children(ctx, parent)
@@ -282,8 +279,8 @@ func (e *Epoch) createdAt(ctx context.Context, prefix string, zxid Zxid) ([]stri
 	return created, nil
 }
 
-// sequenceOf is the number behind a prefix. Numbers wrap, so that it is the
-// distance of two that tells their order.
+// sequenceOf returns the number that follows prefix. Numbers wrap around, so two are
+// compared by their difference.
 func sequenceOf(path, prefix string) int32 {
 	n, _ := strconv.ParseInt(path[len(prefix):], 10, 32)
 	return int32(n)

@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// A holder with a stop time is told of its loss that long before the deadline. So
-// that it still survives an outage, the session proves itself more often. With
-// proofs every interval, the deadline is 0.65 of the timeout less the interval
-// ahead, at least; see proofs and docs/guarantees.md. The stop time and the outage
-// must fit into that.
+// A lease with a stop time ends that long before the deadline. So that it still survives
+// an outage, the session sends proofs more often. With proofs every interval, the
+// deadline is at least 0.65 of the timeout minus the interval in the future; see proofs
+// and docs/guarantees.md. The stop time plus the outage must not exceed that.
 
-// proofIntervals are the parts of the timeout between two proofs, the usual one
-// first.
+// proofIntervals are the divisors of the timeout that give the interval between two
+// proofs. The first is the default.
 var proofIntervals = [...]time.Duration{4, 8, 16}
 
-// maxStopTime is the longest stop time with proofs every interval. It leaves
-// 0.005 of the timeout for a round trip.
+// maxStopTime returns the longest stop time with proofs every interval. It reserves 0.005
+// of the timeout for a round trip.
 func maxStopTime(timeout, interval, outage time.Duration) time.Duration {
 	return max(0, timeout*129/200-interval-outage)
 }
 
-// proofInterval is how often a session with holds of this stop time proves itself.
+// proofInterval returns the interval between proofs that a stop time needs.
 func proofInterval(timeout, stop, outage time.Duration) time.Duration {
 	for _, part := range proofIntervals {
 		if stop <= maxStopTime(timeout, timeout/part, outage) {
@@ -33,7 +32,7 @@ func proofInterval(timeout, stop, outage time.Duration) time.Duration {
 	return timeout / proofIntervals[len(proofIntervals)-1]
 }
 
-// outage is how long an outage a holder with a stop time survives.
+// outageOf returns the longest outage that a lease with a stop time survives.
 func (o *options) outageOf(timeout time.Duration) time.Duration {
 	if o.outage > 0 {
 		return o.outage
@@ -41,11 +40,12 @@ func (o *options) outageOf(timeout time.Duration) time.Duration {
 	return timeout / 4
 }
 
-// WithSurvivedOutage says how long an outage a holder with a stop time must survive
-// without losing what it owns; the default is a quarter of the granted session
-// timeout. A shorter one allows a longer stop time (see Session.MaxStopTime) and
-// has outages that last longer, until the client is connected again, cost the
-// ownership. It changes nothing for holders without a stop time.
+// WithSurvivedOutage sets the longest outage that a holder with a stop time must survive
+// without losing what it owns. The default is a quarter of the granted session timeout.
+//
+// A shorter outage allows a longer stop time (see Session.MaxStopTime); ownership is then
+// lost in outages that last longer until the client is connected again. The option has
+// no effect on holders without a stop time.
 func WithSurvivedOutage(d time.Duration) Option {
 	return func(o *options) {
 		if d <= 0 {
@@ -55,11 +55,11 @@ func WithSurvivedOutage(d time.Duration) Option {
 	}
 }
 
-// WithSteadyProofs has the session prove itself also while nothing is owned, as
-// often as holders with a stop time of up to d need. Such a holder then owns
-// without a wait after a rest; otherwise its first acquisition takes a quarter of
-// the session timeout longer. It costs one transaction without effect every 1/4 to
-// 1/16 of the timeout.
+// WithSteadyProofs makes the session send proofs also while it is idle, as often as
+// holders with a stop time of up to d need. Without it, the first acquisition with a stop
+// time after the session was idle takes a quarter of the session timeout longer.
+//
+// It costs one transaction without effect every 1/4 to 1/16 of the timeout.
 func WithSteadyProofs(d time.Duration) Option {
 	return func(o *options) {
 		if d < 0 {
@@ -69,9 +69,8 @@ func WithSteadyProofs(d time.Duration) Option {
 	}
 }
 
-// MaxStopTime is the longest stop time that an owner can have (see WithStopTime of
-// each recipe) with the session timeout that the server has granted: about a third
-// of the timeout.
+// MaxStopTime returns the longest stop time that is possible with the session timeout
+// that the server granted: about a third of the timeout. See WithStopTime of each recipe.
 func (s *Session) MaxStopTime() time.Duration { return s.opts.maxStopTime(s.Timeout()) }
 
 func (o *options) maxStopTime(timeout time.Duration) time.Duration {
@@ -79,7 +78,7 @@ func (o *options) maxStopTime(timeout time.Duration) time.Duration {
 	return maxStopTime(timeout, timeout/shortest, o.outageOf(timeout)).Truncate(time.Millisecond)
 }
 
-// timeoutFor is the session timeout that allows a stop time.
+// timeoutFor returns a session timeout that allows a stop time.
 func (o *options) timeoutFor(stop time.Duration) time.Duration {
 	need := float64(stop) / 0.3325
 	if o.outage > 0 {
@@ -89,8 +88,8 @@ func (o *options) timeoutFor(stop time.Duration) time.Duration {
 	return (time.Duration(need)/unit + 1) * unit
 }
 
-// CheckStopTime refuses a stop time that the session timeout of this epoch, which
-// the server has granted, does not allow. The error wraps ErrInvalid.
+// CheckStopTime returns an error that wraps ErrInvalid if the session timeout that the
+// server granted does not allow the stop time. Only recipes need it. It sends nothing.
 func (e *Epoch) CheckStopTime(path string, stop time.Duration) error {
 	if stop == 0 {
 		return nil
@@ -109,24 +108,24 @@ func (e *Epoch) CheckStopTime(path string, stop time.Duration) error {
 	return nil
 }
 
-// KeepProvingFor is Hold for an owner with a stop time, which CheckStopTime must allow.
-// Until release is called, the session proves itself as often as the stop time
-// needs. Ownership may begin once AwaitStopTime has returned.
+// KeepProvingFor is KeepProving for an owner with a stop time, which CheckStopTime must
+// allow. Until release is called, the session sends proofs as often as the stop time
+// needs. Ownership may begin when AwaitStopTime has returned. Only recipes need it.
 func (e *Epoch) KeepProvingFor(ctx context.Context, stop time.Duration) (release func(), err error) {
-	give, err := e.KeepProving(ctx)
+	stopProving, err := e.KeepProving(ctx)
 	if err != nil || stop == 0 {
-		return give, err
+		return stopProving, err
 	}
-	e.owe(stop, 1)
+	e.countStopTime(stop, 1)
 	return sync.OnceFunc(func() {
-		e.owe(stop, -1)
-		give()
+		e.countStopTime(stop, -1)
+		stopProving()
 	}), nil
 }
 
-// AwaitStopTime waits until an owner with a stop time would survive an outage that
-// begins now. While the session has proved itself often enough, it does not wait.
-// The caller must hold what KeepProvingFor returned.
+// AwaitStopTime blocks until an owner with the stop time would survive an outage that
+// begins now. If the session has sent proofs often enough, it returns immediately. The
+// caller must have called KeepProvingFor and not its release. Only recipes need it.
 func (e *Epoch) AwaitStopTime(ctx context.Context, stop time.Duration) error {
 	for stop > 0 {
 		_, changed := e.Deadline()
@@ -145,6 +144,7 @@ func (e *Epoch) AwaitStopTime(ctx context.Context, stop time.Duration) error {
 	return nil
 }
 
+// allows reports whether AwaitStopTime need not wait.
 func (e *Epoch) allows(stop time.Duration) bool {
 	l := e.link
 	l.mu.Lock()
@@ -152,8 +152,8 @@ func (e *Epoch) allows(stop time.Duration) bool {
 	return !e.finished && time.Until(l.proofs.certain()) >= stop+l.opts.outageOf(l.timeout)
 }
 
-// owe counts the holds with a stop time.
-func (e *Epoch) owe(stop time.Duration, n int) {
+// countStopTime adds n to the number of provers with a stop time.
+func (e *Epoch) countStopTime(stop time.Duration, n int) {
 	e.link.mu.Lock()
 	defer e.link.mu.Unlock()
 	if e.stopTimes == nil {
@@ -166,7 +166,7 @@ func (e *Epoch) owe(stop time.Duration, n int) {
 	e.wake()
 }
 
-// pace sets how often the session proves itself. link.mu is held.
+// pace sets the interval between proofs. The caller must hold link.mu.
 func (e *Epoch) pace() {
 	l := e.link
 	longest := l.opts.steadyStop

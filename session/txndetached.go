@@ -5,14 +5,18 @@ import (
 	"sync"
 )
 
-// TxnDetached is TxnWithReceipt for callers who stay no longer than ctx lives. If
-// ctx ends when the transaction has been sent and its outcome is not known yet,
-// the error is ErrUnknown. The wait then goes on in the background, and late, if
-// it is not nil, is called with its result, so that what nobody is there to use can
-// be undone. late must return once the epoch has ended.
+// TxnDetached is TxnWithReceipt for callers that return when ctx is done. Only recipes
+// need it.
 //
-// Any other error, that ctx has ended among them, says that the transaction was
-// not carried out and will not be; late is not called then.
+// If ctx is done after the transaction was sent and before its outcome is known, the
+// error is ErrUnknown. The wait then continues in the background, and late, if it is not
+// nil, is called with the results, so that the recipe can undo the transaction. late
+// must return when the epoch has ended.
+//
+// In the cases in which TxnWithReceipt returns ErrUnknown, TxnDetached does too, and may
+// call late with that error. After any other error, such as that ctx was done before the
+// transaction was sent, the transaction was not committed and will not be, and late is
+// not called.
 func (e *Epoch) TxnDetached(ctx context.Context, late func([]Result, error), ops ...Op) ([]Result, error) {
 	if len(ops) == 0 {
 		return nil, nil

@@ -7,28 +7,30 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Watch is interest in the next change of one node or of its children. A server
-// holds one watch for all who are interested in the same thing, and none once
-// nobody is.
+// Watch waits for the next change of one node or of its children. Close it unless it has
+// fired. All Watches of a session for the same node share one watch on the server, which
+// is removed with the last of them.
 type Watch struct {
 	key   watchKey
 	all   *watches
 	fired chan struct{}
 
-	existing bool // not of a node that does not exist
+	existing bool // set by armExisting
 
 	// under all.mu
-	generation     int // of the attachment that set it
+	generation     int // of the connection that set it
 	event          int32
 	sameConnection bool
 	closed         bool
 	wakeup         chan<- struct{}
 }
 
-// Fired returns a channel that is closed at the change. If the change happens while
-// the session is cut off, the channel is closed once the session is connected again.
-// It is not closed when the epoch ends: a select loop has to wait for the end of
-// Epoch.Context as well, as Wait does. The channel of a nil Watch is nil.
+// Fired returns a channel that is closed at the change. If the change happens while the
+// session is suspended, the channel is closed when the session is connected again. The
+// channel of a nil Watch is nil.
+//
+// The channel is not closed when the epoch ends: a select loop must wait for
+// Epoch.Context as well, as Wait does.
 func (w *Watch) Fired() <-chan struct{} {
 	if w == nil {
 		return nil
@@ -62,14 +64,14 @@ func (w *Watch) Wait(ctx context.Context) error {
 	}
 }
 
-// Notify has bell receive when w fires, at once if it has fired already. It does
-// not wait for bell: with room for one in it, a single bell serves any number of
-// watches, and whoever hears it looks which of them have fired. A closed watch
-// does not ring.
-func (w *Watch) Notify(bell chan<- struct{}) {
+// Notify makes w send to wakeup when it fires, or immediately if it has fired already. It
+// does not block on the channel: with a capacity of one, a single channel serves any
+// number of watches, and the receiver checks which of them have fired. A closed watch
+// sends nothing.
+func (w *Watch) Notify(wakeup chan<- struct{}) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
-	w.wakeup = bell
+	w.wakeup = wakeup
 	select {
 	case <-w.fired:
 		w.wake()
@@ -77,36 +79,35 @@ func (w *Watch) Notify(bell chan<- struct{}) {
 	}
 }
 
-// wake rings the bell. w.all.mu is held.
+// wake sends to the channel of Notify. The caller must hold w.all.mu.
 func (w *Watch) wake() {
 	if w.closed {
 		return
 	}
 	select {
 	case w.wakeup <- struct{}{}:
-	default: // there is none, or it rings already
+	default: // there is no channel, or it is full
 	}
 }
 
-// SameConnection tells of a watch that has fired whether the connection had stayed the
-// same since it was set. Then its event came in its place in the order of all
-// changes: whatever happened before it has been told before it.
+// SameConnection reports, for a watch that has fired, whether it was set on the
+// connection on which its event arrived. Then the event was delivered in the order of
+// all changes: the events of all earlier changes were delivered before it.
 func (w *Watch) SameConnection() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	return w.sameConnection
 }
 
-// Deleted tells of a watch that has fired whether the node is gone, and has not
-// just changed.
+// Deleted reports, for a watch that has fired, whether the node was deleted.
 func (w *Watch) Deleted() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	return w.event == wire.EventDeleted
 }
 
-// Close ends the interest. It must be called unless w has fired, and may be called in
-// any case, also if w is nil.
+// Close removes the watch. It must be called unless w has fired, and may be called in any
+// case, also if w is nil.
 func (w *Watch) Close() {
 	if w != nil {
 		w.all.drop(w)
@@ -114,34 +115,32 @@ func (w *Watch) Close() {
 }
 
 type watchKey struct {
-	path     string // the server's
+	path     string // as the server sees it, with the chroot
 	children bool
 }
 
-// watches are the watches that a server holds, or is about to hold, for a
-// session.
+// watches are the watches that are set on the server of a session, or about to be set.
 type watches struct {
 	link *link
 	mu   sync.Mutex
 	byID map[watchKey]*shared
 }
 
-// shared is one watch on the server, and who is interested.
+// shared is one watch on the server, and the Watches that share it.
 type shared struct {
 	interested map[*Watch]struct{}
-	arming     int  // reads under way that will set it
-	held       bool // the server of the present connection holds it
-	absent     bool // it waits for a node to be created
-	uncounted  bool // see uncounted
+	arming     int  // reads in flight that will set it
+	held       bool // it is set on the server of the present connection
+	absent     bool // the node did not exist when it was set
+	uncounted  bool // see the function uncounted
 }
 
 func newWatches(l *link) *watches {
 	return &watches{link: l, byID: make(map[watchKey]*shared)}
 }
 
-// arm makes c, a read that sets a watch, register a new Watch when its answer
-// comes, which is the moment from which the server's events count. The caller
-// must send c, or call disarm.
+// arm makes c, a read that sets a watch, register a new Watch when its reply arrives,
+// since only later events are for that Watch. The caller must send c or call disarm.
 func (ws *watches) arm(path string, c *call) *Watch {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -151,8 +150,8 @@ func (ws *watches) arm(path string, c *call) *Watch {
 	return w
 }
 
-// armSince is arm for a setWatches, which a server answers behind the event that
-// it sends at once if there is one: so events count from now on.
+// armSince is arm for a setWatches. The server sends an event for an earlier change
+// before the reply, so armSince registers the Watch immediately.
 func (ws *watches) armSince(path string, c *call) *Watch {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -174,8 +173,7 @@ func (ws *watches) armSince(path string, c *call) *Watch {
 	return w
 }
 
-// add returns a new watch and what is shared with others of the same key. ws.mu
-// is held.
+// add returns a new Watch and the shared watch of its key. The caller must hold ws.mu.
 func (ws *watches) add(path string, children bool) (*Watch, *shared) {
 	w := &Watch{key: watchKey{path, children}, all: ws, fired: make(chan struct{})}
 	s := ws.byID[w.key]
@@ -186,8 +184,8 @@ func (ws *watches) add(path string, children bool) (*Watch, *shared) {
 	return w, s
 }
 
-// armExisting is arm for a read that may find no node. It watches nothing then:
-// before the read has its answer, the server has been told to forget it.
+// armExisting is arm for a read that may find no node. If so, nothing is watched: the
+// request to remove the watch is sent before the read returns.
 func (ws *watches) armExisting(path string, c *call) *Watch {
 	w := ws.arm(path, c)
 	w.existing = true
@@ -213,7 +211,7 @@ func (ws *watches) armed(w *Watch, c *call) {
 	ws.sweep(w.key, s)
 }
 
-// disarm is for a read that was never sent.
+// disarm undoes arm if the read was not sent.
 func (ws *watches) disarm(w *Watch) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -234,9 +232,9 @@ func (ws *watches) drop(w *Watch) {
 	}
 }
 
-// sweep forgets a watch in which nobody is interested any more, and has the
-// server forget it if it holds it. A read under way that sets it again must not
-// be overtaken by that, so the last one to be answered sees to it.
+// sweep removes a shared watch that no Watch uses any more, on the server too if it is
+// set there. While reads that set it are in flight it does nothing: the last of their
+// replies calls sweep again.
 func (ws *watches) sweep(key watchKey, s *shared) {
 	if len(s.interested) > 0 || s.arming > 0 {
 		return
@@ -254,7 +252,8 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 	}
 }
 
-// fire tells those who are interested of an event. It runs on the reader.
+// fire fires the Watches that an event is for. It runs in the goroutine that reads the
+// connection.
 func (ws *watches) fire(ev wire.WatcherEvent) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -282,18 +281,18 @@ func (ws *watches) fireKey(key watchKey, event int32) {
 	ws.sweep(key, s)
 }
 
-// uncounted reports whether a node has had so many children that new ones do not
-// move its Pzxid any more: the number of creates, of which twice as many are the
-// sum of both, has stopped at 2147483647. Removals move Pzxid in any case.
+// uncounted reports whether so many children were created in a node that creates do not
+// change its Pzxid any more: their number has stopped at 2147483647, and the sum of both
+// arguments is twice that number, in 32 bits. Deletes always change Pzxid.
 func uncounted(cversion, children int32) bool { return cversion+children == -2 }
 
-// rearmLimit keeps one setWatches so short that a server that rejects it does not know
-// the operation.
+// rearmLimit is the maximal size of one setWatches. It is so small that a server that
+// rejects the request does not know the operation.
 const rearmLimit = safeRequestSize - 4<<10
 
-// rearm has a new connection hold the watches of the old one. The server tells at
-// once of those that fired since zxid. If the servers do not know setWatches, all
-// watches fire instead, so that their owners read again and set new ones.
+// rearm sets the watches of the old connection again on a new one. The server immediately
+// sends events for changes since zxid. If the servers do not know setWatches, all watches
+// fire instead, so that their users read again and set new ones.
 func (ws *watches) rearm(t *transport, zxid int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -307,7 +306,7 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 	for key, s := range ws.byID {
 		if s.uncounted {
 			s.uncounted = false
-			ws.fireKey(key, wire.EventChildrenChanged) // the server may not tell of new children
+			ws.fireKey(key, wire.EventChildrenChanged) // the server may send no event for new children
 			continue
 		}
 		s.held = len(s.interested) > 0
@@ -346,7 +345,7 @@ func (ws *watches) rearmed(c *call) {
 	}
 }
 
-// fireAll fires every watch. ws.mu is held.
+// fireAll fires every watch. The caller must hold ws.mu.
 func (ws *watches) fireAll() {
 	for key, s := range ws.byID {
 		if len(s.interested) == 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Set replaces a node's data, if its version is as given, or whatever it is if
-// version is AnyVersion. If the reply is lost and the node has changed since in
-// a way that may be this one, the error is ErrUnknown.
+// Set replaces a node's data if the node has the given version, or in every version if
+// version is AnyVersion. If the reply is lost and the node has changed since in a way
+// that may be this write, the error is ErrUnknown.
 func (s *Session) Set(ctx context.Context, path string, data []byte, version int32) (Stat, error) {
 	results, err := s.commit(ctx, OpSet(path, data, version))
 	if err != nil {
@@ -22,16 +22,17 @@ func (s *Session) Set(ctx context.Context, path string, data []byte, version int
 	return results[0].Stat, nil
 }
 
-// Delete deletes a node, if its version is as given, or whatever it is if
-// version is AnyVersion. A nil error says that this call deleted it; if the
-// reply is lost and the node is gone, the error is ErrUnknown.
+// Delete deletes a node if it has the given version, or in every version if version is
+// AnyVersion. If Delete returns nil, this call deleted the node. If the reply is lost
+// and the node no longer exists, the error is ErrUnknown.
 func (s *Session) Delete(ctx context.Context, path string, version int32) error {
 	_, err := s.commit(ctx, OpDelete(path, version))
 	return err
 }
 
-// Txn carries out all ops or none. The error of a transaction that failed names
-// the op that it failed for.
+// Txn commits all ops or none. If the servers refuse one of ops, the error is an
+// *OpError of that op. If the reply is lost and the outcome cannot be found out, the
+// error is ErrUnknown; see TxnWithReceipt.
 func (s *Session) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
 	return s.commit(ctx, ops...)
 }
@@ -40,7 +41,7 @@ func (s *Session) commit(ctx context.Context, ops ...Op) ([]Result, error) {
 	return inCurrentEpoch(ctx, s, func(e *Epoch) ([]Result, error) { return e.Txn(ctx, ops...) })
 }
 
-// Txn is Session.Txn within the epoch: it fails with ErrExpired if the epoch has
+// Txn is Session.Txn in this epoch only: it fails with ErrExpired if the epoch has
 // ended.
 func (e *Epoch) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
 	if len(ops) == 0 {
@@ -53,7 +54,7 @@ func (e *Epoch) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
 	return results, opError(ops[0].name(), ops[0].path, err)
 }
 
-// check refuses ops that are not worth sending.
+// check returns an error if one of ops has a bad argument.
 func (e *Epoch) check(ops []Op) error {
 	for i := range ops {
 		if err := ops[i].check(e.session); err != nil {
@@ -63,8 +64,8 @@ func (e *Epoch) check(ops []Op) error {
 	return nil
 }
 
-// SetACL replaces a node's access control list, if the version of the present
-// one (Stat.Aversion) is as given. If the reply is lost, the error is ErrUnknown.
+// SetACL replaces a node's access control list if the present one has the given version
+// (Stat.Aversion). If the reply is lost, the error is ErrUnknown.
 func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version int32) (Stat, error) {
 	st, err := inCurrentEpoch(ctx, s, func(e *Epoch) (Stat, error) {
 		if err := checkPath(path); err != nil {
@@ -95,15 +96,18 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 	return st, opError("set ACL of", path, err)
 }
 
-// DeleteEventually deletes a node of the caller's own, in the background, and retries until
-// the node is gone or the epoch has ended, and the node with it. Then it calls
-// done, which may be nil, with nil. If the server refuses the delete, DeleteEventually logs
-// that, calls done with the refusal, and goes on after pauses of a second to a
-// minute, since the right to delete may come back. It calls done once.
+// DeleteEventually deletes an ephemeral node of the epoch in the background, and retries
+// until the node is deleted or the epoch has ended. Only recipes need it, to end what
+// they own.
 //
-// czxid is that of the node: if its name may be used by others, only the one
-// created by that transaction is deleted, at the cost of a round trip; 0 deletes
-// any.
+// It calls done, which may be nil, once: with nil when the node is deleted or the epoch
+// has ended, or with the error when the server refuses the delete. A refusal is also
+// logged, and the delete is retried after pauses of a second to a minute, since the
+// permission may be granted again.
+//
+// If other clients may use the name of the node, give the node's czxid: then only the
+// node that was created by that transaction is deleted, at the cost of another round
+// trip. With 0 every node at path is deleted.
 func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 	if done == nil {
 		done = func(error) {}
@@ -151,17 +155,18 @@ func (e *Epoch) discard(path string, czxid Zxid) error {
 	return err
 }
 
-// commit carries out ops: it sends them while ctx lives, and if the reply is
-// lost, finds out what became of them while settle lives.
+// commit commits ops. ctx bounds the time until they are sent; settle bounds the wait
+// for the outcome, which is found out if the reply is lost.
 func (e *Epoch) commit(ctx, settle context.Context, ops []Op) ([]Result, error) {
 	return e.commitAnd(ctx, settle, ops, e.resolve, nil)
 }
 
-// resolver finds out what became of ops; see Epoch.resolve.
+// resolver finds out the outcome of ops; see Epoch.resolve.
 type resolver func(ctx context.Context, ops []Op, before int64) (results []Result, done bool, err error)
 
-// commitAnd is commit with a resolver of its own. doubt, if it is not nil, is
-// called when ctx has ended and the outcome of what was sent is not known yet.
+// commitAnd is commit with the given resolver. It calls doubt, if that is not nil, when
+// ctx is done or the epoch has ended, and the outcome of a request that was sent is not
+// known yet.
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
 	var tries, listTries attempts
 	for {
@@ -204,9 +209,9 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 				err = e.siblings(settle, ops[0], list, results[0])
 			}
 			return results, err
-		case errors.Is(c.err, errAuthRequired): // in answer to what was sent before
+		case errors.Is(c.err, errAuthRequired): // the reply to an earlier request
 			return nil, c.err
-		case c.err == nil: // the server answered that it did not look
+		case c.err == nil: // the server did not execute the request
 			e.throttle(ctx, c)
 		case c.written:
 			stop := func() bool { return true }
@@ -220,9 +225,9 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			}
 			stop()
 			switch {
-			case done: // whatever broke the connection, it was not this request
+			case done: // this request did not break the connection
 				return results, err
-			case learned: // what the servers refuse they have not done, even if the tree cannot tell
+			case learned: // the servers refuse the operation, so it was not committed, even if the nodes do not show that
 				tries = attempts{}
 			case err != nil && asking != nil:
 				return nil, fmt.Errorf("%w: %w", err, asking)
@@ -251,7 +256,8 @@ func (e *Epoch) settled(ctx context.Context, calls []*call) (bool, error) {
 	return true, nil
 }
 
-// commitCalls makes the request, and the list of siblings to go right behind it.
+// commitCalls returns the request for ops and, for the option Siblings, the list request
+// that follows it.
 func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	if len(ops) > 1 {
 		req := &wire.MultiRequest{}
@@ -268,7 +274,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 		return newCall(op.kind, abs, op.record(e.session), &wire.Stat{}), nil
 	case wire.OpDelete:
 		return newCall(op.kind, abs, op.record(e.session), &wire.Empty{}), nil
-	case wire.OpCheck: // alone it is not among the operations of every server
+	case wire.OpCheck: // not every server knows it outside of a transaction
 		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
 		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
 	}
@@ -284,7 +290,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	return c, list
 }
 
-// made is what is known of an op if the server returns no Stat.
+// made returns the Result of an op for which the server returned no Stat.
 func (e *Epoch) made(op *Op, zxid Zxid) Result {
 	r := op.resultAt(zxid)
 	if op.create.ephemeral {
@@ -306,7 +312,7 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 				return nil, opError(ops[i].name(), ops[i].path, ops[i].refusal(codeToError(res.Err)))
 			}
 			results[i].Stat = fromWire(&res.Stat)
-			if results[i].Stat.Mzxid == 0 { // servers before 3.9 do not tell it of a create
+			if results[i].Stat.Mzxid == 0 { // servers before 3.9 do not return it for a create
 				results[i].Stat = e.made(&ops[i], Zxid(c.zxid)).Stat
 			}
 			if res.Path != "" {
@@ -314,7 +320,7 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 			}
 		}
 		return results, c.result()
-	case *wire.Path: // of create, which tells no Stat
+	case *wire.Path: // of create, which returns no Stat
 		made := e.made(&ops[0], Zxid(c.zxid))
 		made.Path = root.rel(r.Path)
 		return []Result{made}, ops[0].refusal(c.result())
