@@ -43,6 +43,27 @@ type Behavior struct {
 	RevokeData     []byte        // the data by which others ask an owner to let go; nil if they cannot
 }
 
+// The states of a lease. Ownership lasts in the state held only: on each way out of it
+// Context is done first.
+//
+//	        Release, Replace, or ReleaseWith with an unknown outcome
+//	 held ------------------------------------------------------> released
+//	  | |                                                             |
+//	  | |                                  nodes deleted or replaced, |
+//	  | |                          or the servers refuse to delete them
+//	  | |                                                             v
+//	  | +----------------------------------------------------------> gone
+//	  |   Transfer, ReleaseWith, epoch ended,                         ^
+//	  |   or the only node was deleted by another client              |
+//	  |                                                               |
+//	  |   stop time reached, connection lost (LoseOnSuspend),         |
+//	  |   Abandon, a node that cannot be read,                        |
+//	  |   or one of several nodes deleted                             |
+//	  +------------------------------------------> lost, nodes stay --+
+//
+// The nodes of a lost lease stay until the stop time is over, Release is called or the
+// epoch ends, and are then deleted. Without a stop time they are deleted immediately.
+
 // Lease is ownership until Context is done.
 type Lease struct {
 	acquired   Acquired
