@@ -6,19 +6,19 @@ import (
 	"fmt"
 )
 
-// Blocked returns nil if a session owns the node with the given Stat. Otherwise the
-// node does not go with a session, and a wait for that lasts until somebody removes
-// it: Blocked returns an error that wraps ErrNoOwner and names the node. The first
-// time in this Session it also logs a warning and calls Hooks.Blocked.
+// Blocked returns nil if a ZooKeeper session owns the node with the given Stat. Otherwise
+// the node is ownerless, and a wait for its deletion cannot end by itself: Blocked returns
+// an error that wraps ErrNoOwner and names the node. For each node, the first call in a
+// Session also logs a warning and calls Hooks.Blocked.
 //
-// It sends nothing.
+// Only recipes need it. It sends nothing.
 func (e *Epoch) Blocked(path string, st Stat) error {
 	if st.Ephemeral() {
 		return nil
 	}
 	err := blockedError(path)
 	if known, _ := e.session.reportedOwnerless.Swap(path, st.Czxid); known != st.Czxid {
-		e.session.opts.log.Warn("zookeeper: waiting for a node that no session owns; it stays until somebody removes it",
+		e.session.opts.log.Warn("zookeeper: waiting for a node that no session owns; it must be deleted by hand",
 			"path", path, "created", st.Ctime)
 		if f := e.session.opts.hooks.Blocked; f != nil {
 			f(err)
@@ -27,21 +27,23 @@ func (e *Epoch) Blocked(path string, st Stat) error {
 	return err
 }
 
-// blockedError is the path of a node that no session owns.
+// blockedError is the path of an ownerless node.
 type blockedError string
 
 func (e blockedError) Error() string { return "held by " + string(e) + ", which no session owns" }
 
 func (e blockedError) Unwrap() error { return ErrNoOwner }
 
-// Break deletes a node that no session owns and that others wait for; see
-// ErrNoOwner. If a session owns the node, Break returns ErrOwned. czxid is that of
-// the node: if another has taken its place, Break returns ErrNoNode; 0 stands for
-// any. A node that has children is ErrNotEmpty.
+// Break deletes an ownerless node that other clients wait for; see ErrNoOwner. If the node
+// was created by another transaction than czxid, Break returns ErrNoNode; with 0 it
+// deletes every ownerless node at path.
 //
-// It takes two round trips, a read and a delete of the version that was read. If in
-// between the node makes way for another of the same name and version, that one is
-// deleted, and its owner loses it.
+// If a ZooKeeper session owns the node, the error is ErrOwned. If it has children, the
+// error is ErrNotEmpty.
+//
+// Break takes two round trips, a read and a delete of the version that was read. If the
+// node is replaced between them by another one with the same name and version, that node
+// is deleted, and its owner loses it.
 func (s *Session) Break(ctx context.Context, path string, czxid Zxid) error {
 	for sent := false; ; sent = true {
 		st, ok, err := s.Exists(ctx, path)
@@ -50,7 +52,7 @@ func (s *Session) Break(ctx context.Context, path string, czxid Zxid) error {
 			return err
 		case !ok || czxid != 0 && st.Czxid != czxid:
 			if sent {
-				return nil // the answer of the delete was lost
+				return nil // the reply to the delete was lost
 			}
 			return opError("break", path, ErrNoNode)
 		case st.Ephemeral():

@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// CheckPath returns an error, an ErrInvalid, if path is not one that ZooKeeper
-// allows. Operations check their paths themselves.
+// CheckPath returns an error that wraps ErrInvalid if ZooKeeper does not allow path.
+// Operations check their paths themselves.
 func CheckPath(path string) error { return opError("use", path, checkPath(path)) }
 
-// checkPath applies ZooKeeper's own rules, so that a bad path is an error here
-// and not, as for some of them, a closed connection there.
+// checkPath applies ZooKeeper's rules, so that a bad path is refused before it is sent:
+// on some bad paths a server closes the connection.
 func checkPath(path string) error {
 	bad := func(why string) error { return fmt.Errorf("%w: path %q %s", ErrInvalid, path, why) }
 	switch {
@@ -42,7 +42,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// Join puts a child's name behind its parent's path.
+// Join returns the path of the child name of parent.
 func Join(parent, name string) string {
 	if parent == "/" {
 		return "/" + name
@@ -50,7 +50,7 @@ func Join(parent, name string) string {
 	return parent + "/" + name
 }
 
-// Split takes a path apart: its parent's path and its own name.
+// Split returns the path of the parent and the name of a node.
 func Split(path string) (parent, name string) {
 	i := strings.LastIndexByte(path, '/')
 	if i <= 0 {
@@ -59,7 +59,7 @@ func Split(path string) (parent, name string) {
 	return path[:i], path[i+1:]
 }
 
-// chroot maps the paths of the session to those of the server.
+// chroot maps paths of the session to paths of the server.
 type chroot string // "" or a path
 
 func (c chroot) abs(path string) string {

@@ -2,45 +2,44 @@ package session
 
 import "time"
 
-// proofs turns answered transactions into the time until which nobody else can
-// own what this session owns.
+// proofs computes from answered transactions the time until which no other client can own
+// what this session owns.
 //
-// A transaction that was answered passed through a quorum, so when it was sent,
-// the leader that answered had not been replaced, and the session had not
-// expired. It does not tell when the leader last heard of the session: a
-// follower reports its sessions every half tick. Half a tick is at most a
-// quarter of the timeout, so once a later transaction, sent a quarter timeout
-// after the first or more, has been answered over the same follower, the leader
-// has been told of the first: the first is then confirmed, and the session
-// lives for a whole timeout from the moment it was sent. docs/guarantees.md has
-// the argument at length, and what it leaves open.
+// An answered transaction passed through a quorum. So when it was sent, the leader had not
+// been replaced, and the ZooKeeper session had not expired. It does not show when the
+// leader last knew that the session was alive, since a follower reports its sessions only
+// every half tick. Half a tick is at most a quarter of the timeout. So when a transaction
+// that was sent at least a quarter of the timeout later has been answered by the same
+// follower, the leader knows of the first. The first is then confirmed, and the session
+// lives for one timeout from the moment it was sent. docs/guarantees.md has the whole
+// argument and its assumptions.
 type proofs struct {
 	timeout      time.Duration
 	interval     time.Duration // between two proofs, at most
-	confirmed    time.Time     // the leader knows that the session was alive here
+	confirmed    time.Time     // when the leader certainly knows that the session was alive
 	unconfirmed  []time.Time   // sending times of later proofs, ascending
 	latest       time.Time     // when the latest proof was sent
-	reattachedAt time.Time     // a reattachment that no transaction has followed yet
+	reattachedAt time.Time     // of a resumed session, until a transaction is answered
 	provisional  time.Time     // see begin
 }
 
-// start is for the transaction that created the session: the leader counts the
-// session's life from it, so it needs no confirmation.
+// start records the transaction that created the ZooKeeper session. The leader counts the
+// session's timeout from it, so it needs no confirmation.
 func (p *proofs) start(timeout time.Duration, sent time.Time) {
 	*p = proofs{timeout: timeout, interval: timeout / 4, confirmed: sent, unconfirmed: []time.Time{sent}}
 }
 
-// reattached is for a handshake, sent at sent, that resumed the session. The
-// server had it checked by its leader, which counts the session's life from
-// then; the first transaction that is answered on the new connection shows that
-// this leader had not been replaced. What was proved over another server's
-// connection is forgotten, since only the same follower can confirm it.
+// reattached records a handshake, sent at sent, that resumed the ZooKeeper session. The
+// leader has checked the session and counts its timeout from then. The first transaction
+// that is answered on the new connection shows that this leader had not been replaced.
+// Unconfirmed proofs of the old connection are dropped, since only the same follower can
+// confirm them.
 func (p *proofs) reattached(sent time.Time) {
 	p.unconfirmed = p.unconfirmed[:0]
 	p.reattachedAt = sent
 }
 
-// add counts a transaction sent at sent that has been answered.
+// add records an answered transaction that was sent at sent.
 func (p *proofs) add(sent time.Time) {
 	p.latest = later(p.latest, sent)
 	if p.reattachedAt.After(p.confirmed) {
@@ -56,34 +55,33 @@ func (p *proofs) add(sent time.Time) {
 		}
 		p.unconfirmed = append(p.unconfirmed[:0], p.unconfirmed[n:]...)
 	}
-	// Close ones are thinned out, which errs on the safe side and bounds the list.
+	// Proofs soon after another are skipped, which is safe and bounds the list.
 	if k := len(p.unconfirmed); k == 0 || sent.Sub(p.unconfirmed[k-1]) >= p.timeout/32 {
 		p.unconfirmed = append(p.unconfirmed, sent)
 	}
 }
 
-// begin is called when ownership begins after a time in which nothing was
-// proved. The transaction that won it, sent at sent, is not confirmed yet. What
-// the leader then knows at least is the last report of a follower that was in
-// touch with it: no older than a client's ping (a third of the timeout) and a
-// report (a quarter), so the session lives for 5/12 of its timeout from sent.
-// 2/5 of it is granted, in which the next proof must be confirmed.
+// begin is called when a caller starts to prove after the session was idle. The latest
+// transaction, sent at sent, is not confirmed yet. The leader has at least the last report
+// of the follower, which is no older than a client's ping (a third of the timeout) plus a
+// report (a quarter). So the session lives for 5/12 of its timeout from sent. begin grants
+// 2/5, in which the next proof must be confirmed.
 func (p *proofs) begin(sent time.Time) {
 	if g := sent.Add(p.timeout * 2 / 5); g.After(p.provisional) {
 		p.provisional = g
 	}
 }
 
-// deadline is the end of ownership, unless another proof comes.
+// deadline returns when ownership ends unless another proof is answered.
 func (p *proofs) deadline() time.Time { return later(p.certain(), p.provisional) }
 
-// certain is the deadline without what begin has granted.
+// certain returns the deadline without the time that begin granted.
 func (p *proofs) certain() time.Time { return p.confirmed.Add(p.timeout * 9 / 10) }
 
-// due is when the next proof should be sent, if none is sent before: an interval
-// after the last. What else is sent meanwhile shifts the proofs, so the next one is
-// due sooner if the latest confirmed proof would get older than a quarter of the
-// timeout and an interval. It is sent once it confirms another.
+// due returns when the next proof should be sent: an interval after the last. Other writes
+// count as proofs and shift this moment. So the next proof is due sooner if the latest
+// confirmed proof would otherwise get older than a quarter of the timeout plus an
+// interval, but not before it can confirm another.
 func (p *proofs) due() (time.Time, bool) {
 	last, ok := p.last()
 	if !ok {
@@ -97,7 +95,7 @@ func (p *proofs) due() (time.Time, bool) {
 	return due, true
 }
 
-// last is the sending time of the latest proof on this connection.
+// last returns when the latest proof on this connection was sent.
 func (p *proofs) last() (time.Time, bool) {
 	if n := len(p.unconfirmed); n > 0 {
 		return p.unconfirmed[n-1], true

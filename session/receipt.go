@@ -131,7 +131,7 @@ func (rs *receipts) refuse(e *Epoch, err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.refused = true
-	e.session.opts.log.Warn("zookeeper: no receipts: lost replies may be of unknown outcome", "err", err)
+	e.session.opts.log.Warn("zookeeper: cannot write receipts: the outcome of a lost reply may be unknown", "err", err)
 }
 
 // next returns the data that the next transaction writes.

@@ -8,28 +8,28 @@ import (
 	"slices"
 )
 
-// A target is one thing to dial.
+// A target is one address to dial.
 type target struct {
 	server string // host:port as in the connect string; TLS checks this name
 	addr   string // host:port to dial; empty until the host is looked up
 	label  string // for errors and logs: the server, with the address if the host has several
 }
 
-// A round hands out every server once, in random order. With the default dialer
-// each address of a host is a server of its own, and a host is looked up once
-// in each round. A custom dialer gets the names.
+// A serverCycle returns every server once per round, in random order. With the default
+// dialer each address of a host is a separate server, and a host is looked up once in each
+// round. A custom dialer gets the names.
 type serverCycle struct {
 	opts    *options
 	servers []string
 	left    []target
-	last    target // handed out last; it comes last in the next round
+	last    target // returned last; it is the last of the next round
 }
 
 func newServerCycle(o *options, servers []string) *serverCycle {
 	return &serverCycle{opts: o, servers: servers}
 }
 
-// over reports whether every server has been handed out.
+// over reports whether every server of the round has been returned.
 func (r *serverCycle) over() bool { return len(r.left) == 0 }
 
 // begin starts the next round.
@@ -45,8 +45,8 @@ func (r *serverCycle) begin() {
 	r.shuffle(r.left)
 }
 
-// next hands out a target. If the lookup of a host fails it returns the error,
-// and the target that the host stands for.
+// next returns the next target. If the lookup of its host fails, it returns the error and
+// the target without an address.
 func (r *serverCycle) next(ctx context.Context) (target, error) {
 	t := r.left[0]
 	r.left = r.left[1:]
@@ -66,7 +66,7 @@ func (r *serverCycle) next(ctx context.Context) (target, error) {
 	return t, nil
 }
 
-// find looks the host of t up and returns a target for each address.
+// find looks up the host of t and returns a target for each address.
 func (r *serverCycle) find(ctx context.Context, t target) ([]target, error) {
 	host, port, err := net.SplitHostPort(t.server)
 	if err != nil {
@@ -93,8 +93,8 @@ func (r *serverCycle) find(ctx context.Context, t target) ([]target, error) {
 	return found, nil
 }
 
-// shuffle puts targets in random order, the last one that was handed out behind
-// the others.
+// shuffle puts targets in random order, except that the one that next returned last is at
+// the end.
 func (r *serverCycle) shuffle(targets []target) {
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 	slices.SortStableFunc(targets, func(a, b target) int { return r.recent(a) - r.recent(b) })

@@ -6,34 +6,34 @@ import (
 	"net"
 )
 
-// attempts says what became of a request each time that it was sent. All calls that
-// send the same request again share it.
+// attempts records the failures of a request. All calls that send the same request again
+// share it.
 //
-// A server closes the connection on a request that is too long for it or that it
-// does not know, as often as the request is sent. So a request that was
-// outstanding when the server closed the connection is a suspect. It is sent again
-// alone, on a connection that has answered something else. If the server closes
-// the connection twice while nothing but this request is outstanding, the request
-// fails with ErrRejected. Replies that cannot be decoded count in the same way.
+// A server closes the connection on a request that is too long for it or that it does not
+// know, each time the request is sent. So a request that was in flight when the server
+// closed the connection is a suspect. It is sent again with no other request in flight, on
+// a connection that has answered something else. If the server closes the connection twice
+// in this case, the request fails with ErrRejected. Replies that cannot be decoded are
+// counted in the same way.
 //
-// Only the transport that carries the request uses it.
+// Only the transport that sends the request uses it.
 type attempts struct {
 	suspect   bool
 	closes    int // of the connection, while the request was sent alone
 	malformed int // replies
 }
 
-// failuresToReject is how many such failures a request needs.
+// failuresToReject is how many such failures make a request fail.
 const failuresToReject = 2
 
-// closed is called when the server has closed the connection on which c was
-// outstanding. alone says that c was a suspect and nothing else was outstanding.
+// closed is called when the server has closed the connection on which c was in flight.
+// alone reports that c was a suspect and no other request was in flight.
 func (c *call) closed(alone bool) {
-	h := c.attempts
-	if h.suspect = true; !alone {
+	a := c.attempts
+	if a.suspect = true; !alone {
 		return
 	}
-	if h.closes++; h.closes >= failuresToReject {
+	if a.closes++; a.closes >= failuresToReject {
 		c.err = fmt.Errorf("%w: %v with %d bytes: the connection is closed each time; either the request is longer than the server's jute.maxbuffer, or the server does not know the operation",
 			ErrRejected, c.op, c.size)
 	}
@@ -47,8 +47,8 @@ func (c *call) garbled(reason error) {
 	}
 }
 
-// closedByServer tells whether a connection that broke for this reason was
-// closed for no known reason, rather than silent for too long or closed by the session.
+// closedByServer reports whether a connection that broke for this reason was closed for an
+// unknown reason, and not because it was silent for too long or closed by the session.
 func closedByServer(reason error) bool {
 	var n net.Error
 	return !errors.Is(reason, net.ErrClosed) && !errors.Is(reason, errOperationRefused) && !(errors.As(reason, &n) && n.Timeout())

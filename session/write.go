@@ -113,26 +113,26 @@ func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 		done = func(error) {}
 	}
 	var once sync.Once
-	tell := func(err error) { once.Do(func() { done(err) }) }
+	report := func(err error) { once.Do(func() { done(err) }) }
 	started := e.session.spawn(func() {
 		pauses := backoff.New(shortestRefusal, longestRefusal, 0)
 		for {
-			err := e.discard(path, czxid)
+			err := e.deleteOwn(path, czxid)
 			switch {
 			case err == nil, errors.Is(err, ErrNoNode), e.ctx.Err() != nil:
-				tell(nil)
+				report(nil)
 				return
 			case errors.Is(err, ErrUnknown), errors.Is(err, ErrBadVersion):
 				continue
 			}
 			pause := pauses.Next()
-			e.session.opts.log.Error("zookeeper: cannot remove own node", "path", path, "err", err, "retry", pause)
-			tell(err)
+			e.session.opts.log.Error("zookeeper: cannot delete own node", "path", path, "err", err, "retry", pause)
+			report(err)
 			backoff.Sleep(pause, e.ctx)
 		}
 	})
 	if !started {
-		tell(nil) // closing the session removes it
+		report(nil) // closing the session deletes the node
 	}
 }
 
@@ -142,7 +142,8 @@ const (
 	longestRefusal  = time.Minute
 )
 
-func (e *Epoch) discard(path string, czxid Zxid) error {
+// deleteOwn deletes a node once; see DeleteEventually.
+func (e *Epoch) deleteOwn(path string, czxid Zxid) error {
 	version := AnyVersion
 	if czxid != 0 {
 		n, err := e.node(e.ctx, "get", path)

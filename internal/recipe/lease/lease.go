@@ -43,8 +43,8 @@ type Behavior struct {
 	RevokeData     []byte        // the data by which others ask an owner to let go; nil if they cannot
 }
 
-// The states of a lease. Ownership lasts in the state held only: on each way out of it
-// Context is done first.
+// The states of a lease. Ownership lasts in the state held only; Context is done in all
+// others. Except after ReleaseWith, Context is done before the lease deletes its nodes.
 //
 //	        Release, Replace, or ReleaseWith with an unknown outcome
 //	 held ------------------------------------------------------> released
