@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// capabilities are the operations that the servers have refused. Most of them the
-// session can replace. A server refuses an operation with an error code, or it closes
+// capabilities records the operations that the servers have refused. The session can
+// replace most of them. A server refuses an operation with an error code, or it closes
 // the connection each time, which ends in ErrRejected.
 type capabilities struct {
 	probing keyedLock // by the name of the operation
@@ -26,11 +26,11 @@ func (a *capabilities) lacks(op wire.Op) bool {
 	return a.refused[op]
 }
 
-// safeRequestSize is a size of requests that every server takes, whatever its
-// jute.maxbuffer. A rejected request that is no longer was rejected for what it is.
+// safeRequestSize is a request size that every server accepts, whatever its
+// jute.maxbuffer. A rejected request that is not longer was rejected for its operation.
 const safeRequestSize = 64 << 10
 
-// learn notes that the servers refuse the operation of c if the outcome of c says so.
+// learn records that the servers refuse the operation of c if the outcome of c shows that.
 func (a *capabilities) learn(c *call) {
 	switch {
 	case !c.refused():
@@ -38,7 +38,7 @@ func (a *capabilities) learn(c *call) {
 	case errors.Is(c.err, ErrRejected) && c.size > safeRequestSize:
 		return
 	case c.op == wire.OpCreateTTL && c.err == nil:
-		return // it is a setting of the servers, which may change
+		return // a setting of the servers, which may change
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -48,21 +48,20 @@ func (a *capabilities) learn(c *call) {
 	a.refused[c.op] = true
 }
 
-// refused reports whether the server would not carry out c for what it is, rather than
-// for what it found in the tree.
+// refused reports whether the server refused c for its operation, and not because of the
+// state of the nodes.
 func (c *call) refused() bool {
 	if c.err != nil {
 		return errors.Is(c.err, ErrRejected)
 	}
 	if m, ok := c.reply.(*wire.MultiResponse); ok && len(m.Results) > 0 {
-		return false // it is one of its parts that failed
+		return false // one of the ops failed
 	}
 	return c.code == wire.CodeUnimplemented || c.code == wire.CodeBadArguments
 }
 
-// createKind is the kind of request with which op is created on these servers: a
-// container becomes a persistent node where there are none, and create stands for
-// create2 where that is refused.
+// createKind returns the kind of request that creates op on these servers. If they refuse
+// containers, a persistent node is created; if they refuse create2, create is used.
 func (a *capabilities) createKind(op *Op) wire.Op {
 	if (op.kind == wire.OpCreateContainer || op.kind == wire.OpCreate2) && a.lacks(op.kind) {
 		return wire.OpCreate
@@ -70,8 +69,8 @@ func (a *capabilities) createKind(op *Op) wire.Op {
 	return op.kind
 }
 
-// unsupported is the error of ops if they need an operation that the servers are known
-// to refuse and that has no replacement.
+// unsupported returns an error if ops need an operation that the servers are known to
+// refuse and that has no replacement.
 func (a *capabilities) unsupported(ops []Op) error {
 	for i := range ops {
 		if kind := ops[i].kind; kind == wire.OpCreateTTL && a.lacks(kind) {
@@ -84,18 +83,18 @@ func (a *capabilities) unsupported(ops []Op) error {
 	return nil
 }
 
-// inMulti reports whether ops are sent as a transaction. A check is, even alone: by
-// itself it is not among the operations of every server.
+// inMulti reports whether ops are sent as a transaction. A single check is too, since not
+// every server knows it outside of a transaction.
 func inMulti(ops []Op) bool { return len(ops) > 1 || ops[0].kind == wire.OpCheck }
 
-// learnFrom notes which of the operations that ops consist of the servers refuse, after
-// c, which carried ops, has been refused or lost. It reports whether ops are now sent in
-// another form than in c, or fail with ErrUnsupported.
+// learnFrom records which operations in ops the servers refuse, after the request c for
+// ops was refused or lost. It reports whether ops must now be sent in another form than in
+// c, or fail with ErrUnsupported.
 //
-// If c does not tell, because it may have been refused for one of its parts or for its
-// size, or lost for another reason, each operation is sent in a small request that
-// changes nothing. What is refused now is taken to have been refused before: the servers
-// of an ensemble know the same operations.
+// If c does not show that, because it may have been refused for one of its ops or for its
+// size, or lost for another reason, learnFrom sends each operation in a small request that
+// changes nothing. An operation that is refused now is taken to have been refused before:
+// the servers of an ensemble know the same operations.
 func (e *Epoch) learnFrom(ctx context.Context, ops []Op, c *call) (bool, error) {
 	a := e.link.capabilities
 	if c.err == nil && !c.refused() {
@@ -123,7 +122,7 @@ func (e *Epoch) learnFrom(ctx context.Context, ops []Op, c *call) (bool, error) 
 	return a.sentDifferently(ops, c), nil
 }
 
-// sentDifferently reports whether ops are not to be sent as they were in c.
+// sentDifferently reports whether ops must now be sent in another form than in c.
 func (a *capabilities) sentDifferently(ops []Op, c *call) bool {
 	if m, ok := c.body.(*wire.MultiRequest); ok {
 		for i := range ops {
@@ -137,14 +136,15 @@ func (a *capabilities) sentDifferently(ops []Op, c *call) bool {
 	return a.unsupported(ops) != nil
 }
 
-// probeCapability finds out whether the servers refuse kind, unless that is known. Callers do so one
-// after the other, since the connections that a server closes are those of all others.
+// probeCapability finds out whether the servers refuse kind, unless that is known. Only one
+// probe of a kind runs at a time, since a server may close the connection on it, which all
+// requests of the session use.
 func (e *Epoch) probeCapability(ctx context.Context, kind wire.Op) error {
-	asking := &e.link.capabilities.probing
-	if err := asking.lock(ctx, kind.String()); err != nil {
+	probing := &e.link.capabilities.probing
+	if err := probing.lock(ctx, kind.String()); err != nil {
 		return err
 	}
-	defer asking.unlock(kind.String())
+	defer probing.unlock(kind.String())
 	var tries attempts
 	for !e.link.capabilities.lacks(kind) {
 		c := e.harmlessRequest(kind)
@@ -161,8 +161,8 @@ func (e *Epoch) probeCapability(ctx context.Context, kind wire.Op) error {
 	return nil
 }
 
-// harmlessRequest is a small request of the given kind that changes nothing: a transaction
-// that only checks, or the create of a node whose parent does not exist.
+// harmlessRequest returns a small request of the given kind that changes nothing: a
+// transaction with a check only, or a create of a node whose parent does not exist.
 func (e *Epoch) harmlessRequest(kind wire.Op) *call {
 	if kind == wire.OpMulti {
 		root := wire.MultiOp{Op: wire.OpCheck, Body: &wire.PathVersion{Path: "/", Version: -1}}

@@ -9,26 +9,26 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// closeRetired puts an ended epoch to rest: go-zookeeper's goroutines go, and if a
-// server may still hold the ZooKeeper session, it is told to close it, so that
-// nobody waits for its nodes.
+// closeRetired cleans up after an ended epoch. It stops go-zookeeper's goroutines, and if
+// the servers may still keep the ZooKeeper session, it closes that session, so that its
+// nodes are deleted before the session expires.
 func (e *Epoch) closeRetired() {
 	l := e.link
 	l.mu.Lock()
 	t, id, passwd, abandoned := l.current, l.id, l.passwd, e.abandoned
 	l.mu.Unlock()
-	told := false
+	done := false
 	if abandoned && t != nil {
-		told = e.closeOverTransport(t)
+		done = e.closeOverTransport(t)
 	}
 	l.shutdown()
-	if abandoned && !told {
+	if abandoned && !done {
 		e.session.reattachToClose(id, passwd)
 	}
 }
 
-// closeOverTransport closes the session over the connection that it has. After a local
-// loss that is often one to a server that answers nothing any more.
+// closeOverTransport closes the ZooKeeper session over its present connection and reports
+// whether the server confirmed it. After a local loss the server often does not answer.
 func (e *Epoch) closeOverTransport(t *transport) bool {
 	c := newCall(wire.OpClose, "", &wire.Empty{}, &wire.Empty{})
 	if !t.send(c) {
@@ -39,7 +39,8 @@ func (e *Epoch) closeOverTransport(t *transport) bool {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		// A caller in a hurry must not cost others the session's timeout.
+		// Even if the caller of Close does not wait, the server gets a moment to answer, so
+		// that other clients need not wait for the session to expire.
 		select {
 		case <-c.done:
 		case <-time.After(closeGrace):
@@ -49,11 +50,11 @@ func (e *Epoch) closeOverTransport(t *transport) bool {
 	return c.err == nil && c.code == wire.OK
 }
 
-// closeGrace is how long Close waits for a server at the least.
+// closeGrace is how long Close waits for a server at least.
 const closeGrace = 50 * time.Millisecond
 
-// reattachToClose resumes a session on whichever server answers, only to close
-// it. It goes on until a server has closed the session or no longer knows it.
+// reattachToClose resumes a ZooKeeper session on any server and closes it. It retries until
+// a server has closed the session or no longer knows it.
 func (s *Session) reattachToClose(id int64, passwd []byte) {
 	rounds := 0
 	r := newServerCycle(s.opts, s.servers)
@@ -70,7 +71,7 @@ func (s *Session) reattachToClose(id int64, passwd []byte) {
 	}
 }
 
-// closeAt closes a session at the next server of the round.
+// closeAt closes a ZooKeeper session on the next server of the round.
 func (s *Session) closeAt(r *serverCycle, id int64, passwd []byte) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.connectTimeout)
 	defer cancel()
@@ -91,11 +92,12 @@ func (s *Session) closeAt(r *serverCycle, id int64, passwd []byte) error {
 		return err
 	}
 	if resp.Timeout <= 0 {
-		return nil // it is gone already
+		return nil // the session has already ended
 	}
 	return roundTrip(conn, &wire.ReplyHeader{}, &wire.RequestHeader{Xid: 1, Op: wire.OpClose})
 }
 
+// roundTrip sends a request and decodes the next frame as its reply.
 func roundTrip(conn net.Conn, reply wire.Record, request ...wire.Record) error {
 	if _, err := conn.Write(wire.Frame(request...)); err != nil {
 		return err

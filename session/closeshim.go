@@ -8,12 +8,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// go-zookeeper's Close waits a second for an answer to its goodbye when it has
-// no connection, and longer when it is in a handshake. So at the end it is
-// given one connection that always answers, and leaves at once.
+// go-zookeeper's Close waits a second for the reply to its close request if it has no
+// connection, and longer if it is in a handshake. So the link gives it a last connection
+// to a server in this process, which always replies, and Close returns immediately.
 
-// sayFarewell returns the client end of such a connection.
-func (l *link) sayFarewell() net.Conn {
+// dialShim returns the client end of such a connection.
+func (l *link) dialShim() net.Conn {
 	client, server := net.Pipe()
 	l.goroutines.Go(func() {
 		defer server.Close()
@@ -24,7 +24,7 @@ func (l *link) sayFarewell() net.Conn {
 			}
 			server.Write(wire.Frame(&wire.ConnectResponse{Timeout: req.Timeout, SessionID: 1, Passwd: make([]byte, 16)}))
 		}
-		l.farewellOnce.Do(func() { close(l.farewell) })
+		l.shimOnce.Do(func() { close(l.shimConnected) })
 		for {
 			frame, err := readFrame(server)
 			if err != nil {
@@ -39,8 +39,8 @@ func (l *link) sayFarewell() net.Conn {
 	return client
 }
 
-// shutdown ends go-zookeeper and waits until its goroutines are gone. The
-// current transport must be broken or about to break.
+// shutdown ends go-zookeeper and waits until its goroutines have returned. It breaks the
+// latest transport.
 func (l *link) shutdown() {
 	l.close()
 	if l.conn == nil {
@@ -52,12 +52,13 @@ func (l *link) shutdown() {
 	if t != nil {
 		t.fail(net.ErrClosed)
 	}
-	<-l.farewell
+	<-l.shimConnected
 	l.conn.Close()
 	for range l.events { // closed when its loop has ended
 	}
 }
 
+// readFrame reads a frame without its length.
 func readFrame(r io.Reader) ([]byte, error) {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(r, head); err != nil {

@@ -9,8 +9,8 @@ import (
 
 const defaultPort = "2181"
 
-// parseConnect reads "host1:2181,[::1]:2181,host3/chroot". Names are not
-// resolved here but when they are dialed, since addresses change while a session lives.
+// parseConnect parses "host1:2181,[::1]:2181,host3/chroot". It does not resolve names; they
+// are resolved before each dial, since addresses change while a session lives.
 func parseConnect(s string) (servers []string, root chroot, err error) {
 	hosts := s
 	if i := strings.IndexByte(s, '/'); i >= 0 {

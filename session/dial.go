@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// hostProvider is the link as go-zookeeper's HostProvider. It chooses no server; dial
+// hostProvider is the link as go-zookeeper's HostProvider. It does not select servers; dial
 // does.
 type hostProvider link
 
-// Init has nothing to do: the link has its servers.
+// Init does nothing: the link has its servers.
 func (h *hostProvider) Init([]string) error { return nil }
 
-// Len is the number of servers.
+// Len returns the number of servers.
 func (h *hostProvider) Len() int { return len(h.servers) }
 
-// Next returns a name that nobody uses. It never says that a round is over, upon
-// which go-zookeeper would wait for a second; dial does the waiting.
+// Next returns a name that dial ignores. It never reports the end of a round, since
+// go-zookeeper would then wait for a second; dial waits for the backoff instead.
 func (h *hostProvider) Next() (string, bool) { return h.servers[0], false }
 
-// Connected has nothing to do: attach counts.
+// Connected does nothing: attach and detach count attempts.
 func (h *hostProvider) Connected() {}
 
-// dial is go-zookeeper's dialer. It dials the next server of the round, and
-// blocks for as long as backing off asks between rounds.
+// dial is go-zookeeper's dialer. It dials the next server of the round. Between rounds it
+// blocks for the backoff.
 func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	if l.failures > 0 && l.cycle.over() {
 		l.rounds++
 		l.sleep(l.opts.backoff(l.rounds))
 	}
 	if l.isClosed() {
-		return l.sayFarewell(), nil
+		return l.dialShim(), nil
 	}
 	if l.failures == 0 || l.cycle.over() {
 		l.cycle.begin()
@@ -48,7 +48,7 @@ func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	l.mu.Lock()
 	l.latest = t
 	l.mu.Unlock()
-	if l.isClosed() { // perhaps too late for shutdown to have seen it
+	if l.isClosed() { // shutdown may not have seen l.latest
 		t.Close()
 	}
 	return t, nil
@@ -84,6 +84,7 @@ func (l *link) dialNext() (target, net.Conn, error) {
 	return to, conn, err
 }
 
+// dial connects to a target, with TLS if it is configured.
 func dial(ctx context.Context, o *options, to target) (net.Conn, error) {
 	conn, err := o.dial(ctx, "tcp", to.addr)
 	if err != nil || o.tls == nil {
@@ -101,7 +102,7 @@ func dial(ctx context.Context, o *options, to target) (net.Conn, error) {
 	return secure, nil
 }
 
-// failed records why an attempt at a server has failed.
+// failed records and publishes why an attempt to connect to a server failed.
 func (l *link) failed(to target, err error) {
 	l.mu.Lock()
 	var dns *net.DNSError
@@ -115,7 +116,7 @@ func (l *link) failed(to target, err error) {
 		unresolved = unresolved && l.unresolved[server]
 	}
 	l.mu.Unlock()
-	// Refused credentials end the connection, which must not hide why.
+	// Refused credentials break the connection; the status must still show the refusal.
 	hopeless := unresolved || errors.Is(err, ErrAuthFailed)
 	if l.isClosed() {
 		return

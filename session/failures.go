@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// failures maps servers to the latest reason why there is no connection.
+// failures maps each server to the latest reason why there is no connection to it.
 type failures map[string]error
 
 func (f failures) Error() string {
@@ -22,7 +22,7 @@ func (f failures) Error() string {
 
 func (f failures) Unwrap() []error { return slices.Collect(maps.Values(f)) }
 
-// dialErrorText is an error's text; that of a failed dial without the address.
+// dialErrorText returns the text of err, without the address if a dial failed.
 func dialErrorText(err error) string {
 	var dial *net.OpError
 	var errno syscall.Errno

@@ -13,10 +13,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// link is one go-zookeeper Conn, which lives exactly as long as one ZooKeeper
-// session. go-zookeeper dials, shakes hands, pings and resumes; which server,
-// when, and with what patience is said here, and requests are sent here, over
-// its connection.
+// link is the connection of one epoch: one go-zookeeper Conn, which lives exactly as long
+// as the ZooKeeper session. go-zookeeper runs the dial loop and the handshakes, and sends
+// pings. The link decides which server is dialed, when, and with which timeout, and sends
+// the session's requests over the same connection.
 type link struct {
 	opts       *options
 	servers    []string
@@ -25,32 +25,32 @@ type link struct {
 	watches    *watches
 
 	capabilities *capabilities // of the session
-	// Histories of requests that are sent again by more than one caller.
+	// Attempts of requests that several callers send again.
 	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
 
 	conn     *zk.Conn
 	events   <-chan zk.Event
 	lastZxid atomic.Int64 // the latest zxid that the session has seen
 
-	quit         chan struct{} // closed when the link is to end
-	quitOnce     sync.Once
-	farewell     chan struct{} // closed when go-zookeeper has its last connection
-	farewellOnce sync.Once
+	quit          chan struct{} // closed when the link is to end
+	quitOnce      sync.Once
+	shimConnected chan struct{} // closed when go-zookeeper has the connection of dialShim
+	shimOnce      sync.Once
 
-	cycle    *serverCycle // servers to try; go-zookeeper's goroutine only, as are the two below
-	failures int          // attempts since the last good attachment
-	rounds   int          // in which no server could be used, in a row
+	cycle    *serverCycle // servers to try; this and the next two fields: go-zookeeper's goroutine only
+	failures int          // attempts since the last connection that lasted
+	rounds   int          // consecutive rounds in which no server could be used
 
 	mu           sync.Mutex
 	id           int64
 	passwd       []byte
 	timeout      time.Duration // negotiated
 	proofs       proofs
-	proofArrived chan struct{} // if somebody waits for it: closed at the next proof
-	heardAt      time.Time     // when the server last answered anything
-	latest       *transport    // that was made; perhaps broken, perhaps not attached yet
-	current      *transport    // attached, nil while not
-	attached     chan struct{} // closed while attached; replaced at a detachment
+	proofArrived chan struct{} // closed at the next proof; nil if no call waits
+	heardAt      time.Time     // when the server last sent a reply
+	latest       *transport    // the latest that was made; it may be broken or not attached yet
+	current      *transport    // the attached transport, or nil
+	attached     chan struct{} // closed while attached; replaced by detach
 	attachedAt   time.Time
 	generation   int             // how often the session has been attached
 	unresolved   map[string]bool // servers whose name did not exist when they were tried last
@@ -59,19 +59,19 @@ type link struct {
 func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
 	l := &link{
 		opts: e.session.opts, servers: e.session.servers, epoch: e, goroutines: tasks, capabilities: &e.session.capabilities,
-		quit:       make(chan struct{}),
-		farewell:   make(chan struct{}),
-		cycle:      newServerCycle(e.session.opts, e.session.servers),
-		unresolved: make(map[string]bool),
-		timeout:    e.session.opts.timeout,
-		attached:   make(chan struct{}),
+		quit:          make(chan struct{}),
+		shimConnected: make(chan struct{}),
+		cycle:         newServerCycle(e.session.opts, e.session.servers),
+		unresolved:    make(map[string]bool),
+		timeout:       e.session.opts.timeout,
+		attached:      make(chan struct{}),
 	}
 	l.watches = newWatches(l)
 	return l
 }
 
-// open starts go-zookeeper. Its buffers are small, since it carries nothing but
-// handshakes, pings and the goodbye.
+// open starts go-zookeeper. Its buffers are small, since it sends and receives nothing but
+// handshakes, pings and the close request.
 func (l *link) open() error {
 	const buffer = 4 << 10
 	conn, events, err := zk.Connect(l.servers, l.opts.timeout,
@@ -82,7 +82,7 @@ func (l *link) open() error {
 	return err
 }
 
-// attach is called on the answer to a handshake.
+// attach is called with the reply to a handshake.
 func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	if l.isClosed() {
 		return net.ErrClosed
@@ -91,11 +91,11 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	l.mu.Lock()
 	if refused && l.id == 0 {
 		l.mu.Unlock()
-		return fmt.Errorf("session: server %s opens no session", t.server)
+		return fmt.Errorf("session: server %s did not open a session", t.server)
 	}
 	if refused || l.id != 0 && resp.SessionID != l.id {
-		// Some servers hand out another session instead of saying that this one
-		// is gone. It is the same to us.
+		// Some servers open another session instead of reporting that this one has
+		// expired. It means the same.
 		id := l.id
 		l.mu.Unlock()
 		l.epoch.end(fmt.Errorf("%w: server %s no longer knows session 0x%x", ErrExpired, t.server, id), false)
@@ -126,9 +126,8 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	return nil
 }
 
-// restore sends what must come first on a new connection: who we are, and which
-// watches the server shall go on holding. Requests flow once the server has
-// accepted the former.
+// restore sends the first requests of a new connection: the credentials, and the watches
+// to set again. Other requests are sent when the server has accepted the credentials.
 func (l *link) restore(t *transport) {
 	left := len(l.opts.auth)
 	for _, a := range l.opts.auth {
@@ -141,7 +140,7 @@ func (l *link) restore(t *transport) {
 			case c.err != nil: // the connection broke
 			case c.code != wire.OK:
 				l.epoch.failing(t.server, c.result(), c.code == wire.CodeAuthFailed)
-				c.err = c.result() // breaks the connection, which is of no use
+				c.err = c.result() // makes deliver break the connection
 			default:
 				if left--; left == 0 {
 					l.ready(t)
@@ -156,8 +155,8 @@ func (l *link) restore(t *transport) {
 	}
 }
 
-// ready opens the gate for requests, unless the connection has broken before its
-// turn came: then it has been detached already, and nobody would do so again.
+// ready makes t the current transport, which requests are sent over. If t has broken, it
+// has been detached already, and ready does nothing.
 func (l *link) ready(t *transport) {
 	l.mu.Lock()
 	if t.isBroken() {
@@ -179,7 +178,7 @@ func (l *link) detach(t *transport, reason error) {
 		l.current = nil
 		l.attached = make(chan struct{})
 		if time.Since(l.attachedAt) > l.timeout/3 {
-			l.failures = 0 // it was a good one; go-zookeeper dials only after this
+			l.failures = 0 // the connection lasted; go-zookeeper dials only after this
 			l.rounds = 0
 		}
 	}
@@ -191,7 +190,7 @@ func (l *link) detach(t *transport, reason error) {
 	}
 }
 
-// heard notes an answer of the server.
+// heard records that the server sent a reply.
 func (l *link) heard(zxid int64) {
 	if zxid > l.lastZxid.Load() { // only the reader stores
 		l.lastZxid.Store(zxid)
@@ -201,7 +200,7 @@ func (l *link) heard(zxid int64) {
 	l.mu.Unlock()
 }
 
-// finish gives a call its outcome to whoever waits for it.
+// finish ends a call and wakes its waiters.
 func (l *link) finish(c *call, received int) {
 	if c.onReply != nil {
 		c.onReply(c)
@@ -225,9 +224,9 @@ func (l *link) finish(c *call, received int) {
 	close(c.done)
 }
 
-// provesLeader tells whether the answer to c passed through a quorum: every
-// write does, and so does one that failed for what it found in the tree. A sync
-// does not: a leader that its followers have left answers it alone.
+// provesLeader reports whether c passed through a quorum. Every write does, also one that
+// failed because of the state of the nodes. A sync does not: a leader without followers
+// answers it alone.
 func provesLeader(c *call) bool {
 	switch c.op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpSetACL, wire.OpMulti:
@@ -247,24 +246,24 @@ func (l *link) recvTimeout() time.Duration {
 	return l.timeout * 2 / 3
 }
 
-// attachments counts the connections that have carried the session.
+// attachments returns how many connections the ZooKeeper session has had.
 func (l *link) attachments() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.generation
 }
 
-// gate returns the attached transport, or nil and a channel that is closed at
-// the next attachment.
+// gate returns the attached transport, or nil, and a channel that is closed at the next
+// attachment.
 func (l *link) gate() (*transport, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current, l.attached
 }
 
-// line returns the transport over which the server has been met, even if it is
+// openedTransport returns the latest transport if its handshake is complete, even if it is
 // not ready for requests yet.
-func (l *link) line() *transport {
+func (l *link) openedTransport() *transport {
 	l.mu.Lock()
 	t := l.latest
 	l.mu.Unlock()
@@ -279,13 +278,13 @@ func (l *link) line() *transport {
 	return t
 }
 
-// close ends the link: no new connection is made, and go-zookeeper goes once
-// the current one breaks. It does not wait.
+// close ends the link: no new connection is made after the present one breaks. It does not
+// wait.
 func (l *link) close() {
 	l.quitOnce.Do(func() { close(l.quit) })
 }
 
-// debugLogger is go-zookeeper's log.
+// debugLogger logs go-zookeeper's lines at debug level.
 type debugLogger struct{ log loggerDebug }
 
 type loggerDebug interface{ Debug(string, ...any) }

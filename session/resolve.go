@@ -11,17 +11,17 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// resolve finds out what became of ops whose reply was lost. They were sent when
-// the session had seen every change up to the zxid before. done says that they
-// were committed; neither done nor an error, that they were not and never will
-// be; ErrUnknown, that the tree cannot tell.
+// resolve finds out the outcome of ops whose reply was lost. before is the zxid of the
+// latest change that the session had seen when it sent them. If done, they were committed.
+// If neither done nor an error is returned, they were not committed and will not be. The
+// error is ErrUnknown if the nodes do not show the outcome.
 //
-// The session has been resumed on some server by then. Requests of its old
-// connection are refused from then on, and a sync has this server catch up with
-// whatever they did.
+// The ZooKeeper session has been resumed before resolve reads. From then on the servers
+// refuse requests of the old connection, and a sync makes the new server catch up with the
+// requests that were committed.
 func (e *Epoch) resolve(ctx context.Context, ops []Op, before int64) (results []Result, done bool, err error) {
 	if !slices.ContainsFunc(ops, func(op Op) bool { return op.kind != wire.OpCheck }) {
-		return nil, false, nil // conditions alone change nothing, and can be asked again
+		return nil, false, nil // checks alone change nothing and can be sent again
 	}
 	if err := e.Sync(ctx, ops[0].path); err != nil {
 		return nil, false, unknown(err)
@@ -32,7 +32,7 @@ func (e *Epoch) resolve(ctx context.Context, ops []Op, before int64) (results []
 		switch {
 		case err != nil:
 			return nil, false, unknown(err)
-		case v == notCommitted, v == absent && len(ops) == 1: // and so none of them
+		case v == notCommitted, v == absent && len(ops) == 1: // then none of ops was committed
 			return nil, false, nil
 		case v == committed:
 			done = true
@@ -50,10 +50,10 @@ const (
 	inconclusive outcome = iota
 	committed
 	notCommitted
-	absent // an ephemeral node is not there: never created, or removed by somebody
+	absent // an ephemeral node does not exist: it was not created, or was deleted by another client
 )
 
-// evidence reads what the tree tells of one op.
+// evidence reads what the nodes show about the outcome of one op.
 func (e *Epoch) evidence(ctx context.Context, op *Op, before Zxid, r *Result) (outcome, error) {
 	switch {
 	case op.kind == wire.OpCheck:
@@ -73,10 +73,9 @@ func (e *Epoch) evidence(ctx context.Context, op *Op, before Zxid, r *Result) (o
 	}
 }
 
-// evidenceOfSet: a node that nobody has written since tells that this write did
-// not happen, and so does one that holds other bytes in the version that this
-// write would have made, if it has not been created anew in between. The same
-// bytes in that version may be a twin's.
+// evidenceOfSet reads the node of a set. The set was not committed if the node has not
+// changed since, or if the node is the same and has other data in the version that the set
+// would have made. The same data in that version may come from another client.
 func (e *Epoch) evidenceOfSet(ctx context.Context, op *Op, before Zxid) (outcome, error) {
 	n, err := e.node(ctx, "get", op.path)
 	if err != nil {
@@ -92,9 +91,9 @@ func (e *Epoch) evidenceOfSet(ctx context.Context, op *Op, before Zxid) (outcome
 	return inconclusive, nil
 }
 
-// evidenceOfUnique: the node is there or it is not. If it is not, an ephemeral
-// one may be created again, unless other writes hang on it: should somebody have
-// removed it, it has been lost before it was owned.
+// evidenceOfUnique looks for the node of a Unique create. If it does not exist, an
+// ephemeral node that is the only op may be created again: even if another client has
+// deleted it, that was a loss before ownership began.
 func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Result) (outcome, error) {
 	parent, prefix := Split(op.path)
 	c, err := e.read(ctx, "list", parent, wire.OpGetChildren2, &wire.ChildrenResponse{})
@@ -126,9 +125,9 @@ func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Re
 	return committed, nil
 }
 
-// evidenceOfCreate: an ephemeral node is told by its owner, since a session
-// creates it only once at a time. Of any other, only a parent that has not
-// changed tells anything.
+// evidenceOfCreate looks for the node of a create that is not Unique. An ephemeral node is
+// recognized by its owner, since a session runs only one create of a path at a time. Any
+// other create is known not to be committed if the parent has not changed.
 func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Result) (outcome, error) {
 	parent, name := Split(op.path)
 	if op.create.ephemeral && !op.create.sequential {
@@ -161,13 +160,13 @@ func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Re
 	return v, err
 }
 
-// isSequence tells whether s is what the server puts behind a sequential name.
+// isSequence reports whether s is a sequence number as the server appends it.
 func isSequence(s string) bool {
 	n, err := strconv.ParseInt(s, 10, 32)
 	return err == nil && fmt.Sprintf("%010d", n) == s
 }
 
-// evidenceOfOwner looks for a node that this epoch has created since.
+// evidenceOfOwner looks for a node that this epoch has created after the zxid before.
 func (e *Epoch) evidenceOfOwner(ctx context.Context, paths []string, before Zxid, r *Result) (outcome, error) {
 	nodes, err := e.Nodes(ctx, paths...)
 	if err != nil {

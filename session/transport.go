@@ -15,20 +15,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// maxReply is how many bytes a reply may have, unless WithMaxBuffer allows more.
-// Lists of children can be far longer than the requests that a server accepts.
+// maxReply is the maximal size of a reply in bytes, unless WithMaxBuffer allows more. Lists
+// of children can be far longer than the requests that a server accepts.
 const maxReply = 256 << 20
 
-// call is one request and what became of it. The fields of the second group are
-// to be read only once done is closed.
+// call is one request and its outcome. The fields of the second group may be read only
+// after done is closed.
 type call struct {
 	op       wire.Op
-	path     string // for errors and hooks; the server's, chroot included
+	path     string // for errors and hooks; with the chroot
 	body     wire.Record
 	reply    wire.Record
-	onReply  func(*call) // runs on the reader, in the order of replies and events
+	onReply  func(*call) // runs in the goroutine that reads the connection, in the order of replies and events
 	xid      int32
-	sent     time.Time // just before it could leave
+	sent     time.Time // just before it was given to the writer
 	size     int       // of the frame
 	attempts *attempts // shared with all calls that send the request again
 
@@ -43,7 +43,7 @@ func newCall(op wire.Op, path string, body, reply wire.Record) *call {
 	return &call{op: op, path: path, body: body, reply: reply, attempts: &attempts{}, done: make(chan struct{})}
 }
 
-// result is the error of a call that is done.
+// result returns the error of a call that is done.
 func (c *call) result() error {
 	if c.err != nil {
 		return c.err
@@ -54,37 +54,36 @@ func (c *call) result() error {
 	return codeToError(c.code)
 }
 
-// unsupported tells of a call that was answered whether the server does not know
-// the operation.
+// unsupported reports whether the server answered that it does not know the operation.
 func (c *call) unsupported() bool { return c.err == nil && c.code == wire.CodeUnimplemented }
 
-// transport is the net.Conn that go-zookeeper is given. It knows the protocol:
-// it carries go-zookeeper's handshake, pings and goodbye, sends the session's
-// own requests between them, takes their replies and all events out of what
-// go-zookeeper reads, and sees when each thing was sent and answered.
+// transport is the net.Conn that go-zookeeper uses. It knows the protocol: it sends
+// go-zookeeper's handshake, pings and close request, sends the session's requests between
+// them, removes their replies and all events from the bytes that go-zookeeper reads, and
+// records when each request was sent and answered.
 type transport struct {
 	net.Conn
 	link     *link
 	to       target
 	server   string // its label
 	in       *bufio.Reader
-	leftover []byte // of the frame that go-zookeeper is reading
+	leftover []byte // unread rest of the frame that go-zookeeper is reading
 	broken   chan struct{}
-	wake     chan struct{} // there is something in queue
+	wake     chan struct{} // wakes write when queue is not empty
 	ending   sync.Once
 
 	mu        sync.Mutex
 	queue     [][]byte
-	pending   []*call // sent, not answered, in order
-	waiting   []*call // not sent yet, since a suspect must be alone; see pump
-	alone     *call   // the suspect among pending, which then has no other
-	pinged    bool    // to see whether the connection is served at all
-	answers   bool    // something has been answered since the handshake
-	written   int     // how many of pending have been handed to the connection
+	pending   []*call // in flight, in order
+	waiting   []*call // not sent yet, because of a suspect; see pump
+	alone     *call   // a suspect in flight, which is then the only call in pending
+	pinged    bool    // a ping was sent to see whether the server answers on this connection
+	answers   bool    // the server has answered after the handshake
+	written   int     // how many of pending have been written to the connection
 	nextXid   int32
-	opened    bool      // the handshake is over
-	handshake time.Time // when it was sent
-	reason    error     // why broken
+	opened    bool      // the handshake is complete
+	handshake time.Time // when the handshake was sent
+	reason    error     // why the transport is broken; nil if it is not
 }
 
 func newTransport(l *link, to target, c net.Conn) *transport {
@@ -100,8 +99,8 @@ func newTransport(l *link, to target, c net.Conn) *transport {
 	return t
 }
 
-// The deadlines are the transport's own: go-zookeeper's are far too long for
-// the handshake, and know nothing of the session's own frames.
+// The transport sets the deadlines of the connection itself: those of go-zookeeper are too
+// long for the handshake and do not consider the session's frames.
 
 // SetDeadline does nothing; see transport.
 func (t *transport) SetDeadline(time.Time) error { return nil }
@@ -112,13 +111,13 @@ func (t *transport) SetReadDeadline(time.Time) error { return nil }
 // SetWriteDeadline does nothing; see transport.
 func (t *transport) SetWriteDeadline(time.Time) error { return nil }
 
-// Close breaks the connection, for go-zookeeper and for all who wait on it.
+// Close breaks the connection for go-zookeeper and for all calls in flight.
 func (t *transport) Close() error {
 	t.fail(net.ErrClosed)
 	return nil
 }
 
-// Write takes a whole frame of go-zookeeper's.
+// Write sends a frame of go-zookeeper, which writes whole frames.
 func (t *transport) Write(p []byte) (int, error) {
 	frame := append([]byte(nil), p...)
 	t.mu.Lock()
@@ -131,8 +130,8 @@ func (t *transport) Write(p []byte) (int, error) {
 		if err := wire.Unmarshal(p[4:], &req); err != nil {
 			return 0, err
 		}
-		// go-zookeeper sees no replies, so it does not know what the session has
-		// seen, and a server that lags behind it must refuse to serve it.
+		// go-zookeeper sees no replies, so it does not know the latest zxid that the
+		// session has seen. A server that is behind it must refuse the session.
 		req.LastZxidSeen = t.link.lastZxid.Load()
 		req.HasReadOnly = true
 		frame = wire.Frame(&req)
@@ -142,9 +141,8 @@ func (t *transport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send queues calls behind one another, so that they arrive in this order with
-// nothing of the session's between them. It reports false if the connection is
-// broken, and none was sent.
+// send queues calls, so that they are sent in this order without another request of the
+// session between them. If the connection is broken, it returns false and sends none.
 func (t *transport) send(calls ...*call) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,7 +154,7 @@ func (t *transport) send(calls ...*call) bool {
 	return true
 }
 
-// sendFirst is send for a call that goes before those that are waiting.
+// sendFirst is send for a call that is sent before the waiting ones.
 func (t *transport) sendFirst(c *call) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,9 +166,9 @@ func (t *transport) sendFirst(c *call) bool {
 	return true
 }
 
-// pump transmits the calls that are waiting, up to a suspect. A suspect goes
-// when the connection is known to be served and nothing else is outstanding, and
-// nothing goes until it has been answered. t.mu is held.
+// pump sends the waiting calls up to a suspect. A suspect is sent when the server has
+// answered on this connection and no other call is in flight, and no call is sent until it
+// has been answered. The caller must hold t.mu.
 func (t *transport) pump() {
 	for len(t.waiting) > 0 && t.alone == nil {
 		c := t.waiting[0]
@@ -189,10 +187,10 @@ func (t *transport) pump() {
 	}
 }
 
-// transmit hands a call to the writer. t.mu is held.
+// transmit gives a call to the writer. The caller must hold t.mu.
 func (t *transport) transmit(c *call) {
 	c.xid = t.nextXid
-	if t.nextXid++; t.nextXid > -1<<16 { // the small negative ones have meanings
+	if t.nextXid++; t.nextXid > -1<<16 { // the protocol reserves small negative ones
 		t.nextXid = math.MinInt32
 	}
 	switch c.op {
@@ -208,6 +206,7 @@ func (t *transport) transmit(c *call) {
 	t.enqueue(frame)
 }
 
+// enqueue gives a frame to the writer. The caller must hold t.mu.
 func (t *transport) enqueue(frame []byte) {
 	t.queue = append(t.queue, frame)
 	select {
@@ -216,8 +215,8 @@ func (t *transport) enqueue(frame []byte) {
 	}
 }
 
-// write is the only goroutine that writes, so that neither go-zookeeper nor a
-// caller ever blocks on a connection that takes nothing.
+// write runs in the only goroutine that writes to the connection, so that neither
+// go-zookeeper nor a caller blocks on a connection that accepts no bytes.
 func (t *transport) write() {
 	for {
 		select {
@@ -228,7 +227,7 @@ func (t *transport) write() {
 		t.mu.Lock()
 		queue := t.queue
 		t.queue = nil
-		t.written = len(t.pending) // from here on they may arrive
+		t.written = len(t.pending) // from now on the server may receive them
 		opened := t.opened
 		t.mu.Unlock()
 		if opened {
@@ -242,11 +241,11 @@ func (t *transport) write() {
 	}
 }
 
-// Read gives go-zookeeper the next bytes meant for it.
+// Read returns the next bytes for go-zookeeper.
 func (t *transport) Read(p []byte) (int, error) {
 	for len(t.leftover) == 0 {
 		frame, err := t.frame()
-		if err == nil && frame != nil { // otherwise it was skipped
+		if err == nil && frame != nil { // nil if it was skipped
 			t.leftover, err = t.deliver(frame)
 		}
 		if err != nil {
@@ -259,6 +258,7 @@ func (t *transport) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// frame reads the next frame, with its length. It returns nil if the frame was skipped.
 func (t *transport) frame() ([]byte, error) {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(t.in, head); err != nil {
@@ -278,7 +278,7 @@ func (t *transport) frame() ([]byte, error) {
 		_, err := io.ReadFull(t.in, frame[4:])
 		return frame, err
 	}
-	// A long one is believed as far as it has come.
+	// The buffer grows with the bytes received, since the length may be wrong.
 	body, err := io.ReadAll(io.LimitReader(t.in, int64(n)))
 	if err == nil && len(body) < int(n) {
 		err = io.ErrUnexpectedEOF
@@ -286,8 +286,8 @@ func (t *transport) frame() ([]byte, error) {
 	return append(head, body...), err
 }
 
-// skip reads a reply of n bytes, which is over the limit, without keeping it. Its
-// call fails, and is not repeated, since the next reply would be as long.
+// skip discards a reply of n bytes, which is over the limit. Its call fails and is not
+// repeated, since the next reply would be as long.
 func (t *transport) skip(n uint32) error {
 	head := make([]byte, wire.ReplyHeaderLen)
 	if _, err := io.ReadFull(t.in, head); err != nil {
@@ -314,8 +314,7 @@ func (t *transport) skip(n uint32) error {
 
 var errExpiredHandshake = errors.New("session: the server no longer knows the session")
 
-// deliver hands a frame to whom it belongs and returns it if that is
-// go-zookeeper.
+// deliver processes a frame. It returns the frame if it is for go-zookeeper.
 func (t *transport) deliver(frame []byte) ([]byte, error) {
 	body := frame[4:]
 	if !t.opened {
@@ -365,7 +364,7 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 	}
 	switch {
 	case broken != nil:
-	case h.Err == wire.CodeSASLRequired: // the server does not look at what has been sent behind it
+	case h.Err == wire.CodeSASLRequired: // the server ignores all later requests
 		broken = errAuthRequired
 	case c.refused() && c.unsupported() && c.op != wire.OpCreateTTL:
 		broken = errOperationRefused
@@ -375,13 +374,13 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 	}
 	t.link.finish(c, len(frame))
 	if broken == nil {
-		broken = c.err // of auth alone
+		broken = c.err // set by restore for refused credentials
 	}
 	return nil, broken
 }
 
-// answered takes the call with this xid, which must be the oldest, since
-// servers answer in order. Answers to auth alone may come earlier.
+// answered removes the call with the given xid from pending and returns it. It must be the
+// oldest, since servers answer in order; only replies to auth may arrive earlier.
 func (t *transport) answered(xid int32) (*call, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -405,9 +404,8 @@ func (t *transport) answered(xid int32) (*call, error) {
 	return nil, fmt.Errorf("session: server %s answered request %d out of order", t.server, xid)
 }
 
-// fail ends the transport, once: whoever waits for an answer hears that there
-// will be none. It returns when all that is done, whoever does it, so that
-// go-zookeeper does not dial again before.
+// fail ends the transport and all its calls. Only the first call has an effect. Every call
+// returns after the transport has ended, so that go-zookeeper does not dial again before.
 func (t *transport) fail(reason error) { t.ending.Do(func() { t.end(reason) }) }
 
 func (t *transport) end(reason error) {
@@ -431,16 +429,17 @@ func (t *transport) end(reason error) {
 	}
 }
 
-// isBroken tells whether the transport has failed. The link hears of it later.
+// isBroken reports whether the transport has failed. detach is called after that.
 func (t *transport) isBroken() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.reason != nil
 }
 
-// errOperationRefused is why a connection has broken on which the server does not know
-// an operation: it replies, reads no further and closes the connection. To a create with
-// a TTL it replies in this way, and serves on, if it is set not to allow it.
+// errOperationRefused is the reason of a broken connection on which the server did not know
+// an operation: the server replies, reads no further and closes the connection. If a server
+// is configured not to allow TTLs, it sends the same reply to a create with a TTL, but
+// continues to serve the connection.
 var errOperationRefused = errors.New("session: the server does not know an operation, and closes the connection")
 
 var errConnectionLost = errors.New("session: connection lost")

@@ -240,7 +240,7 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 		return
 	}
 	delete(ws.byID, key)
-	if t := ws.link.line(); t != nil && s.held && !ws.link.capabilities.lacks(wire.OpRemoveWatches) {
+	if t := ws.link.openedTransport(); t != nil && s.held && !ws.link.capabilities.lacks(wire.OpRemoveWatches) {
 		kind := wire.WatcherData
 		if key.children {
 			kind = wire.WatcherChildren
