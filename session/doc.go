@@ -52,7 +52,7 @@
 //
 // How is the outcome of a write known, whatever happens to the epoch? Run the write
 // in InEpoch, and commit it with Epoch.TxnWithReceipt or Epoch.TxnDetached. Both
-// also write a receipt, an ephemeral node that tells after a lost reply whether the
+// also write a receipt, an ephemeral node that shows after a lost reply whether the
 // transaction was committed. Use TxnWithReceipt if the caller waits for the outcome
 // even after its context is done; use TxnDetached if the caller returns when its
 // context is done, and the late outcome is handled in a callback. From both,

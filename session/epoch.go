@@ -91,10 +91,10 @@ func (e *Epoch) end(cause error, abandon bool) {
 		e.link.mu.Unlock()
 		return
 	}
-	if now, held := time.Now(), e.ownedUntil(); now.Before(held) {
+	if now, deadline := time.Now(), e.ownedUntil(); now.Before(deadline) {
 		e.endedAt = now
 	} else {
-		e.endedAt = held
+		e.endedAt = deadline
 	}
 	e.finished, e.abandoned = true, abandon && e.link.id != 0
 	e.cancel(cause) // before the deadline moves, so that no waiter takes the deadline for the cause

@@ -14,7 +14,7 @@ import (
 )
 
 func Example() {
-	server, err := zktest.Start() // a ZooKeeper to try things with
+	server, err := zktest.Start() // a ZooKeeper server in this process
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -43,8 +43,8 @@ func Example() {
 	// session: get /app/farewell: no such node true
 }
 
-// Connect gives up when its context ends, or at once if no retry can help; after
-// that the session looks after itself until it is closed.
+// Connect fails when its context is done, or immediately if no retry can help. Once
+// connected, the session reconnects by itself until it is closed.
 func ExampleConnect() {
 	server, err := zktest.Start()
 	if err != nil {
@@ -54,10 +54,10 @@ func ExampleConnect() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	s, err := session.Connect(ctx, server.Addr()+"/teams/blue", // every path is below this one
+	s, err := session.Connect(ctx, server.Addr()+"/teams/blue", // the parent of all paths of the session
 		session.WithTimeout(15*time.Second),
 		session.WithAuth("digest", []byte("blue:secret")),
-		session.WithACL(session.CreatorACL()...), // of the nodes that it creates
+		session.WithACL(session.CreatorACL()...), // of the nodes that the session creates
 	)
 	if err != nil {
 		log.Fatal(err)
@@ -77,7 +77,7 @@ func ExampleConnect() {
 	// session: connect zk1:2181: invalid argument: session timeout -1s
 }
 
-// A session heals itself. Watch tells how it fares, for logs and health checks.
+// A session reconnects by itself. Watch yields its statuses, for logs and health checks.
 func ExampleSession_Watch() {
 	server, err := zktest.Start()
 	if err != nil {
@@ -95,11 +95,11 @@ func ExampleSession_Watch() {
 		case session.Connected:
 			fmt.Println("connected in epoch", st.Epoch)
 			if st.Epoch == 1 {
-				server.Expire(st.ID) // what the server does after a long silence
+				server.Expire(st.ID) // as the server does after the session timeout
 			} else {
 				go s.Close(ctx)
 			}
-		case session.Lost: // and whatever was owned in this epoch
+		case session.Lost: // and with it everything that was owned in this epoch
 			fmt.Println("epoch", st.Epoch, "is over; expired:", errors.Is(st.Err, session.ErrExpired))
 		case session.Closed:
 			fmt.Println("closed")
@@ -113,7 +113,7 @@ func ExampleSession_Watch() {
 	// closed
 }
 
-// A transaction is done as a whole or not at all. Versions make it depend on what
+// A transaction commits all of its operations or none. Versions make it depend on what
 // was read before.
 func ExampleSession_Txn() {
 	server, err := zktest.Start()
@@ -136,7 +136,7 @@ func ExampleSession_Txn() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	order := made[2].Path // with its number
+	order := made[2].Path // with its sequence number
 
 	_, stock, err := s.Get(ctx, "/shop/stock")
 	if err != nil {
@@ -150,7 +150,7 @@ func ExampleSession_Txn() {
 		return err
 	}
 	fmt.Println(take())
-	fmt.Println(take()) // the stock is not what it was
+	fmt.Println(take()) // the stock has changed
 	fmt.Print(server.Tree())
 	// Output:
 	// <nil>
@@ -159,7 +159,7 @@ func ExampleSession_Txn() {
 	// /shop/stock v1 "2"
 }
 
-// Hooks measure a session without a dependency on any system of metrics.
+// Hooks measure a session without a dependency on a metrics library.
 func ExampleWithHooks() {
 	server, err := zktest.Start()
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// keyedLock is a lock for each key.
+// keyedLock is a mutex for each key, with a context to wait.
 type keyedLock struct {
 	mu   sync.Mutex
 	held map[string]chan struct{} // closed at the unlock
