@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Each kind of node, as the server has it.
+// Each kind of node is created on the server as its options say.
 func TestCreateKinds(t *testing.T) {
 	tests := []struct {
 		name string
@@ -59,7 +59,7 @@ func TestCreateKinds(t *testing.T) {
 	}
 }
 
-// What the server refuses reaches the caller at once, by its name.
+// Refusals of the server are returned immediately, as the errors of the package.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -112,8 +112,8 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// A name that is looked for after a lost reply is not taken for another's,
-// however those look; and the parent may be the root.
+// After a lost reply a node is not confused with nodes of similar names, also if the
+// parent is the root.
 func TestUniqueAmongForeignNames(t *testing.T) {
 	for _, parent := range []string{"/", "/line"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -136,8 +136,8 @@ func TestUniqueAmongForeignNames(t *testing.T) {
 	}
 }
 
-// Names that only look like a sequential node of the same name are not taken for
-// it, and another's node is not either.
+// After a lost reply a sequential node is not confused with nodes of similar names or with
+// nodes of other sessions.
 func TestSequentialEphemeralAmongLookalikes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -157,8 +157,8 @@ func TestSequentialEphemeralAmongLookalikes(t *testing.T) {
 	})
 }
 
-// A create that waits for a connection belongs to the epoch that it was asked
-// of: it does not run under the next session.
+// A create that waits for a connection belongs to its epoch: it is not sent under the next
+// ZooKeeper session.
 func TestWaitingCreateBelongsToItsEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -226,7 +226,7 @@ func TestCallsEndWhileDisconnected(t *testing.T) {
 	})
 }
 
-// Parents are containers where the server has those, and else persistent.
+// Parents are containers if the server knows containers, and otherwise persistent.
 func TestParentsOfOldServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
@@ -297,7 +297,7 @@ func TestReads(t *testing.T) {
 	})
 }
 
-// Reads are repeated until they are answered, whatever becomes of connections.
+// Reads are repeated until they are answered, whatever faults the connections have.
 func TestReadsUnderEveryFault(t *testing.T) {
 	for name, one := range faults {
 		for otherName, other := range faults {
@@ -332,7 +332,7 @@ func TestGUID(t *testing.T) {
 	}
 }
 
-// CreateAncestors does what Parents does, and no more.
+// CreateAncestors creates the ancestors only.
 func TestCreateAncestors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -354,9 +354,8 @@ func TestCreateAncestors(t *testing.T) {
 	})
 }
 
-// A transaction of one create lists the siblings as well. Whoever does not wait
-// for them is told that the node may be there, and it is not taken away behind his
-// back.
+// A transaction of one create lists the siblings as well. If its caller does not wait for
+// the list, the error is ErrUnknown, and the node is not deleted.
 func TestSiblingsInTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -385,8 +384,7 @@ func TestSiblingsInTransaction(t *testing.T) {
 	})
 }
 
-// An ancestor that somebody removes again before the next one is created is
-// created again.
+// An ancestor that another client deletes before the next one is created is created again.
 func TestAncestorGoesMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// hold takes a hold that lasts until the test ends.
+// hold calls KeepProving until the test ends.
 func hold(t testing.TB, e *session.Epoch) {
 	t.Helper()
 	release, err := e.KeepProving(t.Context())
@@ -23,9 +23,9 @@ func hold(t testing.TB, e *session.Epoch) {
 	t.Cleanup(release)
 }
 
-// A holder that is cut off, or whose server is cut off from its leader and goes
-// on answering pings, gives up before its session expires, whatever the timeout
-// and whenever that happens.
+// If a holder is disconnected, or its server is disconnected from the leader and still
+// answers pings, the epoch ends before the ZooKeeper session expires, for every timeout
+// and at every moment.
 func TestHolderGivesUpBeforeTheServer(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
@@ -65,8 +65,8 @@ func TestHolderGivesUpBeforeTheServer(t *testing.T) {
 	}
 }
 
-// A hold that begins in a session that has long been idle is safe from the
-// start: whoever is granted one and is cut off at once gives up in time.
+// Ownership that begins in a session that was idle for long is safe from the start: if the
+// holder is disconnected immediately, the epoch ends in time.
 func TestHoldAfterIdleTime(t *testing.T) {
 	for _, idle := range []time.Duration{0, timeout / 16, timeout / 4, timeout, 10 * timeout, 11*timeout + timeout/7, 100 * timeout} {
 		for _, isolate := range []bool{false, true} {
@@ -94,7 +94,7 @@ func TestHoldAfterIdleTime(t *testing.T) {
 	}
 }
 
-// Hold needs no round trip right after a write, which has proved the same.
+// KeepProving needs no round trip right after a write, which is a proof too.
 func TestHoldAfterWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -109,8 +109,8 @@ func TestHoldAfterWrite(t *testing.T) {
 	})
 }
 
-// What else the session writes, at whatever moments, takes nothing from a hold that
-// has begun after an idle time.
+// Other writes of the session, at any moments, do not shorten ownership that has begun
+// after the session was idle.
 func TestHoldAmongWrites(t *testing.T) {
 	for first := range time.Duration(20) {
 		for second := range time.Duration(20) {
@@ -140,8 +140,8 @@ func TestHoldAmongWrites(t *testing.T) {
 	}
 }
 
-// A hold waits while nothing proves that the session lives, as long as its
-// context and the epoch let it.
+// KeepProving blocks while no proof is confirmed, until its context is done or the epoch
+// has ended.
 func TestHoldWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -164,8 +164,8 @@ func TestHoldWaits(t *testing.T) {
 	})
 }
 
-// While somebody holds, and for four timeouts after, the session proves every
-// quarter of its timeout that it lives; else it is silent.
+// While KeepProving is in effect, and for four timeouts after that, the session sends a
+// proof every quarter of its timeout; otherwise it sends none.
 func TestProofsAreSentOnlyWhileHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -206,8 +206,8 @@ func TestProofsAreSentOnlyWhileHeld(t *testing.T) {
 	})
 }
 
-// A session that nobody holds outlives a short outage, and gives up only after
-// the whole timeout.
+// The epoch of an idle session survives a short outage and ends only after the whole
+// timeout.
 func TestOutageWithoutHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -240,7 +240,7 @@ func TestOutageWithoutHold(t *testing.T) {
 	})
 }
 
-// A holder survives an outage that is short enough, and its deadline moves on.
+// A holder survives a short outage, and its deadline moves.
 func TestOutageWithHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -260,8 +260,7 @@ func TestOutageWithHold(t *testing.T) {
 	})
 }
 
-// Suspended closes as soon as the connection breaks, and is closed while there
-// is none.
+// The channel of Suspended is closed when the connection breaks, and while there is none.
 func TestSuspended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -279,7 +278,7 @@ func TestSuspended(t *testing.T) {
 		<-suspended
 		<-e.Suspended()
 		if took := time.Since(began); took != 0 {
-			t.Errorf("told after %v", took)
+			t.Errorf("closed after %v", took)
 		}
 		if e.Err() != nil {
 			t.Error("the epoch ended with the connection")
@@ -287,7 +286,7 @@ func TestSuspended(t *testing.T) {
 	})
 }
 
-// Err knows that the deadline has passed, even before any timer has run.
+// Err reports that the deadline has passed, even before a timer has run.
 func TestErrLooksAtTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -300,8 +299,8 @@ func TestErrLooksAtTheClock(t *testing.T) {
 	})
 }
 
-// A session that was given up locally is closed on the server as soon as that
-// can be reached, so that its nodes go long before their time.
+// A ZooKeeper session that was given up locally is closed on the server as soon as one can
+// be reached, so that its nodes are deleted before it expires.
 func TestOldSessionIsClosed(t *testing.T) {
 	const long = time.Minute
 	for _, closing := range []bool{false, true} {
@@ -313,11 +312,11 @@ func TestOldSessionIsClosed(t *testing.T) {
 			if _, _, err := e.Create(t.Context(), "/mine", nil, session.Ephemeral()); err != nil {
 				t.Fatal(err)
 			}
-			s.Stop() // nothing expires meanwhile
+			s.Stop() // no session expires while it is stopped
 			testkit.AwaitDone(t, e.Context())
 			time.Sleep(10 * long)
 			if !slices.Contains(s.Sessions(), e.ID()) {
-				t.Fatal("the session has gone by itself")
+				t.Fatal("the session has ended by itself")
 			}
 			closed := make(chan error, 1)
 			if closing {
@@ -344,8 +343,8 @@ func TestOldSessionIsClosed(t *testing.T) {
 	}
 }
 
-// What an epoch was asked to do after its end fails, and what the session was
-// asked to do goes on in the next.
+// Calls of an epoch that has ended fail, and calls of the session continue in the next
+// epoch.
 func TestOperationsAcrossEpochs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -374,7 +373,7 @@ func TestOperationsAcrossEpochs(t *testing.T) {
 	})
 }
 
-// DeleteEventually removes a node through any outage, and only the one that is meant.
+// DeleteEventually deletes a node despite outages, and no other node of the same name.
 func TestDeleteEventually(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -395,20 +394,20 @@ func TestDeleteEventually(t *testing.T) {
 		if ephemerals(s) != 0 {
 			t.Errorf("left:\n%s", s.Tree())
 		}
-		<-gone("/n", 0) // gone already
+		<-gone("/n", 0) // deleted already
 
 		testkit.Create(t, other, "/n", "theirs")
 		<-gone("/n", st.Czxid)
 		if below(s, "/n") != 1 {
-			t.Error("another's node was removed")
+			t.Error("the node of another client was deleted")
 		}
 		testkit.Create(t, other, "/n/child", "")
-		<-gone("/n", 0) // cannot be: it is not empty
+		<-gone("/n", 0) // is refused: the node is not empty
 	})
 }
 
-// Go runs nothing once the session is being closed, and Close waits for what it
-// has begun.
+// Go does not run functions while the session is being closed, and Close waits for those
+// that run.
 func TestEpochGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := open(t, serve(t))
@@ -430,8 +429,8 @@ func TestEpochGo(t *testing.T) {
 	})
 }
 
-// Deadline is zero while nothing is held, tells of each move, and never comes
-// after the server's end of the session.
+// Deadline is zero while KeepProving is not in effect, announces each change, and is never
+// later than the end of the ZooKeeper session on the server.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -476,7 +475,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// A session that the server ends has its deadline at that moment.
+// If the server ends the ZooKeeper session, the deadline is that moment.
 func TestDeadlineOfAnExpiredSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -493,7 +492,7 @@ func TestDeadlineOfAnExpiredSession(t *testing.T) {
 }
 
 // When the deadline moves because the epoch has ended, Err is already set. A lease with
-// a stop time needs that: otherwise it gives the deadline as the reason of its loss.
+// a stop time needs that: otherwise it reports the deadline as the reason of its loss.
 func TestEndIsKnownWhenTheDeadlineMoves(t *testing.T) {
 	for range 300 {
 		synctest.Test(t, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Whoever begins anew in each epoch must not do so with a context that has ended,
-// whatever it has ended for.
+// Epoch fails if the context is done, also if its cause is an ErrExpired of another
+// session: callers that retry in each epoch would otherwise retry permanently.
 func TestEpochWithEndedContext(t *testing.T) {
 	s := zktest.New(t).Session(t)
 	ctx, cancel := context.WithCancelCause(t.Context())

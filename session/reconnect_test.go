@@ -19,7 +19,7 @@ import (
 
 var errRefused = errors.New("connection refused")
 
-// network maps names to one server, or to none, and notes every dial.
+// network maps names to one server, or to none, and records every dial.
 type network struct {
 	mu     sync.Mutex
 	server *zktest.Server
@@ -44,7 +44,7 @@ func (n *network) set(addr string, up bool) {
 	n.up[addr] = up
 }
 
-// dials lists what has been dialed since the last call.
+// dials returns the names that were dialed since the last call.
 func (n *network) dials() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -53,7 +53,7 @@ func (n *network) dials() []string {
 	return d
 }
 
-// cutAll breaks every connection of the server, which goes on serving.
+// cutAll breaks all connections of the server, which continues to serve.
 func cutAll(t testing.TB, s *zktest.Server) {
 	t.Helper()
 	s.Stop()
@@ -72,8 +72,8 @@ func TestConnectFindsTheServerThatIsUp(t *testing.T) {
 	})
 }
 
-// The session moves to another server of the list, keeps its id, and dials every
-// name anew each time.
+// The session moves to another server of the list, keeps its id, and looks up each name
+// again for every dial.
 func TestReconnectToAnotherServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{"a:2181": true, "b:2181": true}}
@@ -97,8 +97,8 @@ func TestReconnectToAnotherServer(t *testing.T) {
 	})
 }
 
-// Between rounds, in which each server is tried once, there is a pause, which is told
-// how many rounds there have been.
+// Between rounds, in which each server is tried once, there is a pause. The backoff gets
+// the number of rounds.
 func TestBackoffBetweenRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{}}
@@ -153,8 +153,7 @@ func TestBackoffStartsOver(t *testing.T) {
 	})
 }
 
-// Neither a backoff without a pause makes a session spin, nor does any
-// server.
+// A session does not spin, neither with a backoff without pauses nor because of a server.
 func TestNothingSpins(t *testing.T) {
 	hangUp := func(int, *fakeConn) {}
 	tests := []struct {
@@ -207,7 +206,7 @@ func TestNothingSpins(t *testing.T) {
 	}
 }
 
-// A server that accepts and says nothing is given up after the connect timeout.
+// The attempt at a server that accepts and sends nothing ends after the connect timeout.
 func TestConnectTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -228,7 +227,7 @@ func TestConnectTimeout(t *testing.T) {
 	})
 }
 
-// A dial is given up after the connect timeout, too.
+// A dial ends after the connect timeout, too.
 func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{"b:2181": true}}
@@ -247,8 +246,7 @@ func TestDialTimeout(t *testing.T) {
 	})
 }
 
-// Connect does not go on when no server's name exists, and does when one is
-// only unreachable.
+// Connect fails if no server's name exists, and retries if a server is only unreachable.
 func TestUnknownHosts(t *testing.T) {
 	notFound := func(addr string) error {
 		return &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}}
@@ -277,8 +275,7 @@ func TestUnknownHosts(t *testing.T) {
 	})
 }
 
-// A server that hands out another session instead of the one asked for, without
-// a word, has ended that one.
+// If a server opens another session instead of resuming the present one, the epoch ends.
 func TestSessionChangesSilently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cut := make(chan struct{})
@@ -303,8 +300,8 @@ func TestSessionChangesSilently(t *testing.T) {
 	})
 }
 
-// The server has lost its data: it refuses a client that has seen more than it
-// has, until the session is given up.
+// A server that has lost its data refuses a client that has seen later changes, until the
+// epoch ends at its deadline.
 func TestServerIsWiped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := serve(t)
@@ -342,8 +339,8 @@ func TestServerIsWiped(t *testing.T) {
 	})
 }
 
-// The handshake tells the server what the session has seen, so that one that
-// lags behind does not serve it.
+// The handshake contains the latest zxid that the session has seen, so that a server that
+// is behind it refuses the session.
 func TestHandshakeTellsLastZxid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := make(chan int64, 10)
@@ -370,8 +367,8 @@ func TestHandshakeTellsLastZxid(t *testing.T) {
 	})
 }
 
-// Whatever a server sends that cannot be, the connection is dropped, and the
-// session goes on over the next one.
+// If a server sends an invalid reply, the connection is closed, and the session continues
+// over the next one.
 func TestServerSendsNonsense(t *testing.T) {
 	frame := func(records ...wire.Record) []byte { return wire.Frame(records...) }
 	tests := []struct {
@@ -426,7 +423,7 @@ func TestServerSendsNonsense(t *testing.T) {
 	}
 }
 
-// Nonsense instead of an answer to the handshake is no different.
+// An invalid reply to the handshake has the same effect.
 func TestServerSendsNonsenseAtTheHandshake(t *testing.T) {
 	for _, nonsense := range [][]byte{
 		{}, {0, 0}, {0, 0, 0, 0}, {0, 0, 0, 3, 1, 2, 3}, {0xff, 0xff, 0xff, 0xff, 1}, {0x7f, 0xff, 0xff, 0xff, 1},
@@ -450,8 +447,8 @@ func TestServerSendsNonsenseAtTheHandshake(t *testing.T) {
 	}
 }
 
-// A server that answers transactions and reads by saying that it would not look
-// at them is asked again, but not in a hurry; nor are the proofs of a holder.
+// Transactions, reads and the proofs of a holder that a server answers without executing
+// them are repeated, after a pause.
 func TestServerThrottles(t *testing.T) {
 	for _, code := range []wire.Code{wire.CodeThrottled, wire.CodeSessionMoved, wire.CodeOperationTimeout} {
 		t.Run(code.String(), func(t *testing.T) {
@@ -502,8 +499,8 @@ func TestServerThrottles(t *testing.T) {
 	}
 }
 
-// Where an old session is to be closed and the server hands out another one
-// instead, that one is closed, for nobody wants it.
+// If the session resumes an old ZooKeeper session to close it, and the server opens another
+// one instead, that one is closed.
 func TestSessionHandedOutInsteadIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Int32
@@ -535,7 +532,7 @@ func TestSessionHandedOutInsteadIsClosed(t *testing.T) {
 		}))
 		e := epoch(t, z)
 		down.Store(true)
-		testkit.AwaitDone(t, e.Context()) // given up, since its server is gone
+		testkit.AwaitDone(t, e.Context()) // ended at its deadline, since its server has stopped
 		down.Store(false)
 		epoch(t, z)
 		time.Sleep(timeout)

@@ -20,8 +20,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A session's life, as every observer sees it: an observer who is slow, one who
-// is called, and one who looks at each change.
+// A slow observer, the hook and an observer of Changed see all states of a session in order.
 func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var called []session.Status
@@ -64,8 +63,8 @@ func TestStates(t *testing.T) {
 
 		want := []string{
 			"1 connected", "1 suspended", "1 connected",
-			"1 suspended", "1 lost", "2 connecting", "2 connected", // the server expired it
-			"2 suspended", "2 lost", "3 connecting", "3 connected", // it was given up
+			"1 suspended", "1 lost", "2 connecting", "2 connected", // expired by the server
+			"2 suspended", "2 lost", "3 connecting", "3 connected", // ended at the deadline
 			"3 lost", "3 closed",
 		}
 		if diff := cmp.Diff(append([]string{"1 connecting"}, want...), states(called)); diff != "" {
@@ -91,8 +90,8 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// states are epoch and state of each status, with those left out that tell only
-// of another failed attempt.
+// states returns epoch and state of each status, without those that report only another
+// failed attempt.
 func states(list []session.Status) (names []string) {
 	for _, st := range list {
 		name := string(rune('0'+st.Epoch)) + " " + st.State.String()
@@ -144,7 +143,7 @@ func TestChanged(t *testing.T) {
 	})
 }
 
-// Ready waits, not longer than its context, and says why it was in vain.
+// Ready blocks until its context is done, and its error says why there was no connection.
 func TestReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -172,8 +171,7 @@ func TestReady(t *testing.T) {
 	})
 }
 
-// The deadline moves with every sign of life, and with every proof once somebody
-// holds.
+// The deadline moves with every reply and, while KeepProving is in effect, with every proof.
 func TestDeadlineMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -202,7 +200,7 @@ func TestDeadlineMoves(t *testing.T) {
 	})
 }
 
-// The server has the last word on the timeout.
+// The server decides the timeout.
 func TestTimeoutIsNegotiated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t, zktest.WithTimeouts(2*time.Second, 20*time.Second))
@@ -216,7 +214,7 @@ func TestTimeoutIsNegotiated(t *testing.T) {
 	})
 }
 
-// Hooks.Request is told of each request, its bytes, its time and its end.
+// Hooks.Request gets each request with its size, its duration and its error.
 func TestRequestHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -261,7 +259,7 @@ func TestRequestHook(t *testing.T) {
 	})
 }
 
-// A session is silent unless it is given a logger.
+// A session logs nothing unless it has a logger.
 func TestLogging(t *testing.T) {
 	live := func(opts ...session.Option) {
 		synctest.Test(t, func(t *testing.T) {

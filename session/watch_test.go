@@ -50,7 +50,7 @@ func noWatches(t testing.TB, s *zktest.Server) {
 	}
 }
 
-// What fires a watch of each kind, and what it tells.
+// Each kind of watch fires at its events and reports them correctly.
 func TestWatchFires(t *testing.T) {
 	set := func(t *testing.T, z *session.Session) {
 		if _, err := z.Set(t.Context(), "/n", nil, session.AnyVersion); err != nil {
@@ -104,8 +104,8 @@ func TestWatchFires(t *testing.T) {
 	}
 }
 
-// A server holds one watch for all who are interested in the same node, until
-// the last of them has gone.
+// All Watches of the same node share one watch on the server, until the last of them is
+// closed.
 func TestWatchIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -127,7 +127,7 @@ func TestWatchIsShared(t *testing.T) {
 		one.Close()
 		testkit.Create(t, z, "/n", "")
 		if hasFired(one) || !hasFired(two) {
-			t.Error("the one who left was told, or the one who stayed was not")
+			t.Error("the closed watch fired, or the open one did not")
 		}
 	})
 }
@@ -155,7 +155,7 @@ func TestWatchNodesInOneFlight(t *testing.T) {
 	})
 }
 
-// A watch whose call was given up is removed, too, whatever the moment.
+// A watch whose call was canceled is removed, too, at whatever moment.
 func TestCancelledWatchesLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -179,8 +179,8 @@ func TestCancelledWatchesLeaveNothing(t *testing.T) {
 	})
 }
 
-// Watches outlive a connection: they are set again on the next one, and those
-// whose change was missed fire.
+// Watches survive a lost connection: they are set again on the next one, and those whose
+// nodes have changed in between fire.
 func TestWatchesSurviveReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -206,13 +206,13 @@ func TestWatchesSurviveReconnect(t *testing.T) {
 		await(t, timeout, "connected again", func() bool { return z.Status().State == session.Connected })
 		for i, w := range missed {
 			if !hasFired(w) {
-				t.Errorf("watch %d was not told of what it missed", i)
+				t.Errorf("watch %d did not fire for a change that it missed", i)
 			} else if w.SameConnection() {
-				t.Errorf("watch %d says that its connection has stayed the same", i)
+				t.Errorf("watch %d reports the same connection", i)
 			}
 		}
 		if missed[0].Deleted() || !missed[1].Deleted() || missed[2].Deleted() || missed[3].Deleted() || !missed[4].Deleted() {
-			t.Error("deletions are told wrongly")
+			t.Error("deletions are reported wrongly")
 		}
 		for i, w := range quiet {
 			if hasFired(w) {
@@ -264,8 +264,8 @@ func TestManyWatchesAreSetAgain(t *testing.T) {
 	})
 }
 
-// Interest that ends while the session is on its way back leaves nothing on the
-// server, whether the watch has been set again or not.
+// A watch that is closed while the session reconnects leaves nothing on the server, whether
+// it has been set again or not.
 func TestWatchClosedDuringReconnect(t *testing.T) {
 	for _, op := range []string{"connect", "auth", "setWatches"} {
 		t.Run(op, func(t *testing.T) {
@@ -294,8 +294,8 @@ func TestWatchClosedDuringReconnect(t *testing.T) {
 	}
 }
 
-// A watch that is closed while its answer is under way is removed from the
-// server, and one that has been set anew meanwhile stays.
+// A watch that is closed while its reply is in flight is removed from the server, and one
+// that has been set again in the meantime stays.
 func TestWatchClosedDuringItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -323,7 +323,7 @@ func TestWatchClosedDuringItsAnswer(t *testing.T) {
 	})
 }
 
-// The epoch's end does not fire watches, and takes them from the server.
+// The end of the epoch does not fire watches, and removes them from the server.
 func TestWatchEndsWithEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -342,8 +342,8 @@ func TestWatchEndsWithEpoch(t *testing.T) {
 	})
 }
 
-// Who asks for a watch of what exists leaves none on what does not, however late
-// he comes to hear of it; who waits for the node to be created still has his.
+// WatchNode leaves no watch on a node that does not exist, and does not remove a watch of
+// WatchExists on the same node.
 func TestWatchNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -372,7 +372,7 @@ func TestWatchNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !hasFired(w) || !w.Deleted() {
-			t.Error("the watch was not told of the end")
+			t.Error("the watch did not fire at the deletion")
 		}
 		noWatches(t, s)
 	})
