@@ -17,8 +17,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// names is a network for the default dialer: host names have addresses, and an
-// address leads to whatever its function returns, or nowhere.
+// names is a network for the default dialer. Host names have addresses, and a function per
+// address makes its connections.
 type names struct {
 	mu      sync.Mutex
 	hosts   map[string][]string
@@ -50,8 +50,8 @@ func (n *names) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return d(ctx, network, addr)
 }
 
-// An address that accepts and then closes, or stays silent, does not keep a
-// session from the other addresses of the same name.
+// If an address accepts and then closes, or sends nothing, the session tries the other
+// addresses of the same name.
 func TestEachAddressOfAHostIsAServer(t *testing.T) {
 	for name, behave := range map[string]func(int, *fakeConn){
 		"closes": func(int, *fakeConn) {},
@@ -84,8 +84,8 @@ func TestEachAddressOfAHostIsAServer(t *testing.T) {
 	}
 }
 
-// Before the session pauses it tries each address once, and then it looks the
-// names up again.
+// Before the session pauses it tries each address once; after the pause it looks up the
+// names again.
 func TestRoundTriesEveryAddressOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{hosts: map[string][]string{"a": {"10.0.0.1", "10.0.0.2"}, "b": {"10.0.1.1", "fd00::1"}, "10.0.2.1": {"10.0.2.1"}}}
@@ -135,8 +135,7 @@ func TestAddressesAreLookedUpAgain(t *testing.T) {
 	})
 }
 
-// After a connection breaks, the other addresses come before the one that has
-// been left.
+// After a connection breaks, the other addresses are tried before the last one.
 func TestReconnectTriesOtherAddressesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -175,8 +174,8 @@ func TestTLSChecksTheNameNotTheAddress(t *testing.T) {
 	})
 }
 
-// Connect goes on if one host of several does not exist, however often that host
-// is tried, and fails if none does.
+// Connect retries if one host of several does not exist, however often that host is tried,
+// and fails if none exists.
 func TestConnectGoesOnWhileOneHostExists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{hosts: map[string][]string{"c": {"10.0.0.1"}}}
@@ -191,8 +190,7 @@ func TestConnectGoesOnWhileOneHostExists(t *testing.T) {
 	})
 }
 
-// A session that has ended on this side only is closed at whichever address
-// answers.
+// A ZooKeeper session that has ended locally is closed at any address that answers.
 func TestOldSessionIsClosedAtAnyAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, zktest.WithTimeouts(timeout, time.Hour))

@@ -13,7 +13,7 @@ import (
 )
 
 // A server with enforce.auth.enabled refuses everything and closes the connection.
-// The refusal is ErrNoAuth, at once and without a repetition, for every call.
+// The error is ErrNoAuth, immediately and without a repetition, for every call.
 func TestServerRequiresAuth(t *testing.T) {
 	for _, w := range writes {
 		t.Run(w.name, func(t *testing.T) {

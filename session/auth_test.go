@@ -13,8 +13,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Credentials are the first thing that each connection says, and nodes are
-// created with the session's ACL.
+// Credentials are the first request on each connection, and nodes are created with the
+// session's ACL.
 func TestAuth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -74,8 +74,7 @@ func TestCreateWithOwnACL(t *testing.T) {
 	})
 }
 
-// Credentials that a server refuses make Connect fail at once, after a handful
-// of requests.
+// If a server refuses the credentials, Connect fails immediately, after few requests.
 func TestAuthRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)

@@ -13,9 +13,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Close ends the session in whatever state it is, within its bounds, and leaves
-// no goroutine: the bubble would complain. Nothing can be done with the session
-// afterwards.
+// Close ends the session in every state and in time, and leaves no goroutine: synctest would
+// report one. All later calls fail.
 func TestClose(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -126,8 +125,8 @@ func checkClosed(t *testing.T, z *session.Session) {
 	}
 }
 
-// A context that ends bounds the goodbye, also if it has ended before; a server
-// that can be reached is told all the same.
+// The context bounds the wait of Close, also if it is done before; a server that can be
+// reached closes the session nevertheless.
 func TestCloseInAHurry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
@@ -154,7 +153,7 @@ func TestCloseInAHurry(t *testing.T) {
 	})
 }
 
-// Calls that wait, for a server or for a hold, hear of the close at once.
+// Calls that wait for a server or in KeepProving return immediately at Close.
 func TestCloseWakesWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -193,8 +192,8 @@ func TestCloseWakesWaiters(t *testing.T) {
 	})
 }
 
-// A goroutine of the session that waits for the next epoch, or makes a call that
-// does, does not hold up Close, which waits for it.
+// A goroutine of the session that waits for the next epoch does not block Close, which waits
+// for the goroutine.
 func TestCloseWakesTasks(t *testing.T) {
 	for name, wait := range map[string]func(*session.Session) error{
 		"epoch": func(z *session.Session) error { _, err := z.Epoch(context.Background()); return err },
@@ -219,7 +218,7 @@ func TestCloseWakesTasks(t *testing.T) {
 	}
 }
 
-// A Connect that fails leaves nothing behind, neither here nor on a server.
+// A Connect that fails leaves no goroutine and no ZooKeeper session.
 func TestConnectFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)

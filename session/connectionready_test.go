@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// A connection may break on the side that writes while the side that reads is
-// about to open it for requests. It stays closed for them, since nobody would
-// close it again, and the next one serves.
+// If writing to a connection fails while its reader is about to make it ready for requests,
+// it does not become the current one, since it would not be detached again. The next
+// connection is used.
 func TestBrokenBeforeReady(t *testing.T) {
 	o, err := newOptions(nil)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// fake is a server that does what no real one would, one function per
+// fake is a server with faults that real ones do not have. One function serves each
 // connection.
 type fake struct {
 	mu    sync.Mutex
@@ -40,7 +40,7 @@ func (f *fake) DialContext(context.Context, string, string) (net.Conn, error) {
 	return client, nil
 }
 
-// Dials is how many connections there have been.
+// Dials returns how many connections were made.
 func (f *fake) Dials() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -53,7 +53,7 @@ type fakeConn struct {
 	zxid int64 // of the replies
 }
 
-// frame reads one frame; nil when the client has gone.
+// frame reads one frame. It returns nil if the client has closed the connection.
 func (c *fakeConn) frame() []byte {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(c, head); err != nil {
@@ -72,14 +72,13 @@ func (c *fakeConn) hello() (req wire.ConnectRequest) {
 	return req
 }
 
-// welcome answers a handshake with a session; a timeout of 0 says that there is
-// none.
+// welcome answers a handshake with a session; with a timeout of 0 it refuses one.
 func (c *fakeConn) welcome(id int64, timeoutMillis int32) {
 	c.Write(wire.Frame(&wire.ConnectResponse{Timeout: timeoutMillis, SessionID: id, Passwd: make([]byte, 16)}))
 }
 
-// request reads the next request, and answers pings until one comes that is
-// none. It is false when the client has gone.
+// request reads the next request that is not a ping, and answers pings. It returns false if
+// the client has closed the connection.
 func (c *fakeConn) request() (h wire.RequestHeader, body []byte, ok bool) {
 	for {
 		frame := c.frame()
@@ -100,7 +99,7 @@ func (c *fakeConn) reply(xid int32, code wire.Code, body wire.Record) {
 	c.Write(wire.Frame(&wire.ReplyHeader{Xid: xid, Zxid: c.zxid, Err: code}, body))
 }
 
-// drain answers pings and goodbyes, and nothing else, until the client has gone.
+// drain answers only pings and close requests, until the client has closed the connection.
 func (c *fakeConn) drain() {
 	for {
 		h, _, ok := c.request()
@@ -114,8 +113,8 @@ func (c *fakeConn) drain() {
 	}
 }
 
-// answer answers reads with an empty node and transactions with success, until
-// the client has gone.
+// answer answers reads with an empty node and transactions with success, until the client
+// has closed the connection.
 func (c *fakeConn) answer() {
 	for {
 		h, _, ok := c.request()

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// timeout is what the tests ask for, and with serve also what they are granted.
+// timeout is the session timeout that the tests request, and that serve grants.
 const timeout = 4 * time.Second
 
 // serve starts a server with the proportions of a real one: the timeout is four
@@ -40,7 +40,7 @@ func openAt(t testing.TB, connect string, opts ...session.Option) *session.Sessi
 	return z
 }
 
-// epoch is the epoch that z is in.
+// epoch returns the current epoch of z.
 func epoch(t testing.TB, z *session.Session) *session.Epoch {
 	t.Helper()
 	e, err := z.Epoch(t.Context())
@@ -50,9 +50,8 @@ func epoch(t testing.TB, z *session.Session) *session.Epoch {
 	return e
 }
 
-// await lets time pass until f is true when nothing is going on, and complains
-// if that takes longer than limit. It works in synctest bubbles only, where
-// waiting costs nothing.
+// await waits until f returns true while all goroutines are blocked, and fails the test
+// after limit. It works only in synctest bubbles, where waiting takes no real time.
 func await(t testing.TB, limit time.Duration, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
@@ -97,7 +96,7 @@ func ephemerals(s *zktest.Server) (n int) {
 	return n
 }
 
-// ops are the names of the requests that a server has received.
+// ops returns the names of the requests that a server has received.
 func ops(s *zktest.Server) (names []string) {
 	for _, r := range s.Requests() {
 		names = append(names, r.Op)
@@ -105,7 +104,7 @@ func ops(s *zktest.Server) (names []string) {
 	return names
 }
 
-// count is how often the server has received a request of this name.
+// count returns how many requests of this name the server has received.
 func count(s *zktest.Server, op string) (n int) {
 	for _, name := range ops(s) {
 		if name == op {

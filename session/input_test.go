@@ -165,7 +165,7 @@ func TestBadInputIsNotSent(t *testing.T) {
 	}
 }
 
-// Nothing to do is done without a request.
+// Calls without operations or paths send no request.
 func TestNothingToDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -184,9 +184,8 @@ func TestNothingToDo(t *testing.T) {
 	})
 }
 
-// The longest request that is sent is one that the server takes: what is
-// refused here is refused by an error, and what is not does not cost the
-// connection.
+// The server accepts the longest request that the session sends. Longer ones fail with an
+// error, and the connection is not lost.
 func TestLongestRequests(t *testing.T) {
 	data := bytes.Repeat([]byte("x"), 1<<20)
 	tests := []struct {
@@ -230,7 +229,7 @@ func TestLongestRequests(t *testing.T) {
 	}
 }
 
-// Answers may be longer than what a server takes.
+// Replies may be longer than the requests that a server accepts.
 func TestLongAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)

@@ -50,8 +50,8 @@ func TestLostWriteIsLookedUpOnAServerThatLagsBehind(t *testing.T) {
 	}
 }
 
-// moves connects a session to the leader. The function that it returns has the
-// session lose the reply to its next write, and go on at another server.
+// moves connects a session to the leader. The function that it returns makes the session
+// lose the reply to its next write and reconnect to another server.
 func moves(t *testing.T, s *zktest.Server, to *zktest.Follower) (z *session.Session, lose func() (lost func() bool)) {
 	var moved atomic.Bool
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {

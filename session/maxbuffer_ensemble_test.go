@@ -15,7 +15,7 @@ import (
 )
 
 // Writes that are longer than the jute.maxbuffer of real servers fail with an error
-// that says so, and the session keeps what it holds.
+// that says so, and the session does not lose what it owns.
 func TestRequestTooLongForRealServers(t *testing.T) {
 	c := zktest.Ensemble(t, 1, zktest.WithProperty("jute.maxbuffer", "200000"))
 	z := openAt(t, c.Connect())

@@ -67,8 +67,8 @@ func TestBadMaxBuffer(t *testing.T) {
 	}
 }
 
-// A reply over the limit fails its call, which is not repeated, and nothing else:
-// the connection goes on.
+// A reply over the limit makes only its call fail, which is not repeated. The connection is
+// not broken.
 func TestReplyTooLarge(t *testing.T) {
 	const limit = 256 << 20
 	replies := make(chan int, 1)

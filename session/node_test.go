@@ -32,8 +32,8 @@ func TestZxidIsDecimal(t *testing.T) {
 	}
 }
 
-// A transaction returns the Stat of the nodes that it has created: all of it, or the
-// zxid and the owner where servers tell no more.
+// A transaction returns the Stat of the nodes that it has created: all of it, or only the
+// zxids and the owner if servers return no Stat.
 func TestTxnReturnsStat(t *testing.T) {
 	for version, whole := range map[string]bool{"3.9": true, "3.8": false} {
 		t.Run(version, func(t *testing.T) { checkTxnStat(t, zktest.New(t, zktest.WithVersion(version)).Session(t), whole) })

@@ -15,8 +15,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Servers that do not know create2, containers, removeWatches and setWatches are used
-// without them, however they refuse.
+// The session works without create2, containers, removeWatches and setWatches if servers do
+// not know them, in whatever way they refuse them.
 func TestServersThatRefuseOperations(t *testing.T) {
 	names := []string{"create2", "createContainer", "removeWatches", "setWatches"}
 	for name, opt := range map[string]zktest.Option{
@@ -117,8 +117,8 @@ func refusing(t *testing.T, f func(t *testing.T, s *zktest.Server, how zktest.Re
 	}
 }
 
-// Where transactions are refused, the session proves itself by other writes, and a
-// transaction fails with an error that names it.
+// If transactions are refused, other writes are the proofs, and a transaction fails with an
+// error that names the operation.
 func TestServersWithoutTransactions(t *testing.T) {
 	refusing(t, func(t *testing.T, s *zktest.Server, how zktest.Refusal) {
 		z := open(t, s)
@@ -161,8 +161,8 @@ func TestServersWithoutTransactions(t *testing.T) {
 	}, "multi")
 }
 
-// A transaction is refused for one of its parts. The session finds out which, and does
-// not take the transaction for the cause, nor the part for the transaction.
+// If a transaction is refused because of one of its operations, the session finds out which,
+// and does not conclude that the servers refuse transactions.
 func TestRefusedTransactionIsTakenApart(t *testing.T) {
 	for _, refused := range []string{"create2", "multi"} {
 		t.Run(refused, func(t *testing.T) {
@@ -185,8 +185,8 @@ func TestRefusedTransactionIsTakenApart(t *testing.T) {
 	}
 }
 
-// A create that is refused is known not to have been carried out, although others have
-// changed its parent since, and although it is long.
+// A refused create is known not to be committed, although other clients have changed its
+// parent since, and although the request is long.
 func TestRefusedCreateIsKnown(t *testing.T) {
 	for name, data := range map[string][]byte{"short": nil, "long": make([]byte, 500<<10)} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestServersWithoutTTL(t *testing.T) {
 	}, "createTTL")
 }
 
-// What is learned outlives the ZooKeeper session.
+// The session remembers refused operations in the next epoch.
 func TestAbilitiesOutliveTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, zktest.WithOldKeeper())
@@ -262,7 +262,7 @@ func TestAbilitiesOutliveTheSession(t *testing.T) {
 	})
 }
 
-// However many watches there are, their setWatches teaches that it is refused.
+// With any number of watches the session learns that setWatches is refused.
 func TestManyWatchesWithoutSetWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, zktest.WithOldKeeper())
@@ -288,8 +288,8 @@ func TestManyWatchesWithoutSetWatches(t *testing.T) {
 	})
 }
 
-// Many requests learn at once that their operation is refused. (Meanwhile others, sent
-// over the connections that the server closes, have the outcome that they always have.)
+// Many requests learn concurrently that their operation is refused. (Other requests on the
+// connections that the server closes have the same outcomes as always.)
 func TestManyRequestsAreRefusedAtOnce(t *testing.T) {
 	for name, request := range map[string]func(context.Context, *session.Epoch, int) error{
 		"create": func(ctx context.Context, e *session.Epoch, i int) error {

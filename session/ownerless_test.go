@@ -44,7 +44,7 @@ func TestBreak(t *testing.T) {
 	}
 }
 
-// The answer of the delete is lost, and the node has gone: Break has done it.
+// The reply to the delete is lost, and the node does not exist: Break has deleted it.
 func TestBreakLosesReply(t *testing.T) {
 	srv := zktest.New(t)
 	s := srv.Session(t)

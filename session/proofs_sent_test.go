@@ -9,8 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A proof counts from when it was sent, however long its answer takes: the server
-// may have heard of the session no later than that.
+// A proof counts from when it was sent, however long its reply takes: the server may have
+// received nothing from the session after that.
 func TestProofCountsFromWhenItWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)

@@ -80,7 +80,7 @@ func TestProofsLast(t *testing.T) {
 	}
 }
 
-// However many transactions are answered, few are remembered.
+// However many transactions are answered, the list of proofs stays short.
 func TestProofsAreThinnedOut(t *testing.T) {
 	var p proofs
 	p.start(4*time.Second, at(0))
@@ -95,12 +95,12 @@ func TestProofsAreThinnedOut(t *testing.T) {
 	}
 }
 
-// The deadline of a holder never comes after the moment at which its leader
-// expires the session, whenever the follower is cut off from the leader. The
-// follower reports to the leader every half tick; reports, and the client's
-// requests, are under way for times that vary, by no more than what a quarter of
-// the timeout exceeds half a tick by (proofs says what that is for). The leader
-// rounds the expiry up to its next tick.
+// The deadline of a holder is never later than the moment at which the leader expires the
+// session, whenever the follower is disconnected from the leader.
+//
+// The follower reports to the leader every half tick. The delays of reports and of the
+// client's requests vary by at most a quarter of the timeout minus half a tick (see proofs).
+// The leader rounds the expiry up to its next tick.
 func TestProofsComeBeforeTheLeadersExpiry(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const ms = time.Millisecond
@@ -116,7 +116,7 @@ func TestProofsComeBeforeTheLeadersExpiry(t *testing.T) {
 
 		interval := rapid.SampledFrom(proofIntervals[:]).Draw(t, "interval")
 
-		// What the client sends: a probe each interval, and writes and pings at will.
+		// The client sends a proof each interval, and writes and pings at random moments.
 		type message struct{ sent, arrived time.Duration }
 		var traffic []message
 		arrived := time.Duration(0)
@@ -148,10 +148,9 @@ func TestProofsComeBeforeTheLeadersExpiry(t *testing.T) {
 	})
 }
 
-// Whatever else the session writes, and at whatever moments, the deadline is never
-// nearer than 0.65 of the timeout less an interval and two round trips, the
-// first of which delays the proof. What a stop time
-// may be follows from that.
+// Whatever else the session writes, and at whatever moments, the deadline is always at least
+// 0.65 of the timeout minus an interval and two round trips in the future. The first round
+// trip delays the proof. The longest stop time follows from that.
 func TestProofsKeepTheDeadlineFar(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const timeout = 32 * time.Second

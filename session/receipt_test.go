@@ -18,8 +18,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// What Txn cannot tell, a receipt can: others have since done to the nodes
-// whatever they liked.
+// A receipt shows outcomes that Txn cannot find out, since other clients have changed the
+// nodes.
 func TestReceiptTellsOfLostReply(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -103,8 +103,8 @@ func TestReceiptTellsOfLostReply(t *testing.T) {
 	}
 }
 
-// N clients count while every seventh reply and every eleventh request is lost:
-// the count is what they were told.
+// N clients count while every seventh reply and every eleventh request is lost. The count
+// agrees with the outcomes that they got.
 func TestReceiptsCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -170,8 +170,8 @@ func increment(t *testing.T, z *session.Session) {
 	}
 }
 
-// The receipt of a session serves all its transactions, those at one time need
-// one each, and all go with the session.
+// A session uses one receipt for all its transactions, and one for each of several
+// concurrent ones. All are deleted with the ZooKeeper session.
 func TestReceiptsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -218,7 +218,7 @@ func TestReceiptCostsNoRoundTrip(t *testing.T) {
 	})
 }
 
-// An operator who tidies the receipts away does not stop anybody.
+// If an operator deletes the receipts, transactions continue.
 func TestReceiptsRemovedByOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -243,7 +243,7 @@ func TestReceiptsRemovedByOthers(t *testing.T) {
 	})
 }
 
-// Where receipts may not be written, transactions are done without.
+// If receipts may not be written, transactions are committed without them.
 func TestReceiptsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -269,8 +269,8 @@ func TestReceiptsRefused(t *testing.T) {
 	})
 }
 
-// The name of a node whose creation is known to have happened is asked for even if
-// the session expires before that.
+// The name of a node whose creation is known to be committed is looked up even if the
+// ZooKeeper session expires before that.
 func TestReceiptFindsNameInNextEpoch(t *testing.T) {
 	ops := []session.Op{session.OpSet("/q", nil, session.AnyVersion), session.OpCreate("/q/n-", nil, session.Sequential())}
 	calls := map[string]func(context.Context, *session.Session) ([]session.Result, error){
@@ -304,8 +304,8 @@ func TestReceiptFindsNameInNextEpoch(t *testing.T) {
 	}
 }
 
-// ctx ends the wait for a connection; what has been sent is seen through, as long
-// as the epoch lasts.
+// ctx bounds the wait for a connection. After the request is sent, the call waits for the
+// outcome as long as the epoch lasts.
 func TestReceiptOutlivesContext(t *testing.T) {
 	for _, fault := range []zktest.Fault{zktest.Refuse, zktest.DropReply, zktest.Hang, zktest.ExpireBefore, zktest.ExpireAfter} {
 		synctest.Test(t, func(t *testing.T) {
@@ -412,7 +412,7 @@ func TestReceiptFindsNameAmongMany(t *testing.T) {
 	})
 }
 
-// Servers before 3.9 answer to a create in a transaction without a Stat. Its zxids
+// Servers before 3.9 return no Stat for a create in a transaction. The zxids in the result
 // are those of the transaction.
 func TestStatOfCreateInTxn(t *testing.T) {
 	for _, version := range []string{"3.8", "3.9"} {

@@ -18,7 +18,7 @@ import (
 )
 
 // A request that is too long for the server fails after three connections, for
-// every kind of call, while others on the session go on and what it holds is kept.
+// every kind of call, while other calls of the session continue and ownership is kept.
 func TestRequestTooLongForServer(t *testing.T) {
 	big := make([]byte, 200_000)
 	calls := map[string]func(*session.Session, context.Context) error{
@@ -90,8 +90,8 @@ func TestRequestTooLongForServer(t *testing.T) {
 	}
 }
 
-// A server that is restarted twice while the same fifty calls are outstanding is
-// not taken for one that rejects them.
+// A server that is restarted twice while the same fifty calls are in flight is not taken for
+// one that rejects them.
 func TestRestartsUnderPipelinedCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -127,7 +127,8 @@ func TestRestartsUnderPipelinedCalls(t *testing.T) {
 	})
 }
 
-// Silence never makes a request fail: it is sent until its context ends.
+// A server that does not answer makes no request fail: it is repeated until its context is
+// done.
 func TestSilenceRejectsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -141,8 +142,8 @@ func TestSilenceRejectsNothing(t *testing.T) {
 	})
 }
 
-// A server that closes the connection on setWatches is not asked again: every
-// watch fires, so that its owner reads again.
+// After a server closes the connection on setWatches, it is not sent again: every watch
+// fires, so that its user reads again.
 func TestServerRejectsSetWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -171,7 +172,7 @@ func TestServerRejectsSetWatches(t *testing.T) {
 	})
 }
 
-// Credentials that a server closes the connection on make Connect fail.
+// Connect fails if a server closes the connection on the credentials.
 func TestServerRejectsAuth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -185,8 +186,8 @@ func TestServerRejectsAuth(t *testing.T) {
 	})
 }
 
-// A reply that cannot be decoded breaks the connection. The request fails after the
-// second one, and others do not.
+// A reply that cannot be decoded breaks the connection. The request fails after the second
+// such reply, and other requests do not fail.
 func TestReplyThatCannotBeDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, func(_ int, c *fakeConn) {
@@ -222,8 +223,8 @@ func TestReplyThatCannotBeDecoded(t *testing.T) {
 	})
 }
 
-// A reply that cannot be decoded breaks the connection, and the requests that are
-// outstanding behind it are sent again: the failure is that of one request.
+// A reply that cannot be decoded breaks the connection, and the later requests in flight are
+// sent again: only one request fails.
 func TestReplyThatCannotBeDecodedFailsNoOtherRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outstanding := make(chan struct{})

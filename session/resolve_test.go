@@ -16,8 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// write is one kind of write whose outcome is to be known whatever happens to
-// its requests.
+// write is one kind of write whose outcome must be known whatever happens to its requests.
 type write struct {
 	name    string
 	run     func(context.Context, *session.Session) error
@@ -40,7 +39,7 @@ func nodesBelow(prefix string) func(*zktest.Server) int {
 	return func(s *zktest.Server) int { return below(s, prefix) }
 }
 
-// versionOf is how often a node has been set.
+// versionOf returns how often a node has been set.
 func versionOf(path string) func(*zktest.Server) int {
 	return func(s *zktest.Server) (v int) {
 		_, rest, _ := strings.Cut(tree(s)[path], "v")
@@ -194,9 +193,9 @@ func tryWrite(t *testing.T, w write, label string, first int, one zktest.Fault, 
 	return reachedFirst, reachedSecond
 }
 
-// Curator's fault 3.7: a write that was applied is reported as failed. Whatever
-// happens to any request of a write, and to any other of the few that come after it, the result is what the tree says, or ErrUnknown where nothing
-// can tell; and nothing is applied twice.
+// Curator's fault 3.7: a committed write is reported as failed. Whatever happens to any
+// request of a write and to any of the few requests after it, the result agrees with the
+// nodes, or is ErrUnknown if they do not show it; and no write is applied twice.
 func TestWriteUnderEveryFault(t *testing.T) {
 	const followers = 4 // a handshake, a sync, and two reads find out what became of a write
 	for _, w := range writes {
@@ -221,8 +220,8 @@ func TestWriteUnderEveryFault(t *testing.T) {
 	}
 }
 
-// A context that ends while any request of a write is under way ends the call at
-// that moment, and no node is left that would go with the epoch.
+// If the context is done while any request of a write is in flight, the call returns
+// immediately, and no ephemeral node is left.
 func TestWriteContextEndsAtEveryRequest(t *testing.T) {
 	for _, w := range writes {
 		if w.receipt {
@@ -265,8 +264,8 @@ func TestWriteContextEndsAtEveryRequest(t *testing.T) {
 	}
 }
 
-// Of two goroutines of one session that create the same ephemeral node exactly
-// one is told that it did, under any fault.
+// If two goroutines of one session create the same ephemeral node, exactly one create
+// succeeds, under any fault.
 func TestTwinsCreateSameEphemeral(t *testing.T) {
 	for faultName, fault := range faults {
 		for first := 1; first <= 4; first++ {
@@ -303,8 +302,8 @@ func TestTwinsCreateSameEphemeral(t *testing.T) {
 	}
 }
 
-// A conditional set that was committed is never reported as refused because
-// others have used the node since.
+// A conditional set that was committed is never reported as refused because other clients
+// have changed the node since.
 func TestSetLostAmongOthers(t *testing.T) {
 	tests := []struct {
 		name string
@@ -340,8 +339,8 @@ func TestSetLostAmongOthers(t *testing.T) {
 	}
 }
 
-// loseReply has the server lose its reply to the next request of this name, and
-// keeps z away until meanwhile has run.
+// loseReply makes the server lose its reply to the next request of this name, and keeps z
+// disconnected until meanwhile has returned.
 func loseReply(t *testing.T, s *zktest.Server, z *session.Session, op string, meanwhile func()) {
 	id := z.Status().ID
 	var remove func()
@@ -366,7 +365,7 @@ func loseReply(t *testing.T, s *zktest.Server, z *session.Session, op string, me
 	})
 }
 
-// What a lost reply leaves open is ErrUnknown, and what the tree tells is told.
+// After a lost reply the outcome that the nodes show is returned, and otherwise ErrUnknown.
 func TestLostReply(t *testing.T) {
 	set := func(path, data string) func(*testing.T, *session.Session) {
 		return func(t *testing.T, z *session.Session) {

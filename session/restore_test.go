@@ -11,7 +11,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Servers that have lost their data turn away a client that has seen a later zxid.
+// Servers that have lost their data refuse a client that has seen a later zxid.
 // The epoch ends after the session timeout, and the next one is served.
 func TestServersThatLostTheirData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

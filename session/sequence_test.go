@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Children that come while a session is cut off are heard of when it is back,
-// also if their parent has had so many that they do not change its Pzxid.
+// Watches fire for children that were created while a session was suspended when it
+// reconnects, also if so many were created before that they do not change Pzxid.
 func TestWatchPastSequenceEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)
@@ -35,8 +35,8 @@ func TestWatchPastSequenceEnd(t *testing.T) {
 	})
 }
 
-// A parent that has had so many children that new ones do not change its Pzxid
-// does not tell that a create was not carried out.
+// A parent in which so many children were created that new ones do not change its Pzxid does
+// not show that a create was not committed.
 func TestLostReplyPastSequenceEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// A process that was stopped for longer than its session finds its timers late. Err
-// tells the truth all the same: here the goroutine that ends the epoch at the deadline
-// does not run at all.
+// In a process that was suspended for longer than its session timeout, timers are late. Err
+// is right nevertheless: here the goroutine that ends the epoch at the deadline does not run.
 func TestErrAfterTheProcessWasStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, err := newOptions(nil)

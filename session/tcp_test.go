@@ -12,9 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Over a real network, with live watches and traffic from many goroutines, the
-// session survives one broken connection after the other: nothing is lost, and
-// the race detector has nothing to say.
+// Over a real network, with watches and requests of many goroutines, the session survives
+// many broken connections: nothing is lost, and the race detector reports nothing.
 func TestReconnectUnderTraffic(t *testing.T) {
 	s := zktest.New(t)
 	z := openAt(t, s.Addr(), session.WithAuth("digest", []byte("user:password")), session.WithTimeout(time.Minute),

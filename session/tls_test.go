@@ -114,7 +114,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A server that says nothing in the TLS handshake does not hold anybody up.
+// A server that sends nothing in the TLS handshake does not block the session.
 func TestTLSHandshakeHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := newFake(t, func(_ int, c *fakeConn) { io.Copy(io.Discard, c) })

@@ -13,7 +13,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// latecomer remembers what it is told.
+// latecomer records the calls of late.
 type latecomer struct {
 	mu   sync.Mutex
 	told heard
@@ -37,7 +37,7 @@ func (l *latecomer) heard() heard {
 	return l.told
 }
 
-// What was never sent was not done, and the caller is told so.
+// If the transaction was not sent, the error shows that it was not committed.
 func TestTxnDetachedNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -61,7 +61,7 @@ func TestTxnDetachedNotSent(t *testing.T) {
 	})
 }
 
-// A caller who leaves while the outcome is not known hears so, and late hears the
+// If ctx is done while the outcome is not known, the error is ErrUnknown, and late gets the
 // outcome.
 func TestTxnDetachedLeft(t *testing.T) {
 	tests := []struct {
@@ -111,7 +111,7 @@ func TestTxnDetachedLeft(t *testing.T) {
 	}
 }
 
-// A caller who leaves while the answer is on its way.
+// The same if ctx is done while the reply is in flight.
 func TestTxnDetachedSlowAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -134,7 +134,7 @@ func TestTxnDetachedSlowAnswer(t *testing.T) {
 	})
 }
 
-// Without a fault it is a transaction like any other, and late is for the late.
+// Without a fault it is a transaction like any other, and late is not called.
 func TestTxnDetached(t *testing.T) {
 	z := zktest.Open(t).Session(t)
 	e := epoch(t, z)

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// An unknown outcome names the operation that the caller asked for, not the request
-// that failed to find it out.
+// An ErrUnknown names the operation of the caller, not the request that failed to find out
+// the outcome.
 func TestUnknownNamesTheOperation(t *testing.T) {
 	for name, c := range map[string]struct {
 		op, path string

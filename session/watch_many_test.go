@@ -47,7 +47,7 @@ func TestWatchListingsInOneFlight(t *testing.T) {
 	})
 }
 
-// What is there is told of, without what it holds and without a watch.
+// Stats returns the Stat of each node that exists, without data and without a watch.
 func TestStatsInOneFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -70,25 +70,25 @@ func TestStatsInOneFlight(t *testing.T) {
 	})
 }
 
-// One bell serves many watches: it rings once for any number of them that fire
-// before it is heard, and for those that fired before it was there.
+// One channel serves many watches: it receives once for any number of them that fire before
+// it is read, and for those that fired before Notify.
 func TestWatchNotify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
-		bell := make(chan struct{}, 1)
+		wakeup := make(chan struct{}, 1)
 		rings := func() int {
 			synctest.Wait()
 			select {
-			case <-bell:
+			case <-wakeup:
 				return 1
 			default:
 				return 0
 			}
 		}
 		a, b, c := watchNode(t, z, "/a"), watchNode(t, z, "/b"), watchNode(t, z, "/c")
-		a.Notify(bell)
-		b.Notify(bell)
+		a.Notify(wakeup)
+		b.Notify(wakeup)
 		if rings() != 0 {
 			t.Error("it rings before anything has happened")
 		}
@@ -99,9 +99,9 @@ func TestWatchNotify(t *testing.T) {
 		}
 		testkit.Create(t, z, "/c", "") // nobody listens
 		if rings() != 0 {
-			t.Error("a watch without a bell rings")
+			t.Error("a watch without a wakeup rings")
 		}
-		c.Notify(bell)
+		c.Notify(wakeup)
 		if rings() != 1 {
 			t.Error("a watch that has fired does not ring")
 		}
@@ -111,10 +111,10 @@ func TestWatchNotify(t *testing.T) {
 		d.Notify(full)
 		testkit.Create(t, z, "/d", "")
 		if !hasFired(d) {
-			t.Error("a bell that nobody hears holds up the watch")
+			t.Error("a wakeup that nobody hears holds up the watch")
 		}
 		e := watchNode(t, z, "/e")
-		e.Notify(bell)
+		e.Notify(wakeup)
 		e.Close()
 		testkit.Create(t, z, "/e", "")
 		if rings() != 0 {

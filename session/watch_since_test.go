@@ -30,8 +30,8 @@ func pzxid(t testing.TB, z *session.Session, path string) session.Zxid {
 	return st.Pzxid
 }
 
-// A watch of what has happened since fires at once if something has, and
-// otherwise at the next change, on every kind of server.
+// WatchChildrenSince fires immediately if a child has changed since, and otherwise at the
+// next change, on every kind of server.
 func TestWatchChildrenSince(t *testing.T) {
 	z := zktest.Open(t).Session(t)
 	testkit.Create(t, z, "/n", "")
@@ -80,7 +80,7 @@ func TestWatchChildrenSince(t *testing.T) {
 	}
 }
 
-// It outlives connections, and leaves nothing at the server.
+// The watch survives lost connections and leaves nothing on the server.
 func TestWatchChildrenSinceOverReconnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
@@ -113,7 +113,7 @@ func TestWatchChildrenSinceOverReconnects(t *testing.T) {
 	})
 }
 
-// Whatever becomes of the request, the watch is there or the call has failed.
+// Whatever happens to the request, the watch is set or the call fails.
 func TestWatchChildrenSinceFaults(t *testing.T) {
 	for _, fault := range []zktest.Fault{zktest.Refuse, zktest.DropReply, zktest.Cut} {
 		synctest.Test(t, func(t *testing.T) {
