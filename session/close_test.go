@@ -136,7 +136,7 @@ func TestCloseInAHurry(t *testing.T) {
 		z := open(t, s)
 		z.Close(ended)
 		if len(s.Sessions()) != 0 {
-			t.Error("the server was not told")
+			t.Error("the server has not closed the session")
 		}
 
 		z = open(t, s)

@@ -82,7 +82,7 @@ func TestServersThatRefuseOperations(t *testing.T) {
 				}
 				<-since.Fired()
 				if !since.Deleted() {
-					t.Error("a node that is not there is not said to be gone")
+					t.Error("a node that does not exist is not reported as deleted")
 				}
 				if e.Err() != nil {
 					t.Errorf("the session has ended: %v", e.Err())

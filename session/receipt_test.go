@@ -331,7 +331,7 @@ func TestReceiptOutlivesContext(t *testing.T) {
 			created := below(s, "/n") > 0
 			known := err == nil && created || err != nil && !errors.Is(err, session.ErrUnknown) && !created
 			if !known && !errors.Is(err, session.ErrExpired) {
-				t.Errorf("fault %d: created %v, told %v", fault, created, err)
+				t.Errorf("fault %d: created %v, the error is %v", fault, created, err)
 			}
 		})
 	}

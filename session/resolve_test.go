@@ -172,7 +172,7 @@ func tryWrite(t *testing.T, w write, label string, first int, one zktest.Fault, 
 		applied := w.applied(s)
 		switch {
 		case err == nil && applied != 1:
-			t.Errorf("%s: told that it was committed, but it was applied %d times\n%s", label, applied, s.Tree())
+			t.Errorf("%s: reported as committed, but it was applied %d times\n%s", label, applied, s.Tree())
 		case errors.Is(err, session.ErrUnknown) && applied > 1:
 			t.Errorf("%s: applied %d times\n%s", label, applied, s.Tree())
 		case w.receipt && errors.Is(err, session.ErrUnknown) && !errors.Is(err, session.ErrExpired):

@@ -24,7 +24,7 @@ func TestErrAfterTheProcessWasStopped(t *testing.T) {
 		}
 		time.Sleep(2 * o.timeout)
 		if e.ctx.Err() != nil {
-			t.Fatal("somebody has ended the epoch")
+			t.Fatal("another goroutine has ended the epoch")
 		}
 		if err := e.Err(); !errors.Is(err, ErrExpired) {
 			t.Errorf("Err is %v", err)

@@ -77,7 +77,7 @@ func TestWatchNotify(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)
 		wakeup := make(chan struct{}, 1)
-		rings := func() int {
+		received := func() int {
 			synctest.Wait()
 			select {
 			case <-wakeup:
@@ -89,36 +89,36 @@ func TestWatchNotify(t *testing.T) {
 		a, b, c := watchNode(t, z, "/a"), watchNode(t, z, "/b"), watchNode(t, z, "/c")
 		a.Notify(wakeup)
 		b.Notify(wakeup)
-		if rings() != 0 {
-			t.Error("it rings before anything has happened")
+		if received() != 0 {
+			t.Error("it received before anything has happened")
 		}
 		testkit.Create(t, z, "/a", "")
 		testkit.Create(t, z, "/b", "")
-		if rings() != 1 || rings() != 0 {
-			t.Error("two that fire do not ring once")
+		if received() != 1 || received() != 0 {
+			t.Error("two that fire do not send once")
 		}
-		testkit.Create(t, z, "/c", "") // nobody listens
-		if rings() != 0 {
-			t.Error("a watch without a wakeup rings")
+		testkit.Create(t, z, "/c", "") // without Notify
+		if received() != 0 {
+			t.Error("a watch without Notify sends to a channel")
 		}
 		c.Notify(wakeup)
-		if rings() != 1 {
-			t.Error("a watch that has fired does not ring")
+		if received() != 1 {
+			t.Error("a watch that has fired does not send")
 		}
 
-		full := make(chan struct{}) // nobody will ever hear it
+		full := make(chan struct{}) // never received from
 		d := watchNode(t, z, "/d")
 		d.Notify(full)
 		testkit.Create(t, z, "/d", "")
 		if !hasFired(d) {
-			t.Error("a wakeup that nobody hears holds up the watch")
+			t.Error("a full channel blocks the watch")
 		}
 		e := watchNode(t, z, "/e")
 		e.Notify(wakeup)
 		e.Close()
 		testkit.Create(t, z, "/e", "")
-		if rings() != 0 {
-			t.Error("a closed watch rings")
+		if received() != 0 {
+			t.Error("a closed watch received")
 		}
 		noWatches(t, s)
 	})

@@ -54,7 +54,7 @@ func TestWatchChildrenSince(t *testing.T) {
 	testkit.Create(t, z, "/n/b", "")
 	<-w.Fired()
 	if w.Deleted() {
-		t.Error("/n is said to be gone")
+		t.Error("/n is reported as deleted")
 	}
 	<-watchSince(t, z, "/n", before).Fired() // since b has come
 	w = watchSince(t, z, "/n", pzxid(t, z, "/n"))
@@ -68,12 +68,12 @@ func TestWatchChildrenSince(t *testing.T) {
 	}
 	<-w.Fired()
 	if !w.Deleted() {
-		t.Error("/n/b is not said to be gone")
+		t.Error("/n/b is not reported as deleted")
 	}
 	w = watchSince(t, z, "/n/b", 1<<62)
 	<-w.Fired()
 	if !w.Deleted() {
-		t.Error("/n/b, which is not there, is not said to be gone")
+		t.Error("/n/b, which does not exist, is not reported as deleted")
 	}
 	if _, err := epoch(t, z).WatchChildrenSince(t.Context(), "n", 0); !errors.Is(err, session.ErrInvalid) {
 		t.Errorf("of a bad path: %v", err)

@@ -362,7 +362,7 @@ func TestWatchNode(t *testing.T) {
 		}
 		testkit.Create(t, z, "/n", "")
 		if !hasFired(waiting) {
-			t.Error("the other watch has gone")
+			t.Error("the other watch was removed")
 		}
 		st, w, err := e.WatchNode(t.Context(), "/n")
 		if err != nil || st.Czxid == 0 {
