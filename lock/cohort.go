@@ -11,20 +11,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// cohort is those of one session who want the same lock, of whom one at a time
-// has the node, or stands in line with it. It is the cohort lock of Dice, Marathe
-// and Shavit.
+// cohort is the callers on one session that contend for the same lock with
+// WithLocalHandoff. One caller at a time owns the cohort's node, or waits in the line
+// with it. It is the cohort lock of Dice, Marathe and Shavit.
 type cohort struct {
 	key cohortKey
 
-	// under cohorts.Mutex
-	waiting  []chan handoff // each with room for one
+	// guarded by cohorts.Mutex
+	waiting  []chan handoff // with a buffer of one
 	holder   *lease.Lease
-	handoffs int // how often the node has been handed on in a row
+	handoffs int // of the node, in a row
 }
 
-// handoff is what one of a cohort hands on to the next: a node that owns, a place in
-// line, or only the turn to stand in line.
+// handoff is what a caller passes to the next caller of its cohort: a node that owns the
+// lock, a waiter in the line, or neither: the next caller then joins the line.
 type handoff struct {
 	acquired *lease.Acquired
 	waiter   *line.Waiter
@@ -37,14 +37,17 @@ type cohortKey struct {
 	stopTime time.Duration
 }
 
-// cohorts are those of which somebody holds the lock, or wants it.
+// cohorts has an entry for each lock that a caller with WithLocalHandoff holds or waits
+// for.
 var cohorts = struct {
 	sync.Mutex
 	m map[cohortKey]*cohort
 }{m: make(map[cohortKey]*cohort)}
 
-// joinCohort enters the cohort. Whoever has no turn to wait for has it already.
-func joinCohort(key cohortKey, try bool) (c *cohort, turn chan handoff) {
+// joinCohort adds the caller to the cohort of key. handoffs receives the caller's handoff;
+// it is nil if there is none to wait for, so that the caller may join the line. With try,
+// a caller that would have to wait is not added.
+func joinCohort(key cohortKey, try bool) (c *cohort, handoffs chan handoff) {
 	cohorts.Lock()
 	defer cohorts.Unlock()
 	c = cohorts.m[key]
@@ -53,44 +56,44 @@ func joinCohort(key cohortKey, try bool) (c *cohort, turn chan handoff) {
 		cohorts.m[key] = c
 		return c, nil
 	}
-	turn = make(chan handoff, 1)
+	handoffs = make(chan handoff, 1)
 	if !try {
-		c.waiting = append(c.waiting, turn)
+		c.waiting = append(c.waiting, handoffs)
 	}
-	return c, turn
+	return c, handoffs
 }
 
-// pass gives the turn to the next, and leaves a place that nobody wants.
-func (c *cohort) pass(b handoff) {
+// pass gives h to the next caller. If there is none, the waiter of h leaves the line.
+func (c *cohort) pass(h handoff) {
 	cohorts.Lock()
-	given := c.passLocked(b)
+	passed := c.passLocked(h)
 	cohorts.Unlock()
-	if !given && b.waiter != nil {
-		b.waiter.Leave()
+	if !passed && h.waiter != nil {
+		h.waiter.Leave()
 	}
 }
 
-// passLocked gives the turn to the next, and reports whether there is one. If not, the
-// cohort is over. cohorts is locked.
-func (c *cohort) passLocked(b handoff) bool {
+// passLocked gives h to the next caller, and reports whether there is one. If there is
+// none, it removes the cohort. cohorts is locked.
+func (c *cohort) passLocked(h handoff) bool {
 	c.holder = nil
-	if b.acquired == nil {
+	if h.acquired == nil {
 		c.handoffs = 0
 	}
 	if len(c.waiting) == 0 {
 		delete(cohorts.m, c.key)
 		return false
 	}
-	c.waiting[0] <- b
+	c.waiting[0] <- h
 	c.waiting = slices.Delete(c.waiting, 0, 1)
 	return true
 }
 
-// cancel gives up waiting for the turn. If it has come just now, it goes on to
-// the next.
-func (c *cohort) cancel(ctx context.Context, turn chan handoff, t *acquirer, n int) {
+// cancel ends the wait for a handoff. If a handoff has just arrived, cancel passes it to
+// the next caller.
+func (c *cohort) cancel(ctx context.Context, handoffs chan handoff, a *acquirer, n int) {
 	cohorts.Lock()
-	i := slices.Index(c.waiting, turn)
+	i := slices.Index(c.waiting, handoffs)
 	if i >= 0 {
 		c.waiting = slices.Delete(c.waiting, i, i+1)
 	}
@@ -98,17 +101,17 @@ func (c *cohort) cancel(ctx context.Context, turn chan handoff, t *acquirer, n i
 	if i >= 0 {
 		return
 	}
-	b := <-turn
-	if b.acquired == nil {
-		c.pass(b)
+	h := <-handoffs
+	if h.acquired == nil {
+		c.pass(h)
 		return
 	}
-	c.unlock(ctx, c.hold(ctx, *b.acquired, t), n)
+	c.unlock(ctx, c.begin(ctx, *h.acquired, a), n)
 }
 
-// hold makes a claim the holder's lease.
-func (c *cohort) hold(ctx context.Context, claim lease.Acquired, t *acquirer) *lease.Lease {
-	l := lease.Begin(ctx, claim, t.behavior)
+// begin begins the lease of an acquired node and records it as the cohort's holder.
+func (c *cohort) begin(ctx context.Context, acquired lease.Acquired, a *acquirer) *lease.Lease {
+	l := lease.Begin(ctx, acquired, a.behavior)
 	cohorts.Lock()
 	c.holder = l
 	cohorts.Unlock()
@@ -122,71 +125,74 @@ func (c *cohort) hold(ctx context.Context, claim lease.Acquired, t *acquirer) *l
 	return l
 }
 
-// unlock hands the node on, if somebody waits for it and it has not been handed on
-// n times in a row, and else releases it.
+// unlock passes the node to the next caller, if there is one and the node has been passed
+// fewer than n times in a row. Otherwise it releases the lock.
 func (c *cohort) unlock(ctx context.Context, l *lease.Lease, n int) error {
 	cohorts.Lock()
-	if c.holder != l { // it is lost, or unlocked
+	if c.holder != l { // l is lost or unlocked
 		cohorts.Unlock()
 		return l.Release(ctx)
 	}
-	c.holder = nil // the turn is handed on here
-	on := len(c.waiting) > 0 && c.handoffs < n
+	c.holder = nil // so that the AfterFunc of begin passes nothing
+	handOff := len(c.waiting) > 0 && c.handoffs < n
 	cohorts.Unlock()
-	if on {
-		if claim, err := l.Transfer(ctx); err == nil {
+	if handOff {
+		if acquired, err := l.Transfer(ctx); err == nil {
 			cohorts.Lock()
 			c.handoffs++
-			given := c.passLocked(handoff{acquired: &claim})
+			passed := c.passLocked(handoff{acquired: &acquired})
 			cohorts.Unlock()
-			if given {
+			if passed {
 				return nil
 			}
-			l = lease.Begin(ctx, claim, lease.Behavior{Lost: ErrLost, Released: ErrReleased}) // they have left meanwhile
+			// The waiting callers have left in the meantime.
+			l = lease.Begin(ctx, acquired, lease.Behavior{Lost: ErrLost, Released: ErrReleased})
 			return l.Release(ctx)
 		}
 	}
-	c.pass(handoff{}) // who stands in line behind this node, or has nothing to wait for
+	c.pass(handoff{}) // to a caller that joins the line behind this node, if there is one
 	return l.Release(ctx)
 }
 
-// lock waits for the turn, and then in line.
-func (c *cohort) lock(ctx context.Context, turn chan handoff, t *acquirer, n int) (*lease.Lease, error) {
-	var b handoff
-	if turn != nil {
+// lock waits for the caller's handoff, and then in the line unless the handoff has a node
+// that owns the lock.
+func (c *cohort) lock(ctx context.Context, handoffs chan handoff, a *acquirer, n int) (*lease.Lease, error) {
+	var h handoff
+	if handoffs != nil {
 		select {
-		case b = <-turn:
+		case h = <-handoffs:
 		case <-ctx.Done():
-			c.cancel(ctx, turn, t, n)
-			return nil, &session.OpError{Package: "lock", Op: "wait in line at", Path: t.line.Path, Err: context.Cause(ctx)}
+			c.cancel(ctx, handoffs, a, n)
+			return nil, &session.OpError{Package: "lock", Op: "wait in line at", Path: a.line.Path, Err: context.Cause(ctx)}
 		}
 	}
-	if b.acquired == nil {
-		claim, place, err := waitInLine(ctx, &t.line, b.waiter)
+	if h.acquired == nil {
+		acquired, waiter, err := waitInLine(ctx, &a.line, h.waiter)
 		if err != nil {
-			c.pass(handoff{waiter: place})
+			c.pass(handoff{waiter: waiter})
 			return nil, err
 		}
-		b.acquired = &claim
+		h.acquired = &acquired
 	}
-	return c.hold(ctx, *b.acquired, t), nil
+	return c.begin(ctx, *h.acquired, a), nil
 }
 
-// waitInLine waits at a place in line, or at a new one. If it fails, it returns where
-// it stands, if it still does, for the next of the cohort to go on waiting there.
-func waitInLine(ctx context.Context, l *line.Line, p *line.Waiter) (lease.Acquired, *line.Waiter, error) {
+// waitInLine waits in the line with w, or with a new waiter if w is nil. If it fails while
+// its waiter is still in the line, it returns that waiter, with which the next caller of
+// the cohort can continue.
+func waitInLine(ctx context.Context, l *line.Line, w *line.Waiter) (lease.Acquired, *line.Waiter, error) {
 	for {
-		if p == nil {
+		if w == nil {
 			var err error
-			if p, err = l.Join(ctx); err != nil {
+			if w, err = l.Join(ctx); err != nil {
 				return lease.Acquired{}, nil, err
 			}
 		}
-		c, err := p.Wait(ctx)
+		acquired, err := w.Wait(ctx)
 		if err == nil || !line.IsGone(err) {
-			return c, p, err
+			return acquired, w, err
 		}
-		p.Leave()
-		p = nil
+		w.Leave()
+		w = nil
 	}
 }

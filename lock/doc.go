@@ -1,21 +1,42 @@
-// Package lock provides mutual exclusion between processes: Mutex for one at a
-// time, RWMutex for one writer or many readers, Semaphore for a number of permits,
-// and Multi for several locks at once.
+// Package lock provides locks that exclude other processes: Mutex for one holder,
+// RWMutex for one writer or many readers, Semaphore for a number of permits, and
+// Multi for several locks at once.
 //
-// An acquisition is a value: Lock returns a Lease, which is held until its
-// Context is done. Ownership ends when Unlock is called, when the session can no
-// longer be sure that it lives, and when somebody removes the holder's node; in
-// each case before anybody else can own the lock, as far as clocks that run at
-// the same rate can tell. A process that is stopped for longer than its session
-// timeout cannot notice in time. For that there are Token, to be checked by what
-// the lock protects, and Txn, for what lives in ZooKeeper.
+// Use a lock for work that only one process may do at a time. If one process
+// should do the work for as long as it lives, use package election instead. The
+// danger is a holder that is suspended, for example by its virtual machine, for
+// longer than its session timeout: it cannot notice in time that it has lost the
+// lock.
 //
-// Whoever waits stands in line, and is served in the order of arrival. Enter
-// returns a Place in the line, for those who want to know how far they have come.
-// Revoke asks a holder to let go, who sees it at Lease.Revoked.
+// # Usage
 //
-// The algorithms are those of the ZooKeeper recipes: lines of sequential ephemeral
-// nodes in which everybody watches those ahead, of which readers wait for writers
-// only. The nodes are named as Apache Curator names them, so that Java processes
-// contend for the same locks and permits, or by option as Kazoo does.
+//	err := lock.New(s, "/app/report").Do(ctx, func(ctx context.Context, l *lock.Lease) error {
+//		return writeReport(ctx, l.Token())
+//	})
+//
+// Lock returns a Lease, which is held until its Context is done. Enter returns a
+// Place in the line, which reports its position. Revoke asks a holder to release
+// the lock; the holder receives the request at Lease.Revoked.
+//
+// # Loss
+//
+// A holder loses the lock when the session can no longer be sure that it lives,
+// and when the holder's node is deleted. The lease's Context is done before
+// another session can own the lock, provided that the clocks of client and
+// servers run at the same rate. To be safe from a suspended holder, let what the
+// lock protects check Lease.Token, and use Lease.Txn for writes to ZooKeeper.
+//
+// # Fairness
+//
+// Waiters acquire a lock in the order in which they joined its line. A waiter keeps
+// its position across reconnects. If its ZooKeeper session expires, it joins again
+// at the end of the line.
+//
+// # Layout
+//
+// The algorithms are those of the ZooKeeper recipes: a line of sequential ephemeral
+// nodes in which each waiter watches nodes ahead of its own, and readers wait for
+// writers only. The nodes are named as Apache Curator names them, so that Java
+// processes contend for the same locks and permits. WithLayout(Kazoo) selects the
+// names of Kazoo.
 package lock

@@ -6,8 +6,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Layout is how the nodes of a lock are named, and so which other libraries can share
-// it.
+// Layout is the naming of a lock's nodes, which decides what other libraries can share
+// the lock.
 type Layout uint8
 
 const (
@@ -19,16 +19,16 @@ const (
 
 var layoutNames = []string{"curator", "kazoo"}
 
-// String returns the layout's name: "curator", "kazoo".
+// String returns the name of the layout: "curator" or "kazoo".
 func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
 
-// ParseLayout returns the layout of that name. If there is none, the error wraps
+// ParseLayout returns the layout with the given name. If there is none, the error wraps
 // session.ErrInvalid.
 func ParseLayout(name string) (Layout, error) {
 	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
-// mutex returns the layout of the line of a Mutex; empty if l is unknown, which the
+// mutex returns the layout of a Mutex's line. It is empty if l is unknown, which the
 // line refuses.
 func (l Layout) mutex() line.Layout {
 	switch l {
@@ -40,7 +40,7 @@ func (l Layout) mutex() line.Layout {
 	return line.Layout{}
 }
 
-// readWrite returns the layouts of the line of an RWMutex.
+// readWrite returns the layouts of an RWMutex's readers and writers.
 func (l Layout) readWrite() (read, write line.Layout) {
 	switch l {
 	case Curator:

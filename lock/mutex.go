@@ -8,18 +8,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Mutex names a lock. It holds no state, so one value may be used by many
-// goroutines; each Lock contends separately, also within a process. It is fair,
-// and not reentrant.
+// Mutex is a lock that one holder at a time can own. It is a name without state, so
+// many goroutines may use one Mutex; each call of Lock contends separately, also
+// within a process. It is fair and not reentrant.
 type Mutex struct {
 	acquirer    acquirer
 	cohort      cohortKey
-	maxHandoffs int // as given WithLocalHandoff
+	maxHandoffs int // set by WithLocalHandoff
 }
 
-// New names the lock at path. All who use the same path in the same ensemble
-// contend for it, with this library, with Curator's InterProcessMutex and with
-// go-zookeeper's Lock; with Kazoo's Lock if WithNaming says so. Nothing is sent.
+// New returns the lock at path. It sends nothing.
+//
+// All clients that use the same path in the same ensemble contend for the lock: with
+// this library, with Curator's InterProcessMutex and with go-zookeeper's Lock, or with
+// Kazoo's Lock under WithLayout(Kazoo).
 func New(s *session.Session, path string, opts ...Option) *Mutex {
 	o := newOptions(opts)
 	return &Mutex{
@@ -29,18 +31,17 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 	}
 }
 
-// Lock waits until the lock is held. Locks are granted in the order in which the
-// calls reached the ensemble. The wait survives reconnects in its place, and the
-// end of a session at the end of the line.
+// Lock blocks until it holds the lock or ctx is done. Locks are granted in the order
+// in which the calls reached the ensemble. A waiter keeps its position across
+// reconnects. If its session expires, it waits again from the end of the line.
 //
-// When ctx ends first, Lock returns its cause in an error and leaves no node
-// behind, if need be by removing it in the background. Errors that waiting does
-// not mend, such as session.ErrNoAuth, are returned at once.
+// If ctx is done first, Lock returns an error that wraps context.Cause(ctx) and
+// deletes its node, in the background if the servers cannot be reached. Errors that
+// waiting does not resolve, such as session.ErrNoAuth, are returned immediately.
 //
-// A lock that is free takes one round trip: a create of a sequential ephemeral
-// node and a list of its siblings, sent together. A wait costs one more, which
-// watches the own node and the two ahead; the hand-off itself costs the waiter
-// none.
+// Lock takes one round trip if the lock is free: the creation of a sequential ephemeral
+// node and a listing of its siblings, sent together. A waiter takes one more, to watch
+// its own node and the two ahead, and none when it becomes the holder.
 func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 	if err := m.acquirer.line.Check(); err != nil {
 		return nil, err
@@ -48,13 +49,14 @@ func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 	if m.maxHandoffs == 0 {
 		return newLease(m.acquirer.lock(ctx))
 	}
-	c, turn := joinCohort(m.cohort, false)
-	return m.leaseOf(c)(c.lock(ctx, turn, &m.acquirer, m.maxHandoffs))
+	c, handoffs := joinCohort(m.cohort, false)
+	return m.leaseOf(c)(c.lock(ctx, handoffs, &m.acquirer, m.maxHandoffs))
 }
 
-// TryLock is Lock, but returns ErrLocked where Lock would wait. If no session owns the
-// node that Lock would wait for, the error wraps session.ErrNoOwner as well. Then it
-// costs a second round trip, for removing its node again.
+// TryLock is like Lock, but returns ErrLocked instead of waiting. If no session owns
+// the node that Lock would wait for, the error wraps session.ErrNoOwner as well.
+//
+// A call that returns ErrLocked takes a second round trip, to delete its node again.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	if err := m.acquirer.line.Check(); err != nil {
 		return nil, err
@@ -62,11 +64,11 @@ func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	if m.maxHandoffs == 0 {
 		return newLease(m.acquirer.tryLock(ctx))
 	}
-	c, turn := joinCohort(m.cohort, true)
-	if turn != nil {
+	c, handoffs := joinCohort(m.cohort, true)
+	if handoffs != nil {
 		return nil, ErrLocked
 	}
-	claim, ok, blocked, err := m.acquirer.line.TryAcquire(ctx)
+	acquired, ok, blocked, err := m.acquirer.line.TryAcquire(ctx)
 	if err == nil && !ok {
 		err = locked(blocked)
 	}
@@ -74,10 +76,11 @@ func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 		c.pass(handoff{})
 		return nil, err
 	}
-	return m.leaseOf(c)(c.hold(ctx, claim, &m.acquirer), nil)
+	return m.leaseOf(c)(c.begin(ctx, acquired, &m.acquirer), nil)
 }
 
-// leaseOf is held for a node that others of c may use next.
+// leaseOf returns a function that makes a Lease whose node can be handed to the next
+// waiter of c.
 func (m *Mutex) leaseOf(c *cohort) func(*lease.Lease, error) (*Lease, error) {
 	return func(l *lease.Lease, err error) (*Lease, error) {
 		if err != nil {
@@ -87,20 +90,20 @@ func (m *Mutex) leaseOf(c *cohort) func(*lease.Lease, error) (*Lease, error) {
 	}
 }
 
-// Enter stands in line for the lock without waiting, for those who want to know
-// how far they have come; see Place. It takes one round trip.
+// Enter joins the line for the lock without waiting, for callers that want to know
+// their position; see Place. It takes one round trip.
 func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &m.acquirer, nil) }
 
-// Do runs fn while it holds the lock. The context that fn is given ends when ctx
-// does and when the lock is lost; Do waits for fn in either case, and only then
-// releases the lock. A nil error says that fn returned nil and that the lock was
-// held all the while.
+// Do acquires the lock, calls fn and releases the lock. The context passed to fn is
+// canceled when ctx is done and when the lock is lost. In either case Do waits until fn
+// has returned before it releases the lock. Do returns nil only if fn returned nil and
+// the lock was not lost.
 func (m *Mutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
 	return do(ctx, m.acquirer.line.Path, m.Lock, fn)
 }
 
-// Contenders returns who holds the lock and then who waits for it, in order. It
-// takes two round trips, a list and a read of every node.
+// Contenders returns the holder of the lock, followed by the waiters in order. It takes
+// two round trips, a listing and a read of all nodes.
 func (m *Mutex) Contenders(ctx context.Context) ([]Contender, error) {
 	return m.acquirer.contenders(ctx)
 }

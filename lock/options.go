@@ -11,22 +11,24 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors to decide by, with errors.Is.
+// Errors to check for with errors.Is.
 var (
-	// ErrLocked says that TryLock, or another Try, would have to wait.
+	// ErrLocked is returned by TryLock and the other Try methods if they would have
+	// to wait.
 	ErrLocked = errors.New("lock: held by another owner")
-	// ErrLost is the cause of a lease's context when ownership ended without
-	// Unlock. It wraps the reason.
+	// ErrLost is the cause of a lease's context if ownership ended without Unlock. It
+	// wraps the reason.
 	ErrLost = session.NewError("lock: ownership lost", session.ErrLost)
-	// ErrReleased is the cause of a lease's context after Unlock, and the result
-	// of a second one.
+	// ErrReleased is the cause of a lease's context after Unlock, and the result of a
+	// second Unlock.
 	ErrReleased = errors.New("lock: released")
-	// ErrLimit says that a semaphore was made with another number of permits.
+	// ErrLimit is returned if the semaphore was created with a different number of
+	// permits.
 	ErrLimit = errors.New("lock: another limit of permits")
 )
 
-// noPermits is the ErrLocked of a semaphore. Blocked is what Epoch.Blocked says of a
-// permit that no session owns; nil if there is none.
+// noPermits is the ErrLocked of a semaphore. The field blocked is the error of a taken
+// permit that no session owns, or nil.
 type noPermits struct{ blocked error }
 
 func (e noPermits) Error() string {
@@ -40,7 +42,7 @@ func (e noPermits) Error() string {
 func (noPermits) Is(target error) bool { return target == ErrLocked }
 func (e noPermits) Unwrap() error      { return e.blocked }
 
-// Option changes a lock.
+// Option configures a lock.
 type Option func(*options)
 
 type options struct {
@@ -59,7 +61,7 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// check returns the error of the first bad option.
+// check returns the error of the first invalid argument or option.
 func (o options) check(s *session.Session, path string, more ...error) error {
 	return args.Check("lock", s, path, append(more,
 		enum.Check("layout", layoutNames, o.layout, session.ErrInvalid),
@@ -70,40 +72,40 @@ func (o options) behavior() lease.Behavior {
 	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, RevokeData: revokeData}
 }
 
-// WithID labels the nodes of this contender, for Contenders and for people. The
-// default is host:pid.
+// WithID sets the id that this contender's nodes hold, which Contenders returns and
+// people can read. The default is host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
-// WithLoseOnSuspend ends a lease as soon as the connection breaks,
-// and not only at the session's deadline.
+// WithLoseOnSuspend ends a lease as soon as the connection breaks, instead of at the
+// session's deadline.
 func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = true } }
 
-// WithStopTime ends a lease d before its deadline, so that the holder can
-// finish stopping before the session can end on the server: from then on Context is
-// done, and the node stays until Unlock is called or d has passed, also if the
-// connection recovers in between, so that nobody else owns meanwhile. There is no
-// such time if somebody removes the node, if a server ends the session, and when the
-// session is closed: that ends ownership at once.
+// WithStopTime ends a lease d before its deadline, so that the holder can stop before
+// the session can end on the server. From that moment on Context is done, and the node
+// is kept until Unlock is called or d has passed, even if the connection recovers, so
+// that no other contender owns the lock in the meantime. There is no stop time if the
+// node is deleted, if a server ends the session, or if the session is closed:
+// ownership then ends at once.
 //
-// The longest d is Session.MaxStopTime, about a third of the session timeout that
-// the server has granted; a longer one is refused with session.ErrInvalid. Outages
-// of a quarter of the timeout are survived all the same, for which the session
-// proves itself up to four times as often. After a rest, a first lock takes a
-// quarter of the timeout longer; see session.WithSteadyProofs.
+// d can be at most Session.MaxStopTime, about a third of the session timeout that the
+// server has granted. Calls fail with session.ErrInvalid if it is longer. A lease still
+// survives outages of a quarter of the timeout; for that the session sends up to four
+// times as many proofs. The first lock of an idle session takes a quarter of the
+// timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
-// WithLayout sets the layout; the default is Curator. All users of a lock must use the
-// same one.
+// WithLayout sets the layout. The default is Curator. All users of a lock must use the
+// same layout.
 func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 
-// WithLocalHandoff lets goroutines of one session that want the same Mutex hand the
-// lock on among themselves, without the ensemble, at most n times in a row: then it
-// goes to whoever is next in line. They wait with one node in line. It is for locks
-// that many goroutines of a process contend for; 0, which is the default, turns it
-// off. Only Mutex, and Multi with it, knows of it.
+// WithLocalHandoff lets goroutines that use the same Mutex on one session hand the lock
+// to each other without a request, at most n times in a row. After that the lock is
+// released to the next contender in line. The waiters of the session share one node in
+// the line. Use it for locks that many goroutines of a process contend for. It affects
+// Mutex and Multi only. The default, 0, disables it.
 //
-// Leases that are handed on have the same node, so Token and Guards do not tell the
-// goroutines from each other, only the processes: what a lock protects must accept
+// Holders between which the lock is handed on have the same node. Token and Guards
+// therefore distinguish processes, not goroutines: what the lock protects must accept
 // equal tokens.
 func WithLocalHandoff(n int) Option {
 	return func(o *options) { o.maxHandoffs = n }

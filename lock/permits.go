@@ -15,11 +15,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// semaphoreLayout is where a semaphore keeps what.
+// semaphoreLayout is the paths and names of a semaphore's nodes.
 type semaphoreLayout struct {
-	lock       string         // the line of those who would take permits
-	leases     string         // the parent of the permits that were taken
-	permit     *regexp.Regexp // their names
+	lock       string         // the line for the right to take permits
+	leases     string         // the parent of the taken permits
+	permit     *regexp.Regexp // matches the name of a permit's node
 	name       func(guid string) string
 	sequential bool
 }
@@ -29,8 +29,8 @@ var (
 	kazooPermit   = regexp.MustCompile(`^[0-9a-f]{32}$`)
 )
 
-func (n Layout) semaphore(path string) semaphoreLayout {
-	if n == Kazoo {
+func (l Layout) semaphore(path string) semaphoreLayout {
+	if l == Kazoo {
 		return semaphoreLayout{
 			lock: path + "-__lock__", leases: path, permit: kazooPermit,
 			name: func(guid string) string { return strings.ReplaceAll(guid, "-", "") },
@@ -47,8 +47,8 @@ func (y semaphoreLayout) node(data []byte) lease.Replacement {
 	return lease.Replacement{Path: session.Join(y.leases, y.name(session.GUID())), Data: data, Sequential: y.sequential}
 }
 
-// permitsIn picks the permits out of a list of children. Where there is no such
-// parent, none is taken.
+// permitsIn returns the names of permits in a listing. If the parent does not exist, no
+// permit is taken.
 func (y semaphoreLayout) permitsIn(names []string, err error) ([]string, error) {
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
@@ -62,7 +62,7 @@ func (y semaphoreLayout) permitsIn(names []string, err error) ([]string, error) 
 	return permits, err
 }
 
-// paths are the nodes of permits.
+// paths returns the paths of the nodes of permits.
 func (y semaphoreLayout) paths(permits []string) []string {
 	paths := make([]string, len(permits))
 	for i, name := range permits {
@@ -71,9 +71,9 @@ func (y semaphoreLayout) paths(permits []string) []string {
 	return paths
 }
 
-// watchTaken lists the permits that are taken, and watches for the next that is taken
-// or comes back. It is for whoever has the right to take some: it also records
-// the limit, and creates what is missing.
+// watchTaken returns the taken permits and a watch for the next that is taken or
+// released. It also records the limit and creates missing parents, so the caller must
+// have the right to take permits.
 func (m *Semaphore) watchTaken(ctx context.Context, e *session.Epoch) (permits []string, changed *session.Watch, err error) {
 	for {
 		limit := make(chan error, 1)
@@ -94,8 +94,8 @@ func (m *Semaphore) watchTaken(ctx context.Context, e *session.Epoch) (permits [
 	}
 }
 
-// limitData is what the parent of the permits holds: if it is also the node that
-// the limit is recorded in, the limit.
+// limitData returns the data of the permits' parent: the limit if it is recorded in that
+// node, otherwise nil.
 func (m *Semaphore) limitData() []byte {
 	if m.layout.leases != m.path {
 		return nil
@@ -103,21 +103,21 @@ func (m *Semaphore) limitData() []byte {
 	return []byte(strconv.Itoa(m.n))
 }
 
-// create makes a container, or before ZooKeeper 3.5.3 a persistent node, unless
-// there is one.
+// create creates a container unless the node exists. Before ZooKeeper 3.5.3 it creates a
+// persistent node.
 func (m *Semaphore) create(ctx context.Context, e *session.Epoch, path string, data []byte) error {
 	_, _, err := e.Create(ctx, path, data, session.Container(), session.Parents())
 	if errors.Is(err, session.ErrUnsupported) {
 		_, _, err = e.Create(ctx, path, data, session.Parents())
 	}
 	if errors.Is(err, session.ErrNodeExists) || errors.Is(err, session.ErrUnknown) && ctx.Err() == nil {
-		return nil // or it is looked for again
+		return nil // if it was not created, the caller finds out and calls create again
 	}
 	return err
 }
 
-// recordLimit writes the limit into the node at the semaphore's path if that is empty,
-// and compares it if not.
+// recordLimit writes the limit into the node at the semaphore's path if the node is
+// empty, and otherwise compares it.
 func (m *Semaphore) recordLimit(ctx context.Context, e *session.Epoch) error {
 	for {
 		n, err := m.readLimit(ctx, e)
@@ -131,8 +131,8 @@ func (m *Semaphore) recordLimit(ctx context.Context, e *session.Epoch) error {
 	}
 }
 
-// readLimit reads the node that the limit is recorded in, and fails if it is another.
-// Node.Err says that there is none.
+// readLimit reads the node that records the limit. It fails if the limit is a different
+// one. If the node does not exist, Node.Err is session.ErrNoNode.
 func (m *Semaphore) readLimit(ctx context.Context, e *session.Epoch) (session.Node, error) {
 	nodes, err := e.Nodes(ctx, m.path)
 	if err != nil {
@@ -157,7 +157,7 @@ func (m *Semaphore) readLimit(ctx context.Context, e *session.Epoch) (session.No
 	return n, &session.OpError{Package: "lock", Op: "acquire", Path: m.path, Err: err}
 }
 
-// listTaken lists the permits that are taken, and compares the limit.
+// listTaken returns the taken permits, and compares the limit.
 func (m *Semaphore) listTaken(ctx context.Context, e *session.Epoch) (permits []string, err error) {
 	limit := make(chan error, 1)
 	go func() {
@@ -171,13 +171,12 @@ func (m *Semaphore) listTaken(ctx context.Context, e *session.Epoch) (permits []
 	return m.layout.paths(permits), err
 }
 
-// The nodes of those who stand in line say how many permits they want, and of
-// whom they are.
-
+// encodeRequest returns the data of a node in the line: the number of permits that it
+// waits for and the contender's id.
 func encodeRequest(k int, id string) []byte { return []byte(strconv.Itoa(k) + " " + id) }
 
-// decodeRequest is how many permits one in line wants. Other libraries' take one at a
-// time.
+// decodeRequest returns the number of permits that a node in the line waits for. Nodes of
+// other libraries wait for one permit each.
 func decodeRequest(data []byte) int {
 	number, _, _ := bytes.Cut(data, []byte{' '})
 	if k, err := strconv.Atoi(string(number)); err == nil && k > 0 {
@@ -186,8 +185,8 @@ func decodeRequest(data []byte) int {
 	return 1
 }
 
-// checkFree returns ErrLocked unless there are permits for all who are ahead in line,
-// and for one who wants k. Then the wait in line is not one for permits.
+// checkFree returns ErrLocked unless there are enough permits for all callers ahead in
+// the line and k more. If there are, a wait in the line does not depend on a release.
 func (m *Semaphore) checkFree(ctx context.Context, p *line.Waiter, k int) error {
 	for {
 		paths, changed, err := p.Ahead(ctx)
@@ -195,9 +194,9 @@ func (m *Semaphore) checkFree(ctx context.Context, p *line.Waiter, k int) error 
 			return err
 		}
 		changed.Close()
-		// Whoever is ahead and takes its permits does so in the moment in which it
-		// leaves the line. So those who are still there when the permits have been
-		// counted are not among these.
+		// A caller ahead takes its permits in the transaction that deletes its node in the
+		// line. So the permits of nodes that still exist after the listing of permits are
+		// not in that listing.
 		taken, err := m.listTaken(ctx, p.Epoch())
 		if err != nil {
 			return err

@@ -13,25 +13,29 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Semaphore names a number of permits. It holds no state, so one value may be
-// used by many goroutines. It is fair: who comes first is served first, also if
-// it wants more permits than those behind it.
+// Semaphore is a number of permits that clients acquire and release. It is a name
+// without state, so many goroutines may use one Semaphore. It is fair: callers are
+// served in the order in which they arrived, also those that want more permits than
+// the callers behind them.
 type Semaphore struct {
 	session *session.Session
 	path    string
 	n       int
 	layout  semaphoreLayout
 	opts    options
-	argErr  error // of NewSemaphore: what every call returns
+	argErr  error // the bad argument of NewSemaphore, which every call returns
 }
 
-// NewSemaphore names the n permits at path. All who use the same path in the same
-// ensemble share them, with this library and with Curator's
-// InterProcessSemaphoreV2 and InterProcessSemaphoreMutex, or with Kazoo's
-// Semaphore if WithNaming says so. The limit is recorded in the node at path, and
-// a caller that expects a different limit gets ErrLimit. If the node holds data that is
-// not a number, calls fail with codec.ErrMalformed and write nothing. To change the limit, remove the node or write
-// another number into it while nobody holds a permit. Nothing is sent.
+// NewSemaphore returns the semaphore of n permits at path. It sends nothing.
+//
+// All clients that use the same path in the same ensemble share the permits: with this
+// library and with Curator's InterProcessSemaphoreV2 and InterProcessSemaphoreMutex, or
+// with Kazoo's Semaphore under WithLayout(Kazoo).
+//
+// The limit is recorded in the node at path. A caller that expects a
+// different limit gets ErrLimit. If the node's data is not a number, calls fail with
+// codec.ErrMalformed and write nothing. To change the limit, delete the node or write
+// another number into it while no permit is held.
 func NewSemaphore(s *session.Session, path string, n int, opts ...Option) *Semaphore {
 	o := newOptions(opts)
 	return &Semaphore{
@@ -40,48 +44,48 @@ func NewSemaphore(s *session.Session, path string, n int, opts ...Option) *Semap
 	}
 }
 
-// Acquire waits for one permit; see AcquireN.
+// Acquire blocks until it holds one permit or ctx is done; see AcquireN.
 func (m *Semaphore) Acquire(ctx context.Context) (*Lease, error) { return m.AcquireN(ctx, 1) }
 
-// AcquireN waits until k permits are free, and takes them all at once or none.
-// Whoever waits for many holds up those behind it until it has them, so nobody
-// starves, and since nobody ever has some and waits for more, no two can wait for
-// each other. The lease is of all k permits: it is lost with any of them, and
-// Unlock gives all of them back.
+// AcquireN blocks until it holds k permits or ctx is done. It takes all k permits at once
+// or none. A caller that waits for many permits delays the callers behind it, so that
+// no caller starves. Since no caller holds some permits while it waits for more, there
+// are no deadlocks. The lease is for all k permits: it is lost if one of them is lost,
+// and Unlock releases all.
 //
-// When ctx ends first, AcquireN returns its cause in an error and leaves no node
-// behind, if need be by removing it in the background. More permits than there
-// are is a session.ErrInvalid, before anything is sent.
+// If ctx is done first, AcquireN returns an error that wraps context.Cause(ctx) and
+// deletes its node, in the background if the servers cannot be reached. If k is larger
+// than the limit, the error is session.ErrInvalid and nothing is sent.
 //
-// It takes three round trips: standing in line for the right to take permits, a
-// list of the permits taken, and a transaction that creates k nodes and leaves
-// the line. The wait for a permit costs one more list for each that comes back, and a
-// read of the stat of each permit that is taken.
+// It takes three round trips: joining the line for the right to take permits, a listing
+// of the taken permits, and a transaction that creates k nodes and leaves the line. A
+// caller that waits for permits takes one more listing for each that is released, and a
+// read of the stat of each taken permit.
 //
-// If no session owns one of the permits, the wait is reported as session.Hooks.Blocked
-// says, and its error wraps session.ErrNoOwner.
+// If no session owns one of the permits, the wait is reported to session.Hooks.Blocked,
+// and the error of the wait wraps session.ErrNoOwner.
 func (m *Semaphore) AcquireN(ctx context.Context, k int) (*Lease, error) {
 	return m.acquire(ctx, k, false)
 }
 
-// TryAcquire is Acquire, but returns ErrLocked where Acquire would wait for a
-// permit that somebody else has.
+// TryAcquire is like Acquire, but returns ErrLocked instead of waiting for a permit that
+// another client holds.
 func (m *Semaphore) TryAcquire(ctx context.Context) (*Lease, error) { return m.TryAcquireN(ctx, 1) }
 
-// TryAcquireN is AcquireN, but returns ErrLocked where AcquireN would wait for
-// permits that somebody else has, or is about to get. It does wait for those who
-// are ahead of it and whose permits are free.
+// TryAcquireN is like AcquireN, but returns ErrLocked instead of waiting for permits that
+// other clients hold or are about to take. It does wait for callers ahead of it for
+// which permits are free.
 func (m *Semaphore) TryAcquireN(ctx context.Context, k int) (*Lease, error) {
 	return m.acquire(ctx, k, true)
 }
 
-// Do runs fn while it holds a permit, as Mutex.Do does with a lock.
+// Do runs fn while it holds one permit, as Mutex.Do does with a lock.
 func (m *Semaphore) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
 	return do(ctx, m.path, m.Acquire, fn)
 }
 
-// Remaining returns how many permits are free. It takes one round trip, and the
-// number may have changed by the time it is looked at.
+// Remaining returns the number of free permits. It takes one round trip. The number may
+// have changed by the time the caller uses it.
 func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 	if m.argErr != nil {
 		return 0, m.argErr
@@ -92,8 +96,9 @@ func (m *Semaphore) Remaining(ctx context.Context) (int, error) {
 	})
 }
 
-// Holders returns who has permits, one for each, in the order in which they were
-// taken. It takes two round trips, a list and a read of every node.
+// Holders returns the holders of permits in the order in which the permits were taken,
+// one entry for each permit. It takes two round trips, a listing and a read of all
+// nodes.
 func (m *Semaphore) Holders(ctx context.Context) ([]Contender, error) {
 	if m.argErr != nil {
 		return nil, m.argErr
@@ -127,12 +132,12 @@ func (m *Semaphore) line(k int) line.Line {
 	return line.Line{Package: "lock", Session: m.session, Path: m.layout.lock, Layout: m.opts.layout.mutex(), Data: encodeRequest(k, m.opts.id), StopTime: m.opts.stopTime}
 }
 
-// check refuses what could never be had.
+// check returns an error for a request that can never be granted.
 func (m *Semaphore) check(k int) error {
 	invalid := func(format string, args ...any) error {
 		return &session.OpError{Package: "lock", Op: "acquire", Path: m.path, Err: fmt.Errorf("%w: "+format, append([]any{session.ErrInvalid}, args...)...)}
 	}
-	const perNode = 300 // a node's share of a transaction, beside its path and data
+	const perNode = 300 // bytes of a transaction for each node, without its path and data
 	switch {
 	case m.argErr != nil:
 		return m.argErr
@@ -171,8 +176,8 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 	}
 }
 
-// isRetryable tells of a failed attempt whether it failed for what has happened to its
-// own nodes, or their parents, so that one may try again from the beginning.
+// isRetryable reports whether an attempt failed because of its own nodes or their
+// parents, so that a new attempt can succeed.
 func isRetryable(err error) bool {
 	return line.IsGone(err) || errors.Is(err, ErrLost) || errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown)
 }
@@ -193,7 +198,7 @@ func (m *Semaphore) wait(ctx context.Context, p *line.Waiter, k int, try bool) (
 	case p.Free():
 	case try:
 		err = m.checkFree(ctx, p, k)
-	default: // whoever has the wrong limit in mind hears of it before it has waited
+	default: // return a wrong limit's error before the wait, not after it
 		_, err = m.listTaken(ctx, p.Epoch())
 	}
 	if err != nil {
@@ -202,8 +207,8 @@ func (m *Semaphore) wait(ctx context.Context, p *line.Waiter, k int, try bool) (
 	return p.Wait(ctx)
 }
 
-// take waits for permits and takes them. own is the right to do so, which it
-// gives back.
+// take waits for permits and takes them. own is the right to take permits, which take
+// releases.
 func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool) (lease.Acquired, error) {
 	if err := m.await(ctx, own, k, try); err != nil {
 		return lease.Acquired{}, errors.Join(err, own.Release(ctx))
@@ -215,8 +220,8 @@ func (m *Semaphore) take(ctx context.Context, own *lease.Lease, k int, try bool)
 	return own.Replace(ctx, nodes...)
 }
 
-// await waits until k permits are free. To see whether sessions own those that are
-// taken, it reads the stat of each once.
+// await waits until k permits are free. It reads the stat of each taken permit once, to
+// find permits that no session owns.
 func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool) error {
 	var blockers lease.Blockers
 	for {
