@@ -12,7 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// acquirer is what one stands in line for, and on which terms.
+// acquirer acquires locks in one line, with one set of options.
 type acquirer struct {
 	line     line.Line
 	behavior lease.Behavior
@@ -23,26 +23,27 @@ func newAcquirer(l line.Line, o options) acquirer {
 	return acquirer{l, o.behavior()}
 }
 
-func (t *acquirer) lock(ctx context.Context) (*lease.Lease, error) {
-	c, err := t.line.Acquire(ctx)
+func (a *acquirer) lock(ctx context.Context) (*lease.Lease, error) {
+	acquired, err := a.line.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return lease.Begin(ctx, c, t.behavior), nil
+	return lease.Begin(ctx, acquired, a.behavior), nil
 }
 
-func (t *acquirer) tryLock(ctx context.Context) (*lease.Lease, error) {
-	c, ok, blocked, err := t.line.TryAcquire(ctx)
+func (a *acquirer) tryLock(ctx context.Context) (*lease.Lease, error) {
+	acquired, ok, blocked, err := a.line.TryAcquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, locked(blocked)
 	}
-	return lease.Begin(ctx, c, t.behavior), nil
+	return lease.Begin(ctx, acquired, a.behavior), nil
 }
 
-// locked is ErrLocked, with what Epoch.Blocked says of the node that is in the way.
+// locked returns ErrLocked, which wraps blocked if no session owns the node that the call
+// would wait for.
 func locked(blocked error) error {
 	if blocked == nil {
 		return ErrLocked
@@ -50,14 +51,14 @@ func locked(blocked error) error {
 	return fmt.Errorf("%w: %w", ErrLocked, blocked)
 }
 
-// Contender is one who holds a lock or waits for it.
+// Contender is a holder of a lock or a waiter for it.
 type Contender struct {
-	ID      string       // as given WithID; another library's may be anything; "" once it was asked to let go
-	Token   session.Zxid // that it has, or will have once it holds the lock; greater than that of a lease that was downgraded
-	Path    string       // its node
-	Session int64        // the ZooKeeper session that owns the node; 0 if none does, so that it stays until somebody removes it
-	Reader  bool         // it shares the lock, or waits to share it
-	Revoked bool         // somebody has asked it to let go; see Lease.Revoked
+	ID      string       // the value of WithID, or the data of another library's node; "" after Revoke
+	Token   session.Zxid // the token of its lease, also while it waits; greater than that of a downgraded lease
+	Path    string       // of its node
+	Session int64        // the ZooKeeper session that owns the node; 0 for an ownerless node, which stays until it is deleted
+	Reader  bool         // shares the lock, or waits to share it
+	Revoked bool         // was asked to release the lock; see Lease.Revoked
 }
 
 func newContender(n session.Node, reader bool) Contender {
@@ -68,8 +69,8 @@ func newContender(n session.Node, reader bool) Contender {
 	return c
 }
 
-func (t *acquirer) contenders(ctx context.Context) ([]Contender, error) {
-	nodes, err := t.line.Nodes(ctx)
+func (a *acquirer) contenders(ctx context.Context) ([]Contender, error) {
+	nodes, err := a.line.Nodes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ type ownership interface {
 	Unlock(context.Context) error
 }
 
-// do runs fn while it holds what acquire returns.
+// do acquires the lock, calls fn and releases the lock.
 func do[L ownership](ctx context.Context, path string, acquire func(context.Context) (L, error), fn func(context.Context, L) error) (err error) {
 	if fn == nil {
 		return &session.OpError{Package: "lock", Op: "do", Path: path, Err: args.Invalid("the function is nil")}
@@ -96,7 +97,7 @@ func do[L ownership](ctx context.Context, path string, acquire func(context.Cont
 	if err != nil {
 		return err
 	}
-	// The lock is released whatever has become of ctx, and if fn panics.
+	// Release the lock even if ctx has ended or fn panics.
 	defer func() {
 		if uerr := l.Unlock(context.WithoutCancel(ctx)); uerr != nil && !errors.Is(uerr, ErrReleased) {
 			err = errors.Join(err, uerr)

@@ -10,16 +10,15 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Multi names several locks that are held together or not at all. It holds no
-// state.
+// Multi is several locks that are held together or not at all. It is a name without
+// state, so many goroutines may use one Multi.
 type Multi struct {
 	session *session.Session
-	locks   []*Mutex // in the order of their paths
+	locks   []*Mutex // sorted by path
 }
 
-// NewMulti names the locks at paths, each of which is a Mutex, with the same
-// options. The order of paths does not matter, and a path that occurs twice
-// counts once. Nothing is sent.
+// NewMulti returns the locks at paths. Each is a Mutex with the options opts. The order of
+// paths does not matter, and duplicates are ignored. NewMulti sends nothing.
 func NewMulti(s *session.Session, paths []string, opts ...Option) *Multi {
 	m := &Multi{session: s}
 	for _, path := range slices.Compact(slices.Sorted(slices.Values(paths))) {
@@ -28,18 +27,18 @@ func NewMulti(s *session.Session, paths []string, opts ...Option) *Multi {
 	return m
 }
 
-// Lock waits until all locks are held. They are taken in the order of their paths,
-// so that no two who use Multi can wait for each other, nor can one who takes the
-// same locks one by one in that order. A lock that is lost before the last is held
-// has Lock begin anew.
+// Lock blocks until it holds all locks or ctx is done. It acquires them in the order of
+// their paths. Callers that acquire the same locks in this order, with Multi or one by
+// one, cannot deadlock. If a lock is lost before the last is held, Lock starts from the
+// first again.
 //
-// ctx bounds the whole. When it ends first, Lock returns its cause in an error, and
-// what was held is released, if need be in the background. Locks that are free take
-// one round trip each.
+// If ctx is done first, Lock returns an error that wraps context.Cause(ctx) and releases
+// the locks that it held, in the background if the servers cannot be reached. It takes
+// one round trip for each lock that is free.
 func (m *Multi) Lock(ctx context.Context) (*MultiLease, error) { return m.lock(ctx, (*Mutex).Lock) }
 
-// TryLock is Lock, but returns ErrLocked where Lock would wait, and holds none of
-// the locks then.
+// TryLock is like Lock, but returns ErrLocked instead of waiting. It then holds none of
+// the locks.
 func (m *Multi) TryLock(ctx context.Context) (*MultiLease, error) {
 	return m.lock(ctx, (*Mutex).TryLock)
 }
@@ -71,8 +70,8 @@ func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*L
 	}
 }
 
-// lockAll takes the locks in turn. ErrLost says that it has lost one before it
-// held the last.
+// lockAll acquires the locks in order. It returns ErrLost if one was lost before the last
+// was held.
 func (m *Multi) lockAll(ctx context.Context, lock func(*Mutex, context.Context) (*Lease, error)) (leases []*Lease, err error) {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -88,8 +87,7 @@ func (m *Multi) lockAll(ctx context.Context, lock func(*Mutex, context.Context) 
 	return leases, nil
 }
 
-// unlock releases all of them at the same time. An error of one that was released
-// before is none.
+// unlock releases all leases concurrently. It ignores leases that were released before.
 func unlock(ctx context.Context, leases []*Lease) error {
 	errs := make([]error, len(leases))
 	var all sync.WaitGroup

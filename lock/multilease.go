@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// MultiLease is proof of the ownership of several locks, until its Context is
-// done. It ends as a whole: when one of the locks is lost, the others are
-// released. It is safe for concurrent use.
+// MultiLease is the ownership of several locks, which lasts until its Context is done. If
+// one of the locks is lost, the lease ends and the other locks are released. It is safe
+// for concurrent use.
 type MultiLease struct {
 	session *session.Session
 	leases  []*Lease
@@ -21,7 +21,7 @@ type MultiLease struct {
 	cancel  context.CancelCauseFunc
 	ask     sync.Once
 	asked   chan struct{}
-	mu      sync.Mutex // one end
+	mu      sync.Mutex // held in end
 }
 
 func newMultiLease(ctx context.Context, s *session.Session, leases []*Lease) *MultiLease {
@@ -40,7 +40,7 @@ func newMultiLease(ctx context.Context, s *session.Session, leases []*Lease) *Mu
 	return l
 }
 
-// lose ends the lease when one of the locks is not held any more.
+// lose ends the lease because one of the locks is no longer held.
 func (l *MultiLease) lose(cause error) {
 	if l.end(cause) {
 		for _, one := range l.leases {
@@ -49,7 +49,7 @@ func (l *MultiLease) lose(cause error) {
 	}
 }
 
-// end ends ownership and reports whether it did, and not somebody before.
+// end ends ownership. It reports false if ownership had ended before.
 func (l *MultiLease) end(cause error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,12 +60,12 @@ func (l *MultiLease) end(cause error) bool {
 	return true
 }
 
-// Context is done when the locks are not held together any more, as that of Lease
-// is.
+// Context is done when the locks are no longer held together, as Lease.Context is for one
+// lock.
 func (l *MultiLease) Context() context.Context { return l.ctx }
 
-// Err is nil while the lease is held. After that it is ErrReleased, or ErrLost
-// wrapping the reason, as Lease.Err of the lock that was lost first.
+// Err returns nil while the lease is held. After that it returns ErrReleased, or ErrLost
+// wrapping the reason, which is Lease.Err of the lock that was lost first.
 func (l *MultiLease) Err() error {
 	if l.ctx.Err() == nil {
 		for _, one := range l.leases {
@@ -77,7 +77,7 @@ func (l *MultiLease) Err() error {
 	return context.Cause(l.ctx)
 }
 
-// Deadline is the earliest of those of the single locks; see Lease.Deadline.
+// Deadline returns the earliest deadline of the locks; see Lease.Deadline.
 func (l *MultiLease) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	for i, one := range l.leases {
 		if d, c := one.Deadline(); i == 0 || d.Before(deadline) {
@@ -87,17 +87,17 @@ func (l *MultiLease) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	return deadline, changed
 }
 
-// Leases are those of the single locks, in the order of their paths, for their
-// tokens: what a lock protects is to compare the tokens of that lock. Do not unlock
-// them singly.
+// Leases returns the leases of the locks, in the order of their paths. Use them for their
+// tokens: what a lock protects must compare tokens of that lock only. Do not unlock a
+// single one.
 func (l *MultiLease) Leases() []*Lease { return slices.Clone(l.leases) }
 
-// Revoked is closed when somebody has asked the holder to let go of one of the
-// locks; see Lease.Revoked.
+// Revoked returns a channel that is closed when a client has asked the holder to release
+// one of the locks; see Lease.Revoked.
 func (l *MultiLease) Revoked() <-chan struct{} { return l.asked }
 
-// Guards make a transaction fail with session.ErrNoNode unless all locks are held. Txn
-// is simpler.
+// Guards returns operations that make a transaction fail with session.ErrNoNode unless
+// all locks are held. Txn is simpler.
 func (l *MultiLease) Guards() []session.Op {
 	var ops []session.Op
 	for _, one := range l.leases {
@@ -106,7 +106,8 @@ func (l *MultiLease) Guards() []session.Op {
 	return ops
 }
 
-// Txn is Lease.Txn for all locks.
+// Txn runs ops in a transaction that fails with ErrLost unless all locks are held; see
+// Lease.Txn.
 func (l *MultiLease) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
 	if err := l.Err(); err != nil {
 		return nil, err
@@ -124,25 +125,24 @@ func (l *MultiLease) Txn(ctx context.Context, ops ...session.Op) ([]session.Resu
 	return results, err
 }
 
-// SessionID is the id of the ZooKeeper session that holds the locks.
+// SessionID returns the id of the ZooKeeper session that holds the locks.
 func (l *MultiLease) SessionID() int64 { return l.leases[0].SessionID() }
 
-// Verify has the ensemble confirm that all locks are held, in one round trip
-// through its leader. If one is not, the lease ends, and the error is that of Err.
+// Verify confirms with the leader of the ensemble that all locks are held. If one is not,
+// the lease ends, and Verify returns the error that Err returns. It takes one round trip.
 func (l *MultiLease) Verify(ctx context.Context) error {
 	_, err := l.Txn(ctx)
 	return err
 }
 
-// Release is Unlock.
+// Release calls Unlock.
 func (l *MultiLease) Release(ctx context.Context) error { return l.Unlock(ctx) }
 
-// Unlock ends the lease and releases all locks at the same time, as Lease.Unlock
-// does with one.
+// Unlock ends the lease and releases all locks concurrently; see Lease.Unlock.
 func (l *MultiLease) Unlock(ctx context.Context) error {
-	l.Err() // if the clock says that it is lost, that is the cause
+	l.Err() // if a deadline has passed, the cause is that loss
 	if !l.end(ErrReleased) {
-		unlock(ctx, l.leases) // those that are lost, too, may have a stop time left
+		unlock(ctx, l.leases) // also deletes nodes of lost locks that are still kept for their stop time
 		return context.Cause(l.ctx)
 	}
 	return unlock(ctx, l.leases)

@@ -9,41 +9,41 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Place is a place in the line for a lock. Others wait behind it until Lock has
-// made it a lease that is then unlocked, or Leave has given it up: one of them
-// must be called. When its node is removed or its session ends, it is a place at
-// the end of the line from the next call on.
+// Place is a position in the line for a lock. Use it to show a user how long the line is.
+// The contenders behind it wait until the lease that Lock returns is unlocked, or until
+// Leave is called: one of the two must happen.
 //
-// It is safe for concurrent use: one goroutine may follow Positions while another
-// is in Lock.
+// If the place's node is deleted or its session expires, the next call joins the line
+// again at its end. A Place is safe for concurrent use: one goroutine can follow
+// Positions while another calls Lock.
 type Place struct {
-	acquirer, read *acquirer       // read as in Lease
-	busy           chan struct{}   // has an element while somebody waits in line, or stands in it anew
-	leaving        context.Context // ends with Leave
+	acquirer, read *acquirer       // read is what a writer can downgrade to; else nil
+	busy           chan struct{}   // a mutex: full while a call waits in the line or joins it
+	leaving        context.Context // canceled by Leave
 	leave          context.CancelFunc
 
 	mu      sync.Mutex
-	waiter  *line.Waiter  // nil when there is none
-	owned   bool          // it has become a lease
-	changed chan struct{} // closed when one of the two changes
+	waiter  *line.Waiter  // nil if the place has no node
+	owned   bool          // Lock has returned a lease
+	changed chan struct{} // closed and replaced when waiter or owned is set
 }
 
-func enter(ctx context.Context, t, read *acquirer) (*Place, error) {
-	at, err := t.line.Join(ctx)
+func enter(ctx context.Context, a, read *acquirer) (*Place, error) {
+	w, err := a.line.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Place{acquirer: t, read: read, waiter: at, busy: make(chan struct{}, 1), changed: make(chan struct{})}
+	p := &Place{acquirer: a, read: read, waiter: w, busy: make(chan struct{}, 1), changed: make(chan struct{})}
 	p.leaving, p.leave = context.WithCancel(context.Background())
 	return p, nil
 }
 
-// Lock waits until the lock is held. When ctx ends first, the place is kept, and
-// Lock may be called again. Once it has succeeded, and after Leave, it returns
+// Lock blocks until it holds the lock or ctx is done. If ctx is done first, the place is
+// kept, and Lock may be called again. After a successful Lock and after Leave, it returns
 // ErrReleased.
 //
-// It takes one round trip to see that nobody has removed the place meanwhile; the
-// wait costs what that of Mutex.Lock does.
+// It takes one round trip to check that the place's node still exists. The wait takes as
+// many round trips as in Mutex.Lock.
 func (p *Place) Lock(ctx context.Context) (*Lease, error) {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -55,105 +55,107 @@ func (p *Place) Lock(ctx context.Context) (*Lease, error) {
 	}
 	defer func() { <-p.busy }()
 	for {
-		at, err := p.ensureJoined(waiting)
+		w, err := p.ensureJoined(waiting)
 		if err != nil {
 			return nil, err
 		}
-		at.Recheck()
-		c, err := at.Wait(waiting)
+		w.Recheck()
+		acquired, err := w.Wait(waiting)
 		switch {
 		case err == nil:
 			p.set(nil, true)
-			return &Lease{l: lease.Begin(ctx, c, p.acquirer.behavior), downgradeTo: p.read}, nil
+			return &Lease{l: lease.Begin(ctx, acquired, p.acquirer.behavior), downgradeTo: p.read}, nil
 		case !line.IsGone(err):
 			return nil, err
 		}
-		at.Leave()
+		w.Leave()
 		p.set(nil, false)
 	}
 }
 
-// Leave gives the place up; a Lock under way returns ErrReleased. ctx bounds the
-// wait for the node to go, which it does in any case. Where Lock has succeeded,
-// Leave does nothing, so that it can be deferred.
+// Leave leaves the line and deletes the node. A concurrent Lock returns ErrReleased. ctx
+// bounds only the wait for the deletion, which continues in the background if ctx ends
+// first. After a successful Lock, Leave does nothing, so that it can be deferred.
 func (p *Place) Leave(ctx context.Context) error {
 	p.leave()
 	p.busy <- struct{}{} // Lock is about to return
 	defer func() { <-p.busy }()
-	at, _, _ := p.current()
-	if at == nil {
+	w, _, _ := p.current()
+	if w == nil {
 		return nil
 	}
 	p.set(nil, false)
 	select {
-	case err := <-at.Leave():
+	case err := <-w.Leave():
 		return err
 	case <-ctx.Done():
-		return &session.OpError{Package: "lock", Op: "leave", Path: at.Path(), Err: context.Cause(ctx)}
+		return &session.OpError{Package: "lock", Op: "leave", Path: w.Path(), Err: context.Cause(ctx)}
 	}
 }
 
-// Blocked returns why the wait for the lock cannot end by itself, as far as Lock has
-// noticed: a node ahead that no session owns. The error names the node and wraps
-// session.ErrNoOwner. It is nil if there is no such reason.
+// Blocked returns the reason why the wait for the lock cannot end by itself, or nil if
+// Lock has found none: a node ahead that no session owns. The error names the node and
+// wraps session.ErrNoOwner.
 //
-// Lock looks at the nearest two ahead. Contenders shows all. Nothing is sent.
+// Lock checks the nearest two nodes ahead. For all nodes use Contenders. Blocked sends
+// nothing.
 func (p *Place) Blocked() error {
-	if at, _, _ := p.current(); at != nil {
-		return at.Blocked()
+	if w, _, _ := p.current(); w != nil {
+		return w.Blocked()
 	}
 	return nil
 }
 
-// current returns where the place is, whether it has become a lease, and what is
-// closed when that changes.
-func (p *Place) current() (at *line.Waiter, owned bool, moved <-chan struct{}) {
+// current returns the waiter, if the place has one, whether the place has become a lease,
+// and a channel that is closed when either changes.
+func (p *Place) current() (w *line.Waiter, owned bool, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waiter, p.owned, p.changed
 }
 
-func (p *Place) set(at *line.Waiter, owned bool) {
+func (p *Place) set(w *line.Waiter, owned bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiter, p.owned = at, owned
+	p.waiter, p.owned = w, owned
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// ensureJoined returns where the place is, and stands in line anew if it is nowhere. The
-// caller has the use.
+// ensureJoined returns the waiter. If there is none, it joins the end of the line. The
+// caller must hold p.busy.
 func (p *Place) ensureJoined(ctx context.Context) (*line.Waiter, error) {
-	at, owned, _ := p.current()
+	w, owned, _ := p.current()
 	if owned || p.leaving.Err() != nil {
 		return nil, ErrReleased
 	}
-	if at != nil {
-		return at, nil
+	if w != nil {
+		return w, nil
 	}
-	at, err := p.acquirer.line.Join(ctx)
+	w, err := p.acquirer.line.Join(ctx)
 	if err == nil {
-		p.set(at, false)
+		p.set(w, false)
 	}
-	return at, err
+	return w, err
 }
 
-// rejoin has a place that was lost stand in line anew, unless somebody in Lock sees
-// to it, who then moves. lost is nil for one that is nowhere.
-func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, moved <-chan struct{}) error {
+// rejoin replaces the waiter lost, whose node is gone, by a new one at the end of the
+// line. It returns early if changed is closed, because a concurrent Lock has replaced the
+// waiter. lost is nil if the place has no waiter.
+func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, changed <-chan struct{}) error {
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(p.leaving, func() { cancel(ErrReleased) })()
 	select {
 	case p.busy <- struct{}{}:
-	case <-moved:
+	case <-changed:
 		return nil
 	case <-waiting.Done():
 		return p.failed("enter", waiting)
 	}
 	defer func() { <-p.busy }()
-	if at, _, _ := p.current(); at != nil && at == lost {
-		at.Leave()
+	if w, _, _ := p.current(); w != nil && w == lost {
+		w.Leave()
 		p.set(nil, false)
 	}
 	_, err := p.ensureJoined(waiting)

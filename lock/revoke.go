@@ -9,34 +9,39 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// revokeData is what asks the owner of a node to let go. It is Curator's.
+// revokeData is the data that asks the owner of a node to release the lock. Curator
+// defines it.
 var revokeData = []byte("__REVOKE__")
 
-// Revoked is closed when somebody has asked the holder to let go, with Revoke or
-// with Curator's Revoker; also if that was while it still waited in line. It is a
-// request: nothing happens to the lease unless its holder unlocks it.
+// Revoked returns a channel that is closed when a client has asked the holder to release
+// the lock, with Revoke or with Curator's Revoker, even if it did so while the holder was
+// a waiter. It is only a request: the lease is held until the holder unlocks it.
 func (l *Lease) Revoked() <-chan struct{} { return l.l.Revoked() }
 
-// Revoke asks contenders to let go, as Contenders has them, or without any who
-// holds the lock; see Lease.Revoked. It does not wait for them, and that one has
-// gone or nobody holds the lock is no error. Those of this library hear of it; so do
-// Curator's that were made revocable.
+// Revoke asks contenders, which Contenders has returned, to release the lock. Without
+// contenders it asks the holder. A waiter that was asked finds the request in its lease
+// once it holds the lock; see Lease.Revoked. Contenders of this library receive the
+// request, and those of Curator that were made revocable.
 //
-// The request takes the place of the id in the contender's node. It takes one round
-// trip. Without contenders it takes two more before, to find who holds the lock now,
-// even if the session's server lags behind: nil means that the holder was asked.
+// Revoke does not wait for the release. It returns nil if a contender is gone or if there
+// is no holder.
+//
+// The request replaces the id in the contender's node. It takes one round trip. Without
+// contenders it takes two more to find the present holder, even if the session's server
+// lags behind: nil means that the holder was asked.
 func (m *Mutex) Revoke(ctx context.Context, who ...Contender) error {
 	return m.acquirer.revoke(ctx, who)
 }
 
-// Revoke is Mutex.Revoke. Without contenders it asks the writer that holds the
-// lock, or all readers that share it.
+// Revoke is like Mutex.Revoke. Without contenders it asks the writer that holds the lock,
+// or all readers that share it.
 func (m *RWMutex) Revoke(ctx context.Context, who ...Contender) error {
 	return m.write.revoke(ctx, who)
 }
 
-// Revoke asks holders to give their permits back, as Holders has them, or without
-// any all of them; see Mutex.Revoke. Whoever has several gives back all of them.
+// Revoke asks holders, which Holders has returned, to release their permits. Without
+// holders it asks all of them. A holder of several permits releases all of them. See
+// Mutex.Revoke.
 func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
 	if m.argErr != nil {
 		return m.argErr
@@ -56,15 +61,15 @@ func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
 	})
 }
 
-func (t *acquirer) revoke(ctx context.Context, who []Contender) error {
-	if err := t.line.Check(); err != nil {
+func (a *acquirer) revoke(ctx context.Context, who []Contender) error {
+	if err := a.line.Check(); err != nil {
 		return err
 	}
 	if len(who) == 0 {
-		if err := t.line.Session.Sync(ctx, t.line.Path); err != nil {
+		if err := a.line.Session.Sync(ctx, a.line.Path); err != nil {
 			return err
 		}
-		owners, err := t.line.Owners(ctx)
+		owners, err := a.line.Owners(ctx)
 		if err != nil {
 			return err
 		}
@@ -72,10 +77,10 @@ func (t *acquirer) revoke(ctx context.Context, who []Contender) error {
 			who = append(who, Contender{Path: path})
 		}
 	}
-	return requestRevoke(ctx, t.line.Session, who, t.line.Has)
+	return requestRevoke(ctx, a.line.Session, who, a.line.Has)
 }
 
-// requestRevoke writes the request into the nodes of all of them at the same time.
+// requestRevoke writes the request into all nodes concurrently.
 func requestRevoke(ctx context.Context, s *session.Session, who []Contender, valid func(path string) bool) error {
 	for _, c := range who {
 		if !valid(c.Path) {
@@ -91,8 +96,8 @@ func requestRevoke(ctx context.Context, s *session.Session, who []Contender, val
 	return errors.Join(errs...)
 }
 
-// requestRevokeOf repeats a write of which it is not known whether it was done: a second
-// request is as good as the first.
+// requestRevokeOf writes the request into one node. It repeats a write whose outcome is
+// unknown: a second request has the same effect as the first.
 func requestRevokeOf(ctx context.Context, s *session.Session, path string) error {
 	for {
 		_, err := s.Set(ctx, path, revokeData, session.AnyVersion)
