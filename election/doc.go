@@ -1,14 +1,28 @@
 // Package election elects one leader among many candidates.
 //
-// A won campaign is a value: Campaign returns a Term, which lasts until its
-// Context is done. What package lock promises of a lease holds of a term: it ends
-// before another candidate's can begin, by the session's own clock if need be;
-// its Token rises from term to term; its Txn makes a transaction conditional on
-// still leading. Run is what most programs want: it campaigns, calls a function
-// for each term, and waits for it before it lets go.
+// Use an election if one process should do a job for as long as it lives, and another
+// should take over when it ends. For short work use package lock instead. The danger
+// is a leader that is suspended for longer than its session timeout: it cannot notice
+// in time that another candidate leads.
 //
-// Candidates stand in the line of the ZooKeeper recipes for leader election, the
-// first of which leads; the nodes are those of Apache Curator's LeaderLatch.
+// # Usage
+//
+// Most programs call Run, which campaigns, calls a function for each term, and waits
+// until the function has returned before it resigns. Campaign returns the Term itself,
+// which lasts until its Context is done. Leader and Observe return the leader to
+// programs that need not be candidates.
+//
+// # Loss
+//
+// A term is a lease with the guarantees of package lock. It ends before the term of
+// another candidate can begin, by the session's own clock if necessary. Its Token
+// grows from term to term. Term.Txn runs a transaction that fails unless the candidate
+// still leads.
+//
+// # Layout
+//
+// Candidates wait in a line, as in the leader election of the ZooKeeper recipes; the
+// first candidate leads. The nodes are those of Apache Curator's LeaderLatch.
 // WithFixedNode elects by one ephemeral node instead, as many programs do that use
 // ZooKeeper without a library.
 package election

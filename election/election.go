@@ -15,24 +15,25 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors to decide by, with errors.Is.
+// Errors to check for with errors.Is.
 var (
-	// ErrNoLeader says that nobody leads.
+	// ErrNoLeader is returned if there is no leader.
 	ErrNoLeader = errors.New("election: no leader")
-	// ErrOtherLeader says that TryCampaign would have to wait.
+	// ErrOtherLeader is returned by TryCampaign if it would have to wait.
 	ErrOtherLeader = errors.New("election: another candidate leads")
-	// ErrLost is the cause of a term's context when it ended without Resign. It
+	// ErrLost is the cause of a term's context if the term ended without Resign. It
 	// wraps the reason.
 	ErrLost = session.NewError("election: leadership lost", session.ErrLost)
-	// ErrResigned is the cause of a term's context after Resign, and the result
-	// of a second one.
+	// ErrResigned is the cause of a term's context after Resign, and the result of a
+	// second Resign.
 	ErrResigned = errors.New("election: resigned")
-	// ErrInvalidID says that an id cannot be told from the data behind it.
+	// ErrInvalidID is returned for an id that could not be separated from the data
+	// that follows it.
 	ErrInvalidID = session.NewError("election: an id must not be empty or contain a newline", session.ErrInvalid)
 )
 
-// Election names an election. It holds no state, so one value may be used by
-// many goroutines; each campaign is a candidate of its own.
+// Election is an election of one leader among candidates. It is a name without state, so
+// many goroutines may use one Election; each campaign is a separate candidate.
 type Election struct {
 	session  *session.Session
 	path     string
@@ -40,10 +41,10 @@ type Election struct {
 	id       string
 	data     []byte
 	behavior lease.Behavior
-	argErr   error // of New: what every call returns
+	argErr   error // the bad argument of New, which every call returns
 }
 
-// New names the election at path. Nothing is sent.
+// New returns the election at path. It sends nothing.
 func New(s *session.Session, path string, opts ...Option) *Election {
 	o := options{id: identity.Default()}
 	for _, opt := range opts {
@@ -62,7 +63,7 @@ func New(s *session.Session, path string, opts ...Option) *Election {
 	return e
 }
 
-// Option changes an election.
+// Option configures an election.
 type Option func(*options)
 
 type options struct {
@@ -73,86 +74,91 @@ type options struct {
 	fixed         *string
 }
 
-// WithID names this candidate; it is what Leader and Observe tell others. The
-// default is host:pid. It must not be empty or contain a newline.
+// WithID sets the id of this candidate, which Leader and Observe return. The default is
+// host:pid. It must not be empty or contain a newline.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
-// WithData publishes data beside the id while leading: an address, say. See
-// Term.Proclaim.
+// WithData sets data that is published beside the id while this candidate leads, for
+// example an address. See Term.Proclaim.
 func WithData(data []byte) Option { return func(o *options) { o.data = bytes.Clone(data) } }
 
-// WithLoseOnSuspend ends a term as soon as the connection breaks, and
-// not only at the session's deadline.
+// WithLoseOnSuspend ends a term as soon as the connection breaks, instead of at the
+// session's deadline.
 func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = true } }
 
-// WithStopTime ends a term d before its deadline, so that the holder can
-// finish stopping before the session can end on the server: from then on Context is
-// done, and the node stays until Resign is called or d has passed, also if the
-// connection recovers in between, so that nobody else owns meanwhile. There is no
-// such time if somebody removes the node, if a server ends the session, and when the
-// session is closed: that ends ownership at once.
+// WithStopTime ends a term d before its deadline, so that the leader can stop before the
+// session can end on the server. From that moment on Context is done, and the node is
+// kept until Resign is called or d has passed, even if the connection recovers, so that
+// no other candidate leads in the meantime. There is no stop time if the node is deleted,
+// if a server ends the session, or if the session is closed: the term then ends at once.
 //
-// The longest d is Session.MaxStopTime, about a third of the session timeout that
-// the server has granted; a longer one is refused with session.ErrInvalid. Outages
-// of a quarter of the timeout are survived all the same, for which the session
-// proves itself up to four times as often. After a rest, a first term takes a
-// quarter of the timeout longer; see session.WithSteadyProofs.
+// d can be at most Session.MaxStopTime, about a third of the session timeout that the
+// server has granted. Calls fail with session.ErrInvalid if it is longer. A term still
+// survives outages of a quarter of the timeout; for that the session sends up to four
+// times as many proofs. The first term of an idle session takes a quarter of the timeout
+// longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
-// WithFixedNode elects by one ephemeral node of this name below the path, which
-// whoever creates it leads. All candidates try again when it goes, so it suits
-// few of them, and there is no order among those who wait. It is for living with
-// programs that do just that. All candidates of an election must choose the same.
+// WithFixedNode elects by one ephemeral node with this name below the path. The candidate
+// that creates the node leads. Use it to take part in elections of programs that work
+// this way. When the node is deleted, all candidates try to create it, so it suits few
+// candidates, and there is no order among those that wait. All candidates of an election
+// must use the same name.
 func WithFixedNode(name string) Option { return func(o *options) { o.fixed = &name } }
 
-// Leader is who leads.
+// Leader is the leader of an election.
 type Leader struct {
 	ID    string
-	Data  []byte       // published beside the id; nil if nothing was
-	Token session.Zxid // of the term; 0 when nobody leads
-	// Session is the ZooKeeper session that owns the leader's node. It is 0 if none
-	// does, although there is a node: then nobody leads until somebody removes it.
+	Data  []byte       // published beside the id; nil if there is none
+	Token session.Zxid // of the term; 0 if there is no leader
+	// Session is the ZooKeeper session that owns the leader's node. It is 0 for an
+	// ownerless node: then no candidate can lead until that node is deleted.
 	Session int64
 }
 
-// contest is what candidates contend for, in one form or the other.
+// contest is one of the two ways to elect: a line or a fixed node.
 type contest interface {
-	// enter waits until the seat is taken by a node that holds data.
+	// acquire waits until a node with data leads.
 	acquire(ctx context.Context, data []byte) (lease.Acquired, error)
-	// try takes the seat if it is free. If it is not, ok is false, and blocked says
-	// whether the node that has it is one that no session owns.
-	tryAcquire(ctx context.Context, data []byte) (c lease.Acquired, ok bool, blocked, err error)
-	// holder returns the leader's node; "" if there is none.
+	// tryAcquire returns ok if a node with data leads. If another node leads, ok is
+	// false. If no session owns the node in the way, blocked is an error that names it.
+	tryAcquire(ctx context.Context, data []byte) (acquired lease.Acquired, ok bool, blocked, err error)
+	// holder returns the path of the leader's node, or "" if there is none.
 	holder(ctx context.Context, e *session.Epoch) (string, error)
-	// vacant watches for a node to come. It returns nil if there is one already.
+	// watchVacant watches for the creation of a leader's node. It returns nil if
+	// there is one.
 	watchVacant(ctx context.Context, e *session.Epoch) (*session.Watch, error)
 }
 
-// Campaign waits until this candidate leads. When ctx ends first, it returns its
-// cause in an error and leaves no node behind, if need be by removing it in the
-// background. A wait survives reconnects in its place in line, and the end of a
-// session at the end of the line.
+// Campaign blocks until this candidate leads or ctx is done. The candidate keeps its
+// position in the line across reconnects. If its session expires, it waits again from the
+// end of the line.
 //
-// Where nobody stands in line, it takes one round trip.
+// If ctx is done first, Campaign returns an error that wraps context.Cause(ctx) and
+// deletes its node in the background.
+//
+// Campaign takes one round trip if there is no other candidate.
 func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	if e.argErr != nil {
 		return nil, e.argErr
 	}
-	c, err := e.contest.acquire(ctx, encode(e.id, e.data))
+	acquired, err := e.contest.acquire(ctx, encode(e.id, e.data))
 	if err != nil {
 		return nil, err
 	}
-	return &Term{l: lease.Begin(ctx, c, e.behavior), id: e.id}, nil
+	return &Term{l: lease.Begin(ctx, acquired, e.behavior), id: e.id}, nil
 }
 
-// TryCampaign is Campaign, but returns ErrOtherLeader where Campaign would wait. If no
-// session owns the node that it would wait for, the error wraps session.ErrNoOwner as
-// well. It costs a second round trip then.
+// TryCampaign is like Campaign, but returns ErrOtherLeader instead of waiting. If no
+// session owns the node that Campaign would wait for, the error wraps session.ErrNoOwner
+// as well.
+//
+// A call that returns ErrOtherLeader takes a second round trip.
 func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	if e.argErr != nil {
 		return nil, e.argErr
 	}
-	c, ok, blocked, err := e.contest.tryAcquire(ctx, encode(e.id, e.data))
+	acquired, ok, blocked, err := e.contest.tryAcquire(ctx, encode(e.id, e.data))
 	switch {
 	case err != nil:
 		return nil, err
@@ -161,13 +167,15 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	case !ok:
 		return nil, ErrOtherLeader
 	}
-	return &Term{l: lease.Begin(ctx, c, e.behavior), id: e.id}, nil
+	return &Term{l: lease.Begin(ctx, acquired, e.behavior), id: e.id}, nil
 }
 
-// Run campaigns and calls fn for each term. The context that fn is given ends
-// when ctx does and when the term is lost; Run waits for fn in either case before
-// it resigns or campaigns again. It returns fn's result when fn has returned while
-// still leading, and otherwise goes on until ctx ends.
+// Run campaigns and calls fn for each term. The context passed to fn is canceled when ctx
+// is done and when the term is lost. In either case Run waits until fn has returned before
+// it resigns or campaigns again.
+//
+// If fn returns while its term lasts, Run returns the result of fn. Otherwise it
+// campaigns again, until ctx is done or a campaign fails.
 func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) error) error {
 	if err := args.NotNil("the function", fn == nil); err != nil {
 		return &session.OpError{Package: "election", Op: "run", Path: e.path, Err: err}
@@ -187,8 +195,8 @@ func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) erro
 	}
 }
 
-// Leader returns who leads, or ErrNoLeader. It takes a list and a read; what it
-// returns may be over by the time it is looked at.
+// Leader returns the leader, or ErrNoLeader if there is none. It takes a listing and a
+// read. The leader may have changed by the time the caller uses the result.
 func (e *Election) Leader(ctx context.Context) (Leader, error) {
 	if e.argErr != nil {
 		return Leader{}, e.argErr
@@ -199,13 +207,13 @@ func (e *Election) Leader(ctx context.Context) (Leader, error) {
 }
 
 func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, error) {
-	gone := ""
+	deleted := ""
 	for {
 		path, err := e.contest.holder(ctx, ep)
 		if err != nil {
 			return Leader{}, err
 		}
-		if path == "" || path == gone {
+		if path == "" || path == deleted {
 			return Leader{}, ErrNoLeader
 		}
 		nodes, err := ep.Nodes(ctx, path)
@@ -215,13 +223,11 @@ func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, err
 		if n := nodes[0]; !errors.Is(n.Err, session.ErrNoNode) {
 			return decode(n), n.Err
 		}
-		gone = path // just now, perhaps, and there may be another
+		deleted = path // since the listing, so another node may lead by now
 	}
 }
 
-// The leader's node holds the id, as LeaderLatch's does, and behind a newline
-// what else is published.
-
+// checkID returns ErrInvalidID for an id that encode cannot separate from data.
 func checkID(id string) error {
 	if id == "" || strings.Contains(id, "\n") {
 		return ErrInvalidID
@@ -229,7 +235,8 @@ func checkID(id string) error {
 	return nil
 }
 
-// encode returns the data of a candidate's node, which begins with the id.
+// encode returns the data of a candidate's node: the id, as LeaderLatch has it, followed by
+// a newline and data if data is not nil.
 func encode(id string, data []byte) []byte {
 	if data == nil {
 		return []byte(id)
@@ -237,6 +244,7 @@ func encode(id string, data []byte) []byte {
 	return append([]byte(id+"\n"), data...)
 }
 
+// decode returns the leader whose node is n.
 func decode(n session.Node) Leader {
 	id, data, ok := bytes.Cut(n.Data, []byte{'\n'})
 	if !ok {

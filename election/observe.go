@@ -9,13 +9,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Observe yields who leads, and then every change of it; a zero Leader says that
-// nobody does. A slow reader skips leaders that have gone meanwhile and always
-// arrives at the present one. Observing goes on across reconnects and epochs. It
-// ends with a pair whose error is not nil: the end of ctx, or a permanent error.
+// Observe yields the leader, and then yields the new leader after each change. It yields a
+// zero Leader while there is none. If the caller is slow, Observe skips leaders that have
+// been replaced, and always reaches the present one. It continues across reconnects and
+// epochs. The last pair has an error: the end of ctx, or a permanent error.
 //
-// It watches the leader's node alone, so that the coming and going of other
-// candidates costs nothing.
+// It watches the leader's node only, so other candidates that join or leave cost nothing.
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 	return func(yield func(Leader, error) bool) {
 		if e.argErr != nil {
@@ -40,7 +39,7 @@ type observer struct {
 	stopped  bool
 }
 
-// yieldChange yields l unless it was the last to be yielded.
+// yieldChange yields l unless it equals the leader that was yielded last.
 func (o *observer) yieldChange(l Leader) {
 	if o.yielded && l.ID == o.last.ID && l.Token == o.last.Token && slices.Equal(l.Data, o.last.Data) {
 		return
@@ -49,10 +48,10 @@ func (o *observer) yieldChange(l Leader) {
 	o.stopped = !o.yield(l, nil)
 }
 
-// observe yields changes while the epoch lasts.
+// observe yields changes until the epoch ends.
 func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 	for !o.stopped {
-		l, w, err := o.look(ctx, ep)
+		l, w, err := o.readLeader(ctx, ep)
 		if err != nil {
 			return err
 		}
@@ -70,9 +69,9 @@ func (o *observer) observe(ctx context.Context, ep *session.Epoch) error {
 	return nil
 }
 
-// look reads who leads and watches for the next change. The watch is nil if what
-// it found is out of date already.
-func (o *observer) look(ctx context.Context, ep *session.Epoch) (Leader, *session.Watch, error) {
+// readLeader reads the leader and watches for the next change. The watch is nil if the
+// result is already out of date.
+func (o *observer) readLeader(ctx context.Context, ep *session.Epoch) (Leader, *session.Watch, error) {
 	path, err := o.election.contest.holder(ctx, ep)
 	if err != nil {
 		return Leader{}, nil, err

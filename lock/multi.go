@@ -33,8 +33,9 @@ func NewMulti(s *session.Session, paths []string, opts ...Option) *Multi {
 // first again.
 //
 // If ctx is done first, Lock returns an error that wraps context.Cause(ctx) and releases
-// the locks that it held, in the background if the servers cannot be reached. It takes
-// one round trip for each lock that is free.
+// in the background the locks that it held.
+//
+// Lock takes one round trip for each lock that is free.
 func (m *Multi) Lock(ctx context.Context) (*MultiLease, error) { return m.lock(ctx, (*Mutex).Lock) }
 
 // TryLock is like Lock, but returns ErrLocked instead of waiting. It then holds none of

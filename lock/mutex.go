@@ -36,8 +36,8 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 // reconnects. If its session expires, it waits again from the end of the line.
 //
 // If ctx is done first, Lock returns an error that wraps context.Cause(ctx) and
-// deletes its node, in the background if the servers cannot be reached. Errors that
-// waiting does not resolve, such as session.ErrNoAuth, are returned immediately.
+// deletes its node in the background. Errors that waiting does not resolve, such as
+// session.ErrNoAuth, are returned immediately.
 //
 // Lock takes one round trip if the lock is free: the creation of a sequential ephemeral
 // node and a listing of its siblings, sent together. A waiter takes one more, to watch

@@ -54,8 +54,8 @@ func (m *Semaphore) Acquire(ctx context.Context) (*Lease, error) { return m.Acqu
 // and Unlock releases all.
 //
 // If ctx is done first, AcquireN returns an error that wraps context.Cause(ctx) and
-// deletes its node, in the background if the servers cannot be reached. If k is larger
-// than the limit, the error is session.ErrInvalid and nothing is sent.
+// deletes its node in the background. If k is larger than the limit, the error is
+// session.ErrInvalid and nothing is sent.
 //
 // It takes three round trips: joining the line for the right to take permits, a listing
 // of the taken permits, and a transaction that creates k nodes and leaves the line. A
