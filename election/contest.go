@@ -66,7 +66,7 @@ func (c *fixedContest) check() error {
 		return err
 	}
 	if parent, name := session.Split(c.node); parent != c.path || name == "" {
-		return &session.OpError{Package: "election", Op: "use", Path: c.node, Err: fmt.Errorf("%w: it is not named as a child of %s", session.ErrInvalid, c.path)}
+		return &session.OpError{Package: "election", Op: "use", Path: c.node, Err: fmt.Errorf("%w: not a child of %s", session.ErrInvalid, c.path)}
 	}
 	return session.CheckPath(c.node)
 }

@@ -163,7 +163,7 @@ func (c *cohort) lock(ctx context.Context, handoffs chan handoff, a *acquirer, n
 		case h = <-handoffs:
 		case <-ctx.Done():
 			c.cancel(ctx, handoffs, a, n)
-			return nil, &session.OpError{Package: "lock", Op: "wait in line at", Path: a.line.Path, Err: context.Cause(ctx)}
+			return nil, &session.OpError{Package: "lock", Op: "wait for", Path: a.line.Path, Err: context.Cause(ctx)}
 		}
 	}
 	if h.acquired == nil {

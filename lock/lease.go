@@ -45,7 +45,7 @@ func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) { retur
 // protects the data even if a process was suspended for longer than its lease.
 //
 // The token is the zxid of the transaction that created the holder's node. Under
-// WithLocalHandoff, all holders that share a node in turn have the same token.
+// WithLocalHandoff, holders that pass a node to each other have the same token.
 func (l *Lease) Token() session.Zxid { return l.l.Token() }
 
 // Guards returns operations that make a transaction fail with session.ErrNoNode

@@ -24,7 +24,7 @@ var (
 	ErrReleased = errors.New("lock: released")
 	// ErrLimit is returned if the semaphore was created with a different number of
 	// permits.
-	ErrLimit = errors.New("lock: another limit of permits")
+	ErrLimit = errors.New("lock: wrong limit of permits")
 )
 
 // noPermits is the ErrLocked of a semaphore. The field blocked is the error of a taken
@@ -104,7 +104,7 @@ func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 // the line. Use it for locks that many goroutines of a process contend for. It affects
 // Mutex and Multi only. The default, 0, disables it.
 //
-// Holders between which the lock is handed on have the same node. Token and Guards
+// Holders that hand the lock to each other have the same node. Token and Guards
 // therefore distinguish processes, not goroutines: what the lock protects must accept
 // equal tokens.
 func WithLocalHandoff(n int) Option {

@@ -43,19 +43,19 @@ func (l Layout) semaphore(path string) semaphoreLayout {
 	}
 }
 
-func (y semaphoreLayout) node(data []byte) lease.Replacement {
-	return lease.Replacement{Path: session.Join(y.leases, y.name(session.GUID())), Data: data, Sequential: y.sequential}
+func (l semaphoreLayout) node(data []byte) lease.Replacement {
+	return lease.Replacement{Path: session.Join(l.leases, l.name(session.GUID())), Data: data, Sequential: l.sequential}
 }
 
 // permitsIn returns the names of permits in a listing. If the parent does not exist, no
 // permit is taken.
-func (y semaphoreLayout) permitsIn(names []string, err error) ([]string, error) {
+func (l semaphoreLayout) permitsIn(names []string, err error) ([]string, error) {
 	if errors.Is(err, session.ErrNoNode) {
 		return nil, nil
 	}
 	var permits []string
 	for _, name := range names {
-		if y.permit.MatchString(name) {
+		if l.permit.MatchString(name) {
 			permits = append(permits, name)
 		}
 	}
@@ -63,10 +63,10 @@ func (y semaphoreLayout) permitsIn(names []string, err error) ([]string, error) 
 }
 
 // paths returns the paths of the nodes of permits.
-func (y semaphoreLayout) paths(permits []string) []string {
+func (l semaphoreLayout) paths(permits []string) []string {
 	paths := make([]string, len(permits))
 	for i, name := range permits {
-		paths[i] = session.Join(y.leases, name)
+		paths[i] = session.Join(l.leases, name)
 	}
 	return paths
 }
@@ -150,7 +150,7 @@ func (m *Semaphore) readLimit(ctx context.Context, e *session.Epoch) (session.No
 	case err != nil || strconv.Itoa(limit) != string(n.Data):
 		err = fmt.Errorf("%w: %.40q is not a limit of permits", codec.ErrMalformed, n.Data)
 	case limit != m.n:
-		err = fmt.Errorf("%w: %d are recorded, and not %d", ErrLimit, limit, m.n)
+		err = fmt.Errorf("%w: want %d, recorded is %d", ErrLimit, m.n, limit)
 	default:
 		return n, nil
 	}
@@ -187,9 +187,9 @@ func decodeRequest(data []byte) int {
 
 // checkFree returns ErrLocked unless there are enough permits for all callers ahead in
 // the line and k more. If there are, a wait in the line does not depend on a release.
-func (m *Semaphore) checkFree(ctx context.Context, p *line.Waiter, k int) error {
+func (m *Semaphore) checkFree(ctx context.Context, w *line.Waiter, k int) error {
 	for {
-		paths, changed, err := p.Ahead(ctx)
+		ahead, changed, err := w.Ahead(ctx)
 		if err != nil {
 			return err
 		}
@@ -197,24 +197,24 @@ func (m *Semaphore) checkFree(ctx context.Context, p *line.Waiter, k int) error 
 		// A caller ahead takes its permits in the transaction that deletes its node in the
 		// line. So the permits of nodes that still exist after the listing of permits are
 		// not in that listing.
-		taken, err := m.listTaken(ctx, p.Epoch())
+		taken, err := m.listTaken(ctx, w.Epoch())
 		if err != nil {
 			return err
 		}
-		nodes, err := p.Epoch().Nodes(ctx, paths...)
+		nodes, err := w.Epoch().Nodes(ctx, ahead...)
 		if err != nil {
 			return err
 		}
-		all, left := len(taken)+k, false
+		total, left := len(taken)+k, false // left: a caller ahead has left the line since
 		for _, n := range nodes {
 			left = left || errors.Is(n.Err, session.ErrNoNode)
-			all += decodeRequest(n.Data)
+			total += decodeRequest(n.Data)
 		}
 		switch {
 		case left:
-		case all > m.n:
+		case total > m.n:
 			var blockers lease.Blockers
-			blocked, err := blockers.Check(ctx, p.Epoch(), append(paths, taken...)...)
+			blocked, err := blockers.Check(ctx, w.Epoch(), append(ahead, taken...)...)
 			return errors.Join(noPermits{blocked}, err)
 		default:
 			return nil

@@ -139,7 +139,7 @@ func (p *Place) ensureJoined(ctx context.Context) (*line.Waiter, error) {
 	return w, err
 }
 
-// rejoin replaces the waiter lost, whose node is gone, by a new one at the end of the
+// rejoin replaces the waiter lost, whose node no longer exists, by a new one at the end of the
 // line. It returns early if changed is closed, because a concurrent Lock has replaced the
 // waiter. lost is nil if the place has no waiter.
 func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, changed <-chan struct{}) error {

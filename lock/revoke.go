@@ -23,49 +23,49 @@ func (l *Lease) Revoked() <-chan struct{} { return l.l.Revoked() }
 // once it holds the lock; see Lease.Revoked. Contenders of this library receive the
 // request, and those of Curator that were made revocable.
 //
-// Revoke does not wait for the release. It returns nil if a contender is gone or if there
+// Revoke does not wait for the release. It returns nil if a contender has left or if there
 // is no holder.
 //
 // The request replaces the id in the contender's node. It takes one round trip. Without
 // contenders it takes two more to find the present holder, even if the session's server
 // lags behind: nil means that the holder was asked.
-func (m *Mutex) Revoke(ctx context.Context, who ...Contender) error {
-	return m.acquirer.revoke(ctx, who)
+func (m *Mutex) Revoke(ctx context.Context, contenders ...Contender) error {
+	return m.acquirer.revoke(ctx, contenders)
 }
 
 // Revoke is like Mutex.Revoke. Without contenders it asks the writer that holds the lock,
 // or all readers that share it.
-func (m *RWMutex) Revoke(ctx context.Context, who ...Contender) error {
-	return m.write.revoke(ctx, who)
+func (m *RWMutex) Revoke(ctx context.Context, contenders ...Contender) error {
+	return m.write.revoke(ctx, contenders)
 }
 
 // Revoke asks holders, which Holders has returned, to release their permits. Without
 // holders it asks all of them. A holder of several permits releases all of them. See
 // Mutex.Revoke.
-func (m *Semaphore) Revoke(ctx context.Context, who ...Contender) error {
+func (m *Semaphore) Revoke(ctx context.Context, holders ...Contender) error {
 	if m.argErr != nil {
 		return m.argErr
 	}
-	if len(who) == 0 {
+	if len(holders) == 0 {
 		err := m.session.Sync(ctx, m.layout.leases)
 		if err == nil {
-			who, err = m.Holders(ctx)
+			holders, err = m.Holders(ctx)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return requestRevoke(ctx, m.session, who, func(path string) bool {
+	return requestRevoke(ctx, m.session, holders, func(path string) bool {
 		parent, name := session.Split(path)
 		return parent == m.layout.leases && m.layout.permit.MatchString(name)
 	})
 }
 
-func (a *acquirer) revoke(ctx context.Context, who []Contender) error {
+func (a *acquirer) revoke(ctx context.Context, contenders []Contender) error {
 	if err := a.line.Check(); err != nil {
 		return err
 	}
-	if len(who) == 0 {
+	if len(contenders) == 0 {
 		if err := a.line.Session.Sync(ctx, a.line.Path); err != nil {
 			return err
 		}
@@ -74,22 +74,22 @@ func (a *acquirer) revoke(ctx context.Context, who []Contender) error {
 			return err
 		}
 		for _, path := range owners {
-			who = append(who, Contender{Path: path})
+			contenders = append(contenders, Contender{Path: path})
 		}
 	}
-	return requestRevoke(ctx, a.line.Session, who, a.line.Has)
+	return requestRevoke(ctx, a.line.Session, contenders, a.line.Has)
 }
 
 // requestRevoke writes the request into all nodes concurrently.
-func requestRevoke(ctx context.Context, s *session.Session, who []Contender, valid func(path string) bool) error {
-	for _, c := range who {
+func requestRevoke(ctx context.Context, s *session.Session, contenders []Contender, valid func(path string) bool) error {
+	for _, c := range contenders {
 		if !valid(c.Path) {
-			return &session.OpError{Package: "lock", Op: "revoke", Path: c.Path, Err: fmt.Errorf("%w: not a contender here", session.ErrInvalid)}
+			return &session.OpError{Package: "lock", Op: "revoke", Path: c.Path, Err: fmt.Errorf("%w: not the node of a contender", session.ErrInvalid)}
 		}
 	}
-	errs := make([]error, len(who))
+	errs := make([]error, len(contenders))
 	var all sync.WaitGroup
-	for i, c := range who {
+	for i, c := range contenders {
 		all.Go(func() { errs[i] = requestRevokeOf(ctx, s, c.Path) })
 	}
 	all.Wait()

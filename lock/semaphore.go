@@ -54,7 +54,8 @@ func (m *Semaphore) Acquire(ctx context.Context) (*Lease, error) { return m.Acqu
 // and Unlock releases all.
 //
 // If ctx is done first, AcquireN returns an error that wraps context.Cause(ctx) and
-// deletes its node in the background. If k is larger than the limit, the error is
+// deletes its node in the background. If k is less than 1,
+// larger than the limit, or more than fits into a transaction, the error wraps
 // session.ErrInvalid and nothing is sent.
 //
 // It takes three round trips: joining the line for the right to take permits, a listing
@@ -142,9 +143,9 @@ func (m *Semaphore) check(k int) error {
 	case m.argErr != nil:
 		return m.argErr
 	case k <= 0:
-		return invalid("%d permits", k)
+		return invalid("want %d permits", k)
 	case k > m.n:
-		return invalid("%d permits, and there are %d", k, m.n)
+		return invalid("want %d permits, the limit is %d", k, m.n)
 	case k > m.session.MaxBuffer()/(perNode+len(m.layout.leases)+len(m.opts.id)):
 		return invalid("%d permits do not fit into a transaction", k)
 	}
@@ -157,19 +158,19 @@ func (m *Semaphore) acquire(ctx context.Context, k int, try bool) (*Lease, error
 	}
 	l := m.line(k)
 	for {
-		p, err := l.Join(ctx)
+		w, err := l.Join(ctx)
 		if err != nil {
 			return nil, err
 		}
-		c, err := m.wait(ctx, p, k, try)
+		acquired, err := m.wait(ctx, w, k, try)
 		if err != nil {
-			err = errors.Join(err, leave(ctx, p))
+			err = errors.Join(err, leave(ctx, w))
 		} else {
-			c, err = m.take(ctx, lease.Begin(ctx, c, m.opts.behavior()), k, try)
+			acquired, err = m.take(ctx, lease.Begin(ctx, acquired, m.opts.behavior()), k, try)
 		}
 		switch {
 		case err == nil:
-			return newLease(lease.Begin(ctx, c, m.opts.behavior()), nil)
+			return newLease(lease.Begin(ctx, acquired, m.opts.behavior()), nil)
 		case !isRetryable(err):
 			return nil, err
 		}
@@ -182,9 +183,10 @@ func isRetryable(err error) bool {
 	return line.IsGone(err) || errors.Is(err, ErrLost) || errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown)
 }
 
-func leave(ctx context.Context, p *line.Waiter) error {
+// leave leaves the line and waits until the node is deleted or ctx is done.
+func leave(ctx context.Context, w *line.Waiter) error {
 	select {
-	case err := <-p.Leave():
+	case err := <-w.Leave():
 		return err
 	case <-ctx.Done():
 		return nil
@@ -192,19 +194,19 @@ func leave(ctx context.Context, p *line.Waiter) error {
 }
 
 // wait waits in line for the right to take permits.
-func (m *Semaphore) wait(ctx context.Context, p *line.Waiter, k int, try bool) (lease.Acquired, error) {
+func (m *Semaphore) wait(ctx context.Context, w *line.Waiter, k int, try bool) (lease.Acquired, error) {
 	var err error
 	switch {
-	case p.Free():
+	case w.Free():
 	case try:
-		err = m.checkFree(ctx, p, k)
+		err = m.checkFree(ctx, w, k)
 	default: // return a wrong limit's error before the wait, not after it
-		_, err = m.listTaken(ctx, p.Epoch())
+		_, err = m.listTaken(ctx, w.Epoch())
 	}
 	if err != nil {
 		return lease.Acquired{}, err
 	}
-	return p.Wait(ctx)
+	return w.Wait(ctx)
 }
 
 // take waits for permits and takes them. own is the right to take permits, which take
