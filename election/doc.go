@@ -7,6 +7,10 @@
 //
 // # Usage
 //
+//	err := election.New(s, "/app/leader").Run(ctx, func(ctx context.Context, t *election.Term) error {
+//		return serve(ctx, t.Token())
+//	})
+//
 // Most programs call Run, which campaigns, calls a function for each term, and waits
 // until the function has returned before it resigns. Campaign returns the Term itself,
 // which lasts until its Context is done. Leader and Observe return the leader to
@@ -18,6 +22,16 @@
 // another candidate can begin, by the session's own clock if necessary. Its Token
 // grows from term to term. Term.Txn runs a transaction that fails unless the candidate
 // still leads.
+//
+// # Errors
+//
+// If ctx ends before a call is done, the error wraps context.Cause(ctx). With a bad path,
+// id or option, every call returns an error that wraps session.ErrInvalid.
+//
+// # Cost
+//
+// Campaign takes one round trip if there is no other candidate, and so does Resign.
+// Observe watches only the leader's node.
 //
 // # Layout
 //

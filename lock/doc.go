@@ -32,6 +32,17 @@
 // its position across reconnects. If its ZooKeeper session expires, it joins again
 // at the end of the line.
 //
+// # Errors
+//
+// If ctx ends before a call is done, the error wraps context.Cause(ctx). The Try
+// methods return ErrLocked instead of waiting. With a bad path, count or option, every
+// call returns an error that wraps session.ErrInvalid.
+//
+// # Cost
+//
+// Acquiring a free Mutex takes one round trip, waiting for it one more, and releasing
+// it one. Acquiring free permits of a Semaphore takes three.
+//
 // # Layout
 //
 // The algorithms are those of the ZooKeeper recipes: a line of sequential ephemeral
