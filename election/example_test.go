@@ -12,7 +12,7 @@ import (
 )
 
 func Example() {
-	server, err := zktest.Start() // a ZooKeeper to try things with
+	server, err := zktest.Start() // an in-process ZooKeeper server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,11 +26,11 @@ func Example() {
 	defer s.Close(ctx)
 
 	e := election.New(s, "/app/leader", election.WithID("node 1"), election.WithData([]byte("10.0.0.1:80")))
-	term, err := e.Campaign(ctx) // waits until this process leads
+	term, err := e.Campaign(ctx) // blocks until this process leads
 	if err != nil {
 		log.Fatal(err)
 	}
-	leader, err := e.Leader(ctx) // anybody may ask
+	leader, err := e.Leader(ctx) // works for any client
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func Example() {
 	// election: no leader true
 }
 
-// open is for the examples below; the first one shows it in full.
+// open starts a server and connects to it, as the first example does.
 func open() (s *session.Session, done func()) {
 	server, err := zktest.Start()
 	if err != nil {
@@ -62,8 +62,7 @@ func open() (s *session.Session, done func()) {
 	}
 }
 
-// Run is all that most programs need: it leads whenever it can, and works only
-// while it leads.
+// Most programs need only Run. It campaigns, and calls the function for each term.
 func ExampleElection_Run() {
 	s, done := open()
 	defer done()
@@ -78,22 +77,22 @@ func ExampleElection_Run() {
 		if terms == 1 {
 			s.Delete(ctx, t.Path(), session.AnyVersion) // an operator ends the term
 		} else {
-			stop() // a signal tells the process to end
+			stop() // as after a signal to the process
 		}
-		<-ctx.Done() // the work, until it is over
-		fmt.Println("no longer, because of", context.Cause(ctx))
+		<-ctx.Done() // work until the context is done
+		fmt.Println("stopped:", context.Cause(ctx))
 		return ctx.Err()
 	})
 	fmt.Println("Run:", err)
 	// Output:
 	// leading, term 1
-	// no longer, because of election: leadership lost: session: no such node
+	// stopped: election: leadership lost: session: no such node
 	// leading, term 2
-	// no longer, because of context canceled
+	// stopped: context canceled
 	// Run: context canceled
 }
 
-// Observe tells who leads, and then every change.
+// Observe yields the leader, and then each change.
 func ExampleElection_Observe() {
 	s, done := open()
 	defer done()
@@ -102,12 +101,12 @@ func ExampleElection_Observe() {
 
 	var term *election.Term
 	for leader, err := range e.Observe(ctx) {
-		if err != nil { // ctx has ended, or nothing can be read
+		if err != nil { // ctx is done, or the nodes cannot be read
 			log.Fatal(err)
 		}
 		switch {
 		case leader.ID == "" && term == nil:
-			fmt.Println("nobody leads yet")
+			fmt.Println("no leader yet")
 			if term, err = e.Campaign(ctx); err != nil {
 				log.Fatal(err)
 			}
@@ -119,16 +118,16 @@ func ExampleElection_Observe() {
 			}
 			continue
 		}
-		fmt.Println("nobody leads any more")
-		break // leaves no watch behind
+		fmt.Println("no leader any more")
+		break // removes the watch
 	}
 	// Output:
-	// nobody leads yet
+	// no leader yet
 	// node 1 leads
-	// nobody leads any more
+	// no leader any more
 }
 
-// What a leader publishes may change while it leads.
+// A leader can change the data that it publishes.
 func ExampleTerm_Proclaim() {
 	s, done := open()
 	defer done()
@@ -162,8 +161,8 @@ func ExampleTerm_Proclaim() {
 	// election: resigned
 }
 
-// Programs that elect by one ephemeral node, whatever they are written in, may be
-// among the candidates.
+// Other programs that elect by one ephemeral node, in any language, can be candidates
+// of the same election.
 func ExampleWithFixedNode() {
 	s, done := open()
 	defer done()

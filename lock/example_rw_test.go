@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Readers share the lock, and a writer has it alone.
+// Readers share the lock, and a writer holds it alone.
 func ExampleRWMutex() {
 	s, done := connect()
 	defer done()
@@ -20,7 +20,7 @@ func ExampleRWMutex() {
 	err := index.RDo(ctx, func(ctx context.Context, l *lock.Lease) error {
 		return index.RDo(ctx, func(ctx context.Context, l *lock.Lease) error {
 			_, err := index.TryLock(ctx)
-			fmt.Println("two read, and a writer would have to wait:", errors.Is(err, lock.ErrLocked))
+			fmt.Println("two readers hold it, a writer would have to wait:", errors.Is(err, lock.ErrLocked))
 			return nil
 		})
 	})
@@ -29,19 +29,19 @@ func ExampleRWMutex() {
 	}
 	err = index.Do(ctx, func(ctx context.Context, l *lock.Lease) error {
 		_, err := index.TryRLock(ctx)
-		fmt.Println("one writes, and a reader would have to wait:", errors.Is(err, lock.ErrLocked))
+		fmt.Println("a writer holds it, a reader would have to wait:", errors.Is(err, lock.ErrLocked))
 		return nil
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	// Output:
-	// two read, and a writer would have to wait: true
-	// one writes, and a reader would have to wait: true
+	// two readers hold it, a writer would have to wait: true
+	// a writer holds it, a reader would have to wait: true
 }
 
-// Whoever has written something may go on to read it beside others, before anybody
-// else can change it.
+// A writer can become a reader, and other readers can share the lock, before another
+// writer acquires it.
 func ExampleLease_Downgrade() {
 	s, done := connect()
 	defer done()
@@ -63,14 +63,14 @@ func ExampleLease_Downgrade() {
 		log.Fatal(err)
 	}
 	defer other.Unlock(ctx)
-	fmt.Println("reading it beside others:", r.Err() == nil && other.Err() == nil)
+	fmt.Println("reading it with other readers:", r.Err() == nil && other.Err() == nil)
 	// Output:
 	// rebuilding the index
-	// reading it beside others: true
+	// reading it with other readers: true
 }
 
-// A semaphore lets so many in at a time, wherever they are. Whoever needs several
-// permits gets all of them at once.
+// A semaphore limits the permits that all processes hold together. A caller that needs
+// several permits acquires all of them at once.
 func ExampleSemaphore() {
 	s, done := connect()
 	defer done()
@@ -91,15 +91,15 @@ func ExampleSemaphore() {
 	_, err = licences.TryAcquireN(ctx, 4)
 	fmt.Println("four more:", err)
 	_, err = lock.NewSemaphore(s, "/app/licences", 6).Acquire(ctx)
-	fmt.Println("somebody who believes that there are six:", errors.Is(err, lock.ErrLimit))
+	fmt.Println("a caller that expects six permits:", errors.Is(err, lock.ErrLimit))
 	// Output:
 	// 2 of 5 are free
 	// four more: lock: not enough permits are free
-	// somebody who believes that there are six: true
+	// a caller that expects six permits: true
 }
 
-// Whoever needs two accounts at once names both, in any order: nobody can hold one
-// of them and wait for the other.
+// Two calls that lock the same accounts in a different order cannot deadlock, since Multi
+// acquires the locks in the order of their paths.
 func ExampleMulti() {
 	s, done := connect()
 	defer done()
@@ -126,7 +126,7 @@ func ExampleMulti() {
 	// from bob to ann
 }
 
-// A long piece of work lets go when somebody asks for the lock.
+// A long-running holder releases the lock when another client asks for it.
 func ExampleMutex_Revoke() {
 	s, done := connect()
 	defer done()
@@ -140,7 +140,7 @@ func ExampleMutex_Revoke() {
 			close(started)
 			select {
 			case <-l.Revoked():
-				fmt.Println("asked to let go")
+				fmt.Println("asked to release the lock")
 				return nil
 			case <-ctx.Done():
 				return context.Cause(ctx)
@@ -155,10 +155,10 @@ func ExampleMutex_Revoke() {
 		log.Fatal(err)
 	}
 	// Output:
-	// asked to let go
+	// asked to release the lock
 }
 
-// A place in line can be followed while one waits.
+// Positions reports the position in the line while the caller waits.
 func ExamplePlace() {
 	s, done := connect()
 	defer done()
@@ -173,7 +173,7 @@ func ExamplePlace() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer place.Leave(ctx) // if it does not come to anything
+	defer place.Leave(ctx) // does nothing after a successful Lock
 
 	for ahead, err := range place.Positions(ctx) {
 		if err != nil {
@@ -197,7 +197,7 @@ func ExamplePlace() {
 	// printing
 }
 
-// A lease of several permits guards a transaction with all of them.
+// The guards of a lease check all of its permits.
 func ExampleLease_Guards() {
 	s, done := connect()
 	defer done()

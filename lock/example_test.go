@@ -13,7 +13,7 @@ import (
 )
 
 func Example() {
-	server, err := zktest.Start() // a ZooKeeper to try things with
+	server, err := zktest.Start() // an in-process ZooKeeper server
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,17 +28,17 @@ func Example() {
 
 	m := lock.New(s, "/app/lock")
 	err = m.Do(ctx, func(ctx context.Context, l *lock.Lease) error {
-		fmt.Println("nobody else is here")
+		fmt.Println("the lock is held")
 		return nil
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	// Output:
-	// nobody else is here
+	// the lock is held
 }
 
-// connect is for the examples below; the first one shows it in full.
+// connect starts a server and connects to it, as the first example does.
 func connect() (s *session.Session, done func()) {
 	server, err := zktest.Start()
 	if err != nil {
@@ -54,8 +54,8 @@ func connect() (s *session.Session, done func()) {
 	}
 }
 
-// The context that Lock is given bounds the wait. The lease has a context of its
-// own, which ends when the lock is no longer held.
+// The context that is passed to Lock bounds the wait. The lease has a separate
+// context, which is done when the lock is no longer held.
 func ExampleMutex_Lock() {
 	s, done := connect()
 	defer done()
@@ -86,21 +86,21 @@ func ExampleMutex_Lock() {
 	// lock: released
 }
 
-// Do ends the work's context when the lock is lost, waits for the work, and says
-// whether the lock was held all the while.
+// Do cancels the function's context when the lock is lost, waits until the function
+// has returned, and returns the loss as an error.
 func ExampleMutex_Do() {
 	s, done := connect()
 	defer done()
 	ctx := context.Background()
 
 	err := lock.New(s, "/app/lock").Do(ctx, func(ctx context.Context, l *lock.Lease) error {
-		s.Delete(ctx, l.Path(), session.AnyVersion) // an operator takes the lock away
+		s.Delete(ctx, l.Path(), session.AnyVersion) // an operator deletes the holder's node
 		select {
 		case <-ctx.Done():
 			fmt.Println("stopped working:", context.Cause(ctx))
 			return nil
 		case <-time.After(time.Minute):
-			return errors.New("nobody has stopped me")
+			return errors.New("the context was not canceled")
 		}
 	})
 	fmt.Println("Do:", err)
@@ -111,7 +111,7 @@ func ExampleMutex_Do() {
 	// true
 }
 
-// TryLock is for work that need not be done twice.
+// TryLock is for work that can be skipped while another process does it.
 func ExampleMutex_TryLock() {
 	s, done := connect()
 	defer done()
@@ -122,7 +122,7 @@ func ExampleMutex_TryLock() {
 		l, err := nightly.TryLock(ctx)
 		switch {
 		case errors.Is(err, lock.ErrLocked):
-			fmt.Println("somebody is at it already")
+			fmt.Println("another process is cleaning up")
 			return
 		case err != nil:
 			log.Fatal(err)
@@ -141,18 +141,18 @@ func ExampleMutex_TryLock() {
 	}
 	cleanUp()
 	// Output:
-	// somebody is at it already
+	// another process is cleaning up
 	// cleaning up
 }
 
-// store is what a lock protects: a database, a file, a machine. It remembers the
+// store is a resource that a lock protects, for example a database. It remembers the
 // highest token that it has seen.
 type store struct {
 	token session.Zxid
 	value string
 }
 
-var errStale = errors.New("store: somebody has held the lock since")
+var errStale = errors.New("store: the lock has a later holder")
 
 func (s *store) write(token session.Zxid, value string) error {
 	if token < s.token {
@@ -162,9 +162,9 @@ func (s *store) write(token session.Zxid, value string) error {
 	return nil
 }
 
-// A process may be stopped while it holds a lock, for longer than any timeout, and
-// go on without knowing that somebody else has held the lock since. Then its token
-// is too old for the store, and its guard for ZooKeeper.
+// A process can be suspended while it holds a lock, for longer than any timeout, and
+// continue without knowing that another process has acquired the lock. Its writes then
+// fail: the store refuses the old token, and ZooKeeper refuses the transaction.
 func Example_fencing() {
 	s, done := connect()
 	defer done()
@@ -180,7 +180,7 @@ func Example_fencing() {
 		log.Fatal(err)
 	}
 	fmt.Println("slow:", db.write(slow.Token(), "slow"))
-	s.Delete(ctx, slow.Path(), session.AnyVersion) // the session expires, say
+	s.Delete(ctx, slow.Path(), session.AnyVersion) // as if its session had expired
 
 	quick, err := m.Lock(ctx)
 	if err != nil {
@@ -199,7 +199,7 @@ func Example_fencing() {
 	// Output:
 	// slow: <nil>
 	// quick: <nil>
-	// slow again: store: somebody has held the lock since
+	// slow again: store: the lock has a later holder
 	// quick: <nil>
 	// slow again: true
 }
