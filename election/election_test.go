@@ -14,7 +14,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 func TestCampaignAndResign(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
@@ -59,8 +59,8 @@ func TestCampaignAndResign(t *testing.T) {
 	})
 }
 
-// A term is handed from one to the next, in order where there is one, and
-// nobody ever leads beside another.
+// Each term is followed by the next, in order where there is one, and there are never
+// two leaders.
 func TestHandOver(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -162,7 +162,7 @@ func TestLeader(t *testing.T) {
 
 		data := []byte("here:80")
 		e := f.election(a, "with data", election.WithData(data))
-		data[0] = 'X' // is the caller's again
+		data[0] = 'X' // the caller may reuse it
 		term = campaign(t, e)
 		check(term, "with data", []byte("here:80"))
 		resign(t, term)
@@ -252,8 +252,8 @@ func TestOperatorDeletesLeader(t *testing.T) {
 	})
 }
 
-// A term that was lost without the loser's knowing it yet says so as soon as it
-// asks.
+// A term that was lost, without a notification to its holder yet, reports the loss at
+// the next call.
 func TestProclaimAfterLoss(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -385,7 +385,7 @@ func TestNoAuth(t *testing.T) {
 		if err := s.Delete(t.Context(), "/hidden/master", session.AnyVersion); err != nil && !errors.Is(err, session.ErrNoNode) {
 			t.Fatal(err)
 		}
-		if _, err := s.SetACL(t.Context(), "/hidden", session.OpenACL(), session.AnyVersion); err != nil { // to be removed
+		if _, err := s.SetACL(t.Context(), "/hidden", session.OpenACL(), session.AnyVersion); err != nil { // so that it can be deleted
 			t.Fatal(err)
 		}
 	})
@@ -442,7 +442,7 @@ func TestBadFixedName(t *testing.T) {
 	}
 }
 
-// Chroots and the root itself do for an election.
+// A chroot or the root can be the path of an election.
 func TestAtRoot(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -506,12 +506,12 @@ func TestCancelledCampaignsLeaveNothing(t *testing.T) {
 		if err := term.Verify(t.Context()); err != nil {
 			t.Error(err)
 		}
-		for len(testkit.Children(t, a.Session, path)) > 1 { // until the last is removed, in the background
+		for len(testkit.Children(t, a.Session, path)) > 1 { // until the last is deleted, in the background
 		}
 		if err := b.Sync(t.Context(), "/"); err != nil {
 			t.Fatal(err)
 		}
-		if n := target.WatchesLeft(t); n > 1 { // of the leader on its own node
+		if n := target.WatchesLeft(t); n > 1 { // the leader's, on its own node
 			t.Errorf("%d watches are left while somebody leads", n)
 		}
 		resign(t, term)
@@ -524,7 +524,7 @@ func TestCancelledCampaignsLeaveNothing(t *testing.T) {
 	})
 }
 
-// Campaigns that are cancelled at any moment leave nothing either.
+// Campaigns that are canceled at any moment leave no node.
 func TestCampaignsCancelledAtOnce(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)

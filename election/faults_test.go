@@ -41,8 +41,8 @@ func lead(s *faulttable.Run, who string, sess *session.Session, opts ...election
 	}
 }
 
-// proclaimed checks that what Proclaim has reported is in the tree, as long as
-// the term lasts.
+// proclaimed checks that the data that Proclaim has confirmed is in the node while the
+// term lasts.
 func proclaimed(s *faulttable.Run, who string, t *election.Term) {
 	data, st, err := s.Healthy.Get(s.Context(), t.Path())
 	if err == nil && st.Czxid == t.Token() && string(data) != who+"\nhere" {
@@ -65,7 +65,7 @@ func playCampaign(t *testing.T, opts ...election.Option) {
 func TestFaultsCampaign(t *testing.T)      { playCampaign(t) }
 func TestFaultsCampaignFixed(t *testing.T) { playCampaign(t, election.WithFixedNode("master")) }
 
-// Two campaigns of one session must not take each other's node for their own.
+// Two campaigns of one session must not mistake each other's node for their own.
 func TestFaultsCampaignTwice(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		var all sync.WaitGroup

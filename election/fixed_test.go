@@ -15,11 +15,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 var fixed = forms[1]
 
-// foreign is a program that elects by one node and go-zookeeper alone.
+// foreign is a program that elects by one node with go-zookeeper alone.
 type foreign struct {
 	conn *zk.Conn
 	node string
@@ -34,8 +34,8 @@ func newForeign(t testing.TB, target *zktest.Target) *foreign {
 	return &foreign{conn, target.Root() + path + "/master"}
 }
 
-// elect creates the node, or else watches it until it has been deleted and tries
-// again.
+// elect creates the node. If the node exists, it waits until the node is deleted and
+// tries again.
 func (f *foreign) elect() error {
 	for {
 		_, err := f.conn.Create(f.node, []byte("foreign"), zk.FlagEphemeral, zk.WorldACL(zk.PermAll))
@@ -59,7 +59,7 @@ func (f *foreign) resign() error { return f.conn.Delete(f.node, -1) }
 func TestFixedWithForeignPrograms(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
-	if _, _, err := a.Create(t.Context(), path, nil, session.Parents()); err != nil { // which they expect to be there
+	if _, _, err := a.Create(t.Context(), path, nil, session.Parents()); err != nil { // the programs expect it to exist
 		t.Fatal(err)
 	}
 	var leading sync.Mutex
@@ -102,8 +102,7 @@ func TestFixedWithForeignPrograms(t *testing.T) {
 	nothingLeft(t, target, a, b)
 }
 
-// What a foreign program puts there is the leader's id, as far as the first
-// newline.
+// The data of a foreign program, up to the first newline, is the leader's id.
 func TestFixedForeignLeader(t *testing.T) {
 	target := zktest.Open(t)
 	c := connect(t, target)
@@ -120,7 +119,7 @@ func TestFixedForeignLeader(t *testing.T) {
 			t.Errorf("of the node %q: %+v (%v)", l.node, got, err)
 		}
 		o := observe(t, e)
-		o.wants(l.id, l.data, st.Czxid) // even if all of it is empty but the token
+		o.wants(l.id, l.data, st.Czxid) // even if only the token is set
 		if err := c.Delete(t.Context(), path+"/master", session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
@@ -129,9 +128,8 @@ func TestFixedForeignLeader(t *testing.T) {
 	}
 }
 
-// A node that is not ours is waited for, whoever made it, and is not touched:
-// not by a campaign, not by its cancellation, and not after it has taken the
-// place of ours.
+// A campaign waits for a node that is not ours, of any creator, and never changes it:
+// not in the campaign, not at its cancellation, and not after it has replaced ours.
 func TestFixedLeavesForeignNodes(t *testing.T) {
 	target := zktest.Open(t)
 	c := connect(t, target)

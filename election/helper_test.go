@@ -42,12 +42,11 @@ func (f form) at(s *session.Session, path, id string, opts ...election.Option) *
 	return election.New(s, path, append(append([]election.Option{election.WithID(id)}, f.opts...), opts...)...)
 }
 
-// client is a session that counts how often it was told whether the fixed node
-// exists.
+// client is a session that counts the replies to exists requests for the fixed node.
 type client struct {
 	*session.Session
-	mu    sync.Mutex
-	looks int
+	mu            sync.Mutex
+	existsReplies int
 }
 
 type connector interface {
@@ -60,7 +59,7 @@ func connect(t testing.TB, to connector, opts ...session.Option) *client {
 		if r.Op == "exists" && strings.HasSuffix(r.Path, path+"/master") && r.Received > 0 {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.looks++
+			c.existsReplies++
 		}
 	}}))...)
 	return c
@@ -69,11 +68,11 @@ func connect(t testing.TB, to connector, opts ...session.Option) *client {
 func (c *client) looked() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.looks
+	return c.existsReplies
 }
 
-// contend waits until n candidates of cs contend who have not been disturbed:
-// in a line they stand in it, and of a fixed node each has looked at it once.
+// contend waits until n undisturbed candidates of cs contend: in a line each has a
+// node in it, and of a fixed node each has read it once.
 func (f form) contend(t testing.TB, n int, cs ...*client) {
 	t.Helper()
 	for {
@@ -101,7 +100,7 @@ func campaign(t testing.TB, e *election.Election) *election.Term {
 	term, err := e.Campaign(ctx)
 	if err != nil {
 		t.Error(err)
-		panic(err) // also of goroutines, which must not call FailNow
+		panic(err) // not FailNow, since it is also called in other goroutines
 	}
 	return term
 }
@@ -120,7 +119,7 @@ func resign(t testing.TB, term *election.Term) {
 	}
 }
 
-// leader asks who leads, by way of the ensemble's leader.
+// leader returns the leader, as the ensemble's leader knows it.
 func leader(t testing.TB, s *session.Session, e *election.Election) (election.Leader, error) {
 	t.Helper()
 	if err := s.Sync(t.Context(), "/"); err != nil {
@@ -129,8 +128,8 @@ func leader(t testing.TB, s *session.Session, e *election.Election) (election.Le
 	return e.Leader(t.Context())
 }
 
-// nothingLeft checks that there is no candidate and no watch. An election that has just
-// lost a term may still be watching its node, so the watches are waited for.
+// nothingLeft checks that there is no candidate and no watch. An election that has
+// just lost a term may still watch its node, so nothingLeft waits for the watches.
 func nothingLeft(t testing.TB, target *zktest.Target, sessions ...*session.Session) {
 	t.Helper()
 	testkit.Sync(t, sessions...)

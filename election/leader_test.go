@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The only candidate goes between the list and the read.
+// The only candidate's node is deleted between the listing and the read.
 func TestLeaderGoesMeanwhile(t *testing.T) {
 	srv := zktest.New(t)
 	a, b := srv.Session(t), srv.Session(t)

@@ -12,9 +12,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
-// observer pulls what Observe yields.
+// observer pulls the pairs that Observe yields.
 type observer struct {
 	testing.TB
 	next func() (election.Leader, error, bool)
@@ -29,7 +29,7 @@ func observe(t testing.TB, e *election.Election) *observer {
 	return o
 }
 
-// wants takes the next pair, which must be this leader.
+// wants takes the next pair and checks that it has this leader.
 func (o *observer) wants(id, data string, token session.Zxid) {
 	o.Helper()
 	l, err, ok := o.next()
@@ -55,7 +55,7 @@ func TestObserve(t *testing.T) {
 		target := zktest.Open(t)
 		a, b, c := connect(t, target), connect(t, target), connect(t, target)
 		o := observe(t, f.election(c.Session, "observes"))
-		o.wantsVacancy() // of a path that does not exist
+		o.wantsVacancy() // the path does not exist yet
 		if _, ok, err := a.Exists(t.Context(), "/app"); ok || err != nil {
 			t.Errorf("Observe has created something (%v)", err)
 		}
@@ -63,7 +63,7 @@ func TestObserve(t *testing.T) {
 		o.wants("first", "", first.Token())
 		f.contend(t, 1, a, b)
 		won := campaigning(t, f.election(b.Session, "second", election.WithData([]byte("2"))))
-		f.contend(t, 2, a, b) // others may come and go without a word
+		f.contend(t, 2, a, b) // other candidates may join and leave unnoticed
 		for _, data := range []string{"x", "y"} {
 			proclaim(t, first, data)
 			o.wants("first", data, first.Token())
@@ -71,7 +71,7 @@ func TestObserve(t *testing.T) {
 		resign(t, first)
 		second := <-won
 		l, err, ok := o.next()
-		if f.name == "fixed" && l.Token == 0 { // the node was gone for a moment
+		if f.name == "fixed" && l.Token == 0 { // the node did not exist for a moment
 			l, err, ok = o.next()
 		}
 		if l.ID != "second" || string(l.Data) != "2" || l.Token != second.Token() || err != nil || !ok {
@@ -96,13 +96,13 @@ func TestObserveCurrentFirst(t *testing.T) {
 		o.wants("a", "data", term.Token())
 		o.stop()
 		resign(t, term)
-		o = observe(t, e) // the path exists now, and is vacant
+		o = observe(t, e) // the path exists now, without a leader
 		o.wantsVacancy()
 		o.stop()
 	})
 }
 
-// A reader that is slow skips what has passed meanwhile, and is told the present.
+// A slow reader skips past leaders and receives the present one.
 func TestObserveSlowly(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -122,7 +122,7 @@ func TestObserveSlowly(t *testing.T) {
 		}
 		o.wants("a", "9", last.Token())
 
-		// What has come back to what it was is not told again.
+		// A change that was reversed in the meantime is not yielded.
 		proclaim(t, last, "elsewhere")
 		proclaim(t, last, "9")
 		if err := c.Sync(t.Context(), "/"); err != nil {
@@ -181,7 +181,7 @@ func TestObserveEndsWithItsContext(t *testing.T) {
 			if err := s.Sync(t.Context(), "/"); err != nil {
 				t.Fatal(err)
 			}
-			own := map[bool]int{true: 0, false: 1}[vacant] // of the leader on its own node
+			own := map[bool]int{true: 0, false: 1}[vacant] // the leader's, on its own node
 			if n := target.WatchesLeft(t); n > own {
 				t.Errorf("%d watches are left", n)
 			}
@@ -189,7 +189,7 @@ func TestObserveEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// break ends an observation wherever it is, with all its watches.
+// break ends an observation at any moment and removes all its watches.
 func TestObserveBreak(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A campaign that waits for a node that no session owns says so, and wins once the
-// node has been removed.
+// A campaign that waits for an ownerless node reports it, and wins once the node has
+// been deleted.
 func TestCampaignAgainstUnownedNode(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A resignation that the server refuses says so, and is retried.
+// If the server refuses a resignation, the error reports it, and the deletion is
+// retried.
 func TestResignRefused(t *testing.T) {
 	for name, opts := range map[string][]election.Option{"line": nil, "fixed": {election.WithFixedNode("master")}} {
 		t.Run(name, func(t *testing.T) {
@@ -28,7 +29,7 @@ func TestResignRefused(t *testing.T) {
 	}
 }
 
-// Run returns the refusal beside the result of its function.
+// Run returns the refusal joined with the result of its function.
 func TestRunReturnsRefusedResignation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t).Session(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 func TestRunReturnsResult(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
@@ -41,8 +41,8 @@ func TestRunReturnsResult(t *testing.T) {
 	})
 }
 
-// However long fn takes after its context has ended, the term lasts until it has
-// returned.
+// The term lasts until fn has returned, however long that takes after its context is
+// done.
 func TestRunJoinsBeforeResigning(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -91,8 +91,8 @@ func TestRunJoinsBeforeResigning(t *testing.T) {
 	})
 }
 
-// A term that is lost is followed by another, once fn has returned, and what it
-// returned then is of no account.
+// A lost term is followed by another once fn has returned. The result of fn is then
+// ignored.
 func TestRunAfterLoss(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -144,7 +144,7 @@ func TestRunAfterLoss(t *testing.T) {
 	})
 }
 
-// When the term is lost and ctx ends as well, Run returns, and tells of both.
+// If the term is lost and ctx ends as well, Run returns both errors.
 func TestRunLostAndEnded(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -217,8 +217,8 @@ func TestRunPanics(t *testing.T) {
 	})
 }
 
-// Many programs that run the same election do their work one at a time, each with
-// a higher token than the one before.
+// Programs that run the same election work one at a time, each with a higher token
+// than the one before.
 func TestRunsContend(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Candidates with the same, last number lead in the order in which they came,
-// and observers see the one that leads.
+// Candidates that all have the last number lead in the order in which they arrived,
+// and observers see the leader.
 func TestSequenceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TryCampaign leads if nobody else does. Otherwise it fails at once and leaves no
-// node behind.
+// TryCampaign leads if there is no leader. Otherwise it fails immediately and leaves
+// no node.
 func TestTryCampaign(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
@@ -41,7 +41,7 @@ func TestTryCampaign(t *testing.T) {
 	})
 }
 
-// A node that no session owns is named as the reason.
+// The error names an ownerless node as the reason.
 func TestTryCampaignAgainstUnownedNode(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		s := zktest.Open(t).Session(t)

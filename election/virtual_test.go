@@ -14,7 +14,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, and therefore the in-process
 // server.
 
 func eachFormVirtually(t *testing.T, test func(*testing.T, form)) {
@@ -23,7 +23,7 @@ func eachFormVirtually(t *testing.T, test func(*testing.T, form)) {
 	})
 }
 
-// A leader that is cut off, in either way, at any moment, is told before the
+// If a leader is cut off, in either way and at any moment, its term ends before the
 // next leads.
 func TestCutOffLeaderIsToldFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
@@ -47,12 +47,12 @@ func TestCutOffLeaderIsToldFirst(t *testing.T) {
 	})
 }
 
-// cutOff has a session lead for a while, cuts it off, and returns how much
-// sooner it was told than the next led.
+// cutOff lets a session lead for a while, cuts it off, and returns how much earlier
+// its term ended than the next led.
 func cutOff(t *testing.T, f form, cut func(*zktest.Server, int64) func(), timeout, after time.Duration) time.Duration {
 	srv := zktest.New(t, zktest.WithTick(timeout/8))
 	a, b := srv.Session(t, session.WithTimeout(timeout)), srv.Session(t, session.WithTimeout(timeout))
-	time.Sleep(timeout * 7) // a session that has been idle for long
+	time.Sleep(timeout * 7) // the session has been idle for a long time
 	term := campaign(t, f.election(a, "a"))
 	led := make(chan time.Time)
 	go func() {
@@ -74,8 +74,8 @@ func cutOff(t *testing.T, f form, cut func(*zktest.Server, int64) func(), timeou
 	return gap
 }
 
-// While a leader is cut off, its Run waits for fn, campaigns again once it is
-// back, and at no time leads beside the other.
+// While a leader is cut off, its Run waits for fn. Run campaigns again once the
+// connection is restored, and never leads at the same time as the other.
 func TestRunThroughPartitions(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
@@ -124,7 +124,7 @@ func TestRunThroughPartitions(t *testing.T) {
 	})
 }
 
-// Outages of a fifth of the timeout are survived in place.
+// A term survives outages of a fifth of the timeout.
 func TestOutageIsSurvived(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
@@ -175,7 +175,7 @@ func TestLoseOnSuspend(t *testing.T) {
 		if err := srv.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		resign(t, <-won) // the node of the lost term is removed by its owner
+		resign(t, <-won) // the owner deletes the node of the lost term
 		if err := patient.Verify(t.Context()); err != nil {
 			t.Errorf("the patient term ended with %v", err)
 		}
@@ -183,8 +183,8 @@ func TestLoseOnSuspend(t *testing.T) {
 	})
 }
 
-// A candidate whose session ends goes on, in a line at its end, and leaves
-// nothing of its earlier sessions.
+// A candidate whose session ends continues, at the end of a line if there is one, and
+// leaves no node of its earlier sessions.
 func TestEpochsLostWhileWaiting(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
@@ -205,7 +205,7 @@ func TestEpochsLostWhileWaiting(t *testing.T) {
 			srv.Expire(b.Status().ID)
 			time.Sleep(time.Second)
 		}
-		heal := srv.Partition(b.Status().ID) // once more, without its being told
+		heal := srv.Partition(b.Status().ID) // again, without a notification
 		time.Sleep(time.Minute)
 		heal()
 		time.Sleep(time.Minute)
@@ -224,7 +224,7 @@ func TestEpochsLostWhileWaiting(t *testing.T) {
 	})
 }
 
-// Observing goes on in the next epoch, and tells only what has changed.
+// Observe continues in the next epoch, and yields only what has changed.
 func TestObserveAcrossEpochs(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
@@ -240,7 +240,7 @@ func TestObserveAcrossEpochs(t *testing.T) {
 		proclaim(t, first, "x")
 		o.wants("a", "x", first.Token())
 
-		heal := srv.Partition(c.Status().ID) // it misses everything
+		heal := srv.Partition(c.Status().ID) // it misses all events
 		resign(t, first)
 		second := campaign(t, f.election(b, "b"))
 		go func() {
@@ -258,11 +258,11 @@ func TestObserveAcrossEpochs(t *testing.T) {
 	})
 }
 
-// After a local loss the node that our old session has left is not waited for
-// until the server expires it: the session closes it as soon as it can.
+// After a local loss, a campaign does not wait until the server expires the old
+// session's node: the session is closed as soon as possible.
 func TestOwnOldNode(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
-		// A server that rounds up to half a minute is late to expire anything.
+		// A server that rounds up to half a minute expires sessions late.
 		srv := zktest.New(t, zktest.WithTick(30*time.Second), zktest.WithTimeouts(time.Second, time.Hour))
 		s := srv.Session(t)
 		e := f.election(s, "a")
@@ -298,8 +298,8 @@ func TestOwnOldNode(t *testing.T) {
 	})
 }
 
-// Resign of a fixed node that an operator has replaced meanwhile, of which the
-// loser has not heard, leaves the new one alone.
+// If an operator has replaced a fixed node, and the holder has not noticed, Resign
+// does not delete the new node.
 func TestResignOfReplacedNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -328,7 +328,7 @@ func TestResignOfReplacedNode(t *testing.T) {
 	})
 }
 
-// Those who wait for a fixed node do not write when the leader proclaims.
+// Waiters for a fixed node do not write when the leader proclaims.
 func TestFixedWaitersOnlyRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -359,7 +359,7 @@ func TestFixedWaitersOnlyRead(t *testing.T) {
 	})
 }
 
-// What Campaign says it costs, counted at the server.
+// The round trips that Campaign states, counted at the server.
 func TestRequests(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
@@ -378,7 +378,7 @@ func TestRequests(t *testing.T) {
 		}
 		term := campaign(t, f.election(a, "a"))
 		want := map[string]string{"line": "create2 getChildren2 exists", "fixed": "create2 exists"}[f.name]
-		if got := ops(); got != want { // the watch of the own node follows in the background
+		if got := ops(); got != want { // the watch of its own node is set in the background
 			t.Errorf("Campaign sent %s", got)
 		}
 		won := campaigning(t, f.election(b, "b"))
@@ -434,7 +434,7 @@ func TestCampaignWithoutServer(t *testing.T) {
 	})
 }
 
-// Whatever happens between two requests of an observer, it arrives at the truth
+// Whatever happens between two requests of an observer, it reaches the present leader
 // and leaves no watch.
 func TestChangesWhileObserverLooks(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
@@ -482,7 +482,7 @@ func TestChangesWhileObserverLooks(t *testing.T) {
 	})
 }
 
-// The node may go between the create that fails for it and the watch.
+// The node may be deleted between the create that fails and the watch.
 func TestFixedNodeGoesWhileCandidateLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -501,7 +501,7 @@ func TestFixedNodeGoesWhileCandidateLooks(t *testing.T) {
 	})
 }
 
-// Leader is asked again in the next epoch when one ends meanwhile.
+// Leader reads again in the next epoch if one ends during the call.
 func TestLeaderAcrossEpochs(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)
@@ -525,8 +525,8 @@ func TestLeaderAcrossEpochs(t *testing.T) {
 	})
 }
 
-// Run returns when the node has gone, however long that takes after ctx has
-// ended.
+// Run returns when the node has been deleted, however long that takes after ctx is
+// done.
 func TestRunWaitsForResignation(t *testing.T) {
 	eachFormVirtually(t, func(t *testing.T, f form) {
 		srv := zktest.New(t)

@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// BenchmarkWaiters has 10,000 goroutines wait for one lock on one session, and
-// reports what each of them costs, its stack included, and how fast the lock
-// then goes through all their hands.
+// BenchmarkWaiters lets 10,000 goroutines wait for one lock on one session. It reports
+// the memory of each, its stack included, and how long it takes until all have held
+// the lock.
 func BenchmarkWaiters(b *testing.B) {
 	const n = 10_000
 	for b.Loop() {

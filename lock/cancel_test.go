@@ -13,11 +13,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// releasing is what an acquisition leaves to do.
+// releasing is the part of an acquisition that releases it.
 type releasing interface{ Unlock(context.Context) error }
 
-// Curator's fault 3.8: whoever was interrupted at the wrong moment left a node for
-// ever. A call that is cancelled at any of its requests returns, and leaves nothing.
+// Curator's fault 3.8: a call that was interrupted at the wrong moment left a node
+// permanently. A call that is canceled at any of its requests returns, and leaves no
+// node.
 func TestCancelledAnywhere(t *testing.T) {
 	calls := map[string]func(context.Context, *session.Session) (releasing, error){
 		"Lock": func(ctx context.Context, s *session.Session) (releasing, error) { return lock.New(s, path).Lock(ctx) },
@@ -66,8 +67,8 @@ func TestCancelledAnywhere(t *testing.T) {
 
 func few(s *session.Session) *lock.Semaphore { return lock.NewSemaphore(s, permits, fewPermits) }
 
-// cancelledAt cancels a call at its request n, from 0. It reports whether the call
-// came so far.
+// cancelledAt cancels a call at its request n, counted from 0. It reports whether the
+// call sent that many requests.
 func cancelledAt(t *testing.T, n int, held bool, call func(context.Context, *session.Session) (releasing, error)) (reached bool) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

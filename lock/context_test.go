@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A context that has ended with a lease, for the reason that its session expired,
-// ends a call as any other does: it is not the call's own session that has.
+// If a call's context ends because another session has expired, the call returns that
+// cause, and does not take it for the end of its own session.
 func TestContextThatEndsWithALease(t *testing.T) {
 	synctest.Test(t, endsWithALease)
 }

@@ -18,20 +18,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file cut servers off from each other, and so need some of
-// their own. docs/guarantees.md has the figures of ten cuts each.
+// The tests in this file cut servers off from each other, so each starts its own
+// servers. docs/guarantees.md has the results of ten cuts each.
 var cuts = flag.Int("cuts", 1, "how often to cut, in each of the tests that do")
 
-// slowToNotice is an ensemble whose servers take longer to notice that their
-// peers are gone than a session lives, which is what misleads those who trust
-// pings.
+// slowToNotice returns an ensemble whose servers need longer to notice the loss of
+// their peers than a session lives. Clients that rely on pings are misled by such
+// servers.
 func slowToNotice(t *testing.T) *zktest.Cluster {
 	return zktest.Ensemble(t, 3, zktest.WithTick(time.Second), zktest.WithSyncLimit(8), zktest.WithInitLimit(10))
 }
 
 const shortTimeout = 4 * time.Second
 
-// patience is how long anything may take that real servers do.
+// patience limits the time that real servers may take for anything.
 const patience = 3 * time.Minute
 
 func connectTo(t *testing.T, servers string) *session.Session {
@@ -45,8 +45,9 @@ func connectTo(t *testing.T, servers string) *session.Session {
 	return s
 }
 
-// A server that is cut off from its peers goes on answering pings, and if it was
-// the leader, also sync. The holder on it is told before the next in line owns.
+// A server that is cut off from its peers still answers pings, and if it was the
+// leader, also sync. The lease of a holder that is connected to it ends before the
+// next contender owns.
 func TestServerCutOff(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -75,8 +76,8 @@ func TestServerCutOff(t *testing.T) {
 	}
 }
 
-// beforeDeadline tells whether the next owned before the deadline of a lease that is
-// lost. With a stop time that is later than the loss.
+// beforeDeadline reports whether the next contender owned before the deadline of a
+// lost lease. With a stop time the deadline is later than the loss.
 func beforeDeadline(lost *lock.Lease, next time.Time) bool {
 	deadline, _ := lost.Deadline()
 	return next.Before(deadline)
@@ -85,8 +86,8 @@ func beforeDeadline(lost *lock.Lease, next time.Time) bool {
 // longStop is a stop time close to the longest with shortTimeout.
 const longStop = 1300 * time.Millisecond
 
-// choose waits until one server leads and the others follow, and returns the
-// leader, or a follower.
+// choose waits until one server leads and the others follow. It returns the leader, or
+// a follower.
 func choose(t *testing.T, c *zktest.Cluster, leader bool) *zktest.Node {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -101,7 +102,7 @@ func choose(t *testing.T, c *zktest.Cluster, leader bool) *zktest.Node {
 	return followers[0]
 }
 
-// ending tells when ownership ends, if it has not.
+// ending sends the time at which ownership ends, if it has not ended.
 func ending(l *lock.Lease) <-chan time.Time {
 	at := make(chan time.Time, 1)
 	context.AfterFunc(l.Context(), func() { at <- time.Now() })
@@ -151,7 +152,7 @@ func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*z
 	return told, owner.Sub(start), beforeDeadline(held, owner)
 }
 
-// A client whose own link is cut is told before the next in line owns.
+// If a client's connection is cut, its lease ends before the next contender owns.
 func TestClientCutOff(t *testing.T) {
 	cluster := zktest.Ensemble(t, 3)
 	for _, stop := range []time.Duration{0, longStop} {
@@ -198,8 +199,8 @@ func cutClients(t *testing.T, cluster *zktest.Cluster, stop time.Duration) {
 	}
 }
 
-// A lock is held through the death of the server that its session uses, and of
-// the leader.
+// A lock is held while the server that its session uses dies, and while the leader
+// dies.
 func TestServersDie(t *testing.T) {
 	cluster := zktest.Ensemble(t, 3, zktest.WithTimeouts(0, patience))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)

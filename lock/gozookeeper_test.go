@@ -14,7 +14,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// go-zookeeper's own lock and ours exclude each other, in both namings.
+// The lock of go-zookeeper and ours exclude each other, in both layouts.
 func TestWithGoZookeeperLock(t *testing.T) {
 	for _, naming := range []lock.Layout{lock.Curator, lock.Kazoo} {
 		t.Run(fmt.Sprint(naming), func(t *testing.T) {

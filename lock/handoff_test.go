@@ -19,10 +19,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Those tests in this file that need no virtual time run on whatever ZKTEST
+// The tests in this file that need no virtual time run on the servers that ZKTEST
 // selects.
 
-// The node goes from one goroutine to the next, and after so many times to others.
+// The node is handed from one goroutine to the next, and after the maximal number of
+// handoffs another session acquires the lock.
 func TestLocalHandoff(t *testing.T) {
 	target := zktest.Open(t)
 	s, far := target.Session(t), target.Session(t)
@@ -72,7 +73,8 @@ func TestLocalHandoff(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// Whoever gives up leaves its place in line to the next of its process.
+// A caller that gives up leaves its position in the line to the next caller of its
+// session.
 func TestLocalHandoffOfAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -111,7 +113,7 @@ func TestLocalHandoffOfAPlace(t *testing.T) {
 	})
 }
 
-// A lock that is lost is not handed on.
+// A lost lock is not handed on.
 func TestLocalHandoffAfterALoss(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -156,7 +158,7 @@ func TestLocalHandoffCancelledWaits(t *testing.T) {
 	go cancel()
 	mustUnlock(t, l)
 	all.Wait()
-	mustUnlock(t, take(t, m.Lock)) // nobody has kept the turn
+	mustUnlock(t, take(t, m.Lock)) // the cohort has no caller left
 	if err := s.Sync(t.Context(), "/"); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +166,7 @@ func TestLocalHandoffCancelledWaits(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// Hand-offs within a process take no round trip, and one node.
+// Handoffs within a process take no round trip and use one node.
 func TestLocalHandoffRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -36,8 +36,9 @@ func mutexWithKazoo(t *testing.T, f *threads, a, b *session.Session) {
 	all.Wait()
 }
 
-// readersWithKazoo does not have Kazoo's readers wait while writers come behind
-// them: those of the version at hand, 2.8, would wait for these too, for ever.
+// readersWithKazoo does not let Kazoo's readers wait while writers join behind them:
+// the readers of the tested version, 2.8, would wait for these writers as well,
+// without end.
 func readersWithKazoo(t *testing.T, f *threads, a, b *session.Session) {
 	res := &resource{TB: t, limit: manyReaders}
 	ma, mb := lock.NewRW(a, "/k/rw", kazoo), lock.NewRW(b, "/k/rw", kazoo)
@@ -107,7 +108,7 @@ func semaphoreWithKazoo(t *testing.T, f *threads, a, b *session.Session) {
 	remaining(t, ma, 2)
 	f.wants("ok", "ann", "return")
 
-	// Each sees the limit that the other has recorded.
+	// Each library finds the limit that the other has recorded.
 	if got := f.ask("ann", "acquire /k/sem 4 1000"); !strings.HasPrefix(got, "ValueError: Inconsistent max leases: 3") {
 		t.Errorf("Kazoo with another limit: %s", got)
 	}

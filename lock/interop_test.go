@@ -97,7 +97,7 @@ func secondSession(t *testing.T, servers string) *session.Session {
 	return s
 }
 
-// resource is what the contenders of both libraries own in turn. It is in use only
+// resource is owned alternately by contenders of both libraries. It is in use only
 // between an acquisition and a release that this process observed.
 type resource struct {
 	testing.TB
@@ -121,7 +121,7 @@ func (r *resource) use(who string, share int) {
 	r.mu.Unlock()
 }
 
-// acquireRepeatedly has a thread of the other library own the resource n times.
+// acquireRepeatedly lets a thread of the other library own the resource n times.
 func (f *threads) acquireRepeatedly(r *resource, n int, name, acquire, release string, share int) {
 	for range n {
 		f.wants("ok", name, "%s", acquire)
@@ -130,7 +130,7 @@ func (f *threads) acquireRepeatedly(r *resource, n int, name, acquire, release s
 	}
 }
 
-// acquireRepeatedly has this library own the resource n times.
+// acquireRepeatedly lets this library own the resource n times.
 func (r *resource) acquireRepeatedly(n int, acquire func(context.Context) (*lock.Lease, error), share int) {
 	for range n {
 		l := take(r, acquire)
@@ -199,8 +199,8 @@ func readersWithCurator(t *testing.T, f *threads, a, b *session.Session) {
 	}
 }
 
-// downgradeWithCurator has writers of both libraries become readers, and one of
-// the other wait to write.
+// downgradeWithCurator lets writers of both libraries become readers while a writer of
+// the other library waits.
 func downgradeWithCurator(t *testing.T, f *threads, a *session.Session) {
 	m := lock.NewRW(a, "/c/down")
 	w := take(t, m.Lock)
@@ -222,9 +222,9 @@ func downgradeWithCurator(t *testing.T, f *threads, a *session.Session) {
 		t.Errorf("Curator's writer behind our reader: %s", got)
 	}
 
-	// A reader of the version at hand, 5.4, stands at the end of the line, so that a
-	// writer between would be let in. Newer ones are played by
-	// TestReaderComesInTheWritersPlace.
+	// A reader of the tested version, 5.4, joins the end of the line, so a writer ahead of
+	// it would acquire the lock first. TestReaderComesInTheWritersPlace plays newer
+	// versions.
 	f.wants("ok", "ann", "read /c/down 60000")
 	f.wants("ok", "ann", "unwrite /c/down")
 	next := taking(t, m.Lock)

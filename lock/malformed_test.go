@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A semaphore whose node holds something else than a limit is not used, and the data
-// stays.
+// If the data of a semaphore's node is not a limit, calls fail and leave the data
+// unchanged.
 func TestSemaphoreLeavesOtherDataAlone(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for _, naming := range []lock.Layout{lock.Curator, lock.Kazoo} {

@@ -15,10 +15,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Those tests in this file that need no virtual time run on whatever ZKTEST
+// The tests in this file that need no virtual time run on the servers that ZKTEST
 // selects.
 
-var several3 = []string{"/app/lock", "/app/first", "/app/other"} // not in order
+var several3 = []string{"/app/lock", "/app/first", "/app/other"} // unsorted
 
 func mustLockAll(t testing.TB, m *lock.Multi) *lock.MultiLease {
 	t.Helper()
@@ -31,7 +31,7 @@ func mustLockAll(t testing.TB, m *lock.Multi) *lock.MultiLease {
 	return l
 }
 
-// free checks which of the locks at paths could be had.
+// free checks which of the locks at paths are free.
 func free(t testing.TB, s *session.Session, want bool, paths ...string) {
 	t.Helper()
 	for _, p := range paths {
@@ -104,8 +104,8 @@ func TestMultiTryLock(t *testing.T) {
 	}
 }
 
-// Whoever names the same locks in another order, or takes them singly in their
-// own, cannot have others wait for ever.
+// Callers that acquire the same locks in another order of paths, or one by one in
+// sorted order, do not deadlock.
 func TestMultiCannotDeadlock(t *testing.T) {
 	target := zktest.Open(t)
 	orders := [][]string{{"/a", "/b", "/c"}, {"/c", "/b", "/a"}, {"/b", "/c"}, {"/c", "/a"}}
@@ -171,7 +171,7 @@ func TestMultiIsLostAsAWhole(t *testing.T) {
 	}
 }
 
-// A lock that is lost while Lock waits for another is taken again.
+// If a lock is lost while Lock waits for another, it is acquired again.
 func TestMultiBeginsAnew(t *testing.T) {
 	target := zktest.Open(t)
 	s, far := target.Session(t), target.Session(t)
@@ -234,7 +234,7 @@ func TestMultiDo(t *testing.T) {
 	}
 }
 
-// Curator's multi lock gives each of its locks the whole of the time.
+// Curator's multi lock allows the whole timeout for each of its locks.
 func TestMultiHasOneDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

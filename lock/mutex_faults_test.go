@@ -40,7 +40,8 @@ func acquire(s *faulttable.Run, who string, sess *session.Session) {
 	own(s, who, l)
 }
 
-// Curator's fault 3.2: two losses in one create left a node that blocked everybody.
+// Curator's fault 3.2: two losses in one create left a node that blocked all
+// contenders.
 func TestFaultsLockFree(t *testing.T) {
 	faulttable.Sample(t, 3, func(s *faulttable.Run) { acquire(s, "faulty", s.Faulty) })
 }
@@ -58,7 +59,7 @@ func TestFaultsLockContended(t *testing.T) {
 	})
 }
 
-// A holder with a stop time works until the deadline, when it has lost the lock.
+// A holder with a stop time works until the deadline after it has lost the lock.
 func TestFaultsLockWithStopTime(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		work := func(who string, sess *session.Session) {

@@ -8,7 +8,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A Mutex is to an RWMutex at the same path what a writer is: neither owns while
+// A Mutex takes part as a writer in an RWMutex at the same path: neither owns while
 // the other does.
 func TestMutexAndReadersExcludeEachOther(t *testing.T) {
 	eachNaming(t, func(t *testing.T, naming lock.Option) {

@@ -17,7 +17,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 const path = "/app/lock"
 
@@ -191,10 +191,10 @@ func TestDo(t *testing.T) {
 	if !errors.Is(err, lock.ErrLost) || !errors.Is(err, session.ErrNoNode) {
 		t.Errorf("Do with a lost lock: %v", err)
 	}
-	mustUnlock(t, mustLock(t, m)) // none of them has left anything
+	mustUnlock(t, mustLock(t, m)) // the failed calls have left no nodes
 }
 
-// Curator's fault 3.10: nobody watched his own node.
+// Curator's fault 3.10: no contender watched its own node.
 func TestOperatorDeletesHolder(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
@@ -219,7 +219,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	mustUnlock(t, n)
 }
 
-// Curator's fault 3.10, in line.
+// Curator's fault 3.10, for a waiter.
 func TestOperatorDeletesWaiter(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	m := lock.New(s, path, lock.WithID("holder"))
@@ -236,7 +236,7 @@ func TestOperatorDeletesWaiter(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for { // it comes back, under another name
+	for { // it is created again, with another name
 		again, err := m.Contenders(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -379,7 +379,7 @@ func TestCancelledWaitsLeaveNothing(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// A naming that does not exist is refused by every call, and nothing is sent.
+// Every call refuses an unknown layout, and nothing is sent.
 func TestUnknownLayout(t *testing.T) {
 	srv := zktest.New(t)
 	s := srv.Session(t)
@@ -412,7 +412,7 @@ func TestUnknownLayout(t *testing.T) {
 	}
 }
 
-// TryAcquire speaks of permits.
+// The error of TryAcquire is about permits.
 func TestTryAcquireSaysWhy(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	sem := lock.NewSemaphore(s, path, 1)

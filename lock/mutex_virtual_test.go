@@ -16,11 +16,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, and therefore the in-process
 // server.
 
-// Curator's fault 3.11: the loss is told too late. A holder that is cut off, in
-// either way, at any moment, is told before the next in line owns.
+// Curator's fault 3.11: the loss is reported too late. If a holder is cut off, in
+// either way and at any moment, its lease ends before the next contender owns.
 func TestCutOffHolderIsToldFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
@@ -43,12 +43,12 @@ func TestCutOffHolderIsToldFirst(t *testing.T) {
 	}
 }
 
-// cutOff has a session own a lock for a while, cuts it off, and returns how much
-// sooner it was told than the next in line owned.
+// cutOff lets a session own a lock for a while, cuts it off, and returns how much
+// earlier its lease ended than the next contender owned.
 func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after time.Duration, opts ...lock.Option) time.Duration {
 	srv := zktest.New(t, zktest.WithTick(timeout/8))
 	a, b := srv.Session(t, session.WithTimeout(timeout)), srv.Session(t, session.WithTimeout(timeout))
-	time.Sleep(timeout * 7) // a session that has been idle for long
+	time.Sleep(timeout * 7) // the session has been idle for a long time
 	held := mustLock(t, lock.New(a, path, opts...))
 	owned := make(chan time.Time)
 	go func() {
@@ -76,8 +76,8 @@ func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after
 	return gap
 }
 
-// Outages of a fifth of the timeout are survived in place, by the holder and by
-// those who wait. (Curator's fault 3.12.)
+// Holder and waiters keep their positions through outages of a fifth of the timeout.
+// (Curator's fault 3.12.)
 func TestOutageIsSurvived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -127,7 +127,7 @@ func TestLoseOnSuspend(t *testing.T) {
 		if err := srv.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		mustUnlock(t, <-next) // the node of the lost lease is removed by its owner
+		mustUnlock(t, <-next) // the owner deletes the node of the lost lease
 		if err := patient.Err(); err != nil {
 			t.Errorf("the patient lease ended with %v", err)
 		}
@@ -135,7 +135,7 @@ func TestLoseOnSuspend(t *testing.T) {
 	})
 }
 
-// A waiter whose session ends stands in line again, at the end.
+// A waiter whose session ends joins the line again at the end.
 func TestWaiterStandsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -163,8 +163,8 @@ func TestWaiterStandsAgain(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.3: a waiter whose session had been replaced owned with the
-// node of the old one, as long as the server kept that.
+// Curator's fault 3.3: a waiter whose session had been replaced owned the lock with
+// the node of the old session, until the server expired that session.
 func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -172,14 +172,14 @@ func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 		l := mustLock(t, lock.New(a, path))
 		next := taking(t, lock.New(b, path).Lock)
 		testkit.AwaitChildren(t, a, path, 2)
-		synctest.Wait() // it proves by now that it lives, and so gives up before the server does
+		synctest.Wait() // the session sends proofs by now, so it ends before the server expires it
 		old, epoch := b.Status().ID, b.Status().Epoch
 		heal := srv.Partition(old)
 		defer heal()
 		for b.Status().Epoch == epoch || b.Status().State != session.Connected {
 			<-b.Changed()
 		}
-		time.Sleep(100 * time.Millisecond) // it stands in line again
+		time.Sleep(100 * time.Millisecond) // it has joined the line again
 		testkit.AwaitChildren(t, a, path, 3)
 		mustUnlock(t, l)
 		time.Sleep(100 * time.Millisecond)
@@ -195,7 +195,7 @@ func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.9: the holder never learned that its session had expired.
+// Curator's fault 3.9: the holder was never notified that its session had expired.
 func TestHolderHearsOfExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -211,8 +211,8 @@ func TestHolderHearsOfExpiry(t *testing.T) {
 	})
 }
 
-// Behind 2147483647 comes -2147483648, and stands behind it. (Curator's fault
-// 3.15.)
+// The number after 2147483647 is -2147483648, and its contender is behind in the line.
+// (Curator's fault 3.15.)
 func TestSequenceWraps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -244,7 +244,7 @@ func TestSequenceWraps(t *testing.T) {
 	})
 }
 
-// What docs/guarantees.md says of round trips, counted on the wire.
+// The round trips that docs/guarantees.md states, counted on the wire.
 func TestRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -282,7 +282,7 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.12: half a second of patience took twenty.
+// Curator's fault 3.12: a wait of half a second took twenty seconds.
 func TestLockWithoutServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -302,8 +302,8 @@ func TestLockWithoutServer(t *testing.T) {
 	})
 }
 
-// Among clients that queue up for a lock, each hand-off takes one round trip:
-// the way of the release to the server and of the event to the next.
+// If clients wait for a lock, each transfer to the next takes one round trip: the time
+// of the release to the server and of the event to the next client.
 func TestHandOffRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -327,12 +327,12 @@ func TestHandOffRate(t *testing.T) {
 	})
 }
 
-// A waiter whose node goes together with the one ahead does not own with a node
-// that is not there, whichever of the two it hears of first.
+// If a waiter's node is deleted together with the node ahead, the waiter does not own
+// with a deleted node, in whichever order it receives the two events.
 func TestWaiterGoesWithHolder(t *testing.T) {
 	for name, disconnected := range map[string]bool{"connected": false, "cut off": true} {
 		t.Run(name, func(t *testing.T) {
-			for range 20 { // a resumed session hears of what it missed in any order
+			for range 20 { // a resumed session receives missed events in any order
 				synctest.Test(t, func(t *testing.T) {
 					srv := zktest.New(t)
 					a, b := srv.Session(t), srv.Session(t)
@@ -375,7 +375,7 @@ func TestWaiterGoesWithHolder(t *testing.T) {
 }
 
 // A holder that may not watch its own node does not own, and leaves no node that
-// would keep others waiting.
+// blocks others.
 func TestOwnNodeUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -392,8 +392,8 @@ func TestOwnNodeUnreadable(t *testing.T) {
 	})
 }
 
-// The deadline of everything owned is that of its session, and the moment of the
-// end once ownership has ended.
+// The deadline of all leases is the deadline of their session. After ownership has
+// ended, it is the moment at which it ended.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := zktest.New(t)

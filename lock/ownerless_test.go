@@ -13,7 +13,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// blocking connects, and returns what Hooks.Blocked is called with.
+// blocking connects, and returns a channel with the arguments of Hooks.Blocked.
 func blocking(t *testing.T, target interface {
 	Session(testing.TB, ...session.Option) *session.Session
 }) (*session.Session, chan error) {
@@ -21,8 +21,7 @@ func blocking(t *testing.T, target interface {
 	return target.Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { told <- err }})), told
 }
 
-// byHand makes a contender that no session owns, with the name of one that is
-// first.
+// byHand creates an ownerless node with the name of the first contender.
 func byHand(t *testing.T, s *session.Session, name string) string {
 	t.Helper()
 	node := session.Join(path, name)
@@ -32,8 +31,8 @@ func byHand(t *testing.T, s *session.Session, name string) string {
 	return node
 }
 
-// A wait for a node that no session owns says so: in a hook, in Place.Blocked, in the
-// error of the wait, and in Contenders. It goes on when the node has been removed.
+// A wait for an ownerless node reports it: in a hook, in Place.Blocked, in the error
+// of the wait, and in Contenders. The wait continues when the node has been deleted.
 func TestWaitForUnownedNode(t *testing.T) {
 	target := zktest.Open(t)
 	s, told := blocking(t, target)
@@ -76,8 +75,8 @@ func TestWaitForUnownedNode(t *testing.T) {
 	}
 }
 
-// Each wait gives the reason in its error, and the hook is called once for
-// each node, also if another has the name of one that was removed.
+// Each wait has the reason in its error. The hook is called once for each node, also
+// if a new node has the name of a deleted one.
 func TestUnownedNodeIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, told := blocking(t, zktest.New(t))
@@ -106,8 +105,8 @@ func TestUnownedNodeIsReportedOnce(t *testing.T) {
 	})
 }
 
-// A contender that a session owns is no reason, and readers are blocked by writers
-// alone.
+// A contender that a session owns is not reported, and readers are blocked only by
+// writers.
 func TestBlockedByOwnedNodesIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -130,7 +129,7 @@ func TestBlockedByOwnedNodesIsNot(t *testing.T) {
 	})
 }
 
-// To notice such a node costs no request.
+// Detecting an ownerless node costs no request.
 func TestUnownedNodeCostsNothing(t *testing.T) {
 	requests := func(opts ...session.CreateOption) (n int) {
 		synctest.Test(t, func(t *testing.T) {
@@ -158,8 +157,7 @@ func TestUnownedNodeCostsNothing(t *testing.T) {
 	}
 }
 
-// TryLock that finds a node that no session owns says so; one that finds an owner does
-// not.
+// The error of TryLock names an ownerless node, but not a node with an owner.
 func TestTryLockAgainstUnownedNode(t *testing.T) {
 	s, told := blocking(t, zktest.Open(t))
 	node := byHand(t, s, "x-lock-0000000000")
@@ -182,7 +180,7 @@ func TestTryLockAgainstUnownedNode(t *testing.T) {
 	mustUnlock(t, holder)
 }
 
-// A permit that no session owns is reported by those who wait for one.
+// Waiters for a permit report a permit that no session owns.
 func TestWaitForUnownedPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -42,7 +42,7 @@ func TestFaultsPlace(t *testing.T) {
 	})
 }
 
-// Whatever moment Lock and Leave are cut short at, nothing is left.
+// If Lock and Leave are canceled at any moment, they leave no node.
 func TestFaultsPlaceIsLeft(t *testing.T) {
 	faulttable.Sample(t, 7, func(s *faulttable.Run) {
 		rival, err := lock.New(s.Healthy, path).Lock(s.Context())

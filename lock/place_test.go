@@ -17,7 +17,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Those tests in this file that need no virtual time run on whatever ZKTEST
+// The tests in this file that need no virtual time run on the servers that ZKTEST
 // selects.
 
 func enter(t testing.TB, f func(context.Context) (*lock.Place, error)) *lock.Place {
@@ -79,7 +79,7 @@ func TestPlace(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// A reader's position counts the writers ahead of it.
+// The position of a reader counts the writers ahead of it.
 func TestPlaceOfReader(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	m := lock.NewRW(s, path)
@@ -99,7 +99,7 @@ func TestPlaceOfReader(t *testing.T) {
 	mustUnlock(t, d)
 }
 
-// A wait that ends with its context keeps the place.
+// The place is kept if the context of a wait ends.
 func TestPlaceIsKept(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -153,8 +153,8 @@ func TestLeaveEndsLock(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// A place that nobody has looked after for a while is not owned with a node that
-// somebody has removed.
+// If a place's node was deleted while no call was in progress, Lock does not own with
+// that node.
 func TestPlaceWasRemoved(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -260,7 +260,7 @@ func TestPositions(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// A line that moves fast is looked at four times a second.
+// A line that moves fast is listed four times a second.
 func TestPositionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -295,7 +295,7 @@ func TestPositionsAreBounded(t *testing.T) {
 				lists++
 			}
 		}
-		if lists > 10 { // in two seconds, and one for the end
+		if lists > 10 { // in two seconds, and one at the end
 			t.Errorf("%d lists in two seconds", lists)
 		}
 		leave(t, p)
@@ -306,8 +306,8 @@ func TestPositionsAreBounded(t *testing.T) {
 	})
 }
 
-// A place whose session expires is one at the end of the line, whoever looks at it
-// first.
+// A place whose session expires joins the end of the line again, in whichever call
+// notices it first.
 func TestPlaceOutlivesItsSession(t *testing.T) {
 	for name, lockFirst := range map[string]bool{"Lock": true, "Positions": false} {
 		t.Run(name, func(t *testing.T) {

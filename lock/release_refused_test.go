@@ -13,11 +13,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A release that the server refuses says so. The removal is retried until it is
-// allowed.
+// If the server refuses a release, the error reports it. The deletion is retried until
+// it is allowed.
 func TestReleaseRefused(t *testing.T) {
 	type held struct {
-		folder  string // whose children are the nodes
+		folder  string // the parent of the nodes
 		release func(context.Context) error
 	}
 	lease := func(acquire func(context.Context) (*lock.Lease, error), folder string) func(t *testing.T) held {
@@ -54,7 +54,7 @@ func TestReleaseRefused(t *testing.T) {
 	}
 }
 
-// Do returns the refusal beside the result of its function.
+// Do returns the refusal joined with the result of its function.
 func TestDoReturnsRefusedRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -70,7 +70,7 @@ func TestDoReturnsRefusedRelease(t *testing.T) {
 	})
 }
 
-// A contender of a call that was canceled goes as soon as it may.
+// The node of a canceled call is deleted as soon as that is allowed.
 func TestCancelledLockRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

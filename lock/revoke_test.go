@@ -14,7 +14,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Those tests in this file that need no virtual time run on whatever ZKTEST
+// The tests in this file that need no virtual time run on the servers that ZKTEST
 // selects.
 
 func notRevoked(t testing.TB, who string, l *lock.Lease) {
@@ -70,8 +70,8 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.20: a request that came before the holder had read its own
-// node was thrown away.
+// Curator's fault 3.20: a request was ignored if it arrived before the holder had read
+// its own node.
 func TestRevokedBeforeTheFirstRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -79,7 +79,7 @@ func TestRevokedBeforeTheFirstRead(t *testing.T) {
 		m := lock.New(s, path)
 		mustUnlock(t, take(t, m.Lock))
 		defer srv.Inject(zktest.Rule{Op: "getData", Session: s.Status().ID, Delay: time.Second})()
-		l := take(t, m.Lock) // and the read of its own node is on its way
+		l := take(t, m.Lock) // the read of its own node is in flight
 		if err := lock.New(far, path).Revoke(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -89,8 +89,9 @@ func TestRevokedBeforeTheFirstRead(t *testing.T) {
 	})
 }
 
-// A waiter who is asked hears of it once it holds the lock, whether it was asked
-// before or after it had read its node, and so does a holder that was cut off.
+// A waiter that was asked finds the request once it holds the lock, whether it was
+// asked before or after it had read its node. A holder that was cut off receives it as
+// well.
 func TestRevokedWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, delay := range []time.Duration{0, 2 * time.Second} {
@@ -144,7 +145,7 @@ func TestRevokeReadersAndWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-r.Revoked() // what was asked of the writer
+	<-r.Revoked() // the request was sent to the writer
 	r2, r3 := take(t, other.RLock), take(t, m.RLock)
 	writer := taking(t, m.Lock)
 	testkit.AwaitChildren(t, s, path, 4)
@@ -227,8 +228,7 @@ func TestRevokeBadInput(t *testing.T) {
 	}
 }
 
-// A request reaches the holder whatever becomes of connections, unless its session
-// ends.
+// A request reaches the holder through connection losses, unless its session ends.
 func TestFaultsRevoked(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		l, err := lock.New(s.Faulty, path).Lock(s.Context())

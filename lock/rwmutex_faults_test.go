@@ -12,10 +12,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// manyReaders is a limit of shares that leaves no room beside a writer.
+// manyReaders is a limit of shares that leaves no room for a writer.
 const manyReaders = 1000
 
-// keep has l for a second, with so much of what there is, and releases it.
+// keep owns l for a second, as the given number of shares, and releases it.
 func keep(s *faulttable.Run, who string, l *lock.Lease, weight int) {
 	s.Owners.BeginShare(who, l.Token(), weight, l.Context())
 	release(s, who, l)
@@ -55,7 +55,7 @@ func read(s *faulttable.Run, who string, sess *session.Session) {
 	keep(s, who, l, 1)
 }
 
-// playInTurn has each of them come a moment after the one before.
+// playInTurn starts the functions one moment after the other.
 func playInTurn(s *faulttable.Run, turns ...func()) {
 	if s.Owners.Limit == 0 {
 		s.Owners.Limit = manyReaders
@@ -86,7 +86,7 @@ func TestFaultsWriterBetweenReaders(t *testing.T) {
 	})
 }
 
-// downgrade has sess write, read, and let go.
+// downgrade lets sess write, read, and release.
 func downgrade(s *faulttable.Run, who string, sess *session.Session) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
@@ -118,7 +118,7 @@ func TestFaultsDowngrade(t *testing.T) {
 	})
 }
 
-// The same, seen by those who wait for it.
+// The same scenario, as waiters observe it.
 func TestFaultsBehindDowngrade(t *testing.T) {
 	faulttable.Sample(t, 7, func(s *faulttable.Run) {
 		playInTurn(s,
@@ -127,7 +127,7 @@ func TestFaultsBehindDowngrade(t *testing.T) {
 	})
 }
 
-// A Downgrade that is given up leaves nothing, whatever has become of it.
+// A Downgrade that is canceled leaves no node, whatever its outcome.
 func TestFaultsDowngradeCancelled(t *testing.T) {
 	faulttable.Sample(t, 17, func(s *faulttable.Run) {
 		ctx, cancel := context.WithCancel(s.Context())

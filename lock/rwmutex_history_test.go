@@ -16,10 +16,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Readers, writers and writers who become readers come and go at random, with
-// and without patience, while connections break, replies are lost, sessions
-// expire and clients are cut off. At no moment is a writer beside anybody else,
-// and in the end nothing is left. (Curator's fault 3.17.)
+// Readers, writers and writers that become readers acquire the lock at random, with
+// and without timeouts, while connections break, replies are lost, sessions expire and
+// clients are cut off. A writer never owns together with another contender, and no
+// node is left at the end. (Curator's fault 3.17.)
 func TestReadWriteHistories(t *testing.T) {
 	for seed := range faulttable.Seeds(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -41,10 +41,10 @@ type history struct {
 
 	mu     sync.Mutex
 	random *rand.Rand
-	turns  [2]int // turns that were had of either kind, to see that there were any
+	turns  [2]int // acquisitions of each kind, to check that there were some
 }
 
-// n is a random number below max.
+// n returns a random number below max.
 func (h *history) n(max int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,7 +53,7 @@ func (h *history) n(max int) int {
 
 func (h *history) pause(max time.Duration) { time.Sleep(time.Duration(h.n(int(max)))) }
 
-// play has several of each session contend for five minutes.
+// play lets several contenders of each session run for five minutes.
 func (h *history) play(expiries bool, contend func(context.Context, string, *session.Session)) {
 	h.srv = zktest.New(h, zktest.WithTick(500*time.Millisecond))
 	var sessions []*session.Session
@@ -87,7 +87,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 			all.Go(func() { contend(ctx, fmt.Sprintf("%d.%d", i, j), s) })
 		}
 	}
-	for ctx.Err() == nil { // cut somebody off, in one way or the other, now and then
+	for ctx.Err() == nil { // cut a client off from time to time
 		h.pause(40 * time.Second)
 		cut := []func(*zktest.Server, int64) func(){(*zktest.Server).Partition, (*zktest.Server).Isolate}[h.n(2)]
 		heal := cut(h.srv, sessions[h.n(len(sessions))].Status().ID)
@@ -96,7 +96,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	}
 	all.Wait()
 	stop()
-	time.Sleep(time.Minute) // what goes on in the background has ended by then
+	time.Sleep(time.Minute) // background work has ended by then
 	h.owners.Check(h)
 	if min(h.turns[0], h.turns[1]) < 20 {
 		h.Errorf("only %v turns", h.turns)
@@ -107,7 +107,7 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	h.srv.Leaks(h)
 }
 
-// turn counts a turn.
+// turn counts an acquisition.
 func (h *history) turn(kind bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -118,7 +118,7 @@ func (h *history) turn(kind bool) {
 	}
 }
 
-// readAndWrite takes turns until ctx ends.
+// readAndWrite acquires the lock repeatedly until ctx ends.
 func (h *history) readAndWrite(ctx context.Context, who string, s *session.Session) {
 	m := lock.NewRW(s, path)
 	for ctx.Err() == nil {
@@ -168,7 +168,7 @@ func (h *history) downgrade(ctx context.Context, who string, w *lock.Lease) *loc
 	return r
 }
 
-// hold has a lease for a while.
+// hold keeps a lease for a while.
 func (h *history) hold(l *lock.Lease) {
 	select {
 	case <-time.After(time.Duration(h.n(int(2 * time.Second)))):

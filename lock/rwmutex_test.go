@@ -16,9 +16,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
-// take acquires by Lock, RLock or another such call.
+// take acquires with Lock, RLock or a similar method.
 func take(t testing.TB, acquire func(context.Context) (*lock.Lease, error)) *lock.Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -30,14 +30,14 @@ func take(t testing.TB, acquire func(context.Context) (*lock.Lease, error)) *loc
 	return l
 }
 
-// taking is take in the background.
+// taking calls take in the background.
 func taking(t testing.TB, acquire func(context.Context) (*lock.Lease, error)) <-chan *lock.Lease {
 	c := make(chan *lock.Lease, 1)
 	go func() { c <- take(t, acquire) }()
 	return c
 }
 
-// refused checks that a Try would have to wait.
+// refused checks that a Try method would have to wait.
 func refused(t testing.TB, what string, try func(context.Context) (*lock.Lease, error)) {
 	t.Helper()
 	l, err := try(t.Context())
@@ -49,7 +49,7 @@ func refused(t testing.TB, what string, try func(context.Context) (*lock.Lease, 
 	}
 }
 
-// waits checks that c has nothing to give.
+// waits checks that c has no value.
 func waits(t testing.TB, who string, c <-chan *lock.Lease) {
 	t.Helper()
 	select {
@@ -99,7 +99,7 @@ func TestReadersShareAndWriterExcludes(t *testing.T) {
 	})
 }
 
-// Neither readers nor writers can starve the other: whoever comes later waits.
+// Neither readers nor writers starve the other: a later contender waits.
 func TestReadWriteLockIsFair(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -137,8 +137,8 @@ func TestReadWriteLockIsFair(t *testing.T) {
 	mustUnlock(t, <-last)
 }
 
-// A writer who goes away from between lets the readers behind it join those
-// before.
+// If a writer in the middle leaves, the readers behind it share the lock with those
+// ahead.
 func TestCancelledWriterLetsReadersIn(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -162,8 +162,7 @@ func TestCancelledWriterLetsReadersIn(t *testing.T) {
 	mustUnlock(t, holder)
 }
 
-// Curator's fault 3.17: a writer who became a reader left room for the next
-// writer.
+// Curator's fault 3.17: a writer that became a reader left a gap for the next writer.
 func TestDowngradeLetsNoWriterIn(t *testing.T) {
 	eachNaming(t, func(t *testing.T, naming lock.Option) {
 		target := zktest.Open(t)
@@ -206,8 +205,8 @@ func TestDowngradeLetsNoWriterIn(t *testing.T) {
 	})
 }
 
-// Curator's writer that would read as well makes the reader's node first, and lets
-// go of the writer's later.
+// A writer of Curator that also wants to read creates the reader's node first and
+// releases the writer's node later.
 func TestReaderComesInTheWritersPlace(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -337,7 +336,7 @@ func TestReadWriteDo(t *testing.T) {
 	}
 }
 
-// Foreign children, and those of locks of another kind, are no contenders.
+// Foreign children and nodes of other kinds of lock are not contenders.
 func TestForeignChildrenOfReadWriteLock(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for _, name := range []string{"0", "garbage", "__WRIT__", "x-__WRIT__12", "x-__READ__000000000a", "x-latch-0000000000"} {

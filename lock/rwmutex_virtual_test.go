@@ -13,10 +13,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, and therefore the in-process
 // server.
 
-// What the doc comments of RWMutex say of round trips, counted on the wire.
+// The round trips that the doc comments of RWMutex state, counted on the wire.
 func TestReadWriteRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -63,7 +63,7 @@ func TestReadWriteRoundTrips(t *testing.T) {
 	})
 }
 
-// distance is how long every byte takes each way.
+// distance is the delay of every byte in each direction.
 type distance struct {
 	testing.TB
 	delay time.Duration
@@ -94,8 +94,8 @@ func expectRequests(t *testing.T, srv *zktest.Server, want ...string) {
 	}
 }
 
-// Curator's fault 3.15: behind 2147483647 comes -2147483648, for readers, writers
-// and those who were downgraded alike.
+// Curator's fault 3.15: the number after 2147483647 is -2147483648, for readers,
+// writers and downgraded writers.
 func TestReadWriteSequenceWraps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -122,7 +122,7 @@ func TestReadWriteSequenceWraps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(second2.Path(), "__READ__2147483646") { // before all who are ordered by creation
+		if !strings.HasSuffix(second2.Path(), "__READ__2147483646") { // ahead of all contenders that are ordered by creation
 			t.Errorf("the reader is %s", second2.Path())
 		}
 		refused(t, "TryLock beside it", m.TryLock)
@@ -131,9 +131,8 @@ func TestReadWriteSequenceWraps(t *testing.T) {
 	})
 }
 
-// A reader, as a writer, keeps its place through outages (Curator's fault 3.12),
-// and hears of it when its node is removed (3.10) and when its session expires
-// (3.9).
+// A reader, like a writer, keeps its position through outages (Curator's fault 3.12),
+// and is notified when its node is deleted (3.10) and when its session expires (3.9).
 func TestReaderHearsOfItsLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

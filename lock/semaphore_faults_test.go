@@ -17,7 +17,7 @@ import (
 
 const fewPermits = 2
 
-// draw takes k of few permits, and keeps them for a second.
+// draw acquires k of the permits and keeps them for a second.
 func draw(s *faulttable.Run, who string, sess *session.Session, k int) {
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
@@ -33,14 +33,14 @@ func drawInTurn(s *faulttable.Run, turns ...func()) {
 	s.Owners.Limit = fewPermits
 	playInTurn(s, turns...)
 	if n, err := lock.NewSemaphore(s.Healthy, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
-		time.Sleep(20 * time.Second) // those of a session that was lost are going only now
+		time.Sleep(20 * time.Second) // the server deletes the permits of a lost session only now
 		if n, err = lock.NewSemaphore(s.Healthy, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
 			s.Errorf("%d permits remain (%v)", n, err)
 		}
 	}
 }
 
-// The first ever creates all there is.
+// The first caller creates all nodes.
 func TestFaultsAcquireFirst(t *testing.T) {
 	faulttable.Sample(t, 67, func(s *faulttable.Run) {
 		drawInTurn(s, func() { draw(s, "faulty", s.Faulty, 2) })
@@ -69,7 +69,7 @@ func TestFaultsAcquireContended(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.8: a lease that was created and not yet noted stayed when the
+// Curator's fault 3.8: a lease that was created but not yet recorded stayed when the
 // thread was interrupted.
 func TestFaultsAcquireCancelled(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
@@ -104,10 +104,10 @@ func TestFaultsTryAcquire(t *testing.T) {
 	})
 }
 
-// Clients take one or several permits at random, with and without patience, while
-// connections break, replies are lost, sessions expire and clients are cut off. At
-// no moment are there more permits than the limit, by the clocks of their holders
-// and by the tree, and in the end all are back.
+// Clients acquire one or several permits at random, with and without timeouts, while
+// connections break, replies are lost, sessions expire and clients are cut off. The
+// taken permits never exceed the limit, by the clocks of their holders and by the
+// nodes, and at the end all are free.
 func TestSemaphoreHistories(t *testing.T) {
 	for seed := range faulttable.Seeds(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

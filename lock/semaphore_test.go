@@ -18,11 +18,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 const permits = "/app/permits"
 
-// several is AcquireN of k.
+// several returns a function that calls AcquireN with k.
 func several(m *lock.Semaphore, k int) func(context.Context) (*lock.Lease, error) {
 	return func(ctx context.Context) (*lock.Lease, error) { return m.AcquireN(ctx, k) }
 }
@@ -38,7 +38,7 @@ func remaining(t testing.TB, m *lock.Semaphore, want int) {
 	}
 }
 
-// queue is the path of the line of those who wait for permits.
+// queue returns the path of the line for the right to take permits.
 func queue(naming lock.Layout) string {
 	if naming == lock.Kazoo {
 		return permits + "-__lock__"
@@ -120,8 +120,8 @@ func mustHolders(t testing.TB, m *lock.Semaphore) []lock.Contender {
 	return cs
 }
 
-// Curator's fault 3.14: two who wanted both of two permits had one each, and
-// waited for ever.
+// Curator's fault 3.14: two callers that wanted both of two permits had one each, and
+// waited forever.
 func TestPermitsAreTakenAllAtOnce(t *testing.T) {
 	target := zktest.Open(t)
 	const n = 3
@@ -171,7 +171,7 @@ func TestSemaphoreLimit(t *testing.T) {
 			mustUnlock(t, l)
 			mustUnlock(t, <-waiter)
 			disagree("where nobody is")
-			mustUnlock(t, take(t, two.Acquire)) // none of them has left anything
+			mustUnlock(t, take(t, two.Acquire)) // the failed calls have left no nodes
 			if _, err := s.Set(t.Context(), permits, []byte("3"), session.AnyVersion); err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +180,7 @@ func TestSemaphoreLimit(t *testing.T) {
 	}
 }
 
-// Curator does not write the limit down, and others may have done so before.
+// Curator does not record the limit, and other clients may have created the nodes.
 func TestSemaphoreLimitOfOthers(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for data, want := range map[string]string{"": "2", "2": "2"} {
@@ -237,8 +237,8 @@ func TestSemaphoreForeignChildren(t *testing.T) {
 	mustUnlock(t, l)
 }
 
-// An operator who removes one of several permits takes all of them away
-// (Curator's fault 3.10), and the others do not stay behind.
+// If an operator deletes one of several permits, the lease is lost (Curator's fault
+// 3.10), and the other permits are deleted.
 func TestOperatorDeletesPermit(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -257,8 +257,8 @@ func TestOperatorDeletesPermit(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-// An operator who removes the node of one who waits for permits sends it to the
-// end of the line.
+// If an operator deletes the node of a waiter for permits, the waiter joins the end of
+// the line.
 func TestOperatorDeletesWaiterForPermits(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -325,8 +325,8 @@ func TestSemaphoreDo(t *testing.T) {
 	remaining(t, m, 2)
 }
 
-// Those who try at the same moment do not get into each other's way: as many have
-// a permit as there are.
+// Concurrent TryAcquire calls do not block each other: as many succeed as there are
+// permits.
 func TestTryAcquireOfManyAtOnce(t *testing.T) {
 	target := zktest.Open(t)
 	const n, clients = 3, 5

@@ -13,10 +13,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, and therefore the in-process
 // server.
 
-// What the doc comments of Semaphore say of round trips, counted on the wire.
+// The round trips that the doc comments of Semaphore state, counted on the wire.
 func TestSemaphoreRoundTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -46,8 +46,8 @@ func TestSemaphoreRoundTrips(t *testing.T) {
 	})
 }
 
-// Those who wait for permits keep their order over outages and when their session
-// expires, and holders hear of that (Curator's faults 3.9 and 3.12).
+// Waiters for permits keep their order through outages and expired sessions, and
+// holders are notified of those (Curator's faults 3.9 and 3.12).
 func TestPermitsAndOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -81,8 +81,8 @@ func TestPermitsAndOutages(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.3, with permits: those of a session that was given up here and
-// lives on the server count until they have gone.
+// Curator's fault 3.3, with permits: permits of a session that the client has given
+// up, and that still lives on the server, count until they are deleted.
 func TestPermitsOfAnOldSessionCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

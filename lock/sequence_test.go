@@ -16,20 +16,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// lastNumber is what servers since 3.5 give to every sequential child once they
-// have given it to one.
+// lastNumber is the number that servers since 3.5 give to every further sequential
+// child after they have given it once.
 const lastNumber = "2147483647"
 
-// inBursts runs a test where all children get the last number, and where every
-// third does, as on real servers on which several creates are in flight.
+// inBursts runs a test in which all children get the last number, and one in which
+// every third does, as on real servers with several creates in flight.
 func inBursts(t *testing.T, test func(t *testing.T, n uint8)) {
 	for _, n := range []uint8{1, 3} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, n) }) })
 	}
 }
 
-// endSequence creates a persistent node whose children get the last number, in
-// bursts of n.
+// endSequence creates a persistent node whose children get the last number, in bursts
+// of n.
 func endSequence(t testing.TB, srv *zktest.Server, s *session.Session, path string, n uint8) {
 	t.Helper()
 	if err := s.CreateAncestors(t.Context(), path); err != nil {
@@ -41,8 +41,8 @@ func endSequence(t testing.TB, srv *zktest.Server, s *session.Session, path stri
 	srv.EndSequenceInBursts(path, n)
 }
 
-// Contenders from before the end of the numbers and from after it own one after
-// the other, in the order in which they came, whichever session they are of.
+// Contenders from before and after the end of the numbers own one after the other, in
+// the order in which they arrived, on any session.
 func TestSequenceEnds(t *testing.T) {
 	inBursts(t, func(t *testing.T, burst uint8) {
 		srv := zktest.New(t)
@@ -88,8 +88,8 @@ func TestSequenceEnds(t *testing.T) {
 	})
 }
 
-// A writer with the last number leaves a reader in its place, before all who
-// wait.
+// A writer with the last number is replaced by a reader in the same position, ahead of
+// all waiters.
 func TestReadWriteSequenceEnds(t *testing.T) {
 	inBursts(t, func(t *testing.T, burst uint8) {
 		srv := zktest.New(t)
@@ -151,8 +151,8 @@ func TestSemaphoreSequenceEnds(t *testing.T) {
 	})
 }
 
-// Other clients order by name only, so nobody can tell whose turn it is among
-// them and ours.
+// Other clients order by name only, so the order between their nodes and ours is
+// undefined.
 func TestSequenceEndsBesideForeignContender(t *testing.T) {
 	for name, node := range map[string]string{
 		"Curator":      "_c_5d0bd5fc-a4c4-4d37-a9c0-0ab0b7cf7d0c-lock-",
@@ -177,7 +177,7 @@ func TestSequenceEndsBesideForeignContender(t *testing.T) {
 					}
 				}
 				mustUnlock(t, holder)
-				synctest.Wait() // nodes of failed calls go in the background
+				synctest.Wait() // nodes of failed calls are deleted in the background
 				if names, _, err := s.Children(t.Context(), path); err != nil || len(names) != 1 {
 					t.Errorf("%q are left (%v)", names, err)
 				}
@@ -186,9 +186,9 @@ func TestSequenceEndsBesideForeignContender(t *testing.T) {
 	}
 }
 
-// Before the end of the numbers, and for the only one with the last number, a
-// lock costs what it always costs. After that, a session reads the stat of each
-// other contender with the last number once.
+// Before the end of the numbers, and for the only contender with the last number, a
+// lock has its usual cost. After that, a session reads the stat of each other
+// contender with the last number once.
 func TestSequenceEndCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -227,7 +227,7 @@ func TestSequenceEndCost(t *testing.T) {
 		if d := time.Since(start); d != 60*time.Millisecond { // create and list, stats, delete
 			t.Errorf("TryLock took %v with round trips of 20ms", d)
 		}
-		const ahead = 2 // whose owners TryLock looks for while its node is removed
+		const ahead = 2 // whose owners TryLock reads while its node is deleted
 		if got := requests("exists"); got != n+1+ahead {
 			t.Errorf("%d stats for %d contenders that a session did not know", got-ahead, n+1)
 		}

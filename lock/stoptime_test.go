@@ -16,14 +16,14 @@ import (
 
 var stopTimeouts = []time.Duration{2 * time.Second, 4 * time.Second, 10 * time.Second, time.Minute}
 
-// stopTimes are some up to the longest for a session timeout.
+// stopTimes returns stop times up to the longest for a session timeout.
 func stopTimes(timeout time.Duration) []time.Duration {
 	longest := timeout * 3325 / 10000
 	return []time.Duration{timeout / 20, timeout * 27 / 100, longest.Truncate(time.Millisecond)}
 }
 
-// A holder with a stop time that is cut off, in either way, at any moment, is told
-// its stop time before the next in line owns, at least.
+// If a holder with a stop time is cut off, in either way and at any moment, its lease
+// ends at least the stop time before the next contender owns.
 func TestCutOffHolderHasTimeToStop(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
@@ -48,8 +48,8 @@ func TestCutOffHolderHasTimeToStop(t *testing.T) {
 	}
 }
 
-// An outage of a quarter of the timeout at any moment of its life costs a holder
-// with a stop time nothing.
+// An outage of a quarter of the timeout, at any moment, does not end a lease with a
+// stop time.
 func TestOutageIsSurvivedWithStopTime(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
@@ -83,8 +83,8 @@ func TestOutageIsSurvivedWithStopTime(t *testing.T) {
 	}
 }
 
-// A stop time that the granted timeout does not allow is refused before anything is
-// sent, and the error says what would be allowed.
+// A stop time that is too long for the granted timeout is refused before anything is
+// sent, and the error states the longest one.
 func TestStopTimeIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -107,8 +107,8 @@ func TestStopTimeIsRefused(t *testing.T) {
 	})
 }
 
-// WithSurvivedOutage trades the outage for stop time: what it says is survived, and
-// the longest stop time is kept.
+// WithSurvivedOutage allows a shorter outage for a longer stop time: the stated outage
+// is survived, and the longest stop time is kept.
 func TestShorterOutageAllowsLongerStopTime(t *testing.T) {
 	const timeout = 10 * time.Second
 	for moment := range 20 {
@@ -131,8 +131,8 @@ func TestShorterOutageAllowsLongerStopTime(t *testing.T) {
 	}
 }
 
-// The node of a holder that was told early stays for the stop time, although the
-// connection has recovered, and goes with Unlock.
+// The node of a lease that ended early is kept for the stop time, even if the
+// connection has recovered, and is deleted by Unlock.
 func TestNodeStaysForTheStopTime(t *testing.T) {
 	const timeout, stop = 10 * time.Second, 2 * time.Second
 	lose := map[string]func(*testing.T, *zktest.Server, *session.Session) *lock.Lease{
@@ -192,7 +192,7 @@ func TestNodeStaysForTheStopTime(t *testing.T) {
 	}
 }
 
-// An operator who deletes the node leaves no time to stop in.
+// If an operator deletes the node, there is no stop time.
 func TestNoStopTimeWhenTheNodeIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -212,7 +212,8 @@ func TestNoStopTimeWhenTheNodeIsDeleted(t *testing.T) {
 	})
 }
 
-// Several locks that are held together stay together for the stop time.
+// The nodes of several locks that are held together are kept together for the stop
+// time.
 func TestMultiStaysForTheStopTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout, stop = 10 * time.Second, 2 * time.Second
@@ -242,7 +243,7 @@ func TestMultiStaysForTheStopTime(t *testing.T) {
 	})
 }
 
-// Err tells of the loss when its time has come, even if no timer has run.
+// Err returns the loss when its time has come, even if no timer has run.
 func TestErrLooksAtTheClockWithStopTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -262,9 +263,9 @@ func TestErrLooksAtTheClockWithStopTime(t *testing.T) {
 	})
 }
 
-// After a rest, a first lock with a stop time takes a quarter of the timeout longer,
-// unless the session proves itself all the time. While it proves itself, a lock and
-// a hand-off take no longer than without.
+// The first lock of an idle session takes a quarter of the timeout longer with a stop
+// time, unless the session sends steady proofs. While it sends proofs, a lock and a
+// handoff take no longer than without a stop time.
 func TestFirstLockWithStopTime(t *testing.T) {
 	const timeout = 10 * time.Second
 	for _, steady := range []bool{false, true} {
@@ -297,7 +298,7 @@ func TestFirstLockWithStopTime(t *testing.T) {
 	}
 }
 
-// A stop time costs proofs only while something is held with it.
+// A stop time costs proofs only while a lease with it is held.
 func TestProofsOfStopTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 10 * time.Second
