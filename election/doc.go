@@ -25,7 +25,7 @@
 //
 // # Errors
 //
-// If ctx ends before a call is done, the error wraps context.Cause(ctx). With a bad path,
+// If ctx ends while a call waits, the error wraps context.Cause(ctx). With a bad path,
 // id or option, every call returns an error that wraps session.ErrInvalid.
 //
 // # Cost

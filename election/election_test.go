@@ -130,7 +130,7 @@ func TestLeader(t *testing.T) {
 		a, b := target.Session(t), target.Session(t)
 		asks := f.election(b, "asks")
 		if l, err := leader(t, b, asks); !errors.Is(err, election.ErrNoLeader) {
-			t.Errorf("where nobody has ever led: %+v, %v", l, err)
+			t.Errorf("before the first leader: %+v, %v", l, err)
 		}
 
 		check := func(term *election.Term, id string, data []byte) {
@@ -512,7 +512,7 @@ func TestCancelledCampaignsLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := target.WatchesLeft(t); n > 1 { // the leader's, on its own node
-			t.Errorf("%d watches are left while somebody leads", n)
+			t.Errorf("%d watches are left while there is a leader", n)
 		}
 		resign(t, term)
 		nothingLeft(t, target, a.Session, b.Session)

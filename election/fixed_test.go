@@ -65,7 +65,7 @@ func TestFixedWithForeignPrograms(t *testing.T) {
 	var leading sync.Mutex
 	lead := func(who string) {
 		if !leading.TryLock() {
-			t.Errorf("%s leads where somebody leads already", who)
+			t.Errorf("%s leads although there is a leader", who)
 			return
 		}
 		leading.Unlock()

@@ -26,7 +26,7 @@ func TestRunReturnsResult(t *testing.T) {
 			err := e.Run(ctx, func(ctx context.Context, term *election.Term) error {
 				calls++
 				if ctx.Value(key{}) != "value" || term.Context().Value(key{}) != "value" {
-					t.Error("the values of the caller's context are gone")
+					t.Error("the values of the caller's context are missing")
 				}
 				if err := term.Verify(ctx); err != nil {
 					t.Error(err)

@@ -65,11 +65,11 @@ func cutOff(t *testing.T, f form, cut func(*zktest.Server, int64) func(), timeou
 	testkit.AwaitDone(t, term.Context())
 	told := time.Now()
 	if !errors.Is(term.Err(), election.ErrLost) || !errors.Is(term.Err(), session.ErrExpired) {
-		t.Errorf("the leader was told %v", term.Err())
+		t.Errorf("the term ended with %v", term.Err())
 	}
 	gap := (<-led).Sub(told)
 	if gap <= 0 {
-		t.Errorf("cut off %v after it led: told %v after the next led", after, -gap)
+		t.Errorf("cut off %v after it led: the term ended %v after the next led", after, -gap)
 	}
 	return gap
 }
@@ -109,7 +109,7 @@ func TestRunThroughPartitions(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if leading == "" {
-				t.Error("nobody leads")
+				t.Error("there is no leader")
 			}
 		}
 		if terms["a"]+terms["b"] != 11 {

@@ -34,7 +34,7 @@
 //
 // # Errors
 //
-// If ctx ends before a call is done, the error wraps context.Cause(ctx). The Try
+// If ctx ends while a call waits, the error wraps context.Cause(ctx). The Try
 // methods return ErrLocked instead of waiting. With a bad path, count or option, every
 // call returns an error that wraps session.ErrInvalid.
 //

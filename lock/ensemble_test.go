@@ -146,7 +146,7 @@ func cutServer(t *testing.T, c *zktest.Cluster, victim *zktest.Node, cut func(*z
 	start := time.Now()
 	told = (<-end).Sub(start)
 	if !errors.Is(held.Err(), lock.ErrLost) {
-		t.Errorf("the holder was told %v", held.Err())
+		t.Errorf("the lease ended with %v", held.Err())
 	}
 	owner := <-next
 	return told, owner.Sub(start), beforeDeadline(held, owner)

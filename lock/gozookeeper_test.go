@@ -29,7 +29,7 @@ func TestWithGoZookeeperLock(t *testing.T) {
 			var all sync.WaitGroup
 			critical := func(who string) {
 				if !inside.TryLock() {
-					t.Errorf("%s came in where somebody was", who)
+					t.Errorf("%s acquired the lock while it was held", who)
 					return
 				}
 				runtime.Gosched()

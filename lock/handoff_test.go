@@ -30,9 +30,9 @@ func TestLocalHandoff(t *testing.T) {
 	m := lock.New(s, path, lock.WithLocalHandoff(2))
 	l := take(t, m.Lock)
 	const n = 5
-	turns := make(chan *lock.Lease)
+	leases := make(chan *lock.Lease)
 	for range n {
-		go func() { turns <- take(t, m.Lock) }()
+		go func() { leases <- take(t, m.Lock) }()
 	}
 	refused(t, "TryLock beside others of the process", m.TryLock)
 	rival := taking(t, lock.New(far, path).Lock)
@@ -43,7 +43,7 @@ func TestLocalHandoff(t *testing.T) {
 	for range 2 {
 		last := l
 		mustUnlock(t, last)
-		l = <-turns
+		l = <-leases
 		if l.Path() != node || l.Token() != last.Token() {
 			t.Errorf("%s was not handed on: %s", node, l.Path())
 		}
@@ -61,13 +61,13 @@ func TestLocalHandoff(t *testing.T) {
 		t.Errorf("token %v came after %v", other.Token(), l.Token())
 	}
 	select {
-	case l := <-turns:
+	case l := <-leases:
 		t.Errorf("%s beside another process", l.Path())
 	default:
 	}
 	mustUnlock(t, other)
 	for range n - 2 {
-		mustUnlock(t, <-turns)
+		mustUnlock(t, <-leases)
 	}
 	mustUnlock(t, take(t, m.TryLock))
 	testkit.NothingLeft(t, target, s)
@@ -203,7 +203,7 @@ func TestFaultsLocalHandoff(t *testing.T) {
 	faulttable.Sample(t, 13, func(s *faulttable.Run) {
 		s.Owners.EqualTokens = true
 		m := lock.New(s.Faulty, path, lock.WithLocalHandoff(1))
-		turn := func() {
+		lockOnce := func() {
 			ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 			defer cancel()
 			l, err := m.Lock(ctx)
@@ -214,7 +214,7 @@ func TestFaultsLocalHandoff(t *testing.T) {
 			own(s, "faulty", l)
 		}
 		s.Owners.Limit = 1
-		playInTurn(s, turn, func() { acquire(s, "healthy", s.Healthy) }, turn, turn)
+		runStaggered(s, lockOnce, func() { acquire(s, "healthy", s.Healthy) }, lockOnce, lockOnce)
 	})
 }
 
@@ -251,7 +251,7 @@ func (h *history) handOn(ctx context.Context, who string, s *session.Session) {
 		h.owners.Begin(who, l.Token(), l.Context())
 		h.hold(l)
 		l.Unlock(ctx)
-		h.turn(h.n(2) == 0)
+		h.countAcquired(h.n(2) == 0)
 	}
 }
 

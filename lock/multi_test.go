@@ -273,7 +273,7 @@ func TestMultiHearsOfExpiry(t *testing.T) {
 }
 
 func TestFaultsMulti(t *testing.T) {
-	turn := func(s *faulttable.Run, who string, sess *session.Session, paths ...string) {
+	lockBoth := func(s *faulttable.Run, who string, sess *session.Session, paths ...string) {
 		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 		defer cancel()
 		l, err := lock.NewMulti(sess, paths).Lock(ctx)
@@ -292,8 +292,8 @@ func TestFaultsMulti(t *testing.T) {
 	}
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		s.Owners.Limit = 1
-		playInTurn(s,
-			func() { turn(s, "healthy", s.Healthy, "/app/a", "/app/b") },
-			func() { turn(s, "faulty", s.Faulty, "/app/b", "/app/a") })
+		runStaggered(s,
+			func() { lockBoth(s, "healthy", s.Healthy, "/app/a", "/app/b") },
+			func() { lockBoth(s, "faulty", s.Faulty, "/app/b", "/app/a") })
 	})
 }

@@ -122,7 +122,7 @@ func TestContenders(t *testing.T) {
 	s := target.Session(t)
 	m := lock.New(s, path, lock.WithID("holder"))
 	if cs, err := m.Contenders(t.Context()); err != nil || len(cs) != 0 {
-		t.Errorf("Contenders of a lock that nobody has used: %v, %v", cs, err)
+		t.Errorf("Contenders of an unused lock: %v, %v", cs, err)
 	}
 	l := mustLock(t, m)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -152,7 +152,7 @@ func TestDo(t *testing.T) {
 
 	if err := m.Do(ctx, func(ctx context.Context, l *lock.Lease) error {
 		if ctx.Value(key{}) != "value" || l.Context().Value(key{}) != "value" {
-			t.Error("the values of the caller's context are gone")
+			t.Error("the values of the caller's context are missing")
 		}
 		return l.Err()
 	}); err != nil {

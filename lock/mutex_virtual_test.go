@@ -62,7 +62,7 @@ func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after
 	testkit.AwaitDone(t, held.Context())
 	told := time.Now()
 	if !errors.Is(held.Err(), lock.ErrLost) || len(opts) == 0 && !errors.Is(held.Err(), session.ErrExpired) {
-		t.Errorf("the holder was told %v", held.Err())
+		t.Errorf("the lease ended with %v", held.Err())
 	}
 	until, _ := held.Deadline()
 	next := <-owned
@@ -71,7 +71,7 @@ func cutOff(t *testing.T, cut func(*zktest.Server, int64) func(), timeout, after
 	}
 	gap := next.Sub(told)
 	if gap <= 0 {
-		t.Errorf("cut off %v after the lock: told after %v, and the next owned %v before", after, told.Sub(start), -gap)
+		t.Errorf("cut off %v after the lock: the lease ended after %v, and the next owned %v before", after, told.Sub(start), -gap)
 	}
 	return gap
 }

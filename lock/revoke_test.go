@@ -21,7 +21,7 @@ func notRevoked(t testing.TB, who string, l *lock.Lease) {
 	t.Helper()
 	select {
 	case <-l.Revoked():
-		t.Errorf("%s was asked to let go", who)
+		t.Errorf("%s was asked to release", who)
 	default:
 	}
 }
@@ -32,7 +32,7 @@ func TestRevoke(t *testing.T) {
 		s, far := target.Session(t), target.Session(t)
 		m := lock.New(s, path, naming, lock.WithID("me"))
 		if err := m.Revoke(t.Context()); err != nil {
-			t.Errorf("Revoke where nobody holds the lock: %v", err)
+			t.Errorf("Revoke without a holder: %v", err)
 		}
 		l := take(t, m.Lock)
 		next := taking(t, m.Lock)
@@ -62,7 +62,7 @@ func TestRevoke(t *testing.T) {
 		l = <-next
 		notRevoked(t, "the next holder", l)
 		if err := m.Revoke(t.Context(), cs[0]); err != nil {
-			t.Errorf("Revoke of one who has gone: %v", err)
+			t.Errorf("Revoke of a contender that has left: %v", err)
 		}
 		notRevoked(t, "the next holder", l)
 		mustUnlock(t, l)

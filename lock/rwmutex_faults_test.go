@@ -55,14 +55,14 @@ func read(s *faulttable.Run, who string, sess *session.Session) {
 	keep(s, who, l, 1)
 }
 
-// playInTurn starts the functions one moment after the other.
-func playInTurn(s *faulttable.Run, turns ...func()) {
+// runStaggered starts the functions one moment after the other.
+func runStaggered(s *faulttable.Run, steps ...func()) {
 	if s.Owners.Limit == 0 {
 		s.Owners.Limit = manyReaders
 	}
 	var all sync.WaitGroup
-	for _, turn := range turns {
-		all.Go(turn)
+	for _, step := range steps {
+		all.Go(step)
 		time.Sleep(time.Millisecond)
 	}
 	all.Wait()
@@ -70,7 +70,7 @@ func playInTurn(s *faulttable.Run, turns ...func()) {
 
 func TestFaultsReaderBetweenWriters(t *testing.T) {
 	faulttable.Sample(t, 5, func(s *faulttable.Run) {
-		playInTurn(s,
+		runStaggered(s,
 			func() { write(s, "healthy", s.Healthy) },
 			func() { read(s, "faulty", s.Faulty) },
 			func() { write(s, "next healthy", s.Healthy) })
@@ -79,7 +79,7 @@ func TestFaultsReaderBetweenWriters(t *testing.T) {
 
 func TestFaultsWriterBetweenReaders(t *testing.T) {
 	faulttable.Sample(t, 5, func(s *faulttable.Run) {
-		playInTurn(s,
+		runStaggered(s,
 			func() { read(s, "healthy", s.Healthy) },
 			func() { write(s, "faulty", s.Faulty) },
 			func() { read(s, "next healthy", s.Healthy) })
@@ -112,7 +112,7 @@ func downgrade(s *faulttable.Run, who string, sess *session.Session) {
 
 func TestFaultsDowngrade(t *testing.T) {
 	faulttable.Sample(t, 7, func(s *faulttable.Run) {
-		playInTurn(s,
+		runStaggered(s,
 			func() { downgrade(s, "faulty", s.Faulty) },
 			func() { write(s, "healthy", s.Healthy) })
 	})
@@ -121,7 +121,7 @@ func TestFaultsDowngrade(t *testing.T) {
 // The same scenario, as waiters observe it.
 func TestFaultsBehindDowngrade(t *testing.T) {
 	faulttable.Sample(t, 7, func(s *faulttable.Run) {
-		playInTurn(s,
+		runStaggered(s,
 			func() { downgrade(s, "healthy", s.Healthy) },
 			func() { write(s, "faulty", s.Faulty) })
 	})

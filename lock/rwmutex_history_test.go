@@ -39,9 +39,9 @@ type history struct {
 	owners faulttable.Owners
 	ended  bool // all sequence numbers are the last one
 
-	mu     sync.Mutex
-	random *rand.Rand
-	turns  [2]int // acquisitions of each kind, to check that there were some
+	mu       sync.Mutex
+	random   *rand.Rand
+	acquired [2]int // acquisitions of each kind, to check that there were some
 }
 
 // n returns a random number below max.
@@ -98,8 +98,8 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	stop()
 	time.Sleep(time.Minute) // background work has ended by then
 	h.owners.Check(h)
-	if min(h.turns[0], h.turns[1]) < 20 {
-		h.Errorf("only %v turns", h.turns)
+	if min(h.acquired[0], h.acquired[1]) < 20 {
+		h.Errorf("only %v acquisitions", h.acquired)
 	}
 	for _, s := range sessions {
 		s.Close(context.Background())
@@ -107,14 +107,14 @@ func (h *history) play(expiries bool, contend func(context.Context, string, *ses
 	h.srv.Leaks(h)
 }
 
-// turn counts an acquisition.
-func (h *history) turn(kind bool) {
+// countAcquired counts an acquisition.
+func (h *history) countAcquired(kind bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if kind {
-		h.turns[1]++
+		h.acquired[1]++
 	} else {
-		h.turns[0]++
+		h.acquired[0]++
 	}
 }
 
@@ -149,7 +149,7 @@ func (h *history) readAndWrite(ctx context.Context, who string, s *session.Sessi
 		if l != nil {
 			l.Unlock(ctx)
 		}
-		h.turn(weight > 1)
+		h.countAcquired(weight > 1)
 	}
 }
 

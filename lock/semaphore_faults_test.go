@@ -29,9 +29,9 @@ func draw(s *faulttable.Run, who string, sess *session.Session, k int) {
 	keep(s, who, l, k)
 }
 
-func drawInTurn(s *faulttable.Run, turns ...func()) {
+func drawStaggered(s *faulttable.Run, steps ...func()) {
 	s.Owners.Limit = fewPermits
-	playInTurn(s, turns...)
+	runStaggered(s, steps...)
 	if n, err := lock.NewSemaphore(s.Healthy, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
 		time.Sleep(20 * time.Second) // the server deletes the permits of a lost session only now
 		if n, err = lock.NewSemaphore(s.Healthy, permits, fewPermits).Remaining(s.Context()); err != nil || n != fewPermits {
@@ -43,7 +43,7 @@ func drawInTurn(s *faulttable.Run, turns ...func()) {
 // The first caller creates all nodes.
 func TestFaultsAcquireFirst(t *testing.T) {
 	faulttable.Sample(t, 67, func(s *faulttable.Run) {
-		drawInTurn(s, func() { draw(s, "faulty", s.Faulty, 2) })
+		drawStaggered(s, func() { draw(s, "faulty", s.Faulty, 2) })
 	})
 }
 
@@ -56,13 +56,13 @@ func TestFaultsAcquireFree(t *testing.T) {
 		if err := l.Unlock(s.Context()); err != nil {
 			s.Fatal(err)
 		}
-		drawInTurn(s, func() { draw(s, "faulty", s.Faulty, 2) })
+		drawStaggered(s, func() { draw(s, "faulty", s.Faulty, 2) })
 	})
 }
 
 func TestFaultsAcquireContended(t *testing.T) {
 	faulttable.Sample(t, 17, func(s *faulttable.Run) {
-		drawInTurn(s,
+		drawStaggered(s,
 			func() { draw(s, "healthy", s.Healthy, 1) },
 			func() { draw(s, "faulty", s.Faulty, 2) },
 			func() { draw(s, "next healthy", s.Healthy, 1) })
@@ -73,7 +73,7 @@ func TestFaultsAcquireContended(t *testing.T) {
 // thread was interrupted.
 func TestFaultsAcquireCancelled(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
-		drawInTurn(s,
+		drawStaggered(s,
 			func() { draw(s, "healthy", s.Healthy, 2) },
 			func() {
 				ctx, cancel := context.WithTimeout(s.Context(), 500*time.Millisecond)
@@ -93,7 +93,7 @@ func TestFaultsAcquireCancelled(t *testing.T) {
 
 func TestFaultsTryAcquire(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
-		drawInTurn(s,
+		drawStaggered(s,
 			func() { draw(s, "healthy", s.Healthy, 2) },
 			func() {
 				_, err := lock.NewSemaphore(s.Faulty, permits, fewPermits).TryAcquire(s.Context())
@@ -144,6 +144,6 @@ func (h *history) draw(ctx context.Context, who string, s *session.Session) {
 		}
 		h.hold(l)
 		l.Unlock(ctx)
-		h.turn(k > 1)
+		h.countAcquired(k > 1)
 	}
 }

@@ -38,7 +38,7 @@ func TestCutOffHolderHasTimeToStop(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							after := timeout * time.Duration(moment) * 2 / moments
 							if gap := cutOff(t, cut, timeout, after, lock.WithStopTime(stop)); gap < stop+timeout/10 {
-								t.Errorf("timeout %v, stop time %v, cut after %v: told only %v before the next owned", timeout, stop, after, gap)
+								t.Errorf("timeout %v, stop time %v, cut after %v: the lease ended only %v before the next owned", timeout, stop, after, gap)
 							}
 						})
 					}
@@ -204,7 +204,7 @@ func TestNoStopTimeWhenTheNodeIsDeleted(t *testing.T) {
 		}
 		testkit.AwaitDone(t, l.Context())
 		if took := time.Since(began); took != 0 || !errors.Is(l.Err(), session.ErrNoNode) {
-			t.Errorf("told after %v: %v", took, l.Err())
+			t.Errorf("the lease ended after %v: %v", took, l.Err())
 		}
 		if until, _ := l.Deadline(); until.After(time.Now()) {
 			t.Errorf("the deadline is in %v", time.Until(until))
