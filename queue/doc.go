@@ -1,47 +1,58 @@
-// Package queue passes values from those who produce them to those who consume
-// them, in order, each to one.
+// Package queue provides a distributed queue: producers push values, and each value
+// is delivered to one consumer, in order.
 //
-// A Queue hands an item over in one of two ways. Pop removes it before it is
-// returned: at most once, so that an item is gone when the process dies with it.
-// Claim and Consume leave it in the queue, claimed, until it is acknowledged: at
-// least once, so that an item is handed out again when its consumer dies, at the
-// end of the consumer's session. Consume is Claim in a loop, with concurrency, with
-// pauses between attempts, and with dead letters for what fails again and again.
+// Use a queue to hand work to other processes without losing any of it. It is made
+// for tens of thousands of items of a few kilobytes, because the servers keep
+// everything in memory. For more data use a message broker. An item that is claimed
+// can be delivered more than once, so its consumer must tolerate that.
+//
+// # Usage
+//
+// Items are taken in one of two ways:
+//
+//   - Pop removes the item before it returns it: at most once. If the process dies,
+//     the item is lost.
+//   - Claim and Consume leave the item in the queue, claimed, until it is
+//     acknowledged: at least once. If the consumer dies, the item is delivered again
+//     when the consumer's session ends.
+//
+// Consume is Claim in a loop, with concurrency, with pauses between attempts, and
+// with dead letters for items that fail repeatedly.
 //
 // # Order
 //
-// Items come in the order of their priorities, the lowest number first, and among
-// equals in the order in which the pushes reached the ensemble. What is put back
-// keeps its place. One consumer gets items exactly in this order, with one
-// exception: when more than 128 are waiting, one that goes before others that were there
-// first may be noticed late, by 5 µs for each that waits.
+// Items are ordered by priority, the lowest number first. Items of the same priority
+// have the order in which their pushes reached the ensemble. An item that is put
+// back keeps its position. A single consumer gets the items in exactly this order,
+// with one exception: if more than 128 items wait, the consumer may notice a new
+// item that precedes older ones late, by 5 µs for each waiting item.
 //
-// Several consumers take items in about this order: when they get in each other's
-// way, they step aside by up to 15 items, and a consumer that has other items to take
-// notices within a tenth of a second that another's claim has ended.
+// Several consumers take items in approximately this order: after a conflict a
+// consumer skips up to 15 items, and a consumer that has other items to take notices
+// the end of another consumer's claim within a tenth of a second.
 //
-// # What a lost reply does
+// # Loss
 //
-// Nothing. Push, Pop, Claim and Ack are transactions with a receipt (see
-// [session.Session.TxnWithReceipt]), so it is known whether they happened as long
-// as the session lives: an item is pushed once, is returned or stays, and is
-// acknowledged or not. When a session ends, or a context does, while the outcome
-// of what was sent is not known, the error is [session.ErrUnknown].
+// A lost reply has no effect. Push, Pop, Claim and Ack are transactions with a
+// receipt (see [session.Session.TxnWithReceipt]), so their outcome is known as long
+// as the session lives: an item is pushed once, is either returned or left in the
+// queue, and is either acknowledged or not. If the session or the context ends
+// before the outcome is known, the error is [session.ErrUnknown].
 //
-// # What it costs
+// A claim is lost if its session ends or if its node is deleted. The item's context
+// is then canceled.
 //
-// The cost of an item does not grow with the number of items that wait. The names
-// of all items are listed once and kept; after that, items are read by name, and
-// the list is read again when it is used up, or when others have pushed and the
-// time that a list takes is small beside the time since the last one. A consumer
-// that waits watches the children of the queue.
+// # Cost
 //
-// A queue of ZooKeeper is for tens of thousands of items of a few kilobytes,
-// because servers keep everything in memory, and its strength is that nothing is
-// lost. For more there are message brokers.
+// The cost of an item does not depend on the number of items that wait. The names of
+// all items are listed once and cached. After that, items are read by name. The
+// names are listed again when the cache is used up, or when other clients have
+// pushed and a listing takes little time compared to the time since the last one. A
+// waiting consumer watches the children of the queue.
 //
-// # Other libraries
+// # Layout
 //
-// WithLayout makes the nodes those of Curator's DistributedQueue and its kin or of
-// Kazoo's queues, so that producers and consumers of both sides share a queue.
+// WithLayout selects the nodes of Curator's DistributedQueue and related queues, or
+// those of Kazoo's queues, so that producers and consumers that use these libraries
+// can share the queue.
 package queue

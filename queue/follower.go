@@ -11,16 +11,17 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// parent is one of the folders that a pool knows the children of.
+// parent is one of the nodes whose children the cache knows.
 type parent struct {
 	path   string
-	due    func() time.Time // when it may be listed again
+	due    func() time.Time // when it may be listed again at the earliest
 	relist <-chan struct{}
 	merge  func(ctx context.Context, names []string, st session.Stat) error
-	check  func(ctx context.Context, ep *session.Epoch) error // once in a while; may be nil
+	check  func(ctx context.Context, ep *session.Epoch) error // called periodically; may be nil
 }
 
-// parents are the claims, if there are any, and the items.
+// parents returns the parent nodes: that of the claims, if items can be claimed,
+// and that of the items.
 func (st *store) parents() []parent {
 	p := &st.cache
 	items := parent{st.items, p.itemsDue, p.items.relist, st.mergeItems, nil}
@@ -34,8 +35,8 @@ func (st *store) parents() []parent {
 	return []parent{claims, items}
 }
 
-// list lists folders. Whoever lists does it alone, so that no old list takes the
-// place of a newer one.
+// list lists the given parents and merges the names into the cache. Only one call
+// lists at a time, so that an older listing cannot replace a newer one.
 func (st *store) list(ctx context.Context, fs ...parent) error {
 	select {
 	case st.cache.listing <- struct{}{}:
@@ -55,18 +56,19 @@ func (st *store) list(ctx context.Context, fs ...parent) error {
 	return nil
 }
 
-// follower keeps the pool up to date in one epoch for those who wait. However
-// many they are, each folder has one watch and is listed once for each change.
+// follower keeps the cache up to date during one epoch while calls wait. However
+// many calls wait, each parent has one watch and is listed once for each change.
 type follower struct {
 	epoch  *session.Epoch
 	cancel context.CancelFunc
 	users  int
 	wg     sync.WaitGroup
-	ended  chan struct{} // closed when it has failed
-	err    error         // why
+	ended  chan struct{} // closed when the follower has failed
+	err    error         // the reason
 }
 
-// follow has the pool followed until leave is called.
+// follow keeps the cache up to date until leave is called. Concurrent callers share
+// one follower.
 func (st *store) follow(ep *session.Epoch) (f *follower, leave func(), err error) {
 	p := &st.cache
 	p.mu.Lock()
@@ -89,7 +91,8 @@ func (st *store) follow(ep *session.Epoch) (f *follower, leave func(), err error
 	return f, func() { st.unfollow(f) }, nil
 }
 
-// unfollow returns when the watches are gone, if nobody else needs them.
+// unfollow ends the use of f. If it was the last use, unfollow returns after the
+// watches are closed.
 func (st *store) unfollow(f *follower) {
 	st.cache.mu.Lock()
 	f.users--
@@ -113,7 +116,7 @@ func (f *follower) failed() bool {
 	}
 }
 
-// fail ends the follower for all who use it.
+// fail ends the follower for all calls that use it.
 func (f *follower) fail(p *itemCache, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,8 +128,8 @@ func (f *follower) fail(p *itemCache, err error) {
 	f.cancel()
 }
 
-// followParent lists a folder and then again after each change, but not more
-// often than its length allows.
+// followParent lists a parent, and again after each change, but not more often than
+// the number of its children allows.
 func (st *store) followParent(ctx context.Context, ep *session.Epoch, f parent) error {
 	var tick <-chan time.Time
 	if f.check != nil {
@@ -156,7 +159,8 @@ func (st *store) followParent(ctx context.Context, ep *session.Epoch, f parent) 
 			}
 			continue
 		}
-		// There is no hurry in looking for what has most likely not happened.
+		// relist only says that a change may have been missed, which is rare, so
+		// pause first.
 		timer := time.NewTimer(claimsPause)
 		select {
 		case <-w.Fired():
@@ -168,12 +172,12 @@ func (st *store) followParent(ctx context.Context, ep *session.Epoch, f parent) 
 	}
 }
 
-// checkPause is how often a consumer that waits looks whether sessions own the claims
-// of others.
+// checkPause is how often a waiting consumer checks whether sessions own the claims
+// of other clients.
 const checkPause = 10 * time.Second
 
-// checkClaims returns a function that has claims reported that no session owns. It
-// reads the stat of each claim that lasts so long once.
+// checkClaims returns a function that records in the cache whether a claim is an
+// ownerless node. It reads the stat of each claim that still exists at a check once.
 func (st *store) checkClaims() func(context.Context, *session.Epoch) error {
 	var blockers lease.Blockers
 	return func(ctx context.Context, ep *session.Epoch) error {
@@ -191,7 +195,8 @@ func (st *store) checkClaims() func(context.Context, *session.Epoch) error {
 	}
 }
 
-// blockedOn returns the node without an owner that the wait for a claimed item cannot outlast, as far as it is known.
+// blockedOn returns an error that names an ownerless claim, which a wait for a
+// claimed item cannot outlast, or nil if none is known.
 func (p *itemCache) blockedOn() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,7 +206,8 @@ func (p *itemCache) blockedOn() error {
 	return p.blocked
 }
 
-// watch lists a folder, and watches it or for its coming.
+// watch lists a parent and watches its children, or its creation if it does not
+// exist.
 func (st *store) watch(ctx context.Context, ep *session.Epoch, f parent) (*session.Watch, error) {
 	select {
 	case st.cache.listing <- struct{}{}:
@@ -209,7 +215,7 @@ func (st *store) watch(ctx context.Context, ep *session.Epoch, f parent) (*sessi
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-st.cache.listing }()
-	select { // what is in doubt is about to be seen
+	select { // the listing below answers the request
 	case <-f.relist:
 	default:
 	}
@@ -236,7 +242,7 @@ func (st *store) watch(ctx context.Context, ep *session.Epoch, f parent) (*sessi
 	}
 }
 
-// await waits until the pool has items to hand out.
+// await waits until the cache has items to take.
 func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, error) {
 	f, leave, err := st.follow(ep)
 	if err != nil {

@@ -9,46 +9,81 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 )
 
-// itemCache is what is known of the names of a queue's items, so that they need not be
-// listed for each. All of it may be out of date: whether an item can be taken is
-// for the transaction to say that takes it.
+// itemCache is a cache of the names of a queue's items, so that they need not be
+// listed for each call. All of it may be out of date: only the transaction that
+// takes an item decides whether it can be taken.
+//
+// An item has these states on the servers:
+//
+//	         Push                  Pop
+//	(none) ---------> queued -------------------------------> (none)
+//	                   | ^  |                                  ^ ^
+//	             Claim | |  | corrupt                          | |
+//	                   | |  +----------------------------+     | |
+//	                   v | Nack, Release, claim lost     |     | |
+//	                 claimed --------------------------- | ----+ |
+//	                   |           Ack                   v       |
+//	                   +-----------------------------> dead -----+
+//	                      Bury, last attempt failed     |   Drop
+//	                                                    | Requeue
+//	                                                    v
+//	                                                  queued
+//
+// The cache of a process keeps an item in one of these states. A listing of the
+// items sorts each item that is neither in flight nor retained into later, ready or
+// claimed.
+//
+//	       due           take             retain
+//	later -----> ready --------> in flight ------> retained
+//	             | ^   putBack     | |  |           |   |
+//	             | +---------------+-|--|-----------+   |
+//	  take finds |                   |  |               |
+//	 a claim of  |                   |  | removed,      | removed
+//	     another |                   |  | notFound      |
+//	      client v   claimedByOther  |  v               v
+//	           claimed <-------------+   (none)       (none)
+//	             |
+//	             | the claim is not listed any more
+//	             v
+//	       ready or later
 type itemCache struct {
 	spec *layoutSpec
 
 	mu            sync.Mutex
-	base          int32                // an upper bound of the sequence numbers, which wrap, or the last number
-	ready         heap[entry]          // due, and not known to be claimed
+	base          int32                // an upper bound of the sequence numbers, which wrap around, or the last number
+	ready         heap[entry]          // due and not known to be claimed
 	later         heap[entry]          // not yet due
-	claimed       map[string]entry     // by others
-	foreignClaims map[string]struct{}  // the names of the claims that others have, as far as known
-	taken         map[string]takenItem // with calls and items of this process, and so in none of the above
-	inFlight      int                  // how many of these are with calls, and may come back any moment
-	window        int                  // how many to choose from, beside those that are asked for
-	itemSize      int                  // how many bytes an item had that was read lately
-	mayHaveMissed bool                 // an item may have been missed
-	changed       chan struct{}        // closed when there is more to take
-	created       sequence.Creations   // of the items past the end
+	claimed       map[string]entry     // by other clients
+	foreignClaims map[string]struct{}  // the names of the known claims of other clients
+	taken         map[string]takenItem // used by calls and Items of this process, and in none of the above
+	inFlight      int                  // how many of taken are used by calls, which may put them back at any moment
+	window        int                  // how many candidates to take in addition to the requested number
+	itemSize      int                  // the mean number of bytes of the items read last
+	mayHaveMissed bool                 // the cache may lack an item that exists
+	changed       chan struct{}        // closed when there may be more to take
+	created       sequence.Creations   // of the items past the last sequence number
 	items         listState
 	claims        listState
-	blocked       error // why an item is claimed that nobody will settle; see Epoch.Blocked
+	blocked       error // set if a claim is an ownerless node; see checkClaims
 
-	listing  chan struct{} // has room for the one who lists
+	listing  chan struct{} // semaphore: one call lists at a time
 	follower *follower
 }
 
-// takenItem is what is known of an item that is out.
+// takenItem is the state of an item in taken.
 type takenItem struct {
-	retained bool // it will not come back soon
-	listed   bool // it has been listed meanwhile
+	retained bool // it will not be put back soon
+	listed   bool // it was in a listing since it was taken
 }
 
-// entry is the node of an item, or in Curator's layouts of several.
+// entry is the node of an item, or in Curator's layouts of several items.
 type entry struct {
 	name string
 	key  sortKey
 }
 
-// widestWindow is the largest spread, in items and in bytes.
+// widestWindow is the largest number of additional candidates, widestWindowBytes
+// the largest number of their bytes.
 const (
 	widestWindow      = firstBatch - 1
 	widestWindowBytes = 64 << 10
@@ -66,7 +101,7 @@ func (p *itemCache) open(s *layoutSpec) {
 	p.listing = make(chan struct{}, 1)
 }
 
-// before is the order of the queue.
+// before reports whether a precedes b in the queue.
 func (p *itemCache) before(a, b entry) bool { return compare(a, b, p.base) < 0 }
 
 func compare(a, b entry, base int32) int {
@@ -77,7 +112,7 @@ func compare(a, b entry, base int32) int {
 		return cmp.Compare(a.key.number(base), b.key.number(base))
 	case a.key.created != b.key.created:
 		return cmp.Compare(a.key.created, b.key.created)
-	case a.key.seq != b.key.seq: // of one transaction
+	case a.key.seq != b.key.seq: // created in one transaction
 		return cmp.Compare(uint32(a.key.seq-sequence.Last), uint32(b.key.seq-sequence.Last))
 	case a.key.part != b.key.part:
 		return cmp.Compare(a.key.part, b.key.part)
@@ -85,7 +120,8 @@ func compare(a, b entry, base int32) int {
 	return cmp.Compare(a.name, b.name)
 }
 
-// number is the place of an item's number among others. All past the end are equal.
+// number returns the position of an item's sequence number in the order of numbers.
+// All numbers past the last one are equal.
 func (o sortKey) number(base int32) int64 {
 	if base == sequence.Last && sequence.PastEnd(o.seq) {
 		return math.MaxUint32 + 1
@@ -93,8 +129,8 @@ func (o sortKey) number(base int32) int64 {
 	return int64(uint32(o.seq - base - 1))
 }
 
-// take hands out up to n items, the first ones. The caller gives back, keeps or
-// drops each.
+// take returns up to n items, the first ones, and marks them as taken. The caller
+// puts back, retains or removes each.
 func (p *itemCache) take(n int) (es []entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,12 +149,13 @@ func (p *itemCache) take(n int) (es []entry) {
 	return es
 }
 
-// markTaken and enter see to out. p.mu is held.
+// markTaken adds an item to taken. p.mu is held.
 func (p *itemCache) markTaken(e entry) {
 	p.taken[e.name] = takenItem{}
 	p.inFlight++
 }
 
+// unmarkTaken removes an item from taken. p.mu is held.
 func (p *itemCache) unmarkTaken(e entry) (a takenItem, ok bool) {
 	a, ok = p.taken[e.name]
 	if ok && !a.retained {
@@ -133,7 +170,8 @@ func (p *itemCache) isClaimed(name string) bool {
 	return ok
 }
 
-// putBack takes items back: they are still there, for all the caller knows.
+// putBack returns taken items to the cache. As far as the caller knows, they still
+// exist.
 func (p *itemCache) putBack(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,8 +185,8 @@ func (p *itemCache) putBack(es ...entry) {
 	}
 }
 
-// retain notes that an item is claimed by this process, or that nobody can do
-// anything with it.
+// retain keeps an item out of the candidates, because this process has claimed it
+// or because no consumer can use it.
 func (p *itemCache) retain(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,7 +195,7 @@ func (p *itemCache) retain(e entry) {
 	p.notify()
 }
 
-// add sorts an item in. p.mu is held.
+// add adds an item to claimed, later or ready. p.mu is held.
 func (p *itemCache) add(e entry) {
 	switch {
 	case p.isClaimed(e.name):
@@ -169,7 +207,7 @@ func (p *itemCache) add(e entry) {
 	}
 }
 
-// removed forgets items that this process has removed.
+// removed removes items that this process has deleted from the cache.
 func (p *itemCache) removed(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,8 +220,8 @@ func (p *itemCache) removed(es ...entry) {
 	}
 }
 
-// hide keeps items that are about to come into being from being listed, until
-// they are given or dropped.
+// hide marks items that are about to be created as taken, so that a listing does
+// not add them before putBack or removed is called for them.
 func (p *itemCache) hide(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,18 +230,19 @@ func (p *itemCache) hide(es ...entry) {
 	}
 }
 
-// addRemainders adds items that this process has made in place of others.
+// addRemainders adds items that this process has created in place of others.
 func (p *itemCache) addRemainders(es ...entry) {
 	p.mu.Lock()
-	if p.items.created != sequence.Last { // where the count stays
+	if p.items.created != sequence.Last { // at the last number, the count stays
 		p.items.created = (p.items.created + int32(len(es))) & math.MaxInt32
 	}
 	p.mu.Unlock()
 	p.putBack(es...)
 }
 
-// notFound forgets an item that was not there any more. If it has been listed while it
-// was out, it may have been put back in between.
+// notFound removes an item whose node did not exist. If the item was listed while
+// it was taken, another client may have put it back in between, so the items are
+// listed again.
 func (p *itemCache) notFound(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -214,8 +253,9 @@ func (p *itemCache) notFound(e entry) {
 	p.notify()
 }
 
-// claimedByOther takes an item back that somebody else has claimed. That claim may have
-// ended already, and with it the last chance to hear of it.
+// claimedByOther returns a taken item that another client has claimed. That claim
+// may have ended already without an event that follows, so the claims are listed
+// again.
 func (p *itemCache) claimedByOther(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -226,44 +266,45 @@ func (p *itemCache) claimedByOther(e entry) {
 	p.notify()
 }
 
-// widenWindow and uncontended adapt to others who are after the same items: whoever
-// has come too late for one chooses from more, and from fewer each time that goes
-// well.
+// widenWindow increases the number of additional candidates after a conflict:
+// consumers that choose among more items conflict less often.
 func (p *itemCache) widenWindow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.window = min(2*p.window+1, widestWindow)
 }
 
+// narrowWindow decreases the number of additional candidates after a transaction
+// without conflict.
 func (p *itemCache) narrowWindow() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.window -= (p.window + 7) / 8
 }
 
-// candidates tells how many items to look at in order to take n.
+// candidates returns how many items to read in order to take n.
 func (p *itemCache) candidates(n int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return n + min(p.window, widestWindowBytes/max(p.itemSize, 1))
 }
 
-// noteSize notes how many bytes n items had.
+// noteSize records that n items had the given number of bytes.
 func (p *itemCache) noteSize(n, bytes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.itemSize = bytes / max(n, 1)
 }
 
-// notify wakes those who wait. p.mu is held.
+// notify wakes the waiting calls. p.mu is held.
 func (p *itemCache) notify() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// state returns a channel that is closed when there may be more to take, the time
-// when the next item is due, zero if there is none, and whether items are with
-// calls of this process that may give them back.
+// state returns a channel that is closed when there may be more to take; the time
+// when the next item is due, zero if there is none; and whether calls of this
+// process have items that they may put back.
 func (p *itemCache) state() (changed <-chan struct{}, due time.Time, flying bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

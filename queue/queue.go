@@ -12,32 +12,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Queue names a queue of values of type T. It is safe for concurrent use, and all
-// that it holds is what it knows of the items' names, so that there is nothing to
-// close.
+// Queue is a queue of values of type T at a path. It is safe for concurrent use. It
+// holds only a cache of the items' names, so it need not be closed.
 type Queue[T any] struct {
 	store store
 	codec codec.Codec[T]
 }
 
-// New names the queue at path. Nothing is sent; options that do not go together
-// and a bad path are errors of every call.
+// New returns the queue at path. It sends nothing. Every call returns an error if
+// path is invalid or the options contradict each other.
 func New[T any](s *session.Session, path string, c codec.Codec[T], opts ...Option) *Queue[T] {
 	q := &Queue[T]{codec: c}
 	q.store.open(s, path, newOptions(opts), args.NotNil("the codec", c == nil))
 	return q
 }
 
-// store is a queue as far as it does not depend on the type of its values.
+// store is the part of a queue that does not depend on the type of its values.
 type store struct {
 	session *session.Session
 	path    string
 	opts    options
 	spec    layoutSpec
-	// The folders; claims is empty if items cannot be claimed.
+	// The parent nodes. claims is empty if items cannot be claimed.
 	items, claims, dead string
 	label               string // the data of claims
-	argErr              error  // what is wrong with path or opts
+	argErr              error  // not nil if an argument of New is invalid
 
 	cache   itemCache
 	pastEnd atomic.Bool // see noteNumbers
@@ -68,13 +67,14 @@ func (st *store) open(s *session.Session, path string, o options, codecErr error
 		st.dead = path + "-dead"
 	}
 	st.label = o.id
-	if o.layout == KazooLocking { // where an owner knows itself by this
+	if o.layout == KazooLocking { // by which an owner recognizes its own claims
 		st.label = strings.ReplaceAll(session.GUID(), "-", "")
 	}
 	st.cache.open(&st.spec)
 }
 
-// usable refuses an operation that cannot be, before anything is sent.
+// usable returns an error for an operation that cannot succeed with the queue's
+// arguments and layout.
 func (st *store) usable(op string, claims bool) error {
 	switch {
 	case st.argErr != nil:
@@ -89,29 +89,30 @@ func (st *store) itemPath(name string) string  { return session.Join(st.items, n
 func (st *store) claimPath(name string) string { return session.Join(st.claims, name) }
 func (st *store) deadPath(name string) string  { return session.Join(st.dead, name) }
 
-// ensure creates a folder that was found missing. Those that only this library
-// knows are containers, which the servers remove when they are empty; others
-// count on theirs to stay.
+// ensure creates a missing parent node. In the layout that only this library uses
+// it is a container, which the servers delete when it is empty. Other libraries
+// expect theirs to stay.
 func (st *store) ensure(ctx context.Context, ep *session.Epoch, dir string) error {
 	opts := []session.CreateOption{session.Parents()}
 	if !st.spec.durable {
 		opts = append(opts, session.Container())
 	}
 	_, _, err := ep.Create(ctx, dir, nil, opts...)
-	if errors.Is(err, session.ErrUnsupported) { // before 3.5.3
+	if errors.Is(err, session.ErrUnsupported) { // servers before 3.5.3
 		_, _, err = ep.Create(ctx, dir, nil, session.Parents())
 	}
 	switch {
 	case errors.Is(err, session.ErrNodeExists):
 		return nil
 	case errors.Is(err, session.ErrUnknown) && ctx.Err() == nil && ep.Err() == nil:
-		return nil // the next try will tell
+		return nil // the caller's next attempt shows whether it exists
 	}
 	return err
 }
 
-// Len is the number of nodes among the items, in one round trip, however many they
-// are. Those that are claimed or not yet due count, and so do strangers' nodes.
+// Len returns the number of nodes among the items, including claimed items, items
+// that are not yet due, and nodes of foreign names. It takes one round trip,
+// independent of the number.
 func (q *Queue[T]) Len(ctx context.Context) (int, error) {
 	if err := q.store.usable("count", false); err != nil {
 		return 0, err

@@ -10,30 +10,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// readItem is an item as it was read: the first of those that its node holds.
+// readItem is an item as it was read: the first one in its node.
 type readItem[T any] struct {
 	entry    entry
 	value    T
 	payload  []byte
-	rest     [][]byte // the items behind it
-	data     []byte   // of the node
+	rest     [][]byte // the items after it in the node
+	data     []byte   // the node's data
 	version  int32
-	attempts int // so far
+	attempts int // before this one
 	pushed   time.Time
-	err      error // the item is corrupt
+	err      error // not nil if the item is corrupt
 }
 
-// Items are read in flights: of as many as the caller could use, but not so many
-// that they would fill the memory, which is told by those that came before.
+// Items are read in batches of as many as the caller may use, limited so that a
+// batch does not fill the memory. The size of an item is estimated from the
+// previous batches.
 const (
 	batchItems = 128
 	batchBytes = 4 << 20
-	firstBatch = 16 // while nothing is known of their size
+	firstBatch = 16 // while their size is not known
 )
 
-// readNext reads the next items, one at least and n at most, which are together not
-// much longer than budget. Corrupt ones are buried on the way. When there is
-// nothing to take, it waits, or returns ErrEmpty.
+// readNext reads the next items, at least one and at most n, whose total size does
+// not exceed budget by much. It moves corrupt items to the dead letters. If no item
+// can be taken, it waits or returns ErrEmpty.
 func (q *Queue[T]) readNext(ctx context.Context, ep *session.Epoch, n, budget int, wait bool) ([]readItem[T], error) {
 	for listed := false; ; {
 		es, fresh, err := q.store.takeNames(ctx, ep, q.store.cache.candidates(n), wait)
@@ -57,8 +58,8 @@ func (q *Queue[T]) readNext(ctx context.Context, ep *session.Epoch, n, budget in
 	}
 }
 
-// pickItems picks n items that follow each other, and gives the others back. When
-// nobody else was in the way lately, there are no others.
+// pickItems picks n consecutive items at random and gives the others back. Without
+// recent conflicts there are no others.
 func (q *Queue[T]) pickItems(fs []readItem[T], n int) []readItem[T] {
 	if len(fs) <= n {
 		return fs
@@ -71,8 +72,8 @@ func (q *Queue[T]) pickItems(fs []readItem[T], n int) []readItem[T] {
 
 func (q *Queue[T]) giveBack(fs []readItem[T]) { q.store.cache.putBack(entries(fs)...) }
 
-// takeNames takes names of items from the pool, which it fills as needed. fresh says that
-// it has just done so.
+// takeNames takes names of items from the cache, and lists the parents as needed.
+// fresh reports whether the items were just listed.
 func (st *store) takeNames(ctx context.Context, ep *session.Epoch, n int, wait bool) (es []entry, fresh bool, err error) {
 	if claims, items := st.cache.needList(); claims || items {
 		fs := st.parents()
@@ -90,7 +91,7 @@ func (st *store) takeNames(ctx context.Context, ep *session.Epoch, n int, wait b
 			return es, fresh, nil
 		}
 		switch {
-		case !wait && flying: // it is not said yet that there is nothing
+		case !wait && flying: // another call may put an item back
 			select {
 			case <-changed:
 			case <-ctx.Done():
@@ -103,7 +104,7 @@ func (st *store) takeNames(ctx context.Context, ep *session.Epoch, n int, wait b
 		case wait && (lists > 0 || time.Now().Before(st.cache.itemsDue())):
 			es, err := st.await(ctx, ep, n)
 			return es, true, err
-		case lists == 1: // by a server that may not have heard yet of what the caller has
+		case lists == 1: // the server may lag behind what the caller knows
 			if err := ep.Sync(ctx, st.items); err != nil {
 				return nil, false, err
 			}
@@ -117,10 +118,10 @@ func (st *store) takeNames(ctx context.Context, ep *session.Epoch, n int, wait b
 	}
 }
 
-// read reads the items of es, as many as fit into budget, but one at least; the
-// others are given back. Unless the list of them is fresh, it looks whether others
-// have pushed since what might come first; then stale is true, and all are given
-// back, as they are when read fails.
+// read reads the items of es, as many as fit into budget but at least one, and
+// gives the others back. Unless the listing of the names is fresh, it also checks
+// whether other clients have pushed items that may come first. If so, stale is true
+// and all items are given back. They are given back after an error as well.
 func (q *Queue[T]) read(ctx context.Context, ep *session.Epoch, es []entry, budget int, fresh bool) (got []readItem[T], stale bool, err error) {
 	fresh = fresh || !q.store.spec.ranked()
 	size, full := 0, false
@@ -155,9 +156,9 @@ func (q *Queue[T]) read(ctx context.Context, ep *session.Epoch, es []entry, budg
 	return got, false, nil
 }
 
-// readNodes reads the nodes of es, and with them, unless their list is fresh, whether
-// there are others that have been pushed since. An error of a node that is not
-// ErrNoNode is the error of all.
+// readNodes reads the nodes of es. Unless their listing is fresh, it also reports
+// in stale whether items were created since. If a node has an error other than
+// ErrNoNode, readNodes returns that error.
 func (st *store) readNodes(ctx context.Context, ep *session.Epoch, es []entry, fresh bool) (nodes []session.Node, stale bool, err error) {
 	var paths []string
 	if !fresh {
@@ -181,7 +182,7 @@ func (st *store) readNodes(ctx context.Context, ep *session.Epoch, es []entry, f
 	return nodes, stale, nil
 }
 
-// decode makes an item of a node.
+// decode makes an item of a node's data.
 func (q *Queue[T]) decode(e entry, n session.Node) readItem[T] {
 	f := readItem[T]{entry: e, data: n.Data, version: n.Stat.Version, attempts: attempts(n.Stat), pushed: n.Stat.Ctime}
 	payloads, err := q.store.spec.unpack(n.Data)
@@ -212,8 +213,8 @@ func entries[T any](fs []readItem[T]) []entry {
 	return es
 }
 
-// removeCorrupt buries the corrupt items among fs and returns the others. When it fails,
-// they are given back, and none is returned.
+// removeCorrupt makes dead letters of the corrupt items among fs and returns the
+// others. If it fails, it gives the others back and returns none.
 func (q *Queue[T]) removeCorrupt(ctx context.Context, ep *session.Epoch, fs []readItem[T]) (good []readItem[T], err error) {
 	for i, f := range fs {
 		if f.err == nil {

@@ -8,11 +8,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// write is what one item asks of a transaction.
+// write is the part of a transaction that concerns one item.
 type write struct {
 	ops   []session.Op
-	paths []string // of ops
-	size  int      // of the data
+	paths []string // the paths of ops
+	size  int      // of the data and the paths
 }
 
 func (w *write) create(path string, data []byte, opts ...session.CreateOption) {
@@ -50,15 +50,15 @@ func opsOf(ws []write) (ops []session.Op) {
 	return ops
 }
 
-// txnWrites is how many writes a transaction takes: enough for it to be the writes
-// that take the time.
+// txnWrites is the largest number of writes in a transaction. With so many, the
+// writes take most of the time of the transaction.
 const txnWrites = 100
 
-// txnBytes is how many bytes the writes of a transaction may have. It leaves half
-// of a request to what goes with them.
+// txnBytes is the largest size of the writes in a transaction. It leaves half of a
+// request to the other parts of the request.
 func (st *store) txnBytes() int { return (st.session.MaxBuffer() + 1) / 2 }
 
-// fitting tells how many of ws go into one transaction, one at least.
+// fitting returns how many of ws fit into one transaction, at least one.
 func (st *store) fitting(ws []write) int {
 	n, size := 0, 0
 	for n < len(ws) && n < txnWrites && (n == 0 || size+ws[n].size <= st.txnBytes()) {
@@ -68,11 +68,11 @@ func (st *store) fitting(ws []write) int {
 	return n
 }
 
-// apply carries out writes in the background of an epoch, for as long as it lasts,
-// and returns the error of each. A write that a server refuses fails alone.
+// apply carries out writes, for as long as the epoch lasts, and returns the error
+// of each. A write that a server refuses fails alone.
 func (st *store) apply(ep *session.Epoch, ws ...write) []error {
 	errs := make([]error, len(ws))
-	rest := make([]int, len(ws)) // indices of those not done yet
+	rest := make([]int, len(ws)) // the indices of the writes that are not done yet
 	for i := range rest {
 		rest[i] = i
 	}
@@ -85,7 +85,7 @@ func (st *store) apply(ep *session.Epoch, ws ...write) []error {
 		_, err := ep.TxnWithReceipt(ep.Context(), opsOf(part)...)
 		if c, k := conflictingWrite(part, err); k < 0 {
 			for _, i := range rest[:len(part)] {
-				errs[i] = err // nil, or that of all
+				errs[i] = err // nil, or the error of the whole transaction
 			}
 			rest = rest[len(part):]
 		} else {
@@ -101,8 +101,8 @@ func (st *store) apply(ep *session.Epoch, ws ...write) []error {
 	return errs
 }
 
-// conflictingWrite finds the write because of which a transaction has failed; k is negative
-// if it has not, or for another reason.
+// conflictingWrite returns the conflict in err and the index of the write that
+// caused it. k is negative if err is nil or has another reason.
 func conflictingWrite(ws []write, err error) (c conflict, k int) {
 	c, ok := conflictOf(err)
 	if !ok {
@@ -111,8 +111,8 @@ func conflictingWrite(ws []write, err error) (c conflict, k int) {
 	return c, slices.IndexFunc(ws, func(w write) bool { return slices.Contains(w.paths, c.path) })
 }
 
-// missing is the folder whose absence is the cause of a conflict, empty if that is
-// something else.
+// missing returns the parent node whose absence caused the conflict, or "" if the
+// conflict has another cause.
 func (st *store) missing(c conflict) string {
 	if c.op != "create" || !errors.Is(c.reason, session.ErrNoNode) {
 		return ""
@@ -124,13 +124,14 @@ func (st *store) missing(c conflict) string {
 	return ""
 }
 
-// txnItems carries out the writes of items in one transaction, and returns for
-// which of them it has, none perhaps. An item for which the transaction fails
-// because of what others have done is passed to lost, and it is tried again
-// without that one and with half of the others, since where there is one conflict
-// there are more. What is not done is given back to the pool. If ctx ends while the
-// outcome is not known, and the transaction turns out to have been carried out,
-// late is called.
+// txnItems carries out the writes of items in one transaction and returns the items
+// for which it was carried out, possibly none.
+//
+// If the transaction fails because of another client's write to an item, txnItems
+// calls onConflict with that item and tries again without it and with half of the
+// others, since one conflict makes more conflicts likely. Items that are not done
+// are given back to the cache. If ctx ends before the outcome is known and the
+// transaction was carried out, onLateCommit is called.
 func (q *Queue[T]) txnItems(ctx context.Context, ep *session.Epoch, items []readItem[T], t txnHooks[T]) (done []readItem[T], results []session.Result, err error) {
 	for len(items) > 0 {
 		ws := make([]write, len(items))
@@ -168,7 +169,7 @@ func (q *Queue[T]) txnItems(ctx context.Context, ep *session.Epoch, items []read
 	return nil, nil, nil
 }
 
-// txnHooks is what undertake is to do with items.
+// txnHooks are the functions that txnItems calls.
 type txnHooks[T any] struct {
 	build        func(readItem[T]) write
 	onConflict   func(readItem[T], conflict)
