@@ -11,24 +11,24 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// permanentError ends Work: an error that waiting does not mend.
+// permanentError ends Work, because waiting does not make the request succeed.
 type permanentError struct{ reason error }
 
 func (r *permanentError) Error() string   { return ErrStopped.Error() + ": " + r.reason.Error() }
 func (r *permanentError) Unwrap() []error { return []error{ErrStopped, r.reason} }
 
-// isPermanent tells whether a request fails however often it is made.
+// isPermanent reports whether a request fails however often it is made.
 func isPermanent(err error) bool {
 	return errors.Is(err, session.ErrNoAuth) || errors.Is(err, session.ErrInvalid) || errors.Is(err, session.ErrInvalidACL) ||
 		errors.Is(err, session.ErrClosed)
 }
 
-// errNotSettled says that a task has to be looked at again.
+// errNotSettled makes process read the task again.
 var errNotSettled = errors.New("tasks: not settled")
 
-// process carries out an assigned task, or removes the assignment if there is nothing
-// to do any more. It reports whether the assignment has been settled, which it is
-// unless ctx has ended.
+// process carries out an assigned task, or deletes the assignment if the task need
+// not be carried out any more. It reports whether the assignment was settled. It
+// was, unless ctx ended.
 func (w *worker) process(ctx context.Context, task string) bool {
 	pauses := newPauses()
 	for ctx.Err() == nil {
@@ -48,8 +48,8 @@ func (w *worker) process(ctx context.Context, task string) bool {
 	return false
 }
 
-// attempt is one look at an assigned task, and its handler's call if there is to be
-// one.
+// attempt reads an assigned task once, and calls the handler if the task is to be
+// carried out.
 type attempt struct {
 	worker *worker
 	epoch  *session.Epoch
@@ -64,7 +64,7 @@ type attempt struct {
 
 func (a *attempt) path() string { return a.worker.pool.paths.assignment(a.worker.id, a.task) }
 
-// run makes the attempt. A nil error says that the assignment has been settled.
+// run makes the attempt. If it returns nil, the assignment is settled.
 func (a *attempt) run(ctx context.Context) error {
 	nodes, err := a.epoch.Nodes(ctx, a.path(), a.worker.pool.paths.task(a.task), a.worker.pool.paths.status(a.task), a.worker.pool.paths.attempts(a.task))
 	if err != nil {
@@ -89,7 +89,8 @@ func (a *attempt) run(ctx context.Context) error {
 	return a.execute(ctx)
 }
 
-// removeAssignment removes the assignment of a task that is not there, or is finished.
+// removeAssignment deletes the assignment of a task that does not exist or is
+// finished.
 func (a *attempt) removeAssignment(ctx context.Context) error {
 	_, err := a.epoch.Txn(ctx, session.OpDelete(a.path(), a.assignment.Stat.Version))
 	if errors.Is(err, session.ErrNoNode) {
@@ -98,17 +99,18 @@ func (a *attempt) removeAssignment(ctx context.Context) error {
 	return err
 }
 
-// claim makes the attempt's lease. The version of the assignment counts the claims.
+// claim creates the claim and begins its lease. The version of the assignment
+// counts the claims.
 func (a *attempt) claim(ctx context.Context) error {
 	if err := a.epoch.CheckStopTime(a.path(), a.worker.opts.stopTime); err != nil {
 		return err
 	}
-	hold, err := a.epoch.KeepProvingFor(ctx, a.worker.opts.stopTime)
+	stopProving, err := a.epoch.KeepProvingFor(ctx, a.worker.opts.stopTime)
 	if err != nil {
 		return err
 	}
 	if err := a.epoch.AwaitStopTime(ctx, a.worker.opts.stopTime); err != nil {
-		hold()
+		stopProving()
 		return err
 	}
 	path := a.worker.pool.paths.claim(a.worker.id, a.task)
@@ -121,9 +123,9 @@ func (a *attempt) claim(ctx context.Context) error {
 		session.OpCreate(path, []byte(a.worker.pool.opts.address), session.Ephemeral()),
 		session.OpSet(a.path(), a.assignment.Data, a.assignment.Stat.Version))
 	if err != nil {
-		hold()
+		stopProving()
 		if errors.Is(err, session.ErrNodeExists) {
-			// That of this worker's session before, or of another that had its id.
+			// The claim of an earlier session of this worker, or of another worker that had its id.
 			if err := lease.AwaitDeletion(ctx, a.epoch, path); err != nil {
 				return err
 			}
@@ -133,7 +135,7 @@ func (a *attempt) claim(ctx context.Context) error {
 	}
 	a.lease = lease.Begin(ctx, lease.Acquired{
 		Package: "tasks",
-		Epoch:   a.epoch, Path: path, Token: rs[0].Stat.Czxid, StopProving: hold,
+		Epoch:   a.epoch, Path: path, Token: rs[0].Stat.Czxid, StopProving: stopProving,
 		Checks: []lease.Check{{Path: a.path(), Version: a.assignment.Stat.Version + 1}},
 	}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: a.worker.opts.stopTime})
 	return nil
@@ -141,7 +143,7 @@ func (a *attempt) claim(ctx context.Context) error {
 
 // execute calls the handler and settles the task.
 func (a *attempt) execute(ctx context.Context) error {
-	// Claims that came to nothing were attempts, too.
+	// Claims that were lost count as attempts, too.
 	lost := int(a.assignment.Stat.Version)
 	n := a.history.Attempts + lost + 1
 	if n > a.worker.pool.opts.maxAttempts {
@@ -161,7 +163,7 @@ func (a *attempt) execute(ctx context.Context) error {
 		})
 	case errors.As(err, &p):
 		return a.settle(context.WithoutCancel(ctx), a.failedOps(err.Error()))
-	case ctx.Err() != nil: // interrupted, and not failed
+	case ctx.Err() != nil: // interrupted, which does not count as a failed attempt
 		<-a.worker.gone
 		return a.release(context.WithoutCancel(ctx))
 	case n == a.worker.pool.opts.maxAttempts:
@@ -216,7 +218,7 @@ func (a *attempt) release(ctx context.Context) error {
 	return a.settle(ctx, ops)
 }
 
-// exhausted is the message of a task whose last attempt has not lived to give one.
+// exhausted is the message of a task whose last worker died or lost its claim.
 func exhausted(attempts int, last string) string {
 	message := fmt.Sprintf("its worker has died or lost its claim at attempt %d", attempts)
 	if last != "" {
@@ -242,8 +244,8 @@ func (a *attempt) call(ctx context.Context, t Task[[]byte]) ([]byte, error) {
 	return a.worker.handle(ctx, t)
 }
 
-// settle ends the claim and the assignment in the transaction that says what has
-// come of it.
+// settle deletes the claim and the assignment in the transaction that records the
+// outcome of the attempt.
 func (a *attempt) settle(ctx context.Context, ops []session.Op) error {
 	ops = append(ops,
 		session.OpDelete(a.worker.pool.paths.claim(a.worker.id, a.task), session.AnyVersion),
@@ -252,7 +254,7 @@ func (a *attempt) settle(ctx context.Context, ops []session.Op) error {
 		_, err := a.epoch.TxnWithReceipt(a.epoch.Context(), ops...)
 		return err
 	})
-	if err != nil { // the task is for another attempt, whatever the reason
+	if err != nil { // for any reason: the task gets another attempt
 		a.lease.Release(context.WithoutCancel(ctx))
 	}
 	return err

@@ -10,37 +10,37 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// State is how far a task has got.
+// State is the state of a task.
 type State uint8
 
 const (
 	Pending  State = iota // waits to be assigned
-	Assigned              // is in a worker's inbox
-	Running               // its worker is at it
+	Assigned              // in a worker's inbox
+	Running               // claimed by its worker
 	Done
 	Failed
 )
 
 var stateNames = []string{"pending", "assigned", "running", "done", "failed"}
 
-// String is the state in lower case.
+// String returns the state in lower case.
 func (s State) String() string { return enum.Name("state", stateNames, s) }
 
-// Info is what there is to know of a task.
+// Info describes a task.
 type Info struct {
 	ID       string
 	State    State
-	Worker   string // that it is assigned to
-	Attempts int    // that have been begun
-	Message  string // of a failed task, and the last error of one that is tried again
+	Worker   string // the worker that it is assigned to
+	Attempts int    // how many were begun
+	Message  string // of a failed task, or the last error of a task that is tried again
 }
 
-// List returns all tasks of the pool, in the order in which they were submitted, the
-// finished ones among them. Each is shown as it was at some moment during the call.
+// List returns all tasks of the pool, including finished ones, in the order in
+// which they were submitted. Each is described as it was at some moment during the
+// call. Past the last sequence number, 2147483647, the order is that of creation.
 //
-// Past the last sequence number, 2147483647, the order is that of creation.
-//
-// It takes a list and up to six reads for each task, hundreds in one flight.
+// List takes a listing and up to six reads for each task, hundreds of them in one
+// round trip.
 func (p *Pool[In, Out]) List(ctx context.Context) ([]Info, error) {
 	if err := p.pool.usable("list"); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (c *pool) list(ctx context.Context, e *session.Epoch) ([]Info, error) {
 	return infos, nil
 }
 
-// assigned tells in whose inbox each task is.
+// assigned returns the worker whose inbox holds each task.
 func (c *pool) assigned(ctx context.Context, e *session.Epoch) (map[string]string, error) {
 	inbox := make(map[string]string)
 	ids, err := e.Children(ctx, c.paths.inboxes())
@@ -97,20 +97,20 @@ func (c *pool) assigned(ctx context.Context, e *session.Epoch) (map[string]strin
 	return inbox, nil
 }
 
-// taskInfo is a task as List sees it.
+// taskInfo is an Info with the zxid that created the task.
 type taskInfo struct {
 	info    Info
 	created session.Zxid
 }
 
-// describe reads what there is of some tasks. Those that have just been removed are
-// left out.
+// describe reads the nodes of some tasks. Tasks that were just removed are left
+// out.
 func (c *pool) describe(ctx context.Context, e *session.Epoch, names []string, inbox map[string]string) ([]taskInfo, error) {
 	var statuses, attempts, tasks, assignments, claims []string
 	for _, name := range names {
 		id := inbox[name]
 		if id == "" {
-			id = "-" // which is in nobody's inbox
+			id = "-" // an inbox that holds no task
 		}
 		statuses, attempts, tasks = append(statuses, c.paths.status(name)), append(attempts, c.paths.attempts(name)), append(tasks, c.paths.task(name))
 		assignments, claims = append(assignments, c.paths.assignment(id, name)), append(claims, c.paths.claim(id, name))
@@ -123,7 +123,7 @@ func (c *pool) describe(ctx context.Context, e *session.Epoch, names []string, i
 	if err != nil {
 		return nil, err
 	}
-	// A task without a status may have been finished and removed since it was looked for.
+	// A task without a status may have been finished and removed since its node was read.
 	again, err := e.Stats(ctx, tasks...)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (c *pool) describe(ctx context.Context, e *session.Epoch, names []string, i
 		switch {
 		case status.Err == nil:
 			info.State, info.Message = Done, ""
-			info.Attempts++ // the last is not written down
+			info.Attempts++ // the last attempt is not in the attempts node
 			var failed *TaskError
 			if errors.As(outcome(name, status.Data), &failed) {
 				info.State, info.Message = Failed, failed.Message

@@ -15,20 +15,23 @@ var (
 	errResigned = errors.New("tasks: the master has stopped")
 )
 
-// Master is a candidate for the pool's master, and the master when the one before
-// has gone, until ctx ends. The master assigns tasks to live workers, no more than
-// they take (see Assign, Concurrency), takes back those of workers that have died,
-// and removes finished tasks (see Keep). A new master goes on from the nodes alone.
+// Master takes part in the pool's master election, and is the master while it is
+// elected, until ctx ends. The master assigns tasks to live workers, to each no
+// more than it takes at a time (see WithStrategy, WithConcurrency), takes back
+// tasks of workers that have died, and removes finished tasks (see WithRetention).
+// A new master needs nothing but the nodes.
 //
-// Candidates contend for one ephemeral node of a fixed name, so there should be few
-// of them. Master returns nil if ctx is done, and an error if it cannot continue,
-// for example because access is denied or the session is closed, or if it has waited for
-// a node that no session owns (session.ErrNoOwner).
+// All candidates wait for one ephemeral node of a fixed name, so there should be
+// few of them.
 //
-// A term begins with a list of all tasks and a read of each one's status. From then
-// on the cost of a task does not depend on how many others wait or are finished: a
-// share in a transaction that assigns, one list of its worker's inbox when it is
-// assigned and one when it is settled, and a read of its status.
+// Master returns nil if ctx is done. It returns an error if it cannot continue, for
+// example because access is denied or the session is closed, and if ctx ends while
+// it waits for an ownerless node (session.ErrNoOwner).
+//
+// A term begins with a listing of all tasks and a read of each one's status. After
+// that, the cost of a task does not depend on how many tasks wait or are finished:
+// a share of the transaction that assigns it, a listing of its worker's inbox when
+// it is assigned and another one when it is settled, and a read of its status.
 func (p *Pool[In, Out]) Master(ctx context.Context, opts ...MasterOption) error {
 	if err := p.pool.usable("lead"); err != nil {
 		return err
@@ -40,12 +43,12 @@ func (p *Pool[In, Out]) Master(ctx context.Context, opts ...MasterOption) error 
 	return p.pool.lead(ctx, o)
 }
 
-// lead campaigns and leads until ctx ends.
+// lead waits for election and serves terms until ctx ends.
 func (c *pool) lead(ctx context.Context, o masterOptions) error {
-	seat := lease.FixedNode{Package: "tasks", Session: c.session, Path: c.paths.master()}
+	node := lease.FixedNode{Package: "tasks", Session: c.session, Path: c.paths.master()}
 	pauses := newPauses()
 	for {
-		acquired, err := seat.Acquire(ctx, []byte(c.opts.address))
+		acquired, err := node.Acquire(ctx, []byte(c.opts.address))
 		if ctx.Err() != nil && err != nil && !errors.Is(err, session.ErrNoOwner) {
 			return nil
 		}
@@ -66,8 +69,8 @@ func (c *pool) lead(ctx context.Context, o masterOptions) error {
 	}
 }
 
-// term leads until the lease or ctx ends, or something is not as it should be. What
-// the master knows ends with it.
+// term serves one term, until the lease or ctx ends or an error occurs. The
+// master's state is discarded with it.
 func (c *pool) term(ctx context.Context, l *lease.Lease, o masterOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -90,24 +93,24 @@ func (c *pool) term(ctx context.Context, l *lease.Lease, o masterOptions) error 
 	}
 }
 
-// master is one term.
+// master is the master during one term.
 type master struct {
 	pool           *pool
 	opts           masterOptions
 	epoch          *session.Epoch
-	fence          []session.Op  // without which no transaction of this term succeeds
-	inboxesVersion int32         // on which they depend
-	wakeup         chan struct{} // rings when a watch has fired
+	fence          []session.Op  // part of every transaction of this term
+	inboxesVersion int32         // the version of the inboxes' parent in fence
+	wakeup         chan struct{} // receives when a watch has fired
 	state          masterState
 
 	clock        serverClock
-	tasksWatch   *session.Watch // for a task that comes or goes
-	workersWatch *session.Watch // for a worker that does
+	tasksWatch   *session.Watch // of the children of the tasks' parent
+	workersWatch *session.Watch // of the children of the workers' parent
 	next         int32          // the number of the next task
 }
 
-// fenceEarlierMasters makes transactions of masters before this one fail from now on: each has
-// to ask for the version that the inboxes' parent had in its own term.
+// fenceEarlierMasters makes later transactions of earlier masters fail: each of
+// them checks the version that the inboxes' parent had in its term.
 func (m *master) fenceEarlierMasters(ctx context.Context, guard session.Op) error {
 	if err := m.pool.createNodes(ctx); err != nil {
 		return err
@@ -122,13 +125,14 @@ func (m *master) fenceEarlierMasters(ctx context.Context, guard session.Op) erro
 	return nil
 }
 
-// fenceAt makes transactions depend on a version of the inboxes' parent.
+// fenceAt makes transactions of this term depend on a version of the inboxes'
+// parent.
 func (m *master) fenceAt(guard session.Op, version int32) {
 	m.inboxesVersion = version
 	m.fence = []session.Op{guard, session.OpCheck(m.pool.paths.inboxes(), version)}
 }
 
-// txn carries out a transaction of the master's.
+// txn carries out a transaction that fails with errDeposed unless the term lasts.
 func (m *master) txn(ctx context.Context, ops ...session.Op) error {
 	all := append(append(make([]session.Op, 0, len(m.fence)+len(ops)), m.fence...), ops...)
 	_, err := m.epoch.TxnWithReceipt(ctx, all...)
@@ -158,7 +162,7 @@ func (m *master) wait(ctx context.Context) error {
 	return nil
 }
 
-// close gives up all watches.
+// close closes all watches.
 func (m *master) close() {
 	m.tasksWatch.Close()
 	m.workersWatch.Close()
@@ -173,11 +177,12 @@ func (m *master) close() {
 // longestPause is the longest pause of newPauses.
 const longestPause = 5 * time.Second
 
-// newPauses are those between attempts that failed for a reason that may pass.
+// newPauses returns the pauses between attempts that failed for a reason that may
+// pass.
 func newPauses() *backoff.Backoff { return backoff.New(50*time.Millisecond, longestPause, 0.5) }
 
-// waitAfter waits after an attempt that began then. After one that lasted long the
-// pause is the first again.
+// waitAfter waits after an attempt that began at began. After an attempt longer
+// than longestPause, the pauses start again with the shortest.
 func waitAfter(ctx context.Context, pauses *backoff.Backoff, began time.Time) {
 	if time.Since(began) > longestPause {
 		pauses.Reset()

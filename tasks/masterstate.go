@@ -10,14 +10,48 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// masterState is what the master knows.
+// masterState is what the master knows of tasks and workers. A new master reads it
+// from the nodes.
+//
+// A task has these states on the servers. Pending means that it has no status and
+// is in no inbox.
+//
+//	        Submit             assign             claim
+//	(none) --------> pending --------> assigned --------> running
+//	                 ^     ^             | | ^             | | |
+//	                 |     +-------------+ | +-------------+ | |
+//	                 |       worker gone   |   claim lost    | |
+//	                 |                     |                 | |
+//	                 +---------------------|-----------------+ |
+//	                   attempt failed,     | attempts          | result, last attempt
+//	                   released            | used up           | failed, Permanent
+//	                                       v                   v
+//	                                     failed         done or failed
+//	                                       |                   |
+//	                                       +---------+---------+
+//	                                                 | retention
+//	                                                 v
+//	                                               (none)
+//
+// A status that somebody writes by hand finishes a task in every state.
+//
+// The master keeps a task that is not finished in one of these fields. It adds a new
+// task to waiting, and a task that it finds in a listing to toRecheck.
+//
+//	         not finished,           due              assign
+//	toRecheck ------------> delayed -----> waiting ------------> workerState.tasks
+//	  ^  |    or to waiting                   |                         |
+//	  |  | status exists, or no task node     | conflict                | left the inbox
+//	  |  +------------------> finished, or    +------------+------------+
+//	  |                       forgotten                    |
+//	  +----------------------------------------------------+
 type masterState struct {
-	tasks         map[string]*task // those that are not finished
-	waiting       []*task          // those of them that may be assigned now, in order
-	delayed       []*task          // and those that may be later
-	toRecheck     []*task          // and those of which it is not known whether they are finished
+	tasks         map[string]*task // the tasks that are not finished, as far as is known
+	waiting       []*task          // tasks that may be assigned now, in order
+	delayed       []*task          // tasks that may be assigned later
+	toRecheck     []*task          // tasks that may be finished; see markForRecheck
 	workers       map[string]*workerState
-	finished      []finished          // by age
+	finished      []finished          // the oldest first
 	finishedNames map[string]struct{} // the names of finished
 }
 
@@ -25,38 +59,38 @@ func newMasterState() masterState {
 	return masterState{tasks: make(map[string]*task), workers: make(map[string]*workerState), finishedNames: make(map[string]struct{})}
 }
 
-// task is one that is not finished, as far as is known.
+// task is a task that is not finished, as far as is known.
 type task struct {
 	name    string
 	number  int32
 	created session.Zxid // 0 if it has not been read
 	history history
 	data    []byte         // nil if it has not been read
-	worker  *workerState   // to which it is assigned; nil if it is to none
-	due     time.Time      // of a delayed one
-	marked  bool           // is among the doubtful
-	watch   *session.Watch // for its status; nil unless a worker that is not ours has it
+	worker  *workerState   // the worker that it is assigned to, or nil
+	due     time.Time      // when a delayed task may be assigned
+	marked  bool           // the task is in toRecheck
+	watch   *session.Watch // of the status; nil unless the worker is not of this package
 }
 
-// finished is a task that can be removed some time.
+// finished is a finished task, which is removed after its retention.
 type finished struct {
 	name string
 	at   time.Time
 }
 
-// workerState is a worker, or the inbox of one that has gone.
+// workerState is a worker, or the inbox of a worker that has gone.
 type workerState struct {
 	id       string
 	live     bool
-	hasInbox bool // there is an inbox
+	hasInbox bool // the inbox exists
 	capacity int
-	native   bool // its worker is of this package
+	native   bool // the worker is a program that uses this package
 	tasks    map[string]*task
-	extras   map[string]struct{} // assignments of tasks that are finished, or another's
+	extras   map[string]struct{} // assignments to delete: of finished tasks, or of tasks that another worker has
 
-	dataWatch, listWatch *session.Watch // of its inbox
+	dataWatch, listWatch *session.Watch // of the inbox
 
-	retryAt time.Time // when to try again to clear it
+	retryAt time.Time // when to try again to clear the inbox
 	pauses  *backoff.Backoff
 }
 
@@ -66,7 +100,7 @@ func (d *workerState) close() {
 	d.dataWatch, d.listWatch = nil, nil
 }
 
-// markForRecheck has a task's outcome be looked at.
+// markForRecheck schedules a re-read of the task's status.
 func (b *masterState) markForRecheck(t *task) {
 	if !t.marked {
 		t.marked = true
@@ -74,7 +108,7 @@ func (b *masterState) markForRecheck(t *task) {
 	}
 }
 
-// taskNamed adds a task that has not been known.
+// taskNamed returns the task of that name, and adds it if it is not known.
 func (b *masterState) taskNamed(name string) *task {
 	if t := b.tasks[name]; t != nil {
 		return t
@@ -85,8 +119,8 @@ func (b *masterState) taskNamed(name string) *task {
 	return t
 }
 
-// remove drops a task from all lists but those of the waiting, which it must not be
-// in.
+// remove removes a task from tasks and from its worker. It must not be in waiting
+// or delayed.
 func (b *masterState) remove(t *task) {
 	t.watch.Close()
 	if t.worker != nil {
@@ -96,7 +130,7 @@ func (b *masterState) remove(t *task) {
 	delete(b.tasks, t.name)
 }
 
-// enqueue puts a task that is assigned to nobody among those that are to be.
+// enqueue adds a task that is not assigned to waiting or delayed.
 func (b *masterState) enqueue(t *task, now time.Time) {
 	t.watch.Close()
 	t.watch = nil
@@ -104,7 +138,7 @@ func (b *masterState) enqueue(t *task, now time.Time) {
 		b.delayed = append(b.delayed, t)
 		return
 	}
-	if n := len(b.waiting); n == 0 || byCreation(b.waiting[n-1], t) < 0 { // as a rule
+	if n := len(b.waiting); n == 0 || byCreation(b.waiting[n-1], t) < 0 { // the usual case
 		b.waiting = append(b.waiting, t)
 		return
 	}
@@ -112,31 +146,31 @@ func (b *masterState) enqueue(t *task, now time.Time) {
 	b.waiting = slices.Insert(b.waiting, i, t)
 }
 
-// dequeue takes a task out of the lists of those that are to be assigned.
+// dequeue removes a task from waiting and delayed.
 func (b *masterState) dequeue(t *task) {
 	if t.marked || t.worker != nil {
-		return // it is in none
+		return // it is in neither
 	}
 	is := func(other *task) bool { return other == t }
 	b.waiting = slices.DeleteFunc(b.waiting, is)
 	b.delayed = slices.DeleteFunc(b.delayed, is)
 }
 
-// byCreation sorts tasks in the order in which they were submitted. Their numbers do
-// not tell it once they have reached the last one, and may even then tell those of one
-// transaction apart.
+// byCreation orders tasks as they were submitted. Their numbers do not give that
+// order once the last sequence number has been used. They may still
+// distinguish tasks that one transaction created.
 func byCreation(a, b *task) int {
 	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.number-b.number, 0))
 }
 
-// byNumber sorts the names of tasks.
+// byNumber orders the names of tasks by their numbers.
 func byNumber(a, b string) int {
 	x, _ := taskNumber(a)
 	y, _ := taskNumber(b)
 	return cmp.Compare(x-y, 0)
 }
 
-// releaseDelayed moves tasks whose pause is over to those that wait.
+// releaseDelayed moves the tasks that are due from delayed to waiting.
 func (b *masterState) releaseDelayed(now time.Time) {
 	delayed := b.delayed
 	b.delayed = nil
@@ -145,7 +179,7 @@ func (b *masterState) releaseDelayed(now time.Time) {
 	}
 }
 
-// finish moves a task to those that are finished.
+// finish adds a task to finished.
 func (b *masterState) finish(name string, at time.Time) {
 	if _, known := b.finishedNames[name]; known {
 		return
@@ -158,7 +192,7 @@ func (b *masterState) finish(name string, at time.Time) {
 	b.finished = slices.Insert(b.finished, i, finished{name, at})
 }
 
-// liveWorkers are the live workers that have an inbox, sorted by id.
+// liveWorkers returns the live workers that have an inbox, sorted by id.
 func (b *masterState) liveWorkers() []Worker {
 	var ws []Worker
 	for _, id := range slices.Sorted(maps.Keys(b.workers)) {

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// observe reads what has changed since it was read last. Each part may raise doubts
-// about tasks, which the last one settles.
+// observe reads what has changed since the last read. Each part may mark tasks for
+// a recheck, which the last part carries out.
 func (m *master) observe(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
 		m.observeWorkers, m.observeNewTasks, m.observeInboxes, m.observeAssignments, m.recheckOutcomes,
@@ -24,7 +24,7 @@ func (m *master) observe(ctx context.Context) error {
 	return nil
 }
 
-// wakeOn has a watch ring the bell.
+// wakeOn makes w wake the master when it fires, and returns w.
 func (m *master) wakeOn(w *session.Watch) *session.Watch {
 	if w != nil {
 		w.Notify(m.wakeup)
@@ -32,7 +32,7 @@ func (m *master) wakeOn(w *session.Watch) *session.Watch {
 	return w
 }
 
-// wake has the master look again soon.
+// wake makes the master observe again soon.
 func (m *master) wake() {
 	select {
 	case m.wakeup <- struct{}{}:
@@ -40,17 +40,18 @@ func (m *master) wake() {
 	}
 }
 
-// observeWorkers learns who lives, and at first, who has left something behind.
+// observeWorkers reads which workers are live. At the start of a term it also reads
+// which inboxes workers have left.
 func (m *master) observeWorkers(ctx context.Context) error {
 	if m.workersWatch != nil && !m.workersWatch.HasFired() {
 		return nil
 	}
 	if m.workersWatch == nil {
-		left, err := m.epoch.Children(ctx, m.pool.paths.inboxes())
+		inboxes, err := m.epoch.Children(ctx, m.pool.paths.inboxes())
 		if err != nil {
 			return err
 		}
-		for _, id := range left {
+		for _, id := range inboxes {
 			m.workerState(id)
 		}
 	}
@@ -70,6 +71,7 @@ func (m *master) observeWorkers(ctx context.Context) error {
 	return nil
 }
 
+// workerState returns the state of the worker id, and adds it if it is not known.
 func (m *master) workerState(id string) *workerState {
 	d := m.state.workers[id]
 	if d == nil {
@@ -82,13 +84,13 @@ func (m *master) workerState(id string) *workerState {
 	return d
 }
 
-// maxProbes is how many new tasks are asked for by their names. If there are more,
-// a list of all tasks is not much longer.
+// maxProbes is the largest number of new tasks that are read by name. If there are
+// more, a listing of all tasks does not take much longer.
 const maxProbes = 1000
 
-// observeNewTasks learns of new tasks. Their names follow from how many children have
-// been created so far, of which the Stat of their parent tells, and so the list of
-// all children, of which most are finished as a rule, is read but once.
+// observeNewTasks finds new tasks. Their names follow from the number of children
+// created so far, which the Stat of their parent gives. So the listing of all
+// tasks, most of which are usually finished, is read only once.
 func (m *master) observeNewTasks(ctx context.Context) error {
 	if m.tasksWatch != nil && !m.tasksWatch.HasFired() {
 		return nil
@@ -104,7 +106,7 @@ func (m *master) observeNewTasks(ctx context.Context) error {
 		return err
 	}
 	st := nodes[0].Stat
-	// Half of it, since the sum counts everything twice; and it may have wrapped.
+	// DoubleCount counts every child twice, and it may have wrapped around.
 	created := (sequence.DoubleCount(st) - 2*uint32(m.next)) / 2
 	if created > maxProbes || m.next+int32(created) == sequence.Last {
 		return m.listTasks(ctx)
@@ -126,7 +128,7 @@ func (m *master) observeNewTasks(ctx context.Context) error {
 		}
 	}
 	if created > 0 && found == 0 {
-		return m.listTasks(ctx) // these were others' nodes; or the numbers have jumped by 2^31
+		return m.listTasks(ctx) // these nodes were not tasks, or the numbers have jumped by 2^31
 	}
 	m.next += int32(created)
 	w, err := m.epoch.WatchChildrenSince(ctx, m.pool.paths.tasks(), st.Pzxid)
@@ -134,7 +136,7 @@ func (m *master) observeNewTasks(ctx context.Context) error {
 	return err
 }
 
-// addSubmitted adds a task that has just been submitted.
+// addSubmitted adds a task that was just submitted.
 func (m *master) addSubmitted(name string, created session.Zxid) {
 	if _, over := m.state.finishedNames[name]; over || m.state.tasks[name] != nil {
 		return
@@ -144,19 +146,19 @@ func (m *master) addSubmitted(name string, created session.Zxid) {
 	m.state.enqueue(t, time.Now())
 }
 
-// listTasks learns of all tasks.
+// listTasks lists all tasks.
 func (m *master) listTasks(ctx context.Context) error {
 	names, st, w, err := m.epoch.WatchChildren(ctx, m.pool.paths.tasks())
 	if err != nil {
 		return err
 	}
 	m.tasksWatch = m.wakeOn(w)
-	m.next = sequence.Created(st) // but for the uppermost bit
+	m.next = sequence.Created(st) // except for the highest bit
 	names = slices.DeleteFunc(names, func(name string) bool { _, ok := taskNumber(name); return !ok })
 	slices.SortFunc(names, byNumber)
 	if len(names) > 0 {
 		last, _ := taskNumber(names[len(names)-1])
-		ended := m.next == sequence.Last && sequence.PastEnd(last) // where the count stays
+		ended := m.next == sequence.Last && sequence.PastEnd(last) // the count stays at the last number
 		if other := m.next ^ -1<<31; !ended && uint32(other-last) < uint32(m.next-last) {
 			m.next = other
 		}
@@ -169,14 +171,15 @@ func (m *master) listTasks(ctx context.Context) error {
 	return nil
 }
 
-// observeInboxes learns whether workers have inboxes, and how much fits in.
+// observeInboxes reads which workers have an inbox and how many tasks each takes.
+// It creates missing inboxes of live workers.
 func (m *master) observeInboxes(ctx context.Context) error {
 	for range 2 {
-		var desks []*workerState
+		var workers []*workerState
 		var paths []string
 		for _, d := range m.state.workers {
 			if !d.hasInbox || (d.dataWatch == nil || d.dataWatch.HasFired()) {
-				desks = append(desks, d)
+				workers = append(workers, d)
 				paths = append(paths, m.pool.paths.inbox(d.id))
 			}
 		}
@@ -185,11 +188,11 @@ func (m *master) observeInboxes(ctx context.Context) error {
 			return err
 		}
 		for i, n := range nodes {
-			desks[i].dataWatch = m.wakeOn(n.Watch)
+			workers[i].dataWatch = m.wakeOn(n.Watch)
 		}
 		var missing [][]session.Op
 		for i, n := range nodes {
-			d := desks[i]
+			d := workers[i]
 			if n.Err != nil && !errors.Is(n.Err, session.ErrNoNode) {
 				return n.Err
 			}
@@ -207,14 +210,14 @@ func (m *master) observeInboxes(ctx context.Context) error {
 		if missing == nil {
 			return nil
 		}
-		if _, err := m.apply(ctx, missing); err != nil { // the worker makes its own, too
+		if _, err := m.apply(ctx, missing); err != nil { // the worker creates its inbox, too
 			return err
 		}
 	}
 	return nil
 }
 
-// inboxGone takes note that an inbox, and all that was in it, has gone.
+// inboxGone records that an inbox was deleted with everything in it.
 func (m *master) inboxGone(d *workerState) {
 	d.close()
 	for _, t := range d.tasks {
@@ -225,14 +228,14 @@ func (m *master) inboxGone(d *workerState) {
 	clear(d.extras)
 }
 
-// observeAssignments learns which tasks have been settled, and of those that were
-// assigned by somebody else.
+// observeAssignments reads which tasks have been settled, and which were assigned
+// by another client.
 func (m *master) observeAssignments(ctx context.Context) error {
-	var desks []*workerState
+	var workers []*workerState
 	var paths []string
 	for _, d := range m.state.workers {
 		if d.hasInbox && (d.listWatch == nil || d.listWatch.HasFired()) {
-			desks = append(desks, d)
+			workers = append(workers, d)
 			paths = append(paths, m.pool.paths.inbox(d.id))
 		}
 	}
@@ -241,17 +244,17 @@ func (m *master) observeAssignments(ctx context.Context) error {
 		return err
 	}
 	for i, l := range listings {
-		desks[i].listWatch = m.wakeOn(l.Watch)
+		workers[i].listWatch = m.wakeOn(l.Watch)
 	}
-	for i, l := range listings { // what has gone first, since it may be in another now
-		d := desks[i]
+	for i, l := range listings { // removed assignments first, since a task may be in another inbox now
+		d := workers[i]
 		switch {
 		case errors.Is(l.Err, session.ErrNoNode):
 			d.hasInbox = false
 			m.inboxGone(d)
 			continue
 		case l.Err != nil:
-			return l.Err // there may be tasks in it, which must not be assigned again
+			return l.Err // the inbox may hold tasks, which must not be assigned again
 		}
 		for name, t := range d.tasks {
 			if !slices.Contains(l.Names, name) {
@@ -265,23 +268,23 @@ func (m *master) observeAssignments(ctx context.Context) error {
 	for i, l := range listings {
 		for _, name := range l.Names {
 			if _, ok := taskNumber(name); ok && l.Err == nil {
-				m.noteAssignment(desks[i], name)
+				m.noteAssignment(workers[i], name)
 			}
 		}
 	}
 	return m.watchStatuses(ctx)
 }
 
-// noteAssignment takes note of an assignment.
+// noteAssignment records an assignment that was found in an inbox.
 func (m *master) noteAssignment(d *workerState, name string) {
 	t := m.state.tasks[name]
 	switch {
 	case t == nil:
 		t = m.state.taskNamed(name)
-		m.state.markForRecheck(t) // it may be one that is finished
+		m.state.markForRecheck(t) // it may be finished
 	case t.worker == d:
 		return
-	case t.worker != nil: // somebody has assigned it twice
+	case t.worker != nil: // assigned twice, by another client
 		d.extras[name] = struct{}{}
 		return
 	}
@@ -290,8 +293,9 @@ func (m *master) noteAssignment(d *workerState, name string) {
 	d.tasks[name] = t
 }
 
-// watchStatuses watches for those that are written by hand: they do not clear
-// their inbox.
+// watchStatuses watches the statuses of tasks whose workers are not programs that
+// use this package. A status written by hand does not remove the assignment from
+// the inbox.
 func (m *master) watchStatuses(ctx context.Context) error {
 	for _, d := range m.state.workers {
 		for _, t := range d.tasks {
@@ -313,20 +317,20 @@ func (m *master) watchStatuses(ctx context.Context) error {
 	return nil
 }
 
-// maxPipelined is how many nodes are read at once.
+// maxPipelined is the largest number of nodes that are read at once.
 const maxPipelined = 500
 
-// recheckOutcomes learns which of the doubtful tasks are finished. The others wait,
-// unless they are assigned.
+// recheckOutcomes reads which tasks in toRecheck are finished. The others become
+// waiting or delayed, unless they are assigned.
 func (m *master) recheckOutcomes(ctx context.Context) error {
-	doubtful := m.state.toRecheck
+	recheck := m.state.toRecheck
 	m.state.toRecheck = nil
-	for part := range slices.Chunk(doubtful, maxPipelined) {
+	for part := range slices.Chunk(recheck, maxPipelined) {
 		statuses, err := m.epoch.Stats(ctx, pathsOf(part, m.pool.paths.status)...)
 		if err != nil {
 			return err
 		}
-		var open []*task
+		var unfinished []*task
 		for i, t := range part {
 			t.marked = false
 			switch err := statuses[i].Err; {
@@ -334,20 +338,20 @@ func (m *master) recheckOutcomes(ctx context.Context) error {
 				m.drop(t)
 				m.state.finish(t.name, statuses[i].Stat.Ctime)
 			case errors.Is(err, session.ErrNoNode):
-				open = append(open, t)
+				unfinished = append(unfinished, t)
 			default:
 				return err
 			}
 		}
-		if err := m.readHistories(ctx, open); err != nil {
+		if err := m.readHistories(ctx, unfinished); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readHistories learns what has been tried of tasks that are not finished, and
-// whether there are such tasks at all.
+// readHistories reads the failed attempts of tasks that are not finished, and
+// forgets tasks whose node does not exist.
 func (m *master) readHistories(ctx context.Context, ts []*task) error {
 	nodes, err := m.epoch.Stats(ctx, pathsOf(ts, m.pool.paths.task)...)
 	if err != nil {
@@ -379,7 +383,8 @@ func (m *master) readHistories(ctx context.Context, ts []*task) error {
 	return nil
 }
 
-// drop forgets a task, and has an assignment removed that is still there.
+// drop removes a task, and schedules the deletion of an assignment that still
+// exists.
 func (m *master) drop(t *task) {
 	if t.worker != nil {
 		t.worker.extras[t.name] = struct{}{}

@@ -13,7 +13,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Option changes a pool.
+// Option configures a pool.
 type Option func(*options)
 
 type options struct {
@@ -21,7 +21,7 @@ type options struct {
 	maxAttempts int
 }
 
-// WorkOption changes a call of Work.
+// WorkOption configures a call of Work.
 type WorkOption func(*workOptions)
 
 type workOptions struct {
@@ -30,7 +30,7 @@ type workOptions struct {
 	stopTime    time.Duration
 }
 
-// MasterOption changes a call of Master.
+// MasterOption configures a call of Master.
 type MasterOption func(*masterOptions)
 
 type masterOptions struct {
@@ -39,48 +39,49 @@ type masterOptions struct {
 	keepFor  time.Duration
 }
 
-// WithAddress says what a worker's and the master's node hold, for people and for
-// programs that want to reach them. The default is host:pid.
+// WithAddress sets the data of a worker's node and of the master's node, for people
+// and for programs that connect to them. The default is host:pid.
 func WithAddress(address string) Option { return func(o *options) { o.address = address } }
 
-// WithConcurrency is how many tasks Work carries out at a time; the default is 1. The
-// master assigns no more than that to it.
+// WithConcurrency sets how many tasks Work runs at a time; the default is 1. The
+// master assigns no more than n tasks to the worker at a time.
 func WithConcurrency(n int) WorkOption { return func(o *workOptions) { o.concurrency = n } }
 
-// WithMaxAttempts is how often a task is tried before it has failed; the default is 3.
-// An attempt counts when its handler returns an error, and when its worker dies or
-// loses its claim in the middle. Give all workers and masters the same n.
+// WithMaxAttempts sets after how many attempts a task has failed; the default is 3.
+// An attempt is counted when its handler returns an error and when its worker dies
+// or loses its claim. All workers and masters must use the same n.
 func WithMaxAttempts(n int) Option { return func(o *options) { o.maxAttempts = n } }
 
-// WithRetryAfter says how long to wait after a failed attempt, the first of which is 1,
-// before the task is assigned again. The default is a second after the first, twice
-// as long after each further one, up to a minute, and a random part of it less. A
-// task whose worker has died is assigned again at once.
+// WithRetryAfter sets the pause between a failed attempt, the first of which is 1,
+// and the next assignment of the task. The default is one second after the first
+// attempt, doubled with each further one, up to one minute, and shortened by a
+// random part. A task whose worker has died is assigned again without a pause.
 func WithRetryAfter(f func(attempt int) time.Duration) WorkOption {
 	return func(o *workOptions) { o.retryAfter = f }
 }
 
-// WithStrategy says which worker the master gives a task to; the default is LeastLoaded.
+// WithStrategy sets how the master chooses a worker for a task; the default is
+// LeastLoaded.
 func WithStrategy(s Strategy) MasterOption { return func(o *masterOptions) { o.strategy = s } }
 
-// WithRetention says how many finished tasks the master leaves, and for how long; it removes
-// the oldest. The times are those of the servers' clock.
-// The default is 10,000 tasks for a day.
+// WithRetention sets how many finished tasks the master keeps, and for how long. It
+// removes the oldest ones, by the servers' clock. The default is 10,000 tasks for
+// one day.
 func WithRetention(n int, d time.Duration) MasterOption {
 	return func(o *masterOptions) { o.keep, o.keepFor = n, d }
 }
 
 // WithStopTime ends a worker's claim d before its deadline, so that the handler can
-// finish stopping before the session can end on the server: from then on the handler's
-// context is done, and the claim's node stays until the handler has returned or d has passed, also if the
-// connection recovers in between, so that nobody else owns meanwhile. There is no
-// such time if somebody removes the node, if a server ends the session, and when the
-// session is closed: that ends ownership at once.
+// stop before the session can end on the server. The handler's context is then
+// done, and the claim's node stays until the handler has returned or d has passed,
+// also if the connection recovers in the meantime, so that no other worker owns the
+// task during that time. There is no stop time if the node is deleted, if a server
+// ends the session, or if the session is closed: these end ownership immediately.
 //
-// The longest d is Session.MaxStopTime, about a third of the session timeout that
-// the server has granted; a longer one is refused with session.ErrInvalid. Outages
-// of a quarter of the timeout are survived all the same, for which the session
-// proves itself up to four times as often. After a rest, a first task takes a
+// The longest d is Session.MaxStopTime, about a third of the session timeout
+// granted by the server. A longer d is refused with session.ErrInvalid. Outages of
+// a quarter of the timeout are still survived: to that end the session proves
+// itself up to four times as often. After an idle period, the first task takes a
 // quarter of the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) WorkOption { return func(o *workOptions) { o.stopTime = d } }
 
@@ -112,7 +113,7 @@ func newMasterOptions(opts []MasterOption) (masterOptions, error) {
 	return o, cmp.Or(args.NotNil("the strategy", o.strategy.pick == nil), args.AtLeast(0, "the number of finished tasks to keep", o.keep), err)
 }
 
-// checkID refuses what cannot name a worker.
+// checkID returns an error if id cannot name a worker.
 func checkID(id string) error {
 	if id == "" || strings.Contains(id, "/") {
 		return fmt.Errorf("%w: the id %q", session.ErrInvalid, id)

@@ -9,7 +9,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// paths is where the nodes of a pool are: path is the pool's.
+// paths returns the paths of a pool's nodes. path is the pool's path.
 type paths struct{ path string }
 
 func (t paths) master() string                    { return session.Join(t.path, "master") }
@@ -25,12 +25,12 @@ func (t paths) status(task string) string         { return t.task(task) + "/stat
 func (t paths) result(task string) string         { return t.task(task) + "/result" }
 func (t paths) attempts(task string) string       { return t.task(task) + "/attempts" }
 
-// taskPrefix is what the names of tasks begin with; a number follows.
+// taskPrefix is the name of a task without its number.
 const taskPrefix = "task-"
 
 func taskName(number int32) string { return fmt.Sprintf("%s%010d", taskPrefix, number) }
 
-// taskNumber tells the tasks from other children.
+// taskNumber returns the number of a task, and false if name is not that of a task.
 func taskNumber(name string) (int32, bool) {
 	digits, ok := strings.CutPrefix(name, taskPrefix)
 	n, err := strconv.ParseInt(digits, 10, 32)
@@ -40,15 +40,15 @@ func taskNumber(name string) (int32, bool) {
 	return int32(n), true
 }
 
-// isLastNumber reports whether the name of a task may have been that of another one before:
-// servers repeat the last number.
+// isLastNumber reports whether an earlier task may have had the same name: servers
+// repeat the last number.
 func isLastNumber(name string) bool {
 	n, ok := taskNumber(name)
 	return ok && sequence.PastEnd(n)
 }
 
-// capacity is how many tasks the worker of an inbox takes at a time. An inbox that
-// somebody has made by hand does not say so, and gets one at a time.
+// capacity returns how many tasks the worker of an inbox takes at a time. An inbox
+// without that number was created by hand; its worker takes one.
 func capacity(inbox []byte) (n int, ours bool) {
 	n, err := strconv.Atoi(string(inbox))
 	if err != nil || n <= 0 {

@@ -10,45 +10,46 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Pool names a pool of tasks at a path. It holds no state, so one value may be used
-// by many goroutines, for all three parts.
+// Pool is a pool of tasks at a path. It holds no state: one value may be used by
+// several goroutines, and for clients, workers and masters.
 type Pool[In, Out any] struct {
 	pool pool
 	in   codec.Codec[In]
 	out  codec.Codec[Out]
 }
 
-// pool is what there is of a pool without the types of its tasks.
+// pool is the part of a Pool that does not depend on the types of its tasks.
 type pool struct {
 	paths    paths
 	opts     options
 	session  *session.Session
-	codecErr error // if a codec is nil
+	codecErr error // not nil if a codec is nil
 }
 
-// New names the pool at path, whose tasks are encoded by in, and their results by
-// out. Nothing is sent.
+// New returns the pool at path. in encodes the tasks, out their results. New sends
+// nothing.
 func New[In, Out any](s *session.Session, path string, in codec.Codec[In], out codec.Codec[Out], opts ...Option) *Pool[In, Out] {
 	err := args.NotNil("a codec", in == nil || out == nil)
 	return &Pool[In, Out]{pool{paths{path}, newOptions(opts), s, err}, in, out}
 }
 
-// MaxSize is how many bytes a task, and a result, may have when encoded. It is the
+// MaxSize returns how many bytes an encoded task or result may have. It is the
 // session's MaxPayload, which follows session.WithMaxBuffer.
 func (p *Pool[In, Out]) MaxSize() int { return p.pool.session.MaxPayload() }
 
-// Submit adds a task, exactly once per call, and returns when it is there. Whether
-// there is a master or a worker does not matter.
+// Submit adds a task, exactly once per call, and returns after the task was
+// created. It does not need a master or a worker.
 //
-// Where servers have given out the last sequence number, 2147483647, they repeat it.
-// Submit then fails with session.ErrSequenceEnd while the task of that number is
-// there, that is, until it has finished and the master has removed it; see Keep.
+// A task of more than MaxSize bytes is refused with session.ErrInvalid. If ctx or
+// the ZooKeeper session ends before the outcome is known, the error is
+// session.ErrUnknown. After any other error the task does not exist.
 //
-// A task of more than MaxSize bytes is a session.ErrInvalid. session.ErrUnknown says
-// that ctx or the ZooKeeper session has ended before it was known whether the task
-// is there; after any other error it is not.
+// After the last sequence number, 2147483647, servers repeat that number. Submit
+// then fails with session.ErrSequenceEnd while the task of that number exists, that
+// is, until it has finished and the master has removed it; see WithRetention.
 //
-// It takes one round trip; the first in a pool makes the pool's nodes.
+// Submit takes one round trip. The first call in a pool also creates the pool's
+// nodes.
 func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error) {
 	if err := p.pool.usable("submit"); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 			return e.TxnDetached(ctx, nil, session.OpCreate(p.pool.paths.task(taskPrefix), data, session.Sequential()))
 		})
 		switch {
-		case err == nil && r[0].Path == "": // the reply was lost, and the task is not there any more
+		case err == nil && r[0].Path == "": // the reply was lost, and the task does not exist any more
 			return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path, Err: ErrNoTask}
 		case err == nil:
 			_, id := session.Split(r[0].Path)
@@ -83,13 +84,13 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 	}
 }
 
-// Ticket is that of a task that was submitted before, in another process perhaps.
-// Nothing is sent, not even to see whether there is such a task.
+// Ticket returns the ticket of a task that was submitted earlier, possibly by
+// another process. It sends nothing, and does not check whether the task exists.
 func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
 	return &Ticket[Out]{&p.pool, p.out, id, 0}
 }
 
-// usable refuses a pool that was made in a wrong way.
+// usable returns an error if an argument of New is invalid.
 func (c *pool) usable(op string) error {
 	err := args.Check("tasks", c.session, c.paths.path, c.codecErr, args.AtLeast(1, "the number of attempts", c.opts.maxAttempts))
 	if err != nil {
@@ -98,8 +99,8 @@ func (c *pool) usable(op string) error {
 	return nil
 }
 
-// createNodes makes the pool's nodes. They are not containers, of which a server removes
-// the empty ones, since the numbers of tasks would begin anew.
+// createNodes creates the pool's nodes. They are not containers: a server deletes
+// empty containers, and the numbers of tasks would then start again.
 func (c *pool) createNodes(ctx context.Context) error {
 	for _, path := range []string{c.paths.tasks(), c.paths.workers(), c.paths.inboxes()} {
 		if err := c.ensureNode(ctx, path, nil); err != nil {
@@ -109,14 +110,14 @@ func (c *pool) createNodes(ctx context.Context) error {
 	return nil
 }
 
-// ensureNode makes a persistent node unless it is there.
+// ensureNode creates a persistent node unless it exists.
 func (c *pool) ensureNode(ctx context.Context, path string, data []byte) error {
 	for {
 		_, _, err := c.session.Create(ctx, path, data, session.Parents())
 		switch {
 		case err == nil, errors.Is(err, session.ErrNodeExists):
 			return nil
-		case errors.Is(err, session.ErrUnknown) && ctx.Err() == nil: // again, then
+		case errors.Is(err, session.ErrUnknown) && ctx.Err() == nil: // try again
 		default:
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// reconcile does what follows from what the master knows.
+// reconcile makes the changes that follow from what the master knows.
 func (m *master) reconcile(ctx context.Context) error {
 	m.state.releaseDelayed(time.Now())
 	for _, part := range []func(context.Context) error{m.clearGoneWorkers, m.removeExtras, m.assign, m.removeFinished} {
@@ -21,7 +21,8 @@ func (m *master) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// due is when there will be something to do if nothing changes; zero for never.
+// due returns when there is something to do if nothing changes until then; zero if
+// never.
 func (m *master) due() time.Time {
 	var first time.Time
 	sooner := func(at time.Time) {
@@ -38,7 +39,7 @@ func (m *master) due() time.Time {
 		}
 	}
 	if len(m.state.finished) > 0 {
-		at := time.Now() // the servers' time is not known
+		at := time.Now() // because the servers' time is not known
 		if !m.clock.server.IsZero() {
 			at = m.clock.local(m.state.finished[0].at.Add(m.opts.keepFor))
 		}
@@ -47,11 +48,11 @@ func (m *master) due() time.Time {
 	return first
 }
 
-// batch is how many writes go into one transaction.
+// batch is the number of writes in one transaction.
 const batch = 50
 
-// apply carries out writes, each of which happens as a whole, many in one
-// transaction. The first result is the error of each; the second ends the term.
+// apply carries out writes, each of them atomically, many in one transaction. It
+// returns the error of each write. If the second error is not nil, the term ends.
 func (m *master) apply(ctx context.Context, writes [][]session.Op) ([]error, error) {
 	var errs []error
 	for part := range slices.Chunk(writes, batch) {
@@ -60,7 +61,7 @@ func (m *master) apply(ctx context.Context, writes [][]session.Op) ([]error, err
 			for range part {
 				errs = append(errs, err)
 			}
-		} else if !fatal(err) { // one of them, so each alone
+		} else if !fatal(err) { // one of the writes was refused, so carry out each alone
 			for _, ops := range part {
 				err = m.txn(ctx, ops...)
 				if fatal(err) {
@@ -76,15 +77,15 @@ func (m *master) apply(ctx context.Context, writes [][]session.Op) ([]error, err
 	return errs, nil
 }
 
-// fatal tells whether an error of a transaction is not about its writes, but says
-// that this term is over, or that it is not known what is there now.
+// fatal reports whether an error of a transaction does not concern its writes, but
+// means that the term is over or that the outcome is not known.
 func fatal(err error) bool {
 	return err != nil && !errors.Is(err, session.ErrNoNode) && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrBadVersion) &&
 		!errors.Is(err, session.ErrNotEmpty) && !errors.Is(err, session.ErrNoAuth)
 }
 
-// How often a desk that cannot be cleared is tried again: because the worker's
-// session lives and holds its claims, or because of nodes that are nobody's.
+// The pauses between attempts to clear an inbox. It cannot be cleared while the
+// worker's session lives and owns claims in it, or while there are ownerless nodes.
 const (
 	firstRetryPause   = 500 * time.Millisecond
 	longestRetryPause = 30 * time.Second
@@ -94,8 +95,8 @@ func (d *workerState) postpone(now time.Time) {
 	d.retryAt = now.Add(d.pauses.Next())
 }
 
-// clearGoneWorkers takes tasks back from workers that have gone, and removes their empty
-// inboxes.
+// clearGoneWorkers takes tasks back from workers that have gone, and deletes their
+// empty inboxes.
 func (m *master) clearGoneWorkers(ctx context.Context) error {
 	now := time.Now()
 	for id, d := range m.state.workers {
@@ -127,9 +128,9 @@ func (m *master) clearGoneWorkers(ctx context.Context) error {
 	return nil
 }
 
-// reclaim takes tasks back from a worker that has gone. What it had begun was an
-// attempt. A task with a claim in it stays where it is, and so does one of which
-// it is not certain that it has been taken back.
+// reclaim takes tasks back from a worker that has gone. Each claim of a task counts
+// as an attempt. A task whose claim still exists stays in the inbox, and so does a
+// task that may not have been taken back.
 func (m *master) reclaim(ctx context.Context, d *workerState) error {
 	var ts []*task
 	for _, t := range d.tasks {
@@ -169,16 +170,16 @@ func (m *master) reclaim(ctx context.Context, d *workerState) error {
 			t.worker = nil
 			continue
 		}
-		// It may still be there: the worker may be back, and at it again. A new list
-		// of the inbox tells.
+		// The assignment may still exist, and the worker may be live again and run
+		// the task. List the inbox again.
 		d.listWatch.Close()
 		d.listWatch = nil
 	}
 	return m.recheckOutcomes(ctx)
 }
 
-// removeExtras removes assignments of tasks that are finished, or are another
-// worker's.
+// removeExtras deletes assignments of tasks that are finished or that another
+// worker has.
 func (m *master) removeExtras(ctx context.Context) error {
 	for _, d := range m.state.workers {
 		if err := m.removeExtrasOf(ctx, d); err != nil {
@@ -193,25 +194,25 @@ func (m *master) removeExtrasOf(ctx context.Context, d *workerState) error {
 	for name := range d.extras {
 		writes = append(writes, []session.Op{session.OpDelete(m.pool.paths.assignment(d.id, name), session.AnyVersion)})
 	}
-	clear(d.extras) // one with a claim in it is its worker's to remove
+	clear(d.extras) // an assignment with a claim is removed by its worker
 	_, err := m.apply(ctx, writes)
 	return err
 }
 
-// placement is a task that goes to a worker.
+// placement is a task and the worker to assign it to.
 type placement struct {
 	task   *task
 	worker *workerState
 }
 
-// assign gives tasks that wait to workers that have room for them.
+// assign assigns waiting tasks to workers that have free capacity.
 func (m *master) assign(ctx context.Context) error {
-	places, err := m.planAssignments(ctx)
+	placements, err := m.planAssignments(ctx)
 	if err != nil {
 		return err
 	}
-	writes := make([][]session.Op, len(places))
-	for i, p := range places {
+	writes := make([][]session.Op, len(placements))
+	for i, p := range placements {
 		writes[i] = []session.Op{
 			session.OpCheck(m.pool.paths.worker(p.worker.id), session.AnyVersion),
 			session.OpCheck(m.pool.paths.task(p.task.name), session.AnyVersion),
@@ -222,14 +223,14 @@ func (m *master) assign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, p := range places {
+	for i, p := range placements {
 		if errs[i] == nil {
 			p.task.worker, p.task.data = p.worker, nil
 			p.worker.tasks[p.task.name] = p.task
 			continue
 		}
-		// The worker, its inbox or the task has just gone, or somebody else has
-		// assigned it.
+		// The worker, its inbox or the task was just deleted, or another client
+		// has assigned the task.
 		p.task.due = time.Now().Add(afterConflict)
 		m.state.markForRecheck(p.task)
 	}
@@ -239,17 +240,18 @@ func (m *master) assign(ctx context.Context) error {
 	return nil
 }
 
-// afterConflict is how long to leave a task alone that could not be assigned.
+// afterConflict is the pause before a task is assigned again after a conflict.
 const afterConflict = 100 * time.Millisecond
 
-// planAssignments takes tasks that can be assigned out of those that wait.
+// planAssignments removes the tasks that can be assigned from waiting and returns
+// them with their workers.
 func (m *master) planAssignments(ctx context.Context) ([]placement, error) {
 	workers := m.state.liveWorkers()
 	room := 0
 	for _, w := range workers {
 		room += max(0, w.Capacity-w.Load)
 	}
-	var places []placement
+	var placements []placement
 	var rest []*task
 	for i, t := range m.state.waiting {
 		if room == 0 {
@@ -268,20 +270,20 @@ func (m *master) planAssignments(ctx context.Context) ([]placement, error) {
 		}
 		workers[k].Load++
 		room--
-		places = append(places, placement{t, m.state.workers[workers[k].ID]})
+		placements = append(placements, placement{t, m.state.workers[workers[k].ID]})
 	}
 	m.state.waiting = rest
-	return places, nil
+	return placements, nil
 }
 
-// readData reads what strategies want to see.
+// readData reads the data of tasks for a strategy.
 func (m *master) readData(ctx context.Context, ts []*task) error {
 	nodes, err := m.epoch.Nodes(ctx, pathsOf(ts, m.pool.paths.task)...)
 	if err != nil {
 		return err
 	}
 	for i, t := range ts {
-		if t.data = nodes[i].Data; t.data == nil { // and if it has gone, the assignment will tell
+		if t.data = nodes[i].Data; t.data == nil { // if the task is gone, its assignment fails
 			t.data = []byte{}
 		}
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// removeBatch is how many finished tasks are removed before the master does something
-// else.
+// removeBatch is how many finished tasks the master removes before it observes
+// again.
 const removeBatch = 50
 
-// removeFinished removes the oldest of the finished tasks that are too many or too
-// old. A task that cannot be removed is left where it is.
+// removeFinished removes the oldest finished tasks, as the retention demands. A
+// task that cannot be removed is left.
 func (m *master) removeFinished(ctx context.Context) error {
 	if len(m.state.finished) > 0 {
 		if err := m.readClock(ctx); err != nil {
@@ -40,7 +40,7 @@ func (m *master) removeFinished(ctx context.Context) error {
 	var writes [][]session.Op
 	for i, name := range names {
 		if isLastNumber(name) && !slices.Contains(children[i], "status") {
-			continue // somebody has removed it, and this is another task
+			continue // the task was removed, and this is another one
 		}
 		var removal []session.Op
 		for _, child := range children[i] {
@@ -52,31 +52,31 @@ func (m *master) removeFinished(ctx context.Context) error {
 	return err
 }
 
-// serverClock is the time of the servers, which date the statuses of tasks. The
-// machine's own time may be another.
+// serverClock is the servers' time, in which the statuses of tasks are dated. The
+// local clock may differ from it.
 type serverClock struct {
-	server time.Time // of a write of the master's own; zero if that is not known
-	own    time.Time // when that was answered
+	server time.Time // of one of this master's writes; zero if not known
+	own    time.Time // the local time when that write was answered
 }
 
-// set notes the time of a write that has just been answered.
+// set records the time of a write that was just answered.
 func (c *serverClock) set(server time.Time) {
 	if !server.IsZero() {
 		c.server, c.own = server, time.Now()
 	}
 }
 
-// now is the servers' time. It may be early by the time that an answer takes.
+// now returns the servers' time. It may be early by the time that a reply takes.
 func (c *serverClock) now() time.Time { return c.server.Add(time.Since(c.own)) }
 
-// local is the machine's own time at a time of the servers.
+// local returns the local time at a time of the servers.
 func (c *serverClock) local(server time.Time) time.Time { return c.own.Add(server.Sub(c.server)) }
 
-// clockMaxAge is for how long at most the servers' time is counted on from one write.
+// clockMaxAge is how long at most the servers' time is computed from one write.
 const clockMaxAge = time.Minute
 
-// readClock learns the servers' time before a task is removed for its age, unless it
-// has been learned a moment ago. The write is that with which the term began.
+// readClock reads the servers' time before a task is removed for its age, unless it
+// was read recently. It repeats the write with which the term began.
 func (m *master) readClock(ctx context.Context) error {
 	known := !m.clock.server.IsZero()
 	if known && m.state.finished[0].at.Add(m.opts.keepFor).After(m.clock.now()) || known && time.Since(m.clock.own) < min(clockMaxAge, m.opts.keepFor/4) {
@@ -99,7 +99,7 @@ func (m *master) readClock(ctx context.Context) error {
 	return err
 }
 
-// listAll lists the children of several tasks, at the same time.
+// listAll lists the children of several tasks concurrently.
 func (m *master) listAll(ctx context.Context, names []string) ([][]string, error) {
 	children := make([][]string, len(names))
 	errs := make([]error, len(names))

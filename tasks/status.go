@@ -14,10 +14,10 @@ const (
 	statusFailed = "failed"
 )
 
-// maxMessage bounds the message of a failure, in bytes.
+// maxMessage is the largest size of a failure's message, in bytes.
 const maxMessage = 4 << 10
 
-// failure is the status of a task that has failed.
+// failure returns the status of a failed task.
 func failure(message string) []byte {
 	return []byte(statusFailed + ": " + shorten(message))
 }
@@ -30,7 +30,8 @@ func shorten(message string) string {
 	return strings.ToValidUTF8(message[:maxMessage-len(more)], "") + more
 }
 
-// outcome reads a status: nil is done. Whatever stands there, the task is finished.
+// outcome parses a status. It returns nil for a task that is done, and a TaskError
+// for any other content.
 func outcome(task string, status []byte) error {
 	s := string(status)
 	if s == statusDone {
@@ -43,18 +44,19 @@ func outcome(task string, status []byte) error {
 	return &TaskError{task, fmt.Sprintf("its status is %q", shorten(s))}
 }
 
-// history is what a task's attempts node holds: what has been tried in vain.
+// history is the content of a task's attempts node: its failed attempts.
 type history struct {
 	Attempts int           `json:"attempts"`
-	Error    string        `json:"error,omitempty"` // of the last
-	Pause    time.Duration `json:"pause,omitempty"` // before the next, in nanoseconds
+	Error    string        `json:"error,omitempty"` // of the last attempt
+	Pause    time.Duration `json:"pause,omitempty"` // before the next attempt, in nanoseconds
 
 	version int32 // of the node; noNode if there is none
 }
 
 const noNode = -1
 
-// readHistory reads an attempts node. What cannot be read counts as nothing.
+// readHistory parses an attempts node. A node that cannot be parsed counts as no
+// attempts.
 func readHistory(n session.Node) (h history) {
 	if n.Err != nil {
 		return history{version: noNode}
@@ -66,7 +68,7 @@ func readHistory(n session.Node) (h history) {
 	return h
 }
 
-// op writes what comes next.
+// op returns the operation that replaces h by next.
 func (h history) op(path string, next history) session.Op {
 	next.Error = shorten(next.Error)
 	data, err := json.Marshal(next)

@@ -5,19 +5,19 @@ import (
 	"io"
 )
 
-// Strategy picks the worker that a task is assigned to.
+// Strategy chooses the worker that a task is assigned to.
 type Strategy struct {
 	pick func(t PendingTask, workers []Worker) int
-	data bool // it wants to see the tasks' data
+	data bool // pick needs the tasks' data
 }
 
 // PendingTask is a task that is to be assigned.
 type PendingTask struct {
 	ID   string
-	Data []byte // as it was submitted, encoded
+	Data []byte // as submitted, encoded
 }
 
-// Worker is a live worker, as the master sees it.
+// Worker is a live worker as seen by the master.
 type Worker struct {
 	ID       string
 	Capacity int // how many tasks it takes at a time
@@ -27,7 +27,7 @@ type Worker struct {
 func (w Worker) full() bool { return w.Load >= w.Capacity }
 
 // LeastLoaded assigns each task to the worker that uses the smallest part of its
-// capacity; among several, to the one of the greatest capacity.
+// capacity, and among equals to the one with the largest capacity.
 func LeastLoaded() Strategy {
 	return Strategy{pick: func(_ PendingTask, workers []Worker) int {
 		best := -1
@@ -48,13 +48,13 @@ func LeastLoaded() Strategy {
 	}}
 }
 
-// RoundRobin assigns tasks to the workers in turn, in the order of their ids, past
-// those that have as many as they take.
+// RoundRobin assigns tasks to the workers in turn, in the order of their ids. It
+// skips workers that have no free capacity.
 func RoundRobin() Strategy {
 	last := ""
 	return Strategy{pick: func(_ PendingTask, workers []Worker) int {
 		best := -1
-		for i, w := range workers { // the first behind the last, or else the first
+		for i, w := range workers { // the first one after last, otherwise the first one
 			if !w.full() && (best < 0 || workers[best].ID <= last && w.ID > last) {
 				best = i
 			}
@@ -66,13 +66,13 @@ func RoundRobin() Strategy {
 	}}
 }
 
-// Sticky assigns all tasks of one key to the same worker, as long as that lives; it
-// is for workers that keep something of theirs. When a worker comes or goes, only
-// its own keys move. A task whose worker has as many as it takes waits, and lets
-// those of other workers pass.
+// Sticky assigns all tasks of one key to the same worker while that worker lives.
+// Use it for workers that cache data by key. When a worker starts or stops, only
+// the keys of that worker move. A task whose worker has no free capacity waits, and
+// tasks of other workers are assigned before it.
 //
-// key is called with each task's data, encoded, from one goroutine. Where each key
-// belongs is found by rendezvous hashing (Thaler and Ravishankar, 1998).
+// key is called with each task's encoded data, from one goroutine. The worker of a
+// key is chosen by rendezvous hashing (Thaler and Ravishankar, 1998).
 func Sticky(key func(data []byte) string) Strategy {
 	if key == nil {
 		return Strategy{}
@@ -96,8 +96,8 @@ func Sticky(key func(data []byte) string) Strategy {
 	})
 }
 
-// mix spreads a hash whose high bits hardly depend on the last bytes (the finalizer
-// of MurmurHash3).
+// mix distributes a hash whose high bits hardly depend on the last bytes (the
+// finalizer of MurmurHash3).
 func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd
@@ -106,10 +106,11 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// StrategyFunc is a strategy of one's own. pick returns the index of the worker, or a negative
-// one to have the task wait until something has changed; workers, of which there is
-// one at least, are sorted by their ids and must not be kept. A task of a worker
-// that is full waits, too. pick is called from one goroutine, and often.
+// StrategyFunc makes a Strategy of a function. pick returns the index of the
+// worker, or a negative number to make the task wait until something has changed.
+// It also waits if the chosen worker has no free capacity. workers has at least one
+// element, is sorted by id and must not be retained. pick is called often, from one
+// goroutine.
 func StrategyFunc(pick func(t PendingTask, workers []Worker) int) Strategy {
 	return Strategy{pick, true}
 }

@@ -8,11 +8,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Task is one attempt at a task, which a worker's handler makes. The attempt is owned
-// by a claim (see session.Owned) until the handler returns or Release is called.
+// Task is one attempt at a task, passed to a worker's handler. The attempt is owned
+// through a claim (see session.Owned) until the handler returns or Release is
+// called.
 //
-// A Task that a test makes for a handler has no claim: its Err is nil, its Token 0, and
-// Txn and Release fail.
+// A Task that a test creates for a handler has no claim: its Err is nil, its Token
+// is 0, and Txn and Release fail.
 type Task[In any] struct {
 	ID      string
 	Attempt int // 1 for the first
@@ -21,7 +22,8 @@ type Task[In any] struct {
 	attempt *attempt
 }
 
-// Context is done when the claim has ended; its cause wraps ErrLost or ErrSettled.
+// Context returns a context that is done when the claim has ended. Its cause wraps
+// ErrLost or ErrSettled.
 func (t Task[In]) Context() context.Context {
 	if t.attempt == nil {
 		return context.Background()
@@ -29,8 +31,8 @@ func (t Task[In]) Context() context.Context {
 	return t.attempt.lease.Context()
 }
 
-// Err is nil while the claim lasts. After that it is ErrSettled, or ErrLost wrapping
-// the reason.
+// Err returns nil while the claim lasts, ErrSettled after the attempt was settled,
+// and an error that wraps ErrLost and the reason after the claim was lost.
 func (t Task[In]) Err() error {
 	if t.attempt == nil {
 		return nil
@@ -38,10 +40,10 @@ func (t Task[In]) Err() error {
 	return t.attempt.lease.Err()
 }
 
-// Deadline returns the moment by which everything that works under the claim must
-// have stopped: until then the ZooKeeper session certainly lives on the servers.
-// changed is closed when a later proof has moved the deadline. Once the claim has
-// ended, the deadline is the moment of its end, and changed is nil.
+// Deadline returns the moment by which all work under the claim must have stopped:
+// the ZooKeeper session certainly lives on the servers until then. changed is
+// closed when a later proof has moved the deadline. After the claim has ended, the
+// deadline is the moment of its end, and changed is nil.
 func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	if t.attempt == nil {
 		return time.Time{}, nil
@@ -49,8 +51,8 @@ func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	return t.attempt.lease.Deadline()
 }
 
-// Token grows from attempt to attempt. Store it with what the handler writes; see
-// session.Zxid.
+// Token returns the claim's token, which grows with every attempt. Store it with
+// what the handler writes; see session.Zxid.
 func (t Task[In]) Token() session.Zxid {
 	if t.attempt == nil {
 		return 0
@@ -58,7 +60,7 @@ func (t Task[In]) Token() session.Zxid {
 	return t.attempt.lease.Token()
 }
 
-// Path is the claim's node.
+// Path returns the path of the claim's node.
 func (t Task[In]) Path() string {
 	if t.attempt == nil {
 		return ""
@@ -66,7 +68,7 @@ func (t Task[In]) Path() string {
 	return t.attempt.lease.Path()
 }
 
-// SessionID is the id of the ZooKeeper session that owns the claim.
+// SessionID returns the id of the ZooKeeper session that owns the claim.
 func (t Task[In]) SessionID() int64 {
 	if t.attempt == nil {
 		return 0
@@ -74,8 +76,8 @@ func (t Task[In]) SessionID() int64 {
 	return t.attempt.lease.Session()
 }
 
-// Guards make a transaction fail with session.ErrNoNode or session.ErrBadVersion if the
-// claim has ended. Txn is simpler.
+// Guards returns operations that make a transaction fail with session.ErrNoNode or
+// session.ErrBadVersion if the claim has ended. Txn is simpler.
 func (t Task[In]) Guards() []session.Op {
 	if t.attempt == nil {
 		return nil
@@ -83,8 +85,8 @@ func (t Task[In]) Guards() []session.Op {
 	return t.attempt.lease.Guards()
 }
 
-// Verify has the ensemble confirm the claim, in one round trip through its leader. If
-// it has ended, the error is that of Err.
+// Verify confirms the claim in one round trip through the leader. If the claim has
+// ended, it returns the error of Err.
 func (t Task[In]) Verify(ctx context.Context) error {
 	if t.attempt == nil {
 		return nil
@@ -92,12 +94,12 @@ func (t Task[In]) Verify(ctx context.Context) error {
 	return t.attempt.lease.Verify(ctx)
 }
 
-// Txn carries out ops in a transaction that fails with ErrLost unless the claim lasts.
-// It returns the results of ops only. If the servers refuse one of ops, the error is
-// theirs and the claim goes on.
+// Txn carries out ops in a transaction that fails with ErrLost unless the claim
+// lasts. It returns the results of ops only. If the servers refuse one of ops, Txn
+// returns that error and the claim continues.
 //
-// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
-// known, the error is session.ErrUnknown.
+// It takes one round trip. If ctx or the ZooKeeper session ends before the outcome
+// is known, the error is session.ErrUnknown.
 func (t Task[In]) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
 	if t.attempt == nil {
 		return nil, t.unclaimed("write for")
@@ -105,8 +107,8 @@ func (t Task[In]) Txn(ctx context.Context, ops ...session.Op) ([]session.Result,
 	return t.attempt.lease.Txn(ctx, ops...)
 }
 
-// Release gives the task back to the master, which assigns it again. The attempt does
-// not count, and what the handler returns afterwards is ignored. If ctx is done first, the
+// Release returns the task to the master, which assigns it again. The attempt is
+// not counted, and the result of the handler is ignored. If ctx is done first, the
 // release continues in the background. If the servers refuse it, Release returns the
 // refusal, and the task stays assigned to the worker.
 func (t Task[In]) Release(ctx context.Context) error {

@@ -8,25 +8,26 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Ticket stands for a task that was submitted. It holds no state, and may be used by
-// many goroutines.
+// Ticket identifies a submitted task. It holds no state and may be used by several
+// goroutines.
 type Ticket[Out any] struct {
 	core *pool
 	out  codec.Codec[Out]
 	id   string
-	// created tells the task from others of the same name; 0 if that is not known.
+	// created distinguishes the task from others of the same name; 0 if not known.
 	created session.Zxid
 }
 
-// ID is the task's name, task-0000000000, say.
+// ID returns the task's name, for example task-0000000000.
 func (t *Ticket[Out]) ID() string { return t.id }
 
-// Wait waits until the task is finished, and returns its result. A *TaskError says
-// that it has failed, ErrNoTask that there is no such task, or none any more. The
-// result of a task that somebody has done by hand, and left none, is the zero Out.
+// Wait blocks until the task is finished and returns its result. If the task
+// failed, the error is a *TaskError. If it does not exist, or does not exist any
+// more, the error is ErrNoTask. If a task was finished by hand and left no result,
+// Wait returns the zero Out.
 //
-// A wait survives reconnects and the end of a session. It takes two round trips, and
-// two more when the task is finished later: it follows the task's children.
+// Wait continues across reconnects and the end of a session. It takes two round
+// trips, and two more if the task finishes later: it follows the task's children.
 func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 	var zero Out
 	status, result, err := t.core.await(ctx, t.id, t.created)
@@ -43,7 +44,7 @@ func (t *Ticket[Out]) Wait(ctx context.Context) (Out, error) {
 	return out, nil
 }
 
-// await returns the status of a finished task, and its result, nil if it has none.
+// await returns the status of a finished task and its result, nil if it has none.
 func (c *pool) await(ctx context.Context, id string, created session.Zxid) (status, result []byte, err error) {
 	path := c.paths.task(id)
 	fail := func(err error) ([]byte, []byte, error) {
@@ -72,7 +73,7 @@ func (c *pool) await(ctx context.Context, id string, created session.Zxid) (stat
 			if synced {
 				return fail(ErrNoTask)
 			}
-			// A server that lags behind may not know of it yet.
+			// A server that lags behind may not have the task yet.
 			if err := c.session.Sync(ctx, path); err != nil {
 				return nil, nil, err
 			}
@@ -81,7 +82,7 @@ func (c *pool) await(ctx context.Context, id string, created session.Zxid) (stat
 			continue
 		}
 		if created != 0 && s.Root.Stat.Czxid != 0 && s.Root.Stat.Czxid != created {
-			return fail(ErrNoTask) // it has been removed, and another has its name
+			return fail(ErrNoTask) // the task was removed, and another one has its name
 		}
 		status, ok := s.Find("status")
 		if !ok {

@@ -15,30 +15,34 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Work is the worker id of the pool, which carries out the tasks that are assigned to
-// it, Concurrency at a time, until ctx ends. For each it calls fn. If that returns
-// nil, the task is done, and what it returns is the result. If it returns an error
-// or panics, that was a failed attempt: the task is assigned again after a pause
-// (see RetryAfter), or has failed with the error's message if that was the last
-// attempt (see MaxAttempts) or the error is Permanent. A task whose data cannot be
-// decoded, and one whose result is of more than MaxSize bytes, has failed.
+// Work is the worker id of the pool: it calls fn for each task that is assigned to
+// it, up to WithConcurrency at a time, until ctx ends.
 //
-// The context that fn is given ends when ctx does, and when the claim is lost, with
-// the ZooKeeper session for example. What fn returns counts as long as the claim
-// lasts, even after the end of ctx; but an error is then no failed attempt.
+// If fn returns nil, the task is done, and the returned value is its result. If fn
+// returns an error or panics, the attempt has failed. The task is then assigned
+// again after a pause (see WithRetryAfter), or has failed with the error's message,
+// if it was the last attempt (see WithMaxAttempts) or the error is Permanent. A
+// task also fails if its data cannot be decoded or its result has more than MaxSize
+// bytes.
 //
-// The worker's node is announced again in each ZooKeeper session. If another session
-// has a worker of this id, Work waits until it has gone: a process that starts
-// again waits for the session of the one before. ErrWorking if it is this session,
-// and ErrTaken if there is a node of the id that is no session's.
+// The context passed to fn is canceled when ctx ends and when the claim is lost,
+// for example with the ZooKeeper session. A result that fn returns counts as long
+// as the claim lasts, even after ctx has ended. An error that fn returns after the
+// end of ctx does not count as a failed attempt.
+//
+// The worker's node is created again in each ZooKeeper session. If another session
+// has a worker of this id, Work waits until that worker is gone: a restarted
+// process waits for the session of its predecessor. If this session has such a
+// worker, the error is ErrWorking. If the worker's node is an ownerless node, the
+// error is ErrTaken.
 //
 // Work returns nil if ctx is done, and an error if it cannot continue, for example
-// because access is denied or the session is closed. In both cases all calls of fn have
-// returned and their tasks are settled, which only the end of the session cuts short.
-// Tasks that were assigned and not begun are left to the master.
+// because access is denied or the session is closed. In both cases all calls of fn
+// have returned and their tasks are settled, unless the session ended first.
+// Assigned tasks that were not begun are left to the master.
 //
-// For each task there is one flight of reads, one transaction that claims it and
-// one that settles it.
+// Each task costs one round trip of reads, one transaction that claims it and one
+// that settles it.
 func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Context, Task[In]) (Out, error), opts ...WorkOption) error {
 	const op = "work for"
 	if err := p.pool.usable(op); err != nil {
@@ -60,7 +64,7 @@ func (p *Pool[In, Out]) Work(ctx context.Context, id string, fn func(context.Con
 	return w.run(ctx)
 }
 
-// handle calls fn for a task.
+// handle decodes a task, calls fn and encodes the result.
 func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(context.Context, Task[In]) (Out, error)) (result []byte, err error) {
 	in, err := p.in.Decode(t.Input)
 	if err != nil {
@@ -80,8 +84,8 @@ func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(cont
 	return result, err
 }
 
-// callIsolated calls f in a goroutine of its own, so that no way in which f ends takes
-// the worker along.
+// callIsolated calls f in a separate goroutine, so that a panic or runtime.Goexit
+// in f does not end the worker.
 func callIsolated[Out any](f func() (Out, error)) (out Out, err error) {
 	err = errors.New("the handler has ended its goroutine")
 	done := make(chan struct{})
@@ -107,18 +111,18 @@ type worker struct {
 	stop   context.CancelCauseFunc
 	gone   chan struct{} // closed when nothing more is assigned to the worker
 
-	work  map[string]*job // by the tasks' names
-	busy  int             // how many of them are under way
-	ended chan *job       // has room for all of them
+	work  map[string]*job // by name of the task
+	busy  int             // how many of work are busy
+	ended chan *job       // buffered for all busy jobs
 	all   sync.WaitGroup
 }
 
-// job is what the worker does about an assignment.
+// job is the worker's work on one assignment.
 type job struct {
 	task    string
 	czxid   session.Zxid // the assignment's czxid
 	busy    bool
-	settled bool // the assignment has gone, or is about to
+	settled bool // the assignment is deleted, or is about to be
 }
 
 // run announces the worker and works until ctx ends.
@@ -145,8 +149,8 @@ func (w *worker) run(ctx context.Context) error {
 	if err != nil {
 		w.stop(&permanentError{err})
 	}
-	// The worker goes first, so that what its handlers leave undone is not assigned to
-	// it again.
+	// Withdraw the worker first, so that the master does not assign it the tasks that
+	// its handlers leave unfinished.
 	settle := context.WithoutCancel(ctx)
 	here.Withdraw(settle)
 	close(w.gone)
@@ -155,15 +159,15 @@ func (w *worker) run(ctx context.Context) error {
 	return err
 }
 
-// removeInbox removes the inbox if it is empty. If it is not, or if that does not succeed
-// now, it is the master's to remove.
+// removeInbox deletes the inbox if it is empty. If it is not, or if the delete
+// fails, the master deletes it later.
 func (w *worker) removeInbox(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.pool.session.Timeout())
 	defer cancel()
 	w.pool.session.Delete(ctx, w.pool.paths.inbox(w.id), session.AnyVersion)
 }
 
-// serve follows the inbox.
+// serve runs the tasks in the inbox until ctx ends.
 func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
 	if err := w.createInbox(ctx); err != nil {
 		return ignoreEnd(ctx, err)
@@ -206,7 +210,7 @@ func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
 	}
 }
 
-// refusal is why Work ends, if it is not the end of its context.
+// refusal returns why Work ends, or nil if its context ended.
 func (w *worker) refusal(ctx context.Context) error {
 	var r *permanentError
 	if errors.As(context.Cause(ctx), &r) {
@@ -215,7 +219,7 @@ func (w *worker) refusal(ctx context.Context) error {
 	return nil
 }
 
-// ignoreEnd leaves it to the end of ctx to be the error.
+// ignoreEnd returns nil instead of err if ctx has ended.
 func ignoreEnd(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -223,7 +227,8 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// createInbox makes the worker's inbox, and says in it how many tasks fit.
+// createInbox creates the worker's inbox and writes into it how many tasks the
+// worker takes at a time.
 func (w *worker) createInbox(ctx context.Context) error {
 	path := w.pool.paths.inbox(w.id)
 	for {
@@ -243,7 +248,7 @@ func (w *worker) createInbox(ctx context.Context) error {
 
 func (w *worker) capacityData() []byte { return []byte(strconv.Itoa(w.opts.concurrency)) }
 
-// startTasks begins with the first of the assigned tasks, as many as there is room for.
+// startTasks starts the first assigned tasks, as far as the concurrency allows.
 func (w *worker) startTasks(ctx context.Context, s *view.Snapshot) {
 	for name, j := range w.work {
 		if _, assigned := s.Find(name); !assigned && !j.busy {
