@@ -6,11 +6,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// ackBatcher puts writes that are asked for at the same time into one transaction:
-// those that come while one is under way go together with the next.
+// ackBatcher combines concurrent writes in one transaction: writes that are
+// requested while a transaction is in flight share the next one.
 type ackBatcher struct {
 	mu      sync.Mutex
-	waiting map[*session.Epoch][]*pendingWrite // an entry for each epoch that one is under way in
+	waiting map[*session.Epoch][]*pendingWrite // has a key for each epoch with a transaction in flight
 }
 
 type pendingWrite struct {
@@ -19,7 +19,7 @@ type pendingWrite struct {
 	err   error
 }
 
-// applyBatched carries out a write, as long as the epoch lasts.
+// applyBatched carries out a write, for as long as the epoch lasts.
 func (st *store) applyBatched(ep *session.Epoch, w write) error {
 	b := &st.acks
 	j := &pendingWrite{write: w, done: make(chan struct{})}
@@ -31,13 +31,13 @@ func (st *store) applyBatched(ep *session.Epoch, w write) error {
 	b.waiting[ep] = append(b.waiting[ep], j)
 	b.mu.Unlock()
 	if !busy && !ep.Go(func() { st.applyWaiting(ep) }) {
-		st.applyWaiting(ep) // the session is being closed, and each hears so
+		st.applyWaiting(ep) // the session is being closed, and each write fails with that error
 	}
 	<-j.done
 	return j.err
 }
 
-// applyWaiting carries out writes until none waits.
+// applyWaiting carries out the waiting writes until there are none.
 func (st *store) applyWaiting(ep *session.Epoch) {
 	b := &st.acks
 	for {

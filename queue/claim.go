@@ -8,22 +8,22 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Claim waits for an item and claims it. It stays in the queue, where nobody else
-// can take it, until it is settled by Ack, Nack or Bury, or until the claim ends by
-// itself: with the session, or because somebody has removed it. Then it can be taken
-// again, by whoever waits for it at once.
+// Claim blocks until it has claimed an item. The item stays in the queue, where no
+// other client can take it, until it is settled by Ack, Nack, Release or Bury, or
+// until the claim is lost: with the session, or because its node was deleted. After
+// a loss, a waiting consumer can claim the item immediately.
 //
-// When ctx ends, Claim returns its cause in an error. A claim that was being made
-// at that moment is removed in the background.
+// If ctx ends, Claim returns an error that wraps its cause. A claim that was being
+// created is deleted in the background.
 //
-// Two round trips, when there are items: one reads the first and looks for new
-// ones, one claims. A claim is a transaction that creates an ephemeral node and
-// sets the item to what it is, so that the version of the item's node counts its
-// attempts.
+// If there are items, Claim takes two round trips: one reads the first item and
+// checks for new ones, one claims it. The claim is a transaction that creates an
+// ephemeral node and sets the item's data to its present value, so that the version
+// of the item's node counts the attempts.
 func (q *Queue[T]) Claim(ctx context.Context) (*Item[T], error) { return first(q.claim(ctx, 1, true)) }
 
-// TryClaim is Claim, but returns ErrEmpty where Claim would wait. Then it has asked
-// a server that knows of every push that was complete before the call.
+// TryClaim is Claim, but returns ErrEmpty where Claim would wait. Before that it
+// asks a server that knows all pushes completed before the call.
 func (q *Queue[T]) TryClaim(ctx context.Context) (*Item[T], error) {
 	return first(q.claim(ctx, 1, false))
 }
@@ -38,16 +38,16 @@ func (q *Queue[T]) claim(ctx context.Context, n int, wait bool) ([]*Item[T], err
 }
 
 func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]*Item[T], error) {
-	// Whoever waits to own proves that the session lives, so that ownership can
-	// begin with the answer.
+	// The session proves itself during the wait, so that ownership can begin with the
+	// reply.
 	if err := ep.CheckStopTime(q.store.path, q.store.opts.stopTime); err != nil {
 		return nil, err
 	}
-	release, err := ep.KeepProvingFor(ctx, q.store.opts.stopTime)
+	stopProving, err := ep.KeepProvingFor(ctx, q.store.opts.stopTime)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer stopProving()
 	for {
 		items, err := q.readNext(ctx, ep, n, q.store.txnBytes(), wait)
 		if err != nil {
@@ -60,11 +60,11 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 		})
 		switch {
 		case err == nil:
-		case ep.Err() != nil: // and whatever was claimed is not claimed any more
+		case ep.Err() != nil: // and all claims ended with the epoch
 			return nil, ep.Err()
 		case errors.Is(err, session.ErrUnknown) && ctx.Err() != nil:
-			return nil, context.Cause(ctx) // and unclaim sees to the rest
-		case errors.Is(err, session.ErrUnknown): // without receipts; but the claim is not there
+			return nil, context.Cause(ctx) // unclaim deletes the claims if they were created
+		case errors.Is(err, session.ErrUnknown): // without receipts; but the claim does not exist
 		default:
 			return nil, err
 		}
@@ -74,8 +74,8 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 	}
 }
 
-// claimOps claims an item and counts the attempt. An item that other libraries have
-// made so large that there is no room for both in a request is not counted.
+// claimOps claims an item and counts the attempt. An attempt at an item that
+// another library made too large for a request with both is not counted.
 func (q *Queue[T]) claimOps(f readItem[T]) (w write) {
 	w.create(q.store.claimPath(f.entry.name), []byte(q.store.label), session.Ephemeral())
 	if len(f.data) <= q.MaxSize() {
@@ -86,24 +86,24 @@ func (q *Queue[T]) claimOps(f readItem[T]) (w write) {
 	return w
 }
 
-// opsPerClaim is how many operations claiming has; the first makes the claim.
+// opsPerClaim is the number of operations of claimOps; the first creates the claim.
 const opsPerClaim = 2
 
-// unclaim gives up claims whose caller has left.
+// unclaim deletes claims whose caller has returned.
 func (q *Queue[T]) unclaim(ep *session.Epoch, fs []readItem[T], rs []session.Result) {
 	for i, f := range fs {
 		ep.DeleteEventually(q.store.claimPath(f.entry.name), rs[i*opsPerClaim].Stat.Czxid, nil)
 	}
 }
 
-// begin makes items of claims.
+// begin begins the leases of claims.
 func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T], rs []session.Result) ([]*Item[T], error) {
 	items := make([]*Item[T], len(fs))
 	err := ep.AwaitStopTime(ctx, q.store.opts.stopTime)
 	for i, f := range fs {
-		var hold func()
+		var stopProving func()
 		if err == nil {
-			hold, err = ep.KeepProvingFor(ctx, q.store.opts.stopTime)
+			stopProving, err = ep.KeepProvingFor(ctx, q.store.opts.stopTime)
 		}
 		if err != nil {
 			for _, item := range items[:i] {
@@ -120,7 +120,7 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T
 		}
 		l := lease.Begin(ctx, lease.Acquired{
 			Package: "queue",
-			Epoch:   ep, Path: q.store.claimPath(f.entry.name), Token: rs[i*opsPerClaim].Stat.Czxid, StopProving: hold,
+			Epoch:   ep, Path: q.store.claimPath(f.entry.name), Token: rs[i*opsPerClaim].Stat.Czxid, StopProving: stopProving,
 			Checks: []lease.Check{{Path: q.store.itemPath(f.entry.name), Version: f.version}},
 		}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: q.store.opts.stopTime})
 		q.store.cache.retain(f.entry)
@@ -130,7 +130,7 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T
 		}
 		context.AfterFunc(l.Context(), func() {
 			if errors.Is(l.Err(), ErrLost) {
-				<-l.Gone() // with a stop time the claim stays a while
+				<-l.Gone() // with a stop time the claim's node stays for that time
 				q.store.cache.putBack(f.entry)
 			}
 		})

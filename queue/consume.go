@@ -10,23 +10,26 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 )
 
-// errConsumersLost is the reason of a dead letter whose last consumer has not lived to
-// give one.
+// errConsumersLost is the reason of a dead letter whose last consumer died or lost
+// its claim.
 var errConsumersLost = errors.New("queue: its consumers have died or lost their claims")
 
-// Consume claims items and calls fn for each, at most Concurrency at a time, until
-// ctx ends. If fn returns nil, the item is acknowledged. If it returns an error, the
-// item is put back after a pause (see RetryAfter), or made a dead letter if that
-// was its last attempt (see MaxAttempts). fn may settle the item itself instead.
+// Consume claims items and calls fn for each, up to WithConcurrency at a time,
+// until ctx is done.
 //
-// The context that fn is given ends when ctx does and when the claim is lost. An
-// item is worked on at least once: one whose claim was lost in the middle is
-// claimed again, perhaps while fn still runs here, and so may be one that fn
-// has dealt with when the acknowledgement did not get through.
+// If fn returns nil, the item is acknowledged. If fn returns an error, the item is
+// put back after a pause (WithRetryAfter), or made a dead letter after its last
+// attempt (WithMaxAttempts). fn may settle the item itself instead.
 //
-// Consume returns nil if ctx is done, and an error if it cannot continue, for example
-// because access is denied or the session is closed. In both cases all calls of fn have
-// returned and their items are settled, which only the end of the session cuts short.
+// The context passed to fn is canceled when ctx is done and when the claim is lost.
+// fn is called at least once for each item and must tolerate more calls: an item
+// whose claim was lost is claimed again, possibly while fn still runs here, and so
+// may be an item that fn has processed but whose acknowledgement failed.
+//
+// Consume returns nil if ctx is done, and an error if it cannot continue, for
+// example because access is denied or the session is closed. In both cases all
+// calls of fn have returned and their items are settled, unless the session ended
+// first.
 func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T]) error, opts ...ConsumeOption) error {
 	if err := q.store.usable("consume", true); err != nil {
 		return err
@@ -60,8 +63,8 @@ func (q *Queue[T]) Consume(ctx context.Context, fn func(context.Context, *Item[T
 	return c.failure
 }
 
-// maxUnsettled is how many items Consume holds beside those that are worked on: while
-// they are acknowledged, and during the pause after a failed attempt.
+// maxUnsettled is how many items Consume may hold in addition to those passed to
+// fn: while they are acknowledged, and during the pause after a failed attempt.
 const maxUnsettled = 64
 
 // consumer is one call of Consume.
@@ -70,15 +73,15 @@ type consumer[T any] struct {
 	queue   *Queue[T]
 	fn      func(context.Context, *Item[T]) error
 	cancel  context.CancelFunc
-	working chan struct{} // has room for the items that are worked on
-	holding chan struct{} // has room for those that are claimed
+	working chan struct{} // semaphore for the items passed to fn
+	holding chan struct{} // semaphore for the claimed items
 	all     sync.WaitGroup
 
 	mu      sync.Mutex
 	failure error // why Consume ends, unless the caller's context has ended
 }
 
-// fail ends Consume with an error.
+// fail makes Consume return err.
 func (c *consumer[T]) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,11 +89,11 @@ func (c *consumer[T]) fail(err error) {
 	c.cancel()
 }
 
-// reserve waits until an item may be claimed, or ctx is done, and returns how many may
-// be claimed.
+// reserve waits until an item may be claimed or ctx is done, and returns how many
+// items may be claimed.
 func (c *consumer[T]) reserve(ctx context.Context) (n int) {
-	for takeRoom(ctx, c.holding, n == 0) {
-		if !takeRoom(ctx, c.working, n == 0) {
+	for acquire(ctx, c.holding, n == 0) {
+		if !acquire(ctx, c.working, n == 0) {
 			<-c.holding
 			break
 		}
@@ -106,24 +109,24 @@ func (c *consumer[T]) release(n int) {
 	}
 }
 
-func takeRoom(ctx context.Context, room chan struct{}, wait bool) bool {
+func acquire(ctx context.Context, semaphore chan struct{}, wait bool) bool {
 	if !wait {
 		select {
-		case room <- struct{}{}:
+		case semaphore <- struct{}{}:
 			return true
 		default:
 			return false
 		}
 	}
 	select {
-	case room <- struct{}{}:
+	case semaphore <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// consume works on an item and settles it.
+// consume calls fn for an item and settles it.
 func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	defer func() { <-c.holding }()
 	err := errConsumersLost
@@ -131,24 +134,24 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 		err = c.call(ctx, item)
 	}
 	<-c.working
-	// The outcome is settled whatever has become of ctx.
+	// The item is settled even if ctx has ended.
 	settle := context.WithoutCancel(ctx)
 	var refusal error
 	switch {
 	case err == nil:
 		refusal = item.Ack(settle)
-	case ctx.Err() != nil && item.Attempt <= c.opts.maxAttempts: // interrupted, and not failed
+	case ctx.Err() != nil && item.Attempt <= c.opts.maxAttempts: // interrupted, which is not a failed attempt
 		refusal = item.Release(settle)
 	case item.Attempt >= c.opts.maxAttempts:
 		refusal = item.Bury(settle, err)
 	}
-	if item.Err() == nil { // it is neither acknowledged nor buried
+	if item.Err() == nil { // neither acknowledged nor buried
 		if !isRefusal(refusal) {
 			c.pause(ctx, item)
 		}
 		refusal = errors.Join(refusal, item.Nack(settle))
 	}
-	if item.Err() == nil { // nor may it be put back
+	if item.Err() == nil { // the server refused to put it back
 		refusal = errors.Join(refusal, item.lease.Release(settle))
 	}
 	if isRefusal(refusal) {
@@ -162,7 +165,7 @@ func isRefusal(err error) bool {
 }
 
 // call calls fn with a context that ends with ctx and when the claim is lost, but
-// not when fn settles the item, for which it may use it.
+// not when fn settles the item, so that fn can use the context after that.
 func (c *consumer[T]) call(ctx context.Context, item *Item[T]) error {
 	fctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -174,8 +177,8 @@ func (c *consumer[T]) call(ctx context.Context, item *Item[T]) error {
 	return c.fn(fctx, item)
 }
 
-// pause keeps an item whose attempt has failed from being claimed for a while, by
-// holding on to it.
+// pause keeps an item claimed for a while after a failed attempt, so that no
+// consumer claims it during that time.
 func (c *consumer[T]) pause(ctx context.Context, item *Item[T]) {
 	timer := time.NewTimer(c.opts.retryAfter(item.Attempt))
 	defer timer.Stop()

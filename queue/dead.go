@@ -14,18 +14,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// DeadLetter is an item that was taken out of the queue because it could not be
+// DeadLetter is an item that was taken out of the queue because it cannot be
 // consumed: its attempts have failed, or it is corrupt.
 type DeadLetter struct {
-	ID       string // to requeue or drop it by; with Native that of the item
-	Data     []byte // as the codec made it, or whatever it was
-	Reason   string // the error
+	ID       string // for Requeue and Drop; in layout Native the id of the item
+	Data     []byte // as encoded by the codec; of a corrupt item the data that was found
+	Reason   string // the error of the last attempt, or why the item is corrupt
 	Attempts int
-	Since    time.Time // by the servers' clocks
+	Since    time.Time // by the servers' clock
 }
 
-// A dead letter is a node with the data of the item's node, and a child that says
-// why.
+// A dead letter is a node with the data of the item's node, and a child with the
+// reason.
 const deadReasonName = "error"
 
 type deadReason struct {
@@ -34,11 +34,11 @@ type deadReason struct {
 	By       string `json:"by,omitempty"`
 }
 
-// maxReason bounds what is kept of an error.
+// maxReason is the largest size of a stored reason.
 const maxReason = 4 << 10
 
-// moveToDead makes a dead letter of an item, or of its whole node if that cannot be
-// read.
+// moveToDead makes a dead letter of an item, or of its whole node if the node
+// cannot be decoded.
 func (q *Queue[T]) moveToDead(w *write, f readItem[T], reason error) {
 	data := f.data
 	if len(f.rest) > 0 {
@@ -47,14 +47,14 @@ func (q *Queue[T]) moveToDead(w *write, f readItem[T], reason error) {
 	text := strings.ToValidUTF8(reason.Error(), "\uFFFD")
 	why, _ := json.Marshal(deadReason{Error: text[:min(len(text), maxReason)], Attempts: f.attempts, By: q.store.opts.id})
 	path := q.store.deadPath(f.entry.name)
-	if q.store.spec.layout != Native { // where names come again when somebody has removed the folder
+	if q.store.spec.layout != Native { // names repeat if the parent is deleted and created again
 		path += "-" + session.GUID()
 	}
 	w.create(path, data)
 	w.create(session.Join(path, deadReasonName), why)
 }
 
-// deadSuffix is what stands behind the item's name in that of its dead letter.
+// deadSuffix returns the part of a dead letter's name that follows the item's name.
 func (s *layoutSpec) deadSuffix(name string) string {
 	const length = 1 + 36
 	if s.layout == Native || len(name) < length {
@@ -63,8 +63,8 @@ func (s *layoutSpec) deadSuffix(name string) string {
 	return name[len(name)-length:]
 }
 
-// buryCorrupt makes a dead letter of an item that nobody has claimed. One that is
-// too large to be moved stays where it is, and in nobody's way.
+// buryCorrupt makes a dead letter of an item that is not claimed. An item that is
+// too large to be moved stays in the queue and is skipped.
 func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f readItem[T]) error {
 	burial := func(f readItem[T]) (w write) {
 		w = q.removal(f)
@@ -75,9 +75,9 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f readIte
 		q.store.cache.retain(f.entry)
 		return nil
 	}
-	heirs := remainders([]readItem[T]{f})
-	q.store.cache.hide(heirs...)
-	defer q.store.cache.removed(heirs...)
+	remaining := remainders([]readItem[T]{f})
+	q.store.cache.hide(remaining...)
+	defer q.store.cache.removed(remaining...)
 	done, _, err := q.txnItems(ctx, ep, []readItem[T]{f}, txnHooks[T]{
 		build:        burial,
 		onConflict:   q.noteConflict,
@@ -85,19 +85,19 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f readIte
 	})
 	if len(done) > 0 {
 		q.store.cache.removed(f.entry)
-		q.store.cache.addRemainders(heirs...)
+		q.store.cache.addRemainders(remaining...)
 	}
 	return err
 }
 
-// maxWrite is how many bytes the write of one item may have, so that a request
-// holds it and what goes with it.
+// maxWrite returns the largest size of the write of one item. It leaves room for
+// the other parts of the request.
 func (st *store) maxWrite() int { return st.session.MaxBuffer() + 1 - 4<<10 }
 
-// DeadLetters yields the dead letters, in the order that the items had in the
-// queue; those with the last sequence number are in the order in which they became
-// dead letters. An error ends it. It takes a round trip for the list, and one for a
-// number of dead letters each.
+// DeadLetters yields the dead letters, in the order of their items in the queue.
+// Those with the last sequence number have the order in which they became dead
+// letters. An error ends the sequence. It takes one round trip for the listing, and
+// one for each batch of dead letters.
 func (q *Queue[T]) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		names, err := q.store.deadNames(ctx)
@@ -120,7 +120,7 @@ func (q *Queue[T]) DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error]
 	}
 }
 
-// deadNames lists the nodes of the dead letters.
+// deadNames lists the nodes of the dead letters, in order.
 func (st *store) deadNames(ctx context.Context) ([]string, error) {
 	if err := st.usable("list dead letters of", false); err != nil {
 		return nil, err
@@ -144,30 +144,31 @@ func (st *store) deadNames(ctx context.Context) ([]string, error) {
 			return none, created.Read(ctx, ep, st.dead, past)
 		})
 	}
-	place := func(name string) entry {
+	entryOf := func(name string) entry {
 		o := st.deadKey(name)
 		o.created, _ = created.Of(name)
 		return entry{name, o}
 	}
-	slices.SortFunc(names, func(a, b string) int { return compare(place(a), place(b), -1) })
+	slices.SortFunc(names, func(a, b string) int { return compare(entryOf(a), entryOf(b), -1) })
 	return names, err
 }
 
-// deadKey is where a dead letter stood as an item.
+// deadKey returns the sort key that a dead letter had as an item.
 func (st *store) deadKey(name string) sortKey {
 	o, _ := st.spec.parse(strings.TrimSuffix(name, st.spec.deadSuffix(name)))
 	return o
 }
 
-// deadNode is a dead letter as it was read.
+// deadNode is the node of a dead letter, as it was read.
 type deadNode struct {
 	letter    DeadLetter
 	name      string
 	version   int32
-	explained bool // it has the node that says why
+	explained bool // it has the child with the reason
 }
 
-// readDead reads dead letters in one flight. Those that are gone are left out.
+// readDead reads dead letters in one round trip. Those that do not exist any more
+// are left out.
 func (st *store) readDead(ctx context.Context, names []string) ([]deadNode, error) {
 	var paths []string
 	for _, name := range names {
@@ -197,9 +198,10 @@ func (st *store) readDead(ctx context.Context, names []string) ([]deadNode, erro
 	return letters, nil
 }
 
-// Requeue puts a dead letter back into the queue, at the end of its priority and
-// with its attempts uncounted. session.ErrNoNode says that there is none of this
-// id. It happens once; session.ErrUnknown is as with Push.
+// Requeue puts a dead letter back into the queue, behind all items of its priority,
+// and counts its attempts from zero. If there is no dead letter of this id, the
+// error is session.ErrNoNode. Requeue happens once; session.ErrUnknown is as with
+// Push.
 func (q *Queue[T]) Requeue(ctx context.Context, id string) error {
 	return q.removeDead(ctx, "requeue", id, func(w *write, l deadNode) {
 		o := q.store.deadKey(l.name)
@@ -212,13 +214,14 @@ func (q *Queue[T]) Requeue(ctx context.Context, id string) error {
 	})
 }
 
-// Drop removes a dead letter for good. session.ErrNoNode says that there is none of
-// this id.
+// Drop deletes a dead letter permanently. If there is no dead letter of this id,
+// the error is session.ErrNoNode.
 func (q *Queue[T]) Drop(ctx context.Context, id string) error {
 	return q.removeDead(ctx, "drop", id, func(*write, deadNode) {})
 }
 
-// removeDead removes a dead letter in a transaction that also does what more says.
+// removeDead deletes a dead letter in a transaction that also contains the
+// operations that more adds.
 func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*write, deadNode)) error {
 	names, err := q.store.deadNames(ctx)
 	if err != nil {
@@ -252,7 +255,7 @@ func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*wri
 					return none, err
 				}
 			case k >= 0 && (c.reason == session.ErrNoNode || c.reason == session.ErrBadVersion):
-				// Somebody else has been at it: look again.
+				// Another client has changed it: read it again.
 			default:
 				return none, err
 			}

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Curator's queues put a version before the items of a node, a mark and its
-// length before each, and another mark behind the last.
+// Curator's queues write a version before the items of a node, a mark and the
+// length before each item, and another mark after the last one.
 const (
 	frameVersion = 0x00010001
 	frameItem    = 0x01
@@ -25,8 +25,8 @@ func frame(payloads ...[]byte) []byte {
 	return append(data, frameEnd)
 }
 
-// unframe returns the items of a node, one at least. As in Curator, what stands
-// behind the end is passed over.
+// unframe returns the items of a node, at least one. As in Curator, data after the
+// end mark is ignored.
 func unframe(data []byte) ([][]byte, error) {
 	if len(data) < 4 || binary.BigEndian.Uint32(data) != frameVersion {
 		return nil, errFraming
@@ -49,7 +49,7 @@ func unframe(data []byte) ([][]byte, error) {
 	}
 }
 
-// pack makes a node's data of one item or several.
+// pack encodes one or more items as a node's data.
 func (s *layoutSpec) pack(payloads ...[]byte) []byte {
 	if s.framed {
 		return frame(payloads...)
@@ -57,7 +57,7 @@ func (s *layoutSpec) pack(payloads ...[]byte) []byte {
 	return payloads[0]
 }
 
-// unpack returns the items of a node, one at least.
+// unpack returns the items of a node, at least one.
 func (s *layoutSpec) unpack(data []byte) ([][]byte, error) {
 	if s.framed {
 		return unframe(data)

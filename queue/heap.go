@@ -1,6 +1,6 @@
 package queue
 
-// heap is a binary heap: its first element comes before all others.
+// heap is a binary heap: its first element precedes all others.
 type heap[E any] struct {
 	before func(a, b E) bool
 	es     []E
@@ -25,7 +25,7 @@ func (h *heap[E]) pop() E {
 	first, last := h.es[0], len(h.es)-1
 	h.es[0] = h.es[last]
 	var zero E
-	h.es[last] = zero // nothing is kept from the collector
+	h.es[last] = zero // so that it can be garbage-collected
 	h.es = h.es[:last]
 	h.down(0)
 	return first
@@ -47,7 +47,7 @@ func (h *heap[E]) down(i int) {
 	}
 }
 
-// fill replaces everything by es, in less time than pushing takes.
+// fill replaces all elements by es. It takes linear time.
 func (h *heap[E]) fill(es []E) {
 	h.es = es
 	for i := len(es)/2 - 1; i >= 0; i-- {

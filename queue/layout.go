@@ -11,17 +11,17 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Layout is how the nodes of a queue are called and what is in them, on which it
-// depends what the queue can do and which other libraries take part. All who use
-// a queue must choose the same.
+// Layout is the names and data of a queue's nodes. It decides what the queue
+// supports and which other libraries can share it. All programs that share a queue
+// must use the same layout.
 type Layout uint8
 
 const (
-	// Native does everything. It is the default.
+	// Native supports everything. It is the default.
 	Native Layout = iota
-	// Curator is that of Curator's DistributedQueue: first in, first out.
+	// Curator is the layout of Curator's DistributedQueue: first in, first out.
 	Curator
-	// CuratorPriority is that of Curator's DistributedPriorityQueue.
+	// CuratorPriority is the layout of Curator's DistributedPriorityQueue.
 	CuratorPriority
 	// CuratorDelay is that of Curator's DistributedDelayQueue: items come up in the
 	// order of the times before which they must not.
@@ -30,9 +30,9 @@ const (
 	// that comes with ZooKeeper itself: first in, first out, and the items' own
 	// bytes. WithPrefix makes it that of others who do the same.
 	CuratorSimple
-	// Kazoo is that of Kazoo's Queue, which has priorities from 0 to 999.
+	// Kazoo is the layout of Kazoo's Queue, with priorities from 0 to 999.
 	Kazoo
-	// KazooLocking is that of Kazoo's LockingQueue, whose items can be claimed.
+	// KazooLocking is the layout of Kazoo's LockingQueue, whose items can be claimed.
 	KazooLocking
 )
 
@@ -51,47 +51,47 @@ func ParseLayout(name string) (Layout, error) {
 	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
-// sortKey is what the name of an item's node says of when its turn is.
+// sortKey is the position of an item, from the name of its node.
 type sortKey struct {
-	rank int64 // lower first: the priority, or the due time where there are no priorities
-	due  int64 // not before, in milliseconds since 1970; 0 says at once
+	rank int64 // lower first: the priority, or in CuratorDelay the due time
+	due  int64 // not before, in milliseconds since 1970; 0 means immediately
 	seq  int32
-	// created tells the order of items past the end of the numbers; 0 comes first.
+	// created orders the items past the last sequence number; 0 comes first.
 	created session.Zxid
-	part    int // which part, of a node with several items that was taken apart
+	part    int // how many items were taken from a node that held several
 }
 
-// layoutSpec is what there is to a layout.
+// layoutSpec describes a layout.
 type layoutSpec struct {
 	layout Layout
-	// Where the items, the claims and the dead letters are, below the queue's
-	// path. Items that are at the path itself have claims only where WithLockPath
-	// puts them, and dead letters beside it.
+	// Where the items, the claims and the dead letters are, below the queue's path.
+	// If items is empty, the items are at the path itself. Such items have claims
+	// only where WithLockPath puts them, and dead letters beside the path.
 	items, claims, dead string
-	// lockable says that WithLockPath is understood.
+	// lockable: the layout supports WithLockPath.
 	lockable bool
-	// durable says that others expect the folders never to go once they are made.
+	// durable: other libraries expect the parents never to be deleted.
 	durable bool
-	// framed says that a node may hold several items.
+	// framed: a node may hold several items.
 	framed bool
-	// lowest, highest and usual are the priorities, if there are any.
+	// lowest, highest and usual are the bounds and the default of the priorities,
+	// if the layout has priorities.
 	prioritised            bool
 	lowest, highest, usual int
-	// delayed says that items can be due later.
+	// delayed: items can be due later.
 	delayed bool
 	prefix  func(o sortKey, guid string) string
 	parse   func(name string) (sortKey, bool)
 }
 
-// ranked tells whether a new node may come before others that were there
-// earlier.
+// ranked reports whether a new node may precede older ones.
 func (s *layoutSpec) ranked() bool { return s.prioritised || s.delayed || s.framed }
 
-// counted tells whether every claim raises the version of its item, so that an
-// item of version 0 has never been claimed.
+// counted reports whether every claim raises the version of its item, so that an
+// item of version 0 was never claimed.
 func (s *layoutSpec) counted() bool { return s.layout == Native }
 
-// id is how an item is called in the API.
+// id returns an item's id in the API.
 func (s *layoutSpec) id(name string) string {
 	if s.layout == Native && len(name) > nativeGUID+36 {
 		return name[nativeGUID : nativeGUID+36]
@@ -99,8 +99,8 @@ func (s *layoutSpec) id(name string) string {
 	return name
 }
 
-// specOf returns false for a layout that there is not. prefix replaces that of
-// CuratorSimple.
+// specOf returns the description of a layout, and false if there is no such layout.
+// prefix replaces the prefix of CuratorSimple.
 func specOf(l Layout, prefix string) (layoutSpec, bool) {
 	s := layoutSpec{layout: l, durable: l != Native}
 	switch l {
@@ -175,7 +175,8 @@ func parsePlain(prefix string, parts bool) func(string) (sortKey, bool) {
 	}
 }
 
-// A priority is the sign, 1 for what is not negative, and the two's complement.
+// A priority is encoded as the sign, 1 if it is not negative, and the two's
+// complement.
 func curatorPriorityPrefix(o sortKey, _ string) string {
 	sign := '1'
 	if o.rank < 0 {
@@ -232,7 +233,8 @@ func parseKazoo(name string) (o sortKey, ok bool) {
 	return parseEnd(o, rest[4:], false)
 }
 
-// parseEnd reads the sequence number, and where nodes are taken apart, the part.
+// parseEnd parses the sequence number and, if parts is true, the number of the
+// part.
 func parseEnd(o sortKey, s string, parts bool) (sortKey, bool) {
 	var ok bool
 	o.seq, s, ok = parseSequence(s)
@@ -247,8 +249,8 @@ func parseEnd(o sortKey, s string, parts bool) (sortKey, bool) {
 	return o, err == nil && n > 0 && s[1] != '0'
 }
 
-// parseSequence reads a number as the server writes it, with ten characters at
-// least.
+// parseSequence parses a number as the server writes it, with at least ten
+// characters.
 func parseSequence(s string) (seq int32, rest string, ok bool) {
 	end := 0
 	for end < len(s) && (s[end] >= '0' && s[end] <= '9' || end == 0 && s[0] == '-') {
@@ -274,18 +276,18 @@ func parseHex(s, digits string) (int64, bool) {
 	return n, err == nil
 }
 
-// pastEnd reports whether an item's number does not tell its place.
+// pastEnd reports whether an item's number does not give its position.
 func (o sortKey) pastEnd() bool { return o.part == 0 && sequence.PastEnd(o.seq) }
 
-// withNumber is a name with another number at its end.
+// withNumber returns name with another number at its end.
 func withNumber(name string, from, to int32) string {
 	return fmt.Sprintf("%s%010d", strings.TrimSuffix(name, fmt.Sprintf("%010d", from)), to)
 }
 
-// remainderName names the node that takes the place of one that held several items,
-// the first of which has been taken. It stands where that did, and no node is
-// ever called so again, unless the numbers have ended. Past their end it comes first,
-// since that did.
+// remainderName returns the name of the node that replaces one that held several
+// items and whose first item was taken. It has the position of the old node. No
+// other node ever gets that name, unless the sequence numbers have ended. Past the
+// last number it comes first, because the old node did.
 func remainderName(name string, o sortKey) (string, sortKey) {
 	if o.part > 0 {
 		name = strings.TrimSuffix(name, fmt.Sprintf("-%d", o.part))

@@ -11,21 +11,21 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Entry is an item as All sees it.
+// Entry is an item as yielded by All.
 type Entry[T any] struct {
-	ID        string // as Push returned it
+	ID        string // as returned by Push
 	Value     T
 	Priority  int
-	NotBefore time.Time // zero if it was due at once
-	Pushed    time.Time // by the servers' clocks
+	NotBefore time.Time // zero if the item was not delayed
+	Pushed    time.Time // by the servers' clock
 	Attempts  int       // how often it has been claimed
 	Claimed   bool
-	Claimant  string // what claims it: the id that WithID gave it
+	Claimant  string // the label of the claim; see WithID
 }
 
-// Peek returns the item that comes next without taking it, ErrEmpty if there is
-// none. It has asked a server that knows of every push that was complete before the
-// call. Corrupt items are passed over. It costs what All does up to that item.
+// Peek returns the next item without taking it, or ErrEmpty if there is none. It
+// asks a server that knows all pushes completed before the call. Corrupt items are
+// skipped. It costs the same as All up to that item.
 func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
 	var none T
 	if err := q.store.usable("peek", false); err != nil {
@@ -41,7 +41,7 @@ func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
 		if err != nil {
 			return none, err
 		}
-		left := len(es) // those that have not been read
+		left := len(es) // how many were not read
 		for e, err := range q.yieldListed(ctx, es) {
 			left--
 			switch {
@@ -55,16 +55,16 @@ func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
 		if left == 0 {
 			return none, ErrEmpty
 		}
-		// Items have gone since the list, and others may have come before that.
+		// Some items were removed after the listing, and others may have been pushed before that.
 	}
 }
 
-// All yields the items in the order of the queue, those that are claimed and those
-// that are not yet due among them. Items that are taken meanwhile are left out. An
-// error that is ErrCorrupt concerns one item, and the loop goes on; any other ends
-// it.
+// All yields the items in the order of the queue, including items that are claimed
+// or not yet due. Items that are taken during the loop may be left out. An error
+// that wraps ErrCorrupt concerns one item, and the loop continues. Any other error
+// ends it.
 //
-// It takes a list of all items, and a round trip for a number of items each.
+// It takes a listing of all items, and one round trip for each batch of items.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[Entry[T], error] {
 	return func(yield func(Entry[T], error) bool) {
 		es, err := q.store.listNames(ctx)
@@ -76,7 +76,7 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[Entry[T], error] {
 	}
 }
 
-// yieldListed yields those of es that are still there.
+// yieldListed yields the items of es that still exist.
 func (q *Queue[T]) yieldListed(ctx context.Context, es []entry) iter.Seq2[Entry[T], error] {
 	return func(yield func(Entry[T], error) bool) {
 		for part := range slices.Chunk(es, firstBatch) {
@@ -96,7 +96,7 @@ func (q *Queue[T]) yieldListed(ctx context.Context, es []entry) iter.Seq2[Entry[
 	}
 }
 
-// listNames lists the items in order.
+// listNames returns the items in order.
 func (st *store) listNames(ctx context.Context) ([]entry, error) {
 	if err := st.usable("list", false); err != nil {
 		return nil, err
@@ -130,13 +130,13 @@ func (st *store) listNames(ctx context.Context) ([]entry, error) {
 	return es, nil
 }
 
-// listedItem is an entry, or what is wrong with it.
+// listedItem is an Entry and its error.
 type listedItem[T any] struct {
 	entry Entry[T]
 	err   error
 }
 
-// readListed reads items and their claims in one flight.
+// readListed reads items and their claims in one round trip.
 func (q *Queue[T]) readListed(ctx context.Context, ep *session.Epoch, es []entry) (all []listedItem[T], err error) {
 	var paths []string
 	for _, e := range es {

@@ -8,28 +8,29 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// listState is when and how a folder was last listed.
+// listState describes the last listing of a parent.
 type listState struct {
-	at      time.Time // zero: never
+	at      time.Time // zero if never listed
 	names   int
 	created int32 // see sequence.Created
-	// Past the end of the numbers created stays as it is. Then each create changes
-	// the number of children, unless a delete follows, which changes pzxid.
+	// At the last sequence number, created does not change any more. Then each
+	// create changes the number of children, unless a delete follows, which changes
+	// pzxid.
 	children int
 	pzxid    session.Zxid
-	// doubt receives when it may have missed something that no watch tells of.
+	// relist receives if a change may have been missed that triggers no watch.
 	relist chan struct{}
 }
 
-// A list of n names costs servers and clients about as much as n/200 items do.
-// It may be read again after as long as n/20 items take, unless there are so few
-// names that it does not matter.
+// Listing n names costs servers and clients about as much as n/200 items. A listing
+// may be repeated after the time that n/20 items take, or immediately if there are
+// few names.
 const (
 	cheapNames = 128
 	namePause  = 5 * time.Microsecond
 )
 
-// due tells when the folder may be listed again.
+// due returns when the parent may be listed again at the earliest.
 func (l listState) due() time.Time {
 	if l.names <= cheapNames {
 		return l.at
@@ -37,14 +38,15 @@ func (l listState) due() time.Time {
 	return l.at.Add(time.Duration(l.names) * namePause)
 }
 
-// hasNew reports whether children may have been created since the folder was listed.
+// hasNew reports whether children may have been created since the listing.
 func (l listState) hasNew(st session.Stat) bool {
 	n := sequence.Created(st)
 	return n != l.created || n == sequence.Last && (st.NumChildren != l.children || st.Pzxid != l.pzxid)
 }
 
-// mergeItems takes over a list of the items. If several of them are past the end of
-// the numbers, it reads the stats of those that it does not know, in one flight.
+// mergeItems merges a listing of the items into the cache. If several of them are
+// past the last sequence number, it reads the stats of those that it does not know,
+// in one round trip.
 func (st *store) mergeItems(ctx context.Context, names []string, stat session.Stat) error {
 	past, err := st.readCreated(ctx, names, stat)
 	if err == nil {
@@ -53,8 +55,8 @@ func (st *store) mergeItems(ctx context.Context, names []string, stat session.St
 	return err
 }
 
-// readCreated completes pool.created where the order of items depends on it, and
-// returns the names of the items concerned.
+// readCreated adds to cache.created the items whose order depends on it, and
+// returns the names of all such items.
 func (st *store) readCreated(ctx context.Context, names []string, stat session.Stat) (past map[string]bool, err error) {
 	if sequence.Created(stat) != sequence.Last {
 		return nil, nil
@@ -73,8 +75,8 @@ func (st *store) readCreated(ctx context.Context, names []string, stat session.S
 	})
 }
 
-// listItems takes over a list of the items. Those in past are left out if it is not
-// known when they were created, since they have gone.
+// listItems replaces the items in the cache by a listing. Items in past whose time
+// of creation is not known have been deleted and are left out.
 func (p *itemCache) listItems(names []string, st session.Stat, past map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,14 +116,14 @@ func (p *itemCache) listItems(names []string, st session.Stat, past map[string]b
 	p.notify()
 }
 
-// ended reports whether the folder has given out its last number, and stays there.
+// ended reports whether the parent of the items has used its last sequence number.
 func (p *itemCache) ended() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.base == sequence.Last
 }
 
-// listClaims takes over a list of the claims.
+// listClaims replaces the claims in the cache by a listing.
 func (p *itemCache) listClaims(names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,12 +143,12 @@ func (p *itemCache) listClaims(names []string) {
 	p.notify()
 }
 
-// claimsPause is how long at most the end of somebody's claim goes unnoticed by a
-// consumer that has other items to take.
+// claimsPause is how long the end of another client's claim goes unnoticed, at
+// most, by a consumer that has other items to take.
 const claimsPause = 100 * time.Millisecond
 
-// needList tells which folders to list again before anything is taken: the claims, if
-// one of them may have ended, and the items, if one of them may have been missed.
+// needList reports what to list again before items are taken: the claims, if one of
+// them may have ended, and the items, if one of them may have been missed.
 func (p *itemCache) needList() (claims, items bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,42 +160,44 @@ func (p *itemCache) needList() (claims, items bool) {
 	return len(p.claimed) > 0 && now.After(next), p.mayHaveMissed && !now.Before(p.items.due())
 }
 
-// itemsChanged tells from the Stat of the items' folder whether to list it again.
+// itemsChanged reports whether the items should be listed again, from the Stat of
+// their parent.
 func (p *itemCache) itemsChanged(st session.Stat) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.items.hasNew(st) && !time.Now().Before(p.items.due())
 }
 
-// itemsDue and claimsDue tell when the folders may be listed again.
+// itemsDue returns when the items may be listed again at the earliest.
 func (p *itemCache) itemsDue() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.items.due()
 }
 
+// claimsDue returns when the claims may be listed again at the earliest.
 func (p *itemCache) claimsDue() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.claims.due()
 }
 
-// itemsPutBack notes that items have been put back that the pool does not know of.
+// itemsPutBack records that items that are not in the cache were put back.
 func (p *itemCache) itemsPutBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.relistItems()
 }
 
-// relistItems has the items listed again. p.mu is held.
+// relistItems schedules a listing of the items. p.mu is held.
 func (p *itemCache) relistItems() {
 	p.mayHaveMissed = true
 	signal(p.items.relist)
 }
 
-func signal(bell chan struct{}) {
+func signal(ch chan struct{}) {
 	select {
-	case bell <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Option changes a queue.
+// Option configures a queue.
 type Option func(*options)
 
 type options struct {
@@ -26,45 +26,46 @@ type options struct {
 	stopTime time.Duration
 }
 
-// WithLayout chooses the nodes. The default is Native.
+// WithLayout selects the layout. The default is Native.
 func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 
-// WithPrefix replaces the qn- before the sequence numbers of CuratorSimple, for
-// programs that call their items queue_0000000000, say.
+// WithPrefix replaces the prefix qn- before the sequence numbers of CuratorSimple,
+// for programs with other names, for example queue_0000000000.
 func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
-// WithLockPath says where Curator's consumers lock their items, if they were built
-// with a lockPath. Only then can items of the layouts Curator, CuratorPriority and
-// CuratorDelay be claimed.
+// WithLockPath sets the path at which Curator's consumers lock their items, if they
+// were built with a lockPath. Items of the layouts Curator, CuratorPriority and
+// CuratorDelay can be claimed only with this option.
 func WithLockPath(path string) Option { return func(o *options) { o.lockPath = path } }
 
-// WithDeadLetters says where dead letters are put. The default is the child dead of
-// the queue's path, in the layouts Native and KazooLocking, and in the others, where
-// every child of the path may be taken for an item, a sibling of it that ends in
-// -dead.
+// WithDeadLetters sets the path of the dead letters. In the layouts Native and
+// KazooLocking, the default is the child dead of the queue's path. In the others,
+// where any child of the path may be taken for an item, the default is the queue's
+// path followed by -dead.
 func WithDeadLetters(path string) Option { return func(o *options) { o.dead = path } }
 
 // WithMaxLen bounds the queue: a push that would make it longer than n items,
-// claimed and delayed ones among them, is refused with ErrFull. All producers must
-// give the same n. It is exact among producers of this library, at the cost of a
-// round trip, and of a new try when two push at the same time; those of others do
-// not ask.
+// including claimed and delayed ones, is refused with ErrFull. All producers must
+// use the same n. The bound is exact among producers of this library. It costs a
+// push one round trip, and a retry when two producers push at the same time. Other
+// libraries do not check it.
 func WithMaxLen(n int) Option { return func(o *options) { o.maxLen, o.bounded = n, true } }
 
-// WithID labels the claims of this consumer, for people. The default is host:pid.
+// WithID sets the label of this consumer's claims, for people. The default is
+// host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
-// WithStopTime ends a claim d before its deadline, so that the consumer can
-// finish stopping before the session can end on the server: from then on Context is
-// done, and the claim's node stays until Ack, Nack or Bury is called or d has passed, also if the
-// connection recovers in between, so that nobody else owns meanwhile. There is no
-// such time if somebody removes the node, if a server ends the session, and when the
-// session is closed: that ends ownership at once.
+// WithStopTime ends a claim d before its deadline, so that the consumer can stop
+// before the session can end on the server. Context is then done, and the claim's
+// node stays until the item is settled or d has passed, also if the connection
+// recovers in the meantime, so that no other consumer owns the item during that
+// time. There is no stop time if the node is deleted, if a server ends the session,
+// or if the session is closed: these end ownership immediately.
 //
-// The longest d is Session.MaxStopTime, about a third of the session timeout that
-// the server has granted; a longer one is refused with session.ErrInvalid. Outages
-// of a quarter of the timeout are survived all the same, for which the session
-// proves itself up to four times as often. After a rest, a first claim takes a
+// The longest d is Session.MaxStopTime, about a third of the session timeout
+// granted by the server. A longer d is refused with session.ErrInvalid. Outages of
+// a quarter of the timeout are still survived: to that end the session proves
+// itself up to four times as often. After an idle period, the first claim takes a
 // quarter of the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
@@ -76,7 +77,7 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// check refuses options that make no queue.
+// check returns an error if the options contradict each other or are invalid.
 func (o *options) check() error {
 	s, ok := specOf(o.layout, o.prefix)
 	switch {
@@ -101,7 +102,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// PushOption changes how items are pushed.
+// PushOption configures a push.
 type PushOption func(*pushOptions)
 
 type pushOptions struct {
@@ -109,21 +110,21 @@ type pushOptions struct {
 	notBefore time.Time
 }
 
-// WithPriority puts items before those with a greater number. The default is 0, with
-// Kazoo's layouts 100. Kazoo's have priorities from 0 to 999, Native and
-// CuratorPriority all of 32 bits, and the other layouts none.
+// WithPriority puts items before those with a greater number. The default is 0, and
+// 100 in Kazoo's layouts. Kazoo's layouts have priorities from 0 to 999, Native and
+// CuratorPriority all 32-bit integers, and the other layouts none.
 func WithPriority(n int) PushOption { return func(o *pushOptions) { o.priority = &n } }
 
-// WithNotBefore keeps items from being taken before t, to the millisecond. What counts
-// are the clocks of the consumers: nobody's clock is asked but that of the process
-// that takes an item. It is for Native and CuratorDelay.
+// WithNotBefore keeps items from being taken before t, with the precision of a
+// millisecond. Native and CuratorDelay support it. The clock of the process that
+// takes an item decides.
 //
-// Once due, an item of Native stands where it would have stood without the delay.
-// In CuratorDelay all items stand in the order of their times; there an item
-// without WithNotBefore is due when it is pushed, by the clock of its producer.
+// A delayed item of Native has the same position as without the delay once it is
+// due. In CuratorDelay all items are ordered by their times, and an item without
+// WithNotBefore is due when it is pushed, by the clock of its producer.
 func WithNotBefore(t time.Time) PushOption { return func(o *pushOptions) { o.notBefore = t } }
 
-// pushKey is what items that are pushed like this are named after.
+// pushKey returns the sort key of items that are pushed with opts.
 func (s *layoutSpec) pushKey(opts []PushOption) (o sortKey, err error) {
 	var p pushOptions
 	for _, opt := range opts {
@@ -157,7 +158,7 @@ func (s *layoutSpec) pushKey(opts []PushOption) (o sortKey, err error) {
 	return o, nil
 }
 
-// ConsumeOption changes how Consume works.
+// ConsumeOption configures Consume.
 type ConsumeOption func(*consumeOptions)
 
 type consumeOptions struct {
@@ -166,19 +167,19 @@ type consumeOptions struct {
 	retryAfter  func(attempt int) time.Duration
 }
 
-// WithConcurrency has up to n items worked on at the same time; the default is 1.
+// WithConcurrency sets how many calls of fn run at the same time; the default is 1.
 func WithConcurrency(n int) ConsumeOption { return func(o *consumeOptions) { o.concurrency = n } }
 
-// WithMaxAttempts makes an item a dead letter when its n-th attempt has failed, with
-// the error of that attempt. It counts the attempts of all consumers, those that
-// died in the middle among them. The default is no limit.
+// WithMaxAttempts makes an item a dead letter when its n-th attempt has failed,
+// with the error of that attempt. Attempts of all consumers are counted, including
+// those that died. The default is no limit.
 func WithMaxAttempts(n int) ConsumeOption { return func(o *consumeOptions) { o.maxAttempts = n } }
 
-// WithRetryAfter says how long to wait after the failed attempt of this number, 1 for
-// the first, before the item is put back. Until then it stays claimed, which up to
-// 64 items may be beside those that are worked on; more are not claimed. The
-// default is a tenth of a second after the first, twice as long after each further
-// one, and half a minute at most.
+// WithRetryAfter sets the pause between the failed attempt of a number, 1 for the
+// first, and the moment at which the item is put back. The item stays claimed
+// during the pause. Consume may hold up to 64 items in addition to those passed to
+// fn, and claims no more. The default is a tenth of a second after the first
+// attempt, doubled with each further one, and 30 seconds at most.
 func WithRetryAfter(f func(attempt int) time.Duration) ConsumeOption {
 	return func(o *consumeOptions) { o.retryAfter = f }
 }

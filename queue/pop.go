@@ -10,26 +10,27 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Pop waits for an item, removes it, and returns it.
+// Pop blocks until there is an item, removes it, and returns it.
 //
-// When ctx ends, Pop returns its cause in an error. If an item was being removed at
-// that moment, the error is session.ErrUnknown as well, and the item, if it was
-// removed, is put back where it stood, in the background; it is lost only if the
-// process or its session ends before that. The same error without an end of ctx
-// says that the session has ended while an item was being removed.
+// If ctx ends, Pop returns an error that wraps its cause. If an item was being
+// removed at that moment, the error is session.ErrUnknown as well. If that item was
+// removed, it is put back at its old position, in the background. It is lost only
+// if the process or its session ends before that. The same error while ctx has not
+// ended means that the session ended while an item was being removed.
 //
-// Two round trips, when there are items: one reads the first and looks for new
-// ones, one removes. Items that another consumer has claimed are passed over, and
-// corrupt ones become dead letters.
+// If there are items, Pop takes two round trips: one reads the first item and
+// checks for new ones, one removes it. Items that another consumer has claimed are
+// skipped. Corrupt items become dead letters.
 func (q *Queue[T]) Pop(ctx context.Context) (T, error) { return first(q.pop(ctx, 1, true)) }
 
-// TryPop is Pop, but returns ErrEmpty where Pop would wait. Then it has asked a
-// server that knows of every push that was complete before the call.
+// TryPop is Pop, but returns ErrEmpty where Pop would wait. Before that it asks a
+// server that knows all pushes completed before the call.
 func (q *Queue[T]) TryPop(ctx context.Context) (T, error) { return first(q.pop(ctx, 1, false)) }
 
-// PopN waits for an item, removes up to n of those that are there, in one
-// transaction, and returns them in order. It does not wait for more than one, and
-// returns no more than a hundred, or half of session.Session.MaxBuffer.
+// PopN blocks until there is an item, removes up to n of the available items in one
+// transaction, and returns them in order. It does not wait for more than one item.
+// It returns no more than 100 items, and no more than fit into half of
+// session.Session.MaxBuffer.
 func (q *Queue[T]) PopN(ctx context.Context, n int) ([]T, error) { return q.pop(ctx, n, true) }
 
 // TryPopN is PopN, but returns ErrEmpty where PopN would wait.
@@ -83,8 +84,8 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 	}
 }
 
-// inEpoch is session.InEpoch, with an OpError around every error but ErrEmpty and
-// ErrFull.
+// inEpoch is session.InEpoch, but wraps every error except ErrEmpty and ErrFull in
+// an OpError.
 func inEpoch[R any](ctx context.Context, st *store, op string, f func(*session.Epoch) (R, error)) (R, error) {
 	r, err := session.InEpoch(ctx, st.session, session.OpError{Package: "queue", Op: op, Path: st.path}, f)
 	var oe *session.OpError
@@ -94,17 +95,17 @@ func inEpoch[R any](ctx context.Context, st *store, op string, f func(*session.E
 	return r, err
 }
 
-// removal takes an item out of the queue, if it is as it was read and nobody
-// claims it.
+// removal removes an item from the queue, if it is unchanged since it was read and
+// not claimed.
 func (q *Queue[T]) removal(f readItem[T]) (w write) {
 	q.exclude(&w, f)
 	q.remove(&w, f, f.version)
 	return w
 }
 
-// exclude makes a transaction fail if the item is claimed, by making and removing
+// exclude makes a transaction fail if the item is claimed, by creating and deleting
 // a claim in it. Where every claim raises the version, an item of version 0 is not
-// claimed, which the removal sees to.
+// claimed, and the delete of that version in remove is enough.
 func (q *Queue[T]) exclude(w *write, f readItem[T]) {
 	if q.store.claims != "" && !(q.store.spec.counted() && f.version == 0) {
 		w.create(q.store.claimPath(f.entry.name), nil, session.Ephemeral())
@@ -112,18 +113,18 @@ func (q *Queue[T]) exclude(w *write, f readItem[T]) {
 	}
 }
 
-// remove deletes an item's node, which is to be of the given version. If there are
-// other items in it, a node that holds these takes its place: under another name,
-// so that others who have read the old one do not delete them with it.
+// remove deletes an item's node, which must have the given version. If the node
+// holds other items, remove creates a node with these in its place. Its name is
+// another one, so that clients that have read the old node do not delete it.
 func (q *Queue[T]) remove(w *write, f readItem[T], version int32) {
 	w.delete(q.store.itemPath(f.entry.name), version)
-	for _, heir := range remainders([]readItem[T]{f}) {
-		w.create(q.store.itemPath(heir.name), q.store.spec.pack(f.rest...))
+	for _, remaining := range remainders([]readItem[T]{f}) {
+		w.create(q.store.itemPath(remaining.name), q.store.spec.pack(f.rest...))
 	}
 }
 
-// remainders are the nodes that take the place of those of items, where there are
-// others in them.
+// remainders returns the nodes that replace those of items that hold other items as
+// well.
 func remainders[T any](fs []readItem[T]) (es []entry) {
 	for _, f := range fs {
 		if len(f.rest) > 0 {
@@ -134,7 +135,7 @@ func remainders[T any](fs []readItem[T]) (es []entry) {
 	return es
 }
 
-// noteConflict is told that others have been faster.
+// noteConflict updates the cache after another client's write to an item.
 func (q *Queue[T]) noteConflict(f readItem[T], c conflict) {
 	switch {
 	case q.store.claims != "" && c.path == q.store.claimPath(f.entry.name) && c.reason == session.ErrNodeExists:
@@ -142,22 +143,22 @@ func (q *Queue[T]) noteConflict(f readItem[T], c conflict) {
 	case c.path == q.store.itemPath(f.entry.name) && c.reason == session.ErrNoNode:
 		q.store.cache.notFound(f.entry)
 	case c.path == q.store.itemPath(f.entry.name) && c.reason == session.ErrBadVersion:
-		q.store.cache.putBack(f.entry) // it has been claimed or changed since it was read
+		q.store.cache.putBack(f.entry) // it was claimed or changed since it was read
 	default:
-		// Somebody has put nodes where none belong, under an item for instance. The
-		// item stays out of the pool, and in nobody's way.
+		// A client has created unexpected nodes, for example below an item. Keep the
+		// item out of the candidates, so that it does not block the others.
 		q.store.cache.retain(f.entry)
 		return
 	}
 	q.store.cache.widenWindow()
 }
 
-// putBack undoes a removal. Each item gets its old name, and so its old place; with
-// others that were in its node, the successor stays.
+// putBack undoes a removal. Each item gets its old name and so its old position. If
+// the node held other items, tremaining new node stays.
 //
-// Past the end of the numbers an old name does not say where the item stood, and may
-// be another item's by now. If one of the items is there, they get the greatest free
-// numbers before the end, and so stand before all others past the end.
+// Past the last sequence number, an old name does not give the item's position, and
+// may be that of another item by now. If the items include one of these, they get
+// the greatest free numbers before the last one, and so precede all others past it.
 func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
 	renumber := q.store.cache.ended() && slices.ContainsFunc(fs, func(f readItem[T]) bool { return f.entry.key.pastEnd() })
 	back := fs

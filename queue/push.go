@@ -11,21 +11,21 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// MaxSize is how many bytes an item may have, encoded. It is the session's
+// MaxSize returns how many bytes an encoded item may have. It is the session's
 // MaxPayload, which follows session.WithMaxBuffer.
 func (q *Queue[T]) MaxSize() int { return q.store.session.MaxPayload() }
 
 // Push appends v to the queue, behind all items of its priority, and returns its
-// id: that of Item, All and DeadLetters. It happens once: a lost reply neither
-// loses nor doubles the item.
+// id, as used by Item, All and DeadLetters. A lost reply neither loses nor
+// duplicates the item.
 //
-// When ctx or the session ends while it is not known whether the item was pushed,
-// the error is session.ErrUnknown; with any other error it was not. The id of
-// layouts other than Native is the name of the node, and it is empty if the reply
-// was lost and the item has been taken since.
+// If ctx or the session ends before the outcome is known, the error is
+// session.ErrUnknown. After any other error the item was not pushed. In layouts
+// other than Native the id is the name of the node. It is empty if the reply was
+// lost and the item was taken in the meantime.
 //
-// One round trip: a transaction of a create and a receipt. WithMaxLen takes one
-// more.
+// Push takes one round trip: a transaction of a create and a receipt. WithMaxLen
+// adds one.
 func (q *Queue[T]) Push(ctx context.Context, v T, opts ...PushOption) (id string, err error) {
 	ids, err := q.PushAll(ctx, []T{v}, opts...)
 	if len(ids) > 0 {
@@ -34,10 +34,10 @@ func (q *Queue[T]) Push(ctx context.Context, v T, opts ...PushOption) (id string
 	return id, err
 }
 
-// PushAll is Push for several values, which keep their order. They go in
-// transactions of up to a hundred values and half of session.Session.MaxBuffer. It returns the ids of
-// those that were pushed, all unless there is an error; session.ErrUnknown
-// concerns the transaction behind them.
+// PushAll is Push for several values, which keep their order. It sends them in
+// transactions of up to 100 values and half of session.Session.MaxBuffer. It
+// returns the ids of the pushed values, which are all values unless there is an
+// error. session.ErrUnknown concerns the transaction after the last returned id.
 func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids []string, err error) {
 	if err := q.store.usable("push", false); err != nil {
 		return nil, err
@@ -86,17 +86,16 @@ func (q *Queue[T]) encode(v T) ([]byte, error) {
 	return data, nil
 }
 
-// pushedID is the id of an item whose node was to be called name, but for its
-// number.
+// pushedID returns the id of an item whose node was created with name as prefix.
 func (st *store) pushedID(name string, r session.Result) string {
-	if st.spec.layout != Native { // otherwise the name tells it without the number
+	if st.spec.layout != Native { // the native prefix contains the id
 		_, name = session.Split(r.Path)
 	}
 	return st.spec.id(name)
 }
 
-// pushIn carries out a transaction of creates; if the queue is bounded, of as many
-// as fit into it.
+// pushIn carries out a transaction of creates. If the queue is bounded, it creates
+// as many items as fit.
 func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]session.Result, error) {
 	if err := st.checkNumbers(ctx, ep); err != nil {
 		return nil, err
@@ -122,7 +121,7 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 				return nil, err
 			}
 		case st.opts.bounded && outdated(err, st.items):
-			// Another producer has pushed since. When many push, a pause helps.
+			// Another producer has pushed since. If there are many producers, a pause helps.
 			if err := pauses.Wait(ctx); err != nil {
 				return nil, err
 			}
@@ -132,8 +131,8 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 	}
 }
 
-// noteNumbers notes that a push was given a number past the end, if names consist of
-// nothing but the number.
+// noteNumbers records that a push got a number past the last one, in layouts whose
+// names are unique only by the number.
 func (st *store) noteNumbers(results []session.Result) {
 	for _, r := range results {
 		_, name := session.Split(r.Path)
@@ -143,8 +142,8 @@ func (st *store) noteNumbers(results []session.Result) {
 	}
 }
 
-// checkNumbers refuses a push in a layout in which it would have the name of an
-// earlier item. A consumer that has read that one might remove the new one instead.
+// checkNumbers refuses a push that would repeat the name of an earlier item. A
+// consumer that has read the earlier item might remove the new one instead.
 func (st *store) checkNumbers(ctx context.Context, ep *session.Epoch) error {
 	if !st.pastEnd.Load() {
 		return nil
@@ -158,33 +157,33 @@ func (st *store) checkNumbers(ctx context.Context, ep *session.Epoch) error {
 	case nodes[0].Err != nil && !errors.Is(nodes[0].Err, session.ErrNoNode):
 		return nodes[0].Err
 	}
-	st.pastEnd.Store(false) // the folder is a new one, or its server counts on
+	st.pastEnd.Store(false) // the parent was created again, or its server continues to count
 	return nil
 }
 
-// room tells how many items may be pushed, and makes the transaction that does so
-// exclude others that do.
+// room returns how many items may be pushed, and an operation that makes the push
+// fail if another producer pushes first.
 func (st *store) room(ctx context.Context, ep *session.Epoch) (n int, guard session.Op, err error) {
 	for {
 		nodes, err := ep.Nodes(ctx, st.items)
 		if err != nil {
 			return 0, guard, err
 		}
-		folder := nodes[0]
+		parent := nodes[0]
 		switch {
-		case errors.Is(folder.Err, session.ErrNoNode):
+		case errors.Is(parent.Err, session.ErrNoNode):
 			if err := st.ensure(ctx, ep, st.items); err != nil {
 				return 0, guard, err
 			}
 			continue
-		case folder.Err != nil:
-			return 0, guard, folder.Err
+		case parent.Err != nil:
+			return 0, guard, parent.Err
 		}
-		n = st.opts.maxLen - folder.Stat.NumChildren
+		n = st.opts.maxLen - parent.Stat.NumChildren
 		if n <= 0 {
 			return 0, guard, ErrFull
 		}
-		return n, session.OpSet(st.items, folder.Data, folder.Stat.Version), nil
+		return n, session.OpSet(st.items, parent.Data, parent.Stat.Version), nil
 	}
 }
 
