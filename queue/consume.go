@@ -12,7 +12,7 @@ import (
 
 // errConsumersLost is the reason of a dead letter whose last consumer died or lost
 // its claim.
-var errConsumersLost = errors.New("queue: its consumers have died or lost their claims")
+var errConsumersLost = errors.New("queue: its consumers died or lost their claims")
 
 // Consume claims items and calls fn for each, up to WithConcurrency at a time,
 // until ctx is done.

@@ -13,7 +13,7 @@ const (
 	frameEnd     = 0x02
 )
 
-var errFraming = errors.New("not framed as Curator frames items")
+var errFraming = errors.New("data is not framed like the items of Curator's queues")
 
 func frame(payloads ...[]byte) []byte {
 	data := binary.BigEndian.AppendUint32(nil, frameVersion)

@@ -121,7 +121,7 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	i.queue.moveToDead(&burial, i.found, reason)
 	if burial.size > i.queue.store.maxWrite() {
 		return &session.OpError{Package: "queue", Op: "bury", Path: i.queue.store.itemPath(i.found.entry.name),
-			Err: fmt.Errorf("%w: %d bytes are too many to be moved", session.ErrInvalid, len(i.found.data))}
+			Err: fmt.Errorf("%w: item has %d bytes, which is too many to move it", session.ErrInvalid, len(i.found.data))}
 	}
 	return i.settle(ctx, "bury", burial, true)
 }

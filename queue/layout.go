@@ -23,12 +23,12 @@ const (
 	Curator
 	// CuratorPriority is the layout of Curator's DistributedPriorityQueue.
 	CuratorPriority
-	// CuratorDelay is that of Curator's DistributedDelayQueue: items come up in the
-	// order of the times before which they must not.
+	// CuratorDelay is the layout of Curator's DistributedDelayQueue: items are ordered
+	// by the times at which they become due.
 	CuratorDelay
-	// CuratorSimple is that of Curator's SimpleDistributedQueue and of the queue
-	// that comes with ZooKeeper itself: first in, first out, and the items' own
-	// bytes. WithPrefix makes it that of others who do the same.
+	// CuratorSimple is the layout of Curator's SimpleDistributedQueue and of the queue
+	// recipe in ZooKeeper's sources: first in, first out, without framing. WithPrefix
+	// adapts it to similar queues with other names.
 	CuratorSimple
 	// Kazoo is the layout of Kazoo's Queue, with priorities from 0 to 999.
 	Kazoo

@@ -31,8 +31,8 @@ func (q *Queue[T]) Peek(ctx context.Context) (T, error) {
 	if err := q.store.usable("peek", false); err != nil {
 		return none, err
 	}
-	// A name taken from the pool is one that nobody else in this process can take
-	// meanwhile, so Peek looks by itself.
+	// Other calls of this process could not take a name while Peek has it, so Peek does
+	// not use the cache.
 	if err := q.store.session.Sync(ctx, q.store.items); err != nil {
 		return none, err
 	}

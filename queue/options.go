@@ -84,13 +84,13 @@ func (o *options) check() error {
 	case !ok:
 		return enum.Check("layout", layoutNames, o.layout, session.ErrInvalid)
 	case o.bounded && o.maxLen <= 0:
-		return fmt.Errorf("%w: a queue of at most %d items", session.ErrInvalid, o.maxLen)
+		return fmt.Errorf("%w: maximal length %d is less than 1", session.ErrInvalid, o.maxLen)
 	case o.lockPath != "" && !s.lockable:
-		return fmt.Errorf("%w: a lock path with layout %v", ErrUnsupported, o.layout)
+		return fmt.Errorf("%w: layout %v has no lock path", ErrUnsupported, o.layout)
 	case o.prefix != "" && o.layout != CuratorSimple:
-		return fmt.Errorf("%w: a prefix with layout %v", ErrUnsupported, o.layout)
+		return fmt.Errorf("%w: layout %v has no prefix", ErrUnsupported, o.layout)
 	case strings.Contains(o.prefix, "/"):
-		return fmt.Errorf("%w: the prefix %q", session.ErrInvalid, o.prefix)
+		return fmt.Errorf("%w: prefix %q contains a slash", session.ErrInvalid, o.prefix)
 	}
 	for _, path := range []string{o.lockPath, o.dead, "/" + o.prefix + "0"} {
 		if path != "" {
@@ -134,19 +134,19 @@ func (s *layoutSpec) pushKey(opts []PushOption) (o sortKey, err error) {
 	if p.priority != nil {
 		switch n := *p.priority; {
 		case !s.prioritised:
-			return o, fmt.Errorf("%w: a priority with layout %v", ErrUnsupported, s.layout)
+			return o, fmt.Errorf("%w: layout %v has no priorities", ErrUnsupported, s.layout)
 		case n < s.lowest || n > s.highest:
-			return o, fmt.Errorf("%w: priority %d, and with layout %v they go from %d to %d", session.ErrInvalid, n, s.layout, s.lowest, s.highest)
+			return o, fmt.Errorf("%w: priority %d is not in the range %d to %d of layout %v", session.ErrInvalid, n, s.lowest, s.highest, s.layout)
 		default:
 			o.rank = int64(n)
 		}
 	}
 	switch {
 	case !p.notBefore.IsZero() && !s.delayed:
-		return o, fmt.Errorf("%w: a delay with layout %v", ErrUnsupported, s.layout)
+		return o, fmt.Errorf("%w: layout %v has no delays", ErrUnsupported, s.layout)
 	case !p.notBefore.IsZero():
 		if p.notBefore.After(time.UnixMilli(latestDue)) {
-			return o, fmt.Errorf("%w: not before %v", session.ErrInvalid, p.notBefore)
+			return o, fmt.Errorf("%w: time %v of WithNotBefore is too late", session.ErrInvalid, p.notBefore)
 		}
 		o.due = max(0, p.notBefore.Add(time.Millisecond-1).UnixMilli())
 	case s.layout == CuratorDelay:
@@ -191,9 +191,9 @@ func newConsumeOptions(opts []ConsumeOption) (consumeOptions, error) {
 	}
 	switch {
 	case o.concurrency <= 0:
-		return o, fmt.Errorf("%w: a concurrency of %d", session.ErrInvalid, o.concurrency)
+		return o, fmt.Errorf("%w: concurrency %d is less than 1", session.ErrInvalid, o.concurrency)
 	case o.maxAttempts <= 0:
-		return o, fmt.Errorf("%w: at most %d attempts", session.ErrInvalid, o.maxAttempts)
+		return o, fmt.Errorf("%w: number of attempts %d is less than 1", session.ErrInvalid, o.maxAttempts)
 	case o.retryAfter == nil:
 		o.retryAfter = defaultRetryAfter
 	}

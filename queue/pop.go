@@ -48,7 +48,7 @@ func (q *Queue[T]) pop(ctx context.Context, n int, wait bool) ([]T, error) {
 		return nil, err
 	}
 	if n <= 0 {
-		return nil, q.store.fail("pop", fmt.Errorf("%w: %d items", session.ErrInvalid, n))
+		return nil, q.store.fail("pop", fmt.Errorf("%w: number of items %d is less than 1", session.ErrInvalid, n))
 	}
 	items, err := inEpoch(ctx, &q.store, "pop", func(ep *session.Epoch) ([]readItem[T], error) {
 		return q.popIn(ctx, ep, n, wait)

@@ -81,7 +81,7 @@ func (q *Queue[T]) encode(v T) ([]byte, error) {
 		return nil, err
 	}
 	if data = q.store.spec.pack(data); len(data) > q.MaxSize() {
-		return nil, fmt.Errorf("%w: an item of %d bytes, and at most %d fit", session.ErrInvalid, len(data), q.MaxSize())
+		return nil, fmt.Errorf("%w: item has %d bytes; the limit is %d (see session.WithMaxBuffer)", session.ErrInvalid, len(data), q.MaxSize())
 	}
 	return data, nil
 }

@@ -80,7 +80,7 @@ func (st *store) usable(op string, claims bool) error {
 	case st.argErr != nil:
 		return st.fail(op, st.argErr)
 	case claims && st.claims == "":
-		return st.fail(op, fmt.Errorf("%w: a claim with layout %v", ErrUnsupported, st.spec.layout))
+		return st.fail(op, fmt.Errorf("%w: layout %v has no claims", ErrUnsupported, st.spec.layout))
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func (q *Queue[T]) decode(e entry, n session.Node) readItem[T] {
 	case err != nil:
 		f.err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case q.store.spec.counted() && len(n.Data) > q.MaxSize():
-		f.err = fmt.Errorf("%w: %d bytes leave no room to claim it", ErrCorrupt, len(n.Data))
+		f.err = fmt.Errorf("%w: item has %d bytes, which leaves no room to claim it", ErrCorrupt, len(n.Data))
 	default:
 		f.payload, f.rest = payloads[0], payloads[1:]
 		f.value, f.err = q.decodePayload(f.payload)

@@ -220,7 +220,7 @@ func (a *attempt) release(ctx context.Context) error {
 
 // exhausted is the message of a task whose last worker died or lost its claim.
 func exhausted(attempts int, last string) string {
-	message := fmt.Sprintf("its worker has died or lost its claim at attempt %d", attempts)
+	message := fmt.Sprintf("its worker died or lost its claim at attempt %d", attempts)
 	if last != "" {
 		message += "; before that: " + last
 	}

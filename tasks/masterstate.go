@@ -33,7 +33,7 @@ import (
 //	                                                 v
 //	                                               (none)
 //
-// A status that somebody writes by hand finishes a task in every state.
+// A status that is written by hand finishes a task in every state.
 //
 // The master keeps a task that is not finished in one of these fields. It adds a new
 // task to waiting, and a task that it finds in a listing to toRecheck.

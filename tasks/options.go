@@ -108,7 +108,7 @@ func newMasterOptions(opts []MasterOption) (masterOptions, error) {
 	}
 	var err error
 	if o.keepFor < 0 {
-		err = args.Invalid("finished tasks are kept for %v", o.keepFor)
+		err = args.Invalid("retention time %v is negative", o.keepFor)
 	}
 	return o, cmp.Or(args.NotNil("the strategy", o.strategy.pick == nil), args.AtLeast(0, "the number of finished tasks to keep", o.keep), err)
 }
@@ -116,7 +116,7 @@ func newMasterOptions(opts []MasterOption) (masterOptions, error) {
 // checkID returns an error if id cannot name a worker.
 func checkID(id string) error {
 	if id == "" || strings.Contains(id, "/") {
-		return fmt.Errorf("%w: the id %q", session.ErrInvalid, id)
+		return fmt.Errorf("%w: id %q is empty or contains a slash", session.ErrInvalid, id)
 	}
 	return session.CheckPath("/" + id)
 }

@@ -60,7 +60,7 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 	}
 	if len(data) > p.MaxSize() {
 		return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path,
-			Err: fmt.Errorf("%w: a task of %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), p.MaxSize())}
+			Err: fmt.Errorf("%w: task has %d bytes, which is over the limit of %d", session.ErrInvalid, len(data), p.MaxSize())}
 	}
 	for {
 		r, err := session.InEpoch(ctx, p.pool.session, session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path}, func(e *session.Epoch) ([]session.Result, error) {

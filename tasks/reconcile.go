@@ -155,7 +155,7 @@ func (m *master) reclaim(ctx context.Context, d *workerState) error {
 			if n >= m.pool.opts.maxAttempts {
 				writes[i] = append(writes[i], session.OpCreate(m.pool.paths.status(t.name), failure(exhausted(n, h.Error))))
 			} else {
-				writes[i] = append(writes[i], h.op(m.pool.paths.attempts(t.name), history{Attempts: n, Error: fmt.Sprintf("worker %s has died", d.id)}))
+				writes[i] = append(writes[i], h.op(m.pool.paths.attempts(t.name), history{Attempts: n, Error: fmt.Sprintf("worker %s died", d.id)}))
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func (p *Pool[In, Out]) handle(ctx context.Context, t Task[[]byte], fn func(cont
 // callIsolated calls f in a separate goroutine, so that a panic or runtime.Goexit
 // in f does not end the worker.
 func callIsolated[Out any](f func() (Out, error)) (out Out, err error) {
-	err = errors.New("the handler has ended its goroutine")
+	err = errors.New("the handler called runtime.Goexit")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
