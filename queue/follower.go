@@ -255,14 +255,14 @@ func (st *store) await(ctx context.Context, ep *session.Epoch, n int) ([]entry, 
 			return es, nil
 		}
 		var timer *time.Timer
-		var ripe <-chan time.Time
+		var timerC <-chan time.Time
 		if !due.IsZero() {
 			timer = time.NewTimer(time.Until(due))
-			ripe = timer.C
+			timerC = timer.C
 		}
 		select {
 		case <-changed:
-		case <-ripe:
+		case <-timerC:
 		case <-f.ended:
 			err = f.err
 			if ep.Context().Err() != nil {

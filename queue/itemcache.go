@@ -305,7 +305,7 @@ func (p *itemCache) notify() {
 // state returns a channel that is closed when there may be more to take; the time
 // when the next item is due, zero if there is none; and whether calls of this
 // process have items that they may put back.
-func (p *itemCache) state() (changed <-chan struct{}, due time.Time, flying bool) {
+func (p *itemCache) state() (changed <-chan struct{}, due time.Time, putBackPossible bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.later.len() > 0 {

@@ -86,12 +86,12 @@ func (st *store) takeNames(ctx context.Context, ep *session.Epoch, n int, wait b
 		fresh = items
 	}
 	for lists := 0; ; lists++ {
-		changed, _, flying := st.cache.state()
+		changed, _, putBackPossible := st.cache.state()
 		if es := st.cache.take(n); len(es) > 0 {
 			return es, fresh, nil
 		}
 		switch {
-		case !wait && flying: // another call may put an item back
+		case !wait && putBackPossible: // another call may put an item back
 			select {
 			case <-changed:
 			case <-ctx.Done():

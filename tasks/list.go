@@ -115,25 +115,25 @@ func (c *pool) describe(ctx context.Context, e *session.Epoch, names []string, i
 		statuses, attempts, tasks = append(statuses, c.paths.status(name)), append(attempts, c.paths.attempts(name)), append(tasks, c.paths.task(name))
 		assignments, claims = append(assignments, c.paths.assignment(id, name)), append(claims, c.paths.claim(id, name))
 	}
-	there, err := e.Stats(ctx, slices.Concat(tasks, assignments, claims)...)
+	stats, err := e.Stats(ctx, slices.Concat(tasks, assignments, claims)...)
 	if err != nil {
 		return nil, err
 	}
-	said, err := e.Nodes(ctx, slices.Concat(attempts, statuses)...)
+	nodes, err := e.Nodes(ctx, slices.Concat(attempts, statuses)...)
 	if err != nil {
 		return nil, err
 	}
 	// A task without a status may have been finished and removed since its node was read.
-	again, err := e.Stats(ctx, tasks...)
+	recheck, err := e.Stats(ctx, tasks...)
 	if err != nil {
 		return nil, err
 	}
 	n := len(names)
 	var infos []taskInfo
 	for i, name := range names {
-		task, assignment, claim := there[i], there[n+i], there[2*n+i]
-		attempts, status := said[i], said[n+i]
-		if task.Err != nil || status.Err != nil && again[i].Err != nil {
+		task, assignment, claim := stats[i], stats[n+i], stats[2*n+i]
+		attempts, status := nodes[i], nodes[n+i]
+		if task.Err != nil || status.Err != nil && recheck[i].Err != nil {
 			continue
 		}
 		h := readHistory(attempts)

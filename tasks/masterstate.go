@@ -101,59 +101,59 @@ func (d *workerState) close() {
 }
 
 // markForRecheck schedules a re-read of the task's status.
-func (b *masterState) markForRecheck(t *task) {
+func (s *masterState) markForRecheck(t *task) {
 	if !t.marked {
 		t.marked = true
-		b.toRecheck = append(b.toRecheck, t)
+		s.toRecheck = append(s.toRecheck, t)
 	}
 }
 
 // taskNamed returns the task of that name, and adds it if it is not known.
-func (b *masterState) taskNamed(name string) *task {
-	if t := b.tasks[name]; t != nil {
+func (s *masterState) taskNamed(name string) *task {
+	if t := s.tasks[name]; t != nil {
 		return t
 	}
 	number, _ := taskNumber(name)
 	t := &task{name: name, number: number, history: history{version: noNode}}
-	b.tasks[name] = t
+	s.tasks[name] = t
 	return t
 }
 
 // remove removes a task from tasks and from its worker. It must not be in waiting
 // or delayed.
-func (b *masterState) remove(t *task) {
+func (s *masterState) remove(t *task) {
 	t.watch.Close()
 	if t.worker != nil {
 		delete(t.worker.tasks, t.name)
 		t.worker = nil
 	}
-	delete(b.tasks, t.name)
+	delete(s.tasks, t.name)
 }
 
 // enqueue adds a task that is not assigned to waiting or delayed.
-func (b *masterState) enqueue(t *task, now time.Time) {
+func (s *masterState) enqueue(t *task, now time.Time) {
 	t.watch.Close()
 	t.watch = nil
 	if t.due.After(now) {
-		b.delayed = append(b.delayed, t)
+		s.delayed = append(s.delayed, t)
 		return
 	}
-	if n := len(b.waiting); n == 0 || byCreation(b.waiting[n-1], t) < 0 { // the usual case
-		b.waiting = append(b.waiting, t)
+	if n := len(s.waiting); n == 0 || byCreation(s.waiting[n-1], t) < 0 { // the usual case
+		s.waiting = append(s.waiting, t)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(b.waiting, t, byCreation)
-	b.waiting = slices.Insert(b.waiting, i, t)
+	i, _ := slices.BinarySearchFunc(s.waiting, t, byCreation)
+	s.waiting = slices.Insert(s.waiting, i, t)
 }
 
 // dequeue removes a task from waiting and delayed.
-func (b *masterState) dequeue(t *task) {
+func (s *masterState) dequeue(t *task) {
 	if t.marked || t.worker != nil {
 		return // it is in neither
 	}
 	is := func(other *task) bool { return other == t }
-	b.waiting = slices.DeleteFunc(b.waiting, is)
-	b.delayed = slices.DeleteFunc(b.delayed, is)
+	s.waiting = slices.DeleteFunc(s.waiting, is)
+	s.delayed = slices.DeleteFunc(s.delayed, is)
 }
 
 // byCreation orders tasks as they were submitted. Their numbers do not give that
@@ -171,32 +171,32 @@ func byNumber(a, b string) int {
 }
 
 // releaseDelayed moves the tasks that are due from delayed to waiting.
-func (b *masterState) releaseDelayed(now time.Time) {
-	delayed := b.delayed
-	b.delayed = nil
+func (s *masterState) releaseDelayed(now time.Time) {
+	delayed := s.delayed
+	s.delayed = nil
 	for _, t := range delayed {
-		b.enqueue(t, now)
+		s.enqueue(t, now)
 	}
 }
 
 // finish adds a task to finished.
-func (b *masterState) finish(name string, at time.Time) {
-	if _, known := b.finishedNames[name]; known {
+func (s *masterState) finish(name string, at time.Time) {
+	if _, known := s.finishedNames[name]; known {
 		return
 	}
-	b.finishedNames[name] = struct{}{}
-	i := len(b.finished)
-	for i > 0 && b.finished[i-1].at.After(at) {
+	s.finishedNames[name] = struct{}{}
+	i := len(s.finished)
+	for i > 0 && s.finished[i-1].at.After(at) {
 		i--
 	}
-	b.finished = slices.Insert(b.finished, i, finished{name, at})
+	s.finished = slices.Insert(s.finished, i, finished{name, at})
 }
 
 // liveWorkers returns the live workers that have an inbox, sorted by id.
-func (b *masterState) liveWorkers() []Worker {
+func (s *masterState) liveWorkers() []Worker {
 	var ws []Worker
-	for _, id := range slices.Sorted(maps.Keys(b.workers)) {
-		if d := b.workers[id]; d.live && d.hasInbox {
+	for _, id := range slices.Sorted(maps.Keys(s.workers)) {
+		if d := s.workers[id]; d.live && d.hasInbox {
 			ws = append(ws, Worker{id, d.capacity, len(d.tasks)})
 		}
 	}

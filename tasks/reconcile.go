@@ -247,14 +247,14 @@ const afterConflict = 100 * time.Millisecond
 // them with their workers.
 func (m *master) planAssignments(ctx context.Context) ([]placement, error) {
 	workers := m.state.liveWorkers()
-	room := 0
+	free := 0
 	for _, w := range workers {
-		room += max(0, w.Capacity-w.Load)
+		free += max(0, w.Capacity-w.Load)
 	}
 	var placements []placement
 	var rest []*task
 	for i, t := range m.state.waiting {
-		if room == 0 {
+		if free == 0 {
 			rest = append(rest, m.state.waiting[i:]...)
 			break
 		}
@@ -269,7 +269,7 @@ func (m *master) planAssignments(ctx context.Context) ([]placement, error) {
 			continue
 		}
 		workers[k].Load++
-		room--
+		free--
 		placements = append(placements, placement{t, m.state.workers[workers[k].ID]})
 	}
 	m.state.waiting = rest

@@ -137,7 +137,7 @@ func (w *worker) run(ctx context.Context) error {
 	if err := w.pool.createNodes(ctx); err != nil {
 		return ignoreEnd(ctx, err)
 	}
-	here, err := presence.Announce(ctx, w.pool.session, presence.Node{
+	announcement, err := presence.Announce(ctx, w.pool.session, presence.Node{
 		Package: "tasks",
 		Path:    w.pool.paths.worker(w.id), Data: []byte(w.pool.opts.address),
 		Errors: presence.Errors{Duplicate: ErrWorking, Occupied: ErrTaken, Withdrawn: ErrStopped},
@@ -145,14 +145,14 @@ func (w *worker) run(ctx context.Context) error {
 	if err != nil {
 		return ignoreEnd(ctx, err)
 	}
-	err = w.serve(ctx, here)
+	err = w.serve(ctx, announcement)
 	if err != nil {
 		w.stop(&permanentError{err})
 	}
 	// Withdraw the worker first, so that the master does not assign it the tasks that
 	// its handlers leave unfinished.
 	settle := context.WithoutCancel(ctx)
-	here.Withdraw(settle)
+	announcement.Withdraw(settle)
 	close(w.gone)
 	w.all.Wait()
 	w.removeInbox(settle)
@@ -168,7 +168,7 @@ func (w *worker) removeInbox(ctx context.Context) {
 }
 
 // serve runs the tasks in the inbox until ctx ends.
-func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
+func (w *worker) serve(ctx context.Context, announcement *presence.Announcement) error {
 	if err := w.createInbox(ctx); err != nil {
 		return ignoreEnd(ctx, err)
 	}
@@ -181,7 +181,7 @@ func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
 	}
 	defer v.Close()
 	for {
-		changed, announced := v.Changed(), here.Changed()
+		changed, announced := v.Changed(), announcement.Changed()
 		s := v.Snapshot()
 		switch err := v.Err(); {
 		case !s.Exists && err == nil:
@@ -192,7 +192,7 @@ func (w *worker) serve(ctx context.Context, here *presence.Announcement) error {
 		case isPermanent(err):
 			return err
 		}
-		if here.Err() == nil {
+		if announcement.Err() == nil {
 			w.startTasks(ctx, s)
 		}
 		select {
@@ -239,7 +239,7 @@ func (w *worker) createInbox(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrUnknown) && ctx.Err() == nil: // again
+		case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrUnknown) && ctx.Err() == nil: // try again
 		default:
 			return err
 		}
