@@ -26,7 +26,7 @@ func fill(t testing.TB, q *queue.Queue[string], n int) {
 	}
 }
 
-// drains are ways to empty a queue of n items, of which they take some.
+// drains are ways to take some of the n items of a queue.
 var drains = map[string]func(t testing.TB, s *session.Session, some int){
 	"Pop": func(t testing.TB, s *session.Session, some int) {
 		q := texts(s)
@@ -77,8 +77,8 @@ var drains = map[string]func(t testing.TB, s *session.Session, some int){
 	},
 }
 
-// BenchmarkDrain empties queues of 100 and of 100,000 items. What an item takes
-// must not depend on how many wait.
+// BenchmarkDrain empties queues of 100 and of 100,000 items. The time for an item
+// must not depend on how many items wait.
 func BenchmarkDrain(b *testing.B) {
 	for _, how := range []string{"Pop", "PopN", "Consume", "list per item"} {
 		for _, n := range []int{100, 100_000} {
@@ -132,8 +132,8 @@ func BenchmarkPush(b *testing.B) {
 	})
 }
 
-// BenchmarkConsumers has several consumers, each in a session of its own, drain a
-// queue that they are all after, and reports how many requests an item takes.
+// BenchmarkConsumers drains a queue with several consumers, each in a separate
+// session, and reports the number of requests for an item.
 func BenchmarkConsumers(b *testing.B) {
 	for _, n := range []int{1, 2, 8} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -18,7 +18,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// waits are the calls that wait, with what they wait for left out.
+// waits returns the calls that wait, none of which has anything to return.
 func waits(q *queue.Queue[string]) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Pop":   func(ctx context.Context) error { _, err := q.Pop(ctx); return err },
@@ -31,8 +31,7 @@ func waits(q *queue.Queue[string]) map[string]func(context.Context) error {
 	}
 }
 
-// Curator's fault 3.24: every wait that ends in vain leaves a watch on the
-// server.
+// Curator's fault 3.24: every wait that times out leaves a watch on the server.
 func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)

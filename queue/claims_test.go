@@ -13,7 +13,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Curator's fault 3.19: another consumer's lock vanishes, and nobody is woken.
+// Curator's fault 3.19: another consumer's lock is deleted, and no waiter is woken.
 func TestConsumerDies(t *testing.T) {
 	ends := map[string]func(*zktest.Server, *session.Session){
 		"expired":     func(srv *zktest.Server, s *session.Session) { srv.Expire(s.Status().ID) },
@@ -55,7 +55,7 @@ func TestConsumerDies(t *testing.T) {
 	}
 }
 
-// Whoever removes a claim takes the item away from its consumer, who hears of it.
+// If a client deletes a claim, its consumer loses the item and is notified.
 func TestClaimIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -77,8 +77,8 @@ func TestClaimIsRemoved(t *testing.T) {
 	})
 }
 
-// Whoever waits for a claim proves all the while that its session lives, so that
-// the claim begins with the answer that makes it, however old the request is then.
+// A session proves itself while it waits for a claim, so that the claim begins with
+// the reply to its creation, however old the request is then.
 func TestClaimBeginsWithItsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Hour)) // the folders stay
@@ -100,8 +100,8 @@ func TestClaimBeginsWithItsAnswer(t *testing.T) {
 	})
 }
 
-// An acknowledgement that comes when the claim has passed to another is none,
-// though the claim's node has the same name.
+// An acknowledgement has no effect if another consumer has the claim, although the
+// claim's node has the same name.
 func TestAckOfAnothersClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -169,7 +169,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// Whoever waits for a claim that somebody else gives up has it at once.
+// A waiter claims an item as soon as another consumer puts it back.
 func TestNackWakesOthers(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := texts(target.Session(t)), texts(target.Session(t))
@@ -205,7 +205,7 @@ func TestNackWakesOthers(t *testing.T) {
 	mustAck(t, item)
 }
 
-// What is put back comes up again in its old place.
+// An item that is put back keeps its position.
 func TestNackKeepsPlace(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	q := texts(s)
@@ -217,8 +217,8 @@ func TestNackKeepsPlace(t *testing.T) {
 	mustPop(t, q, "1", "2", "3")
 }
 
-// The version of an item counts its claims, so that what it leads to can be made
-// to depend on them.
+// The version of an item counts its claims, so that writes can be made to depend on
+// a claim.
 func TestGuard(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	q := texts(s)

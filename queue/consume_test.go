@@ -68,7 +68,7 @@ func TestConsume(t *testing.T) {
 	}
 }
 
-// One consumer with no concurrency consumes in order.
+// One consumer with a concurrency of 1 consumes in order.
 func TestConsumeInOrder(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	q := texts(s)
@@ -125,8 +125,8 @@ func TestConsumeConcurrency(t *testing.T) {
 	})
 }
 
-// Attempts that fail come again after a pause that grows, while other items go on,
-// and the last makes a dead letter with its error.
+// Failed attempts are repeated after a growing pause while other items are
+// consumed, and the last attempt makes a dead letter with its error.
 func TestConsumeFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := texts(zktest.New(t).Session(t))
@@ -189,8 +189,8 @@ func TestPauses(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.19: consumers that die in the middle count, so that an item that
-// kills its consumers does not do so for ever.
+// Curator's fault 3.19: attempts of consumers that died are counted, so that an
+// item that kills its consumers is not retried without end.
 func TestConsumersThatDieCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -213,7 +213,8 @@ func TestConsumersThatDieCount(t *testing.T) {
 	})
 }
 
-// fn's context ends when the claim is lost, and another consumer goes on at once.
+// fn's context ends when the claim is lost, and another consumer claims the item
+// immediately.
 func TestConsumeLosesClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -253,8 +254,8 @@ func TestConsumeLosesClaim(t *testing.T) {
 	})
 }
 
-// The end of Consume waits for what is under way, and leaves what is not done in its
-// place.
+// Consume returns after its running calls, and leaves unfinished items at their
+// positions.
 func TestConsumeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -313,7 +314,7 @@ func TestConsumeSettledByItself(t *testing.T) {
 	})
 }
 
-// Acknowledgements of the same time go together, and so do claims.
+// Concurrent acknowledgements share a transaction, and so do claims.
 func TestConsumeInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -366,7 +367,7 @@ func TestConsumeIsRefused(t *testing.T) {
 	})
 }
 
-// Every item is consumed, and no two consumers acknowledge the same.
+// Every item is consumed, and no two consumers acknowledge the same item.
 func TestFaultsConsume(t *testing.T) {
 	play(t, 29, []string{"native"}, func(s *queueRun) {
 		s.given("a", "b")

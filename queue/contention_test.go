@@ -13,9 +13,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// crowd has consumers drain a queue, each in a session of its own with a round
-// trip of 10 ms, and returns how long one of them takes for an item.
-func crowd(t *testing.T, consumers int, take func(context.Context, *queue.Queue[string]) error) time.Duration {
+// drain drains a queue with several consumers, each in a separate session with a
+// round trip of 10 ms, and returns how long one of them takes for an item.
+func drain(t *testing.T, consumers int, take func(context.Context, *queue.Queue[string]) error) time.Duration {
 	srv := zktest.New(t)
 	const items = 160
 	fill(t, texts(srv.Session(t)), items)
@@ -36,7 +36,7 @@ func crowd(t *testing.T, consumers int, take func(context.Context, *queue.Queue[
 	return time.Since(start) * time.Duration(consumers) / items
 }
 
-// Consumers who are after the same items step aside for each other.
+// Consumers that want the same items choose different ones.
 func TestConsumersStepAside(t *testing.T) {
 	for name, take := range map[string]func(context.Context, *queue.Queue[string]) error{
 		"Pop": func(ctx context.Context, q *queue.Queue[string]) error { _, err := q.TryPop(ctx); return err },
@@ -50,7 +50,7 @@ func TestConsumersStepAside(t *testing.T) {
 	} {
 		took := map[int]time.Duration{}
 		for _, n := range []int{1, 2, 8} {
-			synctest.Test(t, func(t *testing.T) { took[n] = crowd(t, n, take) })
+			synctest.Test(t, func(t *testing.T) { took[n] = drain(t, n, take) })
 			t.Logf("%s, %d consumers: %v per item and consumer", name, n, took[n])
 		}
 		if took[2] > took[1]*3/2 || took[8] > 2*took[1] {
@@ -59,7 +59,7 @@ func TestConsumersStepAside(t *testing.T) {
 	}
 }
 
-// A consumer that has the queue to itself again takes items in order.
+// A consumer takes items in order again when the other consumers have stopped.
 func TestOrderComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Nobody is woken for what does not concern them more often than the length of
-// the folder allows, and those who wait in one process do it as one.
+// A waiter is woken by changes that do not concern it no more often than the number
+// of children allows, and the waiters of one process are woken together.
 func TestWaitersAreCheap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -54,7 +54,7 @@ func TestWaitersAreCheap(t *testing.T) {
 	})
 }
 
-// What the documentation says of round trips, counted on the wire.
+// The documented round trips, counted on the wire.
 func TestRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -94,8 +94,8 @@ func TestRequests(t *testing.T) {
 	})
 }
 
-// What an item costs does not depend on how many wait: neither in requests nor in
-// bytes.
+// The cost of an item, in requests and in bytes, does not depend on how many items
+// wait.
 func TestCostDoesNotGrow(t *testing.T) {
 	for _, how := range []string{"Pop", "PopN", "Consume"} {
 		requests, bytes := map[int]float64{}, map[int]float64{}

@@ -17,8 +17,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A corrupt item never stops the queue: it becomes a dead letter, and the others
-// come.
+// A corrupt item never blocks the queue: it becomes a dead letter, and the other
+// items are delivered.
 func TestCorruptItems(t *testing.T) {
 	for name, opts := range layouts {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestOrderOfDeadLetters(t *testing.T) {
 	}
 }
 
-// Dead letters of other libraries' layouts are where no consumer takes them for
+// Dead letters in layouts of other libraries are where no consumer takes them for
 // items.
 func TestWhereDeadLettersAre(t *testing.T) {
 	for _, tt := range []struct {
@@ -207,8 +207,8 @@ func TestWhereDeadLettersAre(t *testing.T) {
 	}
 }
 
-// Items that are so large that there is no room for anything else in a request are
-// handed out if that can be, and keep nobody from the others if not.
+// Items so large that a request has no room for anything else are delivered if
+// possible, and never block other items.
 func TestVeryLargeItems(t *testing.T) {
 	large := strings.Repeat("x", 1<<20-2500) // servers take no more with the names
 	for _, size := range []int{len(large), maxSize + 100} {

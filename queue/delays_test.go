@@ -37,7 +37,7 @@ func TestNotBefore(t *testing.T) {
 				t.Errorf("%s came after %v", want.v, d)
 			}
 		}
-		// Once due, an item stands where it would have stood.
+		// A due item has the same position as without the delay.
 		start = time.Now()
 		push("first", time.Second)
 		mustPush(t, other, "second")
@@ -46,7 +46,7 @@ func TestNotBefore(t *testing.T) {
 	})
 }
 
-// A consumer that waits for a delayed item hears of one that comes before it.
+// A consumer that waits for a delayed item is woken by an item that precedes it.
 func TestEarlierItemComesWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -68,7 +68,7 @@ func TestEarlierItemComesWhileWaiting(t *testing.T) {
 	})
 }
 
-// Items of CuratorDelay come in the order of their times.
+// Items of CuratorDelay are ordered by their times.
 func TestCuratorDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := texts(zktest.New(t).Session(t), queue.WithLayout(queue.CuratorDelay))

@@ -66,8 +66,8 @@ func connect() (s *session.Session, done func()) {
 	}
 }
 
-// Consume works on every item at least once. What fails comes again after a
-// pause, and after its last attempt becomes a dead letter.
+// Consume processes every item at least once. An item that fails is retried after a
+// pause, and becomes a dead letter after its last attempt.
 func ExampleQueue_Consume() {
 	s, done := connect()
 	defer done()
@@ -103,8 +103,8 @@ func ExampleQueue_Consume() {
 	// to nobody: no such address
 }
 
-// Claim leaves the item in the queue until it is acknowledged, or until the
-// session of whoever claimed it ends.
+// Claim leaves the item in the queue until it is acknowledged, or until the session
+// that claimed it ends.
 func ExampleQueue_Claim() {
 	s, done := connect()
 	defer done()
@@ -140,8 +140,8 @@ func ExampleQueue_Claim() {
 	// 0 <nil>
 }
 
-// Items come in the order of their priorities, the lowest number first, but not
-// before their time.
+// Items are delivered in the order of their priorities, the lowest number first,
+// but not before they are due.
 func ExampleQueue_Push() {
 	s, done := connect()
 	defer done()
@@ -171,8 +171,8 @@ func ExampleQueue_Push() {
 	// water the plants
 }
 
-// A transaction of the item happens only while the item is claimed, so its effect
-// happens once although the item may be delivered more than once.
+// A transaction of the item is carried out only while the item is claimed, so its
+// effect happens once although the item may be delivered more than once.
 func ExampleItem_Txn() {
 	s, done := connect()
 	defer done()
@@ -205,7 +205,7 @@ func ExampleItem_Txn() {
 	// quick: <nil>
 }
 
-// A queue of Curator's, shared with Java programs.
+// A queue in Curator's layout can be shared with Java programs.
 func ExampleWithLayout() {
 	s, done := connect()
 	defer done()

@@ -26,8 +26,8 @@ type queueRun struct {
 	taken   []string
 }
 
-// layouts are those that the tables are played for: one that has everything, and
-// one of each kind of others.
+// layouts are the layouts that the tables are played for: one that supports
+// everything, and one of each other kind.
 var layouts = map[string][]queue.Option{
 	"native":        nil,
 	"curator":       {queue.WithLayout(queue.Curator)},
@@ -35,7 +35,7 @@ var layouts = map[string][]queue.Option{
 	"kazoo locking": {queue.WithLayout(queue.KazooLocking)},
 }
 
-// play plays f for each of the layouts, with one in so many pairs of faults.
+// play plays f for each of the layouts, with one in oneIn pairs of faults.
 func play(t *testing.T, oneIn int, names []string, f func(*queueRun)) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +50,8 @@ func play(t *testing.T, oneIn int, names []string, f func(*queueRun)) {
 	}
 }
 
-// given has the healthy session push vs. It also makes all folders that will be needed.
+// given pushes vs with the healthy session. It also creates all parents that are
+// needed.
 func (s *queueRun) given(vs ...string) {
 	mustPush(s, s.theirs, "first")
 	if s.layout != "curator" {
@@ -62,7 +63,7 @@ func (s *queueRun) given(vs ...string) {
 	s.pushed = append(s.pushed, vs...)
 }
 
-// take notes that a value was taken, or which ones may have been.
+// take records that a value was taken, or which values may have been taken.
 func (s *queueRun) take(err error, vs ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,10 +74,10 @@ func (s *queueRun) take(err error, vs ...string) {
 	}
 }
 
-// settled checks that what was pushed was taken once or is in the queue, and in
+// settled checks that each pushed value was taken once or is in the queue, in
 // order.
 func (s *queueRun) settled() {
-	time.Sleep(15 * time.Second) // sessions have expired, and what goes on in the background has ended
+	time.Sleep(15 * time.Second) // sessions have expired, and the background work has ended
 	var left []string
 	for {
 		vs, err := s.theirs.TryPopN(s.Context(), 10)
@@ -191,8 +192,8 @@ func TestFaultsPopN(t *testing.T) {
 	})
 }
 
-// A caller who leaves while an item is being removed finds it in its old place, as
-// long as the session lives.
+// If the caller returns while an item is being removed, the item is put back at its
+// old position, as long as the session lives.
 func TestFaultsPopCancelled(t *testing.T) {
 	play(t, 3, []string{"native", "curator"}, func(s *queueRun) {
 		s.given("a", "b")
@@ -226,8 +227,8 @@ func TestFaultsPopWaits(t *testing.T) {
 	})
 }
 
-// Claimed items stay until they are acknowledged, and nobody acknowledges one that
-// somebody else has.
+// Claimed items stay until they are acknowledged, and no consumer acknowledges an
+// item that another one has claimed.
 func TestFaultsClaimAck(t *testing.T) {
 	play(t, 17, []string{"native", "kazoo locking"}, func(s *queueRun) {
 		s.given("a")
@@ -282,7 +283,7 @@ func TestFaultsBury(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.5: a claim whose reply was lost blocks its item for good.
+// Curator's fault 3.5: a claim whose reply was lost blocks its item permanently.
 func TestFaultsClaimCancelled(t *testing.T) {
 	play(t, 23, []string{"curator locks"}, func(s *queueRun) {
 		s.given("a")

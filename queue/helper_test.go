@@ -19,7 +19,7 @@ const path = "/app/queue"
 // maxSize is what MaxSize returns unless the session has another MaxBuffer.
 const maxSize = 1<<20 - 16<<10
 
-// texts is a queue of strings.
+// texts returns a queue of strings.
 func texts(s *session.Session, opts ...queue.Option) *queue.Queue[string] {
 	return queue.New(s, path, codec.Text(), opts...)
 }
@@ -75,7 +75,7 @@ func wantEmpty(t testing.TB, q *queue.Queue[string]) {
 	}
 }
 
-// contents are the values in the queue, in order.
+// contents returns the values in the queue, in order.
 func contents(t testing.TB, q *queue.Queue[string]) string {
 	t.Helper()
 	var vs []string
@@ -93,7 +93,7 @@ func contents(t testing.TB, q *queue.Queue[string]) string {
 	return strings.Join(vs, " ")
 }
 
-// dead are the dead letters and their reasons.
+// dead returns the dead letters and their reasons.
 func dead(t testing.TB, q *queue.Queue[string]) (ls []queue.DeadLetter) {
 	t.Helper()
 	for l, err := range q.DeadLetters(testkit.Soon(t)) {
@@ -105,7 +105,7 @@ func dead(t testing.TB, q *queue.Queue[string]) (ls []queue.DeadLetter) {
 	return ls
 }
 
-// notes are what the functions that consume have to say.
+// notes are the values that consuming functions record.
 type notes[E any] struct {
 	mu sync.Mutex
 	es []E
@@ -118,7 +118,7 @@ func (l *notes[E]) add(e E) (n int) {
 	return len(l.es)
 }
 
-// take returns what was said since the last time.
+// take returns the values recorded since the last call.
 func (l *notes[E]) take() (es []E) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

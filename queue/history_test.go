@@ -17,10 +17,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// seeds is how many histories are played of each layout.
+// seeds is the number of histories that are played for each layout.
 var seeds = flag.Uint64("histories", 1, "how many random histories to play for each layout")
 
-// history is what producers and consumers were told.
+// history is what the calls of producers and consumers returned.
 type history struct {
 	*testing.T
 	mu      sync.Mutex
@@ -50,8 +50,8 @@ func (h *history) push(err error, vs ...string) {
 	}
 }
 
-// take notes the values that a call has taken, or, if it does not know, that it may
-// have taken up to n.
+// take records the values that a call has taken, or, if the outcome is unknown,
+// that it may have taken up to n.
 func (h *history) take(name string, err error, n int, vs ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,7 +69,7 @@ func (h *history) take(name string, err error, n int, vs ...string) {
 	}
 }
 
-// check compares what was pushed to what was taken.
+// check compares the pushed values with the taken ones.
 func (h *history) check() {
 	missing := 0
 	for v, certain := range h.pushed {
@@ -91,8 +91,8 @@ func (h *history) check() {
 	h.Logf("%d pushed, %d taken, %d missing of at most %d; %v", len(h.pushed), len(h.taken), missing, h.unknown, h.calls)
 }
 
-// Producers and consumers of every kind, and servers that do to them what they
-// can: no item is lost, none is taken twice.
+// Producers and consumers of every kind run while the servers fail in every way: no
+// item is lost, none is taken twice.
 func TestHistories(t *testing.T) {
 	for name, opts := range layouts {
 		for seed := range *seeds {
@@ -180,7 +180,7 @@ func chaos(t *testing.T, seed uint64, claims bool, opts []queue.Option) {
 	close(done)
 	consumers.Wait()
 	quiet()
-	time.Sleep(30 * time.Second) // sessions have expired, and what goes on in the background has ended
+	time.Sleep(30 * time.Second) // sessions have expired, and the background work has ended
 	last := texts(srv.Session(t), opts...)
 	for {
 		v, err := last.TryPop(t.Context())
@@ -195,7 +195,7 @@ func chaos(t *testing.T, seed uint64, claims bool, opts []queue.Option) {
 	}
 }
 
-// claim claims an item, works for a while and settles it in one way or another.
+// claim claims an item, works for a while and settles it in a random way.
 func (h *history) claim(ctx context.Context, q *queue.Queue[string], roll func(int) int) {
 	item, err := q.Claim(ctx)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// What a layout does not have is refused before anything is sent.
+// A request that the layout does not support is refused before anything is sent.
 func TestUnsupported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -116,7 +116,7 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.16: strangers' nodes get in the way. Here they are passed over,
+// Curator's fault 3.16: foreign nodes block the queue. Here they are skipped,
 // wherever they are.
 func TestForeignNodes(t *testing.T) {
 	for _, l := range allLayouts {
@@ -150,8 +150,8 @@ func TestForeignNodes(t *testing.T) {
 	}
 }
 
-// A node that cannot be removed since somebody has put another below it keeps
-// nobody from the others.
+// A node that cannot be deleted, because another client has created a child below
+// it, does not block the other items.
 func TestChildOfAnItem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

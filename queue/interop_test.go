@@ -16,14 +16,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// library is another library, whose program pushes items to queues and takes items from
-// them while this library does the same.
+// library is another library. Its program pushes items and takes items while this
+// library does the same.
 type library struct {
 	start  func(t testing.TB, args ...string) *foreign.Program
 	queues map[string]shared
 }
 
-// shared is a queue that both sides use.
+// shared is a queue that both libraries use.
 type shared struct {
 	opts   []queue.Option
 	push   func(i int) []queue.PushOption
@@ -72,8 +72,8 @@ func TestKazooQueues(t *testing.T) {
 	foreign.EachServer(t, lib.share)
 }
 
-// share has both sides push and take until every item has been taken, and checks that
-// each was taken once.
+// share lets both libraries push and take until every item has been taken, and
+// checks that each was taken once.
 func (lib library) share(t *testing.T, s *session.Session, connect string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -154,7 +154,7 @@ func drained(t *testing.T, ctx context.Context, s *session.Session, path string,
 	}
 }
 
-// take takes its share of a queue, in every way that the layout has.
+// take takes a part of a queue's items, in every way that the layout supports.
 func take(t *testing.T, ctx context.Context, q *queue.Queue[string], claims bool, taken func(string)) {
 	for i, share := 0, each; share > 0; i++ {
 		var v string
@@ -185,7 +185,7 @@ func take(t *testing.T, ctx context.Context, q *queue.Queue[string], claims bool
 	}
 }
 
-// takings are the items that were taken, and by whom.
+// takings are the items that were taken, with the library that took each.
 type takings struct {
 	mu    sync.Mutex
 	seen  map[string]string

@@ -15,7 +15,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// taken has one item pushed, and its name taken from the pool.
+// taken pushes one item and takes its name from the cache.
 func taken(t *testing.T) (*Queue[string], entry) {
 	q := New(zktest.New(t).Session(t), "/queue", codec.Text())
 	if _, err := q.Push(t.Context(), "x"); err != nil {
@@ -27,12 +27,12 @@ func taken(t *testing.T) (*Queue[string], entry) {
 	return q, q.store.cache.take(1)[0]
 }
 
-// What is learned of an item may be out of date by the time it is learned, and the
-// event that said so gone by. Whoever waits finds the item all the same.
+// What the cache learns of an item may be out of date already, with no event to
+// follow. A waiter finds the item all the same.
 func TestItemIsNotMissed(t *testing.T) {
 	for name, learn := range map[string]func(*itemCache, entry){
-		"claimed by somebody whose claim has ended meanwhile": (*itemCache).claimedByOther,
-		"gone, and put back meanwhile":                        (*itemCache).notFound,
+		"claimed, and the claim has ended": (*itemCache).claimedByOther,
+		"not found, and put back":          (*itemCache).notFound,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -55,8 +55,7 @@ func TestItemIsNotMissed(t *testing.T) {
 	}
 }
 
-// A queue is not empty as long as another call of the process may give an item
-// back.
+// A queue is not empty while another call of the process may put an item back.
 func TestNotEmptyYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, e := taken(t)
@@ -78,7 +77,7 @@ func TestNotEmptyYet(t *testing.T) {
 	})
 }
 
-// Flights are as long as the sizes of items allow.
+// Batches are as large as the sizes of items allow.
 func TestFlights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(zktest.New(t).Session(t), "/queue", codec.Bytes())
@@ -123,8 +122,8 @@ func TestHeap(t *testing.T) {
 	}
 }
 
-// Servers count the children that were ever created, and a list is complete as
-// long as that number is the same.
+// Servers count the children that were ever created, and a listing is complete as
+// long as that number does not change.
 func TestCreates(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	if _, _, err := s.Create(t.Context(), "/folder", nil); err != nil {

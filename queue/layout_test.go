@@ -26,7 +26,7 @@ func mustScheme(t testing.TB, l Layout) layoutSpec {
 
 var allLayouts = []Layout{Native, Curator, CuratorPriority, CuratorDelay, CuratorSimple, Kazoo, KazooLocking}
 
-// The names are those of the other libraries, byte for byte.
+// The names equal those of the other libraries, byte for byte.
 func TestNames(t *testing.T) {
 	for _, tt := range []struct {
 		layout Layout
@@ -85,8 +85,8 @@ func TestForeignNames(t *testing.T) {
 	}
 }
 
-// What takes the place of a node stands where that did, in the order of text that
-// Curator keeps to as well as in ours.
+// The node that replaces another one has the same position, in Curator's order,
+// which is that of the text, as well as in ours.
 func TestSuccessors(t *testing.T) {
 	for _, l := range []Layout{Curator, CuratorPriority, CuratorDelay} {
 		s := mustScheme(t, l)

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Curator's fault 3.4: a put whose reply was lost makes two nodes. Here it is known
-// to be done even when the item has been taken before the producer could ask.
+// Curator's fault 3.4: a put whose reply was lost makes two nodes. Here the push is
+// known to be done even if the item was taken before the producer could check.
 func TestPushedItemIsTakenBeforeTheProducerKnows(t *testing.T) {
 	for name, opts := range layouts {
 		t.Run(name, func(t *testing.T) {
@@ -54,8 +54,8 @@ func writes(r zktest.Request) bool {
 	return r.Op == "multi" || strings.HasPrefix(r.Op, "create") || r.Op == "delete" || r.Op == "setData"
 }
 
-// Curator's fault 3.4: items are lost when the reply to their removal is, and
-// doubled when the reply to their creation is.
+// Curator's fault 3.4: items are lost when the reply to their removal is lost, and
+// duplicated when the reply to their creation is lost.
 func TestEveryReplyIsLostOnce(t *testing.T) {
 	for name, opts := range layouts {
 		t.Run(name, func(t *testing.T) {
@@ -88,8 +88,8 @@ func TestEveryReplyIsLostOnce(t *testing.T) {
 	}
 }
 
-// Curator's fault 3.5: a lock whose reply was lost is taken for another
-// consumer's, and its item is stuck as long as the session lives.
+// Curator's fault 3.5: a lock whose reply was lost is taken for another consumer's
+// lock, and blocks its item as long as the session lives.
 func TestClaimWhoseReplyIsLostIsOurs(t *testing.T) {
 	for _, name := range []string{"native", "curator locks", "kazoo locking"} {
 		t.Run(name, func(t *testing.T) {
