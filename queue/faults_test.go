@@ -114,7 +114,7 @@ func minute(s *queueRun) context.Context { return testkit.Within(s, time.Minute)
 
 var every = []string{"native", "curator", "curator locks", "kazoo locking"}
 
-// Curator's fault 3.4: a lost reply doubles an item, or loses it.
+// Curator's fault 3.4: a lost reply duplicates an item or loses it.
 func TestFaultsPush(t *testing.T) {
 	play(t, 1, []string{"native", "curator"}, func(s *queueRun) {
 		s.given()

@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Real servers with a larger jute.maxbuffer take items of 3 MB, and lists that are
-// larger than 1 MB are read from all.
+// Real servers with a larger jute.maxbuffer take items of 3 MB. Listings larger
+// than 1 MB are read from all servers.
 func TestLargerItemsOnRealServers(t *testing.T) {
 	c := zktest.Ensemble(t, 3, zktest.WithProperty("jute.maxbuffer", fmt.Sprint(maxBuffer)), zktest.WithJVMFlags("-Xmx512m"))
 	s, err := session.Connect(testkit.Soon(t), c.Connect(), session.WithMaxBuffer(maxBuffer))

@@ -49,7 +49,7 @@ func testLargerItems(t *testing.T, s *session.Session) {
 	}
 }
 
-// clear removes the queue, for the next layout.
+// clear deletes the queue, for the next layout.
 func clear(t *testing.T, s *session.Session) {
 	t.Helper()
 	var remove func(string)

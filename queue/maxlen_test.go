@@ -28,7 +28,7 @@ func TestMaxLen(t *testing.T) {
 	mustPop(t, q, "2", "3", "4")
 }
 
-// A bound is exact, however many push at the same time.
+// The bound is exact, however many producers push at the same time.
 func TestMaxLenOfManyProducers(t *testing.T) {
 	target := zktest.Open(t)
 	const bound, producers = 10, 4
@@ -59,7 +59,7 @@ func TestMaxLenOfManyProducers(t *testing.T) {
 	}
 }
 
-// Producers who have all seen that there is room for one more do not all push.
+// If several producers see room for one more item, only one of them pushes.
 func TestMaxLenIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -20,7 +20,7 @@ var allLayouts = []queue.Layout{
 	queue.Native, queue.Curator, queue.CuratorPriority, queue.CuratorDelay, queue.CuratorSimple, queue.Kazoo, queue.KazooLocking,
 }
 
-// framed are items as Curator puts them into a node.
+// framed encodes items as Curator does.
 func framed(items ...string) []byte {
 	data := []byte{0, 1, 0, 1}
 	for _, item := range items {
@@ -29,7 +29,7 @@ func framed(items ...string) []byte {
 	return append(data, 2)
 }
 
-// The tree is as docs/znode-layout.md says.
+// The nodes are those of docs/znode-layout.md.
 func TestNodes(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -90,8 +90,8 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// Curator's putMulti puts several items into a node. They are taken one by one,
-// and the others stay in their place.
+// Curator's putMulti puts several items into a node. They are taken one at a time,
+// and the remaining ones keep their position.
 func TestSeveralItemsInANode(t *testing.T) {
 	for _, locks := range []bool{false, true} {
 		t.Run(fmt.Sprintf("lock path %v", locks), func(t *testing.T) {

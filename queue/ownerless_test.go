@@ -13,9 +13,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A consumer that waits for an item with a claim that no session owns says so, and
-// gets the item when the claim has been removed. A claim that a session owns is not
-// reported.
+// A consumer that waits for an item whose claim is an ownerless node reports this,
+// and gets the item when the claim has been deleted. A claim that a session owns is
+// not reported.
 func TestWaitForUnownedClaim(t *testing.T) {
 	for name, wait := range map[string]func(*queue.Queue[string], context.Context) error{
 		"Claim": func(q *queue.Queue[string], ctx context.Context) error { _, err := q.Claim(ctx); return err },
@@ -24,13 +24,13 @@ func TestWaitForUnownedClaim(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := zktest.New(t)
-				told := make(chan error, 10)
-				s := srv.Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { told <- err }}))
+				reported := make(chan error, 10)
+				s := srv.Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { reported <- err }}))
 				q, other := texts(s), texts(srv.Session(t))
 				mustPush(t, q, "x")
 				item := mustClaim(t, other, "x")
-				if err := wait(q, testkit.Within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, session.ErrNoOwner) || len(told) > 0 {
-					t.Errorf("behind a claim with an owner: %v, told %d times", err, len(told))
+				if err := wait(q, testkit.Within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, session.ErrNoOwner) || len(reported) > 0 {
+					t.Errorf("behind a claim with an owner: %v, reported %d times", err, len(reported))
 				}
 				mustNack(t, item)
 
@@ -45,8 +45,8 @@ func TestWaitForUnownedClaim(t *testing.T) {
 				if err := wait(q, testkit.Within(t, time.Minute)); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, session.ErrNoOwner) {
 					t.Errorf("behind a claim without: %v", err)
 				}
-				if len(told) != 1 {
-					t.Errorf("the hook was called %d times", len(told))
+				if len(reported) != 1 {
+					t.Errorf("the hook was called %d times", len(reported))
 				}
 				got := make(chan error)
 				go func() { got <- wait(q, testkit.Soon(t)) }()

@@ -9,8 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The only item goes between the list and the read, after another has come. The queue
-// was never empty.
+// The only item is removed between the listing and the read, after another one was
+// pushed. The queue was never empty.
 func TestPeekWhileItemsComeAndGo(t *testing.T) {
 	srv := zktest.New(t)
 	s := srv.Session(t)

@@ -18,7 +18,7 @@ type Photo struct {
 	Width int
 }
 
-// The three parts are in one process here. As a rule each is in one of its own.
+// The three parts run in one process here. Usually each runs in a separate process.
 func Example() {
 	server, err := zktest.Start() // a ZooKeeper to try things with
 	if err != nil {
@@ -86,8 +86,8 @@ func connect() (s *session.Session, done func()) {
 	}
 }
 
-// A task that fails is tried again after a pause. When that is in vain, those who wait
-// for it get the last message.
+// A task that fails is tried again after a pause. After the last attempt, Wait returns
+// the message of the last error.
 func ExamplePool_Work() {
 	s, done := connect()
 	defer done()
@@ -149,7 +149,7 @@ func ExamplePool_Work() {
 	// task-0000000002 failed
 }
 
-// A strategy of one's own: large tasks go to workers that are called so.
+// A custom strategy assigns large tasks to workers whose ids begin with large.
 func ExampleStrategyFunc() {
 	s, done := connect()
 	defer done()
@@ -160,7 +160,7 @@ func ExampleStrategyFunc() {
 				return i
 			}
 		}
-		return -1 // it waits until there is one
+		return -1 // wait for a suitable worker
 	})
 
 	ctx, stop := context.WithCancel(context.Background())

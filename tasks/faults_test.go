@@ -82,8 +82,8 @@ func play(t *testing.T, oneIn int, scenario func(*tasksRun)) {
 	})
 }
 
-// Whatever happens to a client, its task is there once, or it is told that it may
-// not be; and it learns the outcome.
+// Whatever happens to a client, its task exists once, or Submit reports that it may
+// not exist; and the client learns the outcome.
 func TestClientFaults(t *testing.T) {
 	play(t, 5, func(c *tasksRun) {
 		rival := c.pool(c.Healthy)
@@ -103,8 +103,8 @@ func TestClientFaults(t *testing.T) {
 	})
 }
 
-// Whatever happens to a worker, its task is done, there or by another, and never at
-// the same time.
+// Whatever happens to a worker, its task is done, by it or by another worker, and
+// never by two at the same time.
 func TestWorkerFaults(t *testing.T) {
 	play(t, 17, func(c *tasksRun) {
 		rival := c.pool(c.Healthy)
@@ -122,7 +122,7 @@ func TestWorkerFaults(t *testing.T) {
 	})
 }
 
-// Whatever happens to a master, all tasks are done, also when another leads.
+// Whatever happens to a master, all tasks are done, also under the next master.
 func TestMasterFaults(t *testing.T) {
 	play(t, 17, func(c *tasksRun) {
 		rival := c.pool(c.Healthy)

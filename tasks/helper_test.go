@@ -23,14 +23,14 @@ type (
 	handler = func(context.Context, task) (string, error)
 )
 
-// pool is a pool of texts, with options for its parts.
+// pool is a pool of strings, with options for its calls.
 type pool struct {
 	*tasks.Pool[string, string]
 	work   []tasks.WorkOption
 	master []tasks.MasterOption
 }
 
-// texts makes a pool with options of New, Work and Master.
+// texts returns a pool with options of New, Work and Master.
 func texts(s *session.Session, opts ...any) *pool {
 	p := &pool{}
 	var own []tasks.Option
@@ -54,11 +54,11 @@ func (p *pool) Work(ctx context.Context, id string, fn handler) error {
 
 func (p *pool) Master(ctx context.Context) error { return p.Pool.Master(ctx, p.master...) }
 
-// echo answers with what it was given.
+// echo returns its input followed by an exclamation mark.
 func echo(_ context.Context, t task) (string, error) { return t.Input + "!", nil }
 
-// background runs f until stop is called, and complains if it returns for another
-// reason.
+// background runs f until stop is called, and fails the test if f returns for
+// another reason.
 func background(t testing.TB, f func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -112,7 +112,7 @@ func fails(t testing.TB, k *ticket, message string) {
 	}
 }
 
-// data is what a node holds; "-" if there is none.
+// data returns the data of a node, or "-" if the node does not exist.
 func data(t testing.TB, s *session.Session, path string) string {
 	t.Helper()
 	if err := s.Sync(testkit.Soon(t), path); err != nil {

@@ -16,10 +16,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Masters, workers and clients through a time of trouble: sessions expire, are cut
-// off, or are with a server that has lost its leader, and the server restarts. Every
-// task is done once or more, and never twice at one time; it has one status, and
-// whoever waits for it hears the same.
+// Masters, workers and clients run while sessions expire, are cut off, or are
+// connected to a server that has lost its leader, and while the server restarts.
+// Every task is done at least once, and never twice at the same time. It has one
+// status, and all calls that wait for it return the same outcome.
 func TestTroubledTimes(t *testing.T) {
 	for seed := range faulttable.Seeds(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -139,7 +139,7 @@ func trouble(t *testing.T, rng *rand.Rand) {
 	for _, stop := range stops {
 		stop()
 	}
-	time.Sleep(20 * time.Second) // what goes on in the background has ended by then
+	time.Sleep(20 * time.Second) // the background work has ended by then
 	for id, o := range owners {
 		o.Check(t)
 		if t.Failed() {

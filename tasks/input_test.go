@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Bad input is refused before anything is sent, with a name to it.
+// A bad argument is refused before anything is sent, with an error that names it.
 func TestBadInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -59,7 +59,7 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
-// A task or a result of the largest size goes through.
+// Tasks and results of the largest size are accepted.
 func TestLargest(t *testing.T) {
 	target := zktest.Open(t)
 	p := texts(target.Session(t))
@@ -69,7 +69,7 @@ func TestLargest(t *testing.T) {
 	wants(t, submit(t, p, in), in)
 }
 
-// What cannot be encoded or decoded is told, and the rest goes on.
+// Data that cannot be encoded or decoded is reported, and other tasks continue.
 func TestCodecs(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -97,7 +97,7 @@ func TestCodecs(t *testing.T) {
 	wants(t, submit(t, p, "e"), "e!")
 }
 
-// Handlers end in the strangest ways.
+// A handler that panics or calls runtime.Goexit does not end the worker.
 func TestHandlerEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := texts(zktest.New(t).Session(t), tasks.WithMaxAttempts(1))
@@ -134,7 +134,8 @@ func TestSameID(t *testing.T) {
 	})
 }
 
-// Errors that waiting does not mend come at once, and while they last nothing spins.
+// Errors that waiting does not remove are returned immediately, and nothing spins
+// while they last.
 func TestPermanentErrors(t *testing.T) {
 	only := func(perms session.Perm) []session.ACL {
 		return []session.ACL{{Perms: perms, Scheme: "world", ID: "anyone"}}
@@ -172,7 +173,7 @@ func TestPermanentErrors(t *testing.T) {
 	}
 }
 
-// Whoever closes the session ends all of it.
+// Closing the session ends all calls.
 func TestSessionIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -194,7 +195,7 @@ func TestSessionIsClosed(t *testing.T) {
 	})
 }
 
-// While there is no connection, a context still ends every call.
+// A context ends every call while there is no connection.
 func TestContextEndsWhileCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A worker that does one task after the other is not kept waiting between them, and
-// neither are those who wait for them.
+// Neither a worker that runs one task after the other nor the clients that wait for
+// the results are delayed between tasks.
 func TestOneTaskAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

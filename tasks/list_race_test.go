@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A finished task that is removed while it is read is left out, and not shown as one
-// that has not been done.
+// A finished task that is removed while it is read is left out, and not listed as
+// pending.
 func TestListWhileTaskIsRemoved(t *testing.T) {
 	srv := zktest.New(t)
 	s, other := srv.Session(t), srv.Session(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// hand is somebody with a console.
+// hand is a person who writes nodes by hand.
 type hand struct {
 	testing.TB
 	*session.Session
@@ -38,7 +38,7 @@ func (h hand) delete(path string) {
 	}
 }
 
-// awaits waits for a child, or for none if it is "".
+// awaits waits for a child, or for the absence of children if child is "".
 func (h hand) awaits(path, child string) {
 	h.Helper()
 	e, err := h.Epoch(testkit.Soon(h))
@@ -62,7 +62,7 @@ func (h hand) awaits(path, child string) {
 	}
 }
 
-// set up makes the nodes that the article has made by hand.
+// setUp creates the nodes that the article creates by hand.
 func (h hand) setUp() {
 	h.create(path, "")
 	for _, name := range []string{"/workers", "/tasks", "/assign"} {
@@ -143,8 +143,7 @@ func TestClientByHand(t *testing.T) {
 	}
 }
 
-// What others put among the nodes is ignored, or cleared away if it is an assignment
-// that leads nowhere.
+// Foreign nodes are ignored. An assignment that leads nowhere is deleted.
 func TestGarbage(t *testing.T) {
 	target := zktest.Open(t)
 	h := hand{t, target.Session(t)}
@@ -189,7 +188,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// Tasks may be removed at any time.
+// Tasks may be deleted at any time.
 func TestTaskIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -218,7 +217,7 @@ func TestTaskIsRemoved(t *testing.T) {
 	})
 }
 
-// All the nodes may be removed, and are made again.
+// All nodes may be deleted, and are created again.
 func TestPoolIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -239,7 +238,7 @@ func TestPoolIsRemoved(t *testing.T) {
 	})
 }
 
-// Of a task that somebody has assigned twice, one assignment goes.
+// If a task was assigned twice by hand, one of the assignments is deleted.
 func TestAssignedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -259,7 +258,7 @@ func TestAssignedTwice(t *testing.T) {
 	})
 }
 
-// A worker makes its inbox again, and says in it how much fits.
+// A worker creates its inbox again and writes its capacity into it.
 func TestInboxIsRemoved(t *testing.T) {
 	target := zktest.Open(t)
 	h := hand{t, target.Session(t)}

@@ -12,10 +12,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A master that waits for a node that no session owns says so.
+// A master that waits for an ownerless node reports this.
 func TestMasterAgainstUnownedNode(t *testing.T) {
-	told := make(chan error, 10)
-	s := zktest.Open(t).Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { told <- err }}))
+	reported := make(chan error, 10)
+	s := zktest.Open(t).Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { reported <- err }}))
 	if _, _, err := s.Create(t.Context(), "/pool/master", nil, session.Parents()); err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestMasterAgainstUnownedNode(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- tasks.New(s, "/pool", codec.Text(), codec.Text()).Master(ctx) }()
 	select {
-	case <-told:
+	case <-reported:
 	case <-time.After(time.Minute):
 		t.Fatal("the wait has not reported the node")
 	}

@@ -85,7 +85,7 @@ func fatal(err error) bool {
 }
 
 // The pauses between attempts to clear an inbox. It cannot be cleared while the
-// worker's session lives and owns claims in it, or while there are ownerless nodes.
+// worker's session lives and owns claims in it, or while it contains foreign nodes.
 const (
 	firstRetryPause   = 500 * time.Millisecond
 	longestRetryPause = 30 * time.Second

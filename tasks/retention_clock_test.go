@@ -12,8 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Finished tasks are kept for the time that Keep says, whatever the servers' clock
-// shows, also if it is set while a master leads.
+// Finished tasks are kept for the time given to WithRetention, whatever the
+// servers' clock shows, also if it is set during a term.
 func TestKeepWithAnotherClockOfTheServers(t *testing.T) {
 	for _, difference := range []time.Duration{-10 * time.Minute, -2 * time.Minute, 0, 2 * time.Minute, 10 * time.Minute} {
 		t.Run(fmt.Sprint(difference), func(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Tasks past the end of the numbers are done in the order in which they were
-// submitted, also by a master that finds some of them. Submit fails while the next
-// name is taken.
+// Tasks past the last sequence number are done in the order in which they were
+// submitted, also by a master that finds some of them at the start of its term.
+// Submit fails while the next name is in use.
 func TestSequenceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -88,8 +88,8 @@ func TestSequenceEnds(t *testing.T) {
 	})
 }
 
-// A task with the name of a finished one that was removed by hand is done, and not
-// removed in the place of that.
+// A task that has the name of a finished one that was deleted by hand is done, and
+// is not removed in place of the finished one.
 func TestNameIsReused(t *testing.T) {
 	for _, rest := range []time.Duration{0, 2 * time.Hour} { // the old one would be removed after one
 		t.Run(rest.String(), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { reuseName(t, rest) }) })

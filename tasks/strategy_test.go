@@ -15,7 +15,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// floor is a master, and workers whose handlers wait to be told to end.
+// floor is a master, and workers whose handlers wait until finish ends them.
 type floor struct {
 	testing.TB
 	pool  *pool
@@ -33,7 +33,7 @@ func newFloor(t *testing.T, opts ...any) *floor {
 	return f
 }
 
-// hire has workers of a capacity work.
+// hire starts workers of a capacity.
 func (f *floor) hire(capacity int, ids ...string) {
 	for _, id := range ids {
 		f.stops[id] = working(f, texts(f.srv.Session(f), tasks.WithConcurrency(capacity)), id, func(ctx context.Context, k task) (string, error) {
@@ -58,7 +58,7 @@ func (f *floor) submit(inputs ...string) {
 	}
 }
 
-// wants checks who has done what.
+// wants checks which worker has done which tasks.
 func (f *floor) wants(want string) {
 	f.Helper()
 	settle()
@@ -74,7 +74,7 @@ func (f *floor) wants(want string) {
 	}
 }
 
-// finish ends so many handlers.
+// finish ends n handlers.
 func (f *floor) finish(n int) {
 	for range n {
 		f.goOn <- struct{}{}
@@ -116,8 +116,8 @@ func TestRoundRobin(t *testing.T) {
 	})
 }
 
-// All of one key are the same worker's, while it lives; when one comes or goes, only
-// its own move.
+// All tasks of one key are assigned to the same worker while it lives. When a
+// worker starts or stops, only its keys move.
 func TestSticky(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFloor(t, tasks.WithStrategy(tasks.Sticky(func(data []byte) string { return string(data[:1]) })))
@@ -161,7 +161,8 @@ func TestSticky(t *testing.T) {
 	})
 }
 
-// A task whose worker is full waits, and does not hold up those of others.
+// A task whose worker has no free capacity waits, and does not delay tasks of other
+// workers.
 func TestStickyDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := func(data []byte) string { return string(data[:1]) }
@@ -179,7 +180,7 @@ func TestStickyDoesNotBlock(t *testing.T) {
 	})
 }
 
-// Whatever a strategy says, nobody gets more than fits.
+// Whatever a strategy returns, no worker gets more tasks than its capacity.
 func TestStrategyIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answers := []int{-1, 0, 0, 0, 7, 1, -5, 0}
@@ -203,7 +204,7 @@ func TestStrategyIsWrong(t *testing.T) {
 	})
 }
 
-// The tasks of one worker are no more than it takes, and come in their order.
+// A worker gets no more tasks than its capacity, in their order.
 func TestOrder(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -231,7 +232,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// settle lets everything be assigned that can be.
+// settle waits until all tasks that can be assigned are assigned.
 func settle() {
 	time.Sleep(time.Second)
 	synctest.Wait()

@@ -34,7 +34,7 @@ func TestOneTask(t *testing.T) {
 	}
 }
 
-// Whoever comes first does not matter.
+// The order in which the parts start does not matter.
 func TestSubmittedFirst(t *testing.T) {
 	target := zktest.Open(t)
 	p := texts(target.Session(t))

@@ -19,7 +19,8 @@ import (
 
 // The tests in this file need faults or virtual time, and so the embedded server.
 
-// block is a handler that says which context it has, and lasts until that ends.
+// block returns a handler that sends its context to began and returns when the
+// context ends.
 func block(began chan<- context.Context) handler {
 	return func(ctx context.Context, _ task) (string, error) {
 		began <- ctx
@@ -28,8 +29,8 @@ func block(began chan<- context.Context) handler {
 	}
 }
 
-// A worker that dies in the middle is followed by another, at once when the servers
-// know of its death, and that was an attempt.
+// After a worker has died during an attempt, another one gets the task as soon as
+// the servers know of the death. The attempt is counted.
 func TestWorkerDies(t *testing.T) {
 	ends := map[string]func(*zktest.Server, *session.Session){
 		"expired":     func(srv *zktest.Server, s *session.Session) { srv.Expire(s.Status().ID) },
@@ -51,7 +52,7 @@ func TestWorkerDies(t *testing.T) {
 					}
 					time.Sleep(time.Millisecond) // no clock foretells that a server ends a session before its time
 					if first.Err() == nil {
-						t.Error("the first handler's context goes on")
+						t.Error("the first handler's context has not ended")
 					}
 					attempts <- k.Attempt
 					return "", nil
@@ -86,7 +87,7 @@ func TestWorkerDies(t *testing.T) {
 	}
 }
 
-// A task that takes every worker along is tried no more often than others are.
+// A task that kills every worker is tried no more often than others.
 func TestPoisonousTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -106,8 +107,8 @@ func TestPoisonousTask(t *testing.T) {
 	})
 }
 
-// Nobody gets a task whose handler still runs, even if the worker is not known to
-// live: somebody has removed its node.
+// No other worker gets a task whose handler still runs, even if the worker's node
+// was deleted by hand.
 func TestWorkerIsRemovedByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -138,7 +139,7 @@ func TestWorkerIsRemovedByHand(t *testing.T) {
 	})
 }
 
-// Whoever removes a claim takes the task away from its worker, who hears of it.
+// If a client deletes a claim, the worker loses the task and is notified.
 func TestClaimIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -163,7 +164,7 @@ func TestClaimIsRemoved(t *testing.T) {
 	})
 }
 
-// A worker that is told to stop gives its tasks back, and that was no attempt.
+// A worker that is stopped returns its tasks, and the attempts are not counted.
 func TestInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -191,7 +192,8 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// What a handler returns counts if its claim lasts, even when the worker is to stop.
+// A handler's result counts while its claim lasts, even when the worker is being
+// stopped.
 func TestDoneInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -211,7 +213,7 @@ func TestDoneInTheEnd(t *testing.T) {
 	})
 }
 
-// A failed attempt is followed by a pause, which the next master keeps to.
+// A failed attempt is followed by a pause, which the next master observes, too.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -244,7 +246,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// A master that has been removed does nothing any more, whatever it has not heard.
+// A master that was deposed writes nothing any more, also before it is notified.
 func TestDeposedMaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -273,8 +275,8 @@ func TestDeposedMaster(t *testing.T) {
 	})
 }
 
-// Nor does one that comes after it is deposed by hand, and after another was master,
-// though its node's version is that of the present master's.
+// Nor does a master that was deposed by hand and followed by another one, although
+// its node has the same version as that of the present master.
 func TestDeposedMasterIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -314,7 +316,7 @@ func TestDeposedMasterIsLate(t *testing.T) {
 	})
 }
 
-// A task that goes while it is being assigned is not.
+// A task that is deleted while it is being assigned is not assigned.
 func TestTaskGoesWhileAssigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -337,7 +339,7 @@ func TestTaskGoesWhileAssigned(t *testing.T) {
 	})
 }
 
-// One of several candidates leads, and when it dies, another.
+// One of several candidates is the master. When it dies, another one is elected.
 func TestMastersDie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -365,8 +367,8 @@ func TestMastersDie(t *testing.T) {
 	})
 }
 
-// Tasks that are finished for long enough, and the oldest of too many, are removed,
-// with all that is in them; whoever waits for one then hears that it is not there.
+// Finished tasks that are too old, and the oldest of too many, are removed with all
+// their nodes. Calls that wait for one of them then return ErrNoTask.
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -410,8 +412,8 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// The names of tasks go on below zero behind the greatest number there is, and the
-// order stays.
+// The numbers of tasks continue below zero after the greatest number, and the order
+// is kept.
 func TestNumbersWrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -446,8 +448,8 @@ func TestNumbersWrap(t *testing.T) {
 	})
 }
 
-// A worker that is back, and at its task, keeps it, though its master was about to
-// take it away.
+// A worker that has returned and runs its task keeps it, although the master was
+// about to take it back.
 func TestWorkerIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -482,7 +484,7 @@ func TestWorkerIsBack(t *testing.T) {
 	})
 }
 
-// What a master may not read may hold tasks, and so it assigns none.
+// An inbox that the master may not read may hold tasks, so the master assigns none.
 func TestInboxMayNotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -503,7 +505,7 @@ func TestInboxMayNotBeRead(t *testing.T) {
 	})
 }
 
-// A task that is finished is not carried out again, whoever assigns it.
+// A finished task is not run again, whichever client assigns it.
 func TestFinishedTaskIsAssigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -522,7 +524,8 @@ func TestFinishedTaskIsAssigned(t *testing.T) {
 	})
 }
 
-// The claims that a worker has lost are counted even if it is interrupted then.
+// The claims that a worker has lost are counted even if it is interrupted
+// afterwards.
 func TestInterruptedAfterLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -541,8 +544,7 @@ func TestInterruptedAfterLoss(t *testing.T) {
 	})
 }
 
-// That there is no such task is said only after the server has caught up with its
-// leader.
+// ErrNoTask is returned only after the server has caught up with its leader.
 func TestNoTaskForSure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -559,7 +561,7 @@ func TestNoTaskForSure(t *testing.T) {
 	})
 }
 
-// No task is overlooked that comes while the master has no watch.
+// No task is missed that is submitted while the master has no watch.
 func TestSubmittedBetweenWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -578,7 +580,7 @@ func TestSubmittedBetweenWatches(t *testing.T) {
 	})
 }
 
-// Nor is it where nobody takes it from its worker.
+// A task that kills its worker is tried no more often even if no master takes it back.
 func TestPoisonousTaskByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -603,7 +605,8 @@ func TestPoisonousTaskByHand(t *testing.T) {
 	})
 }
 
-// A task whose last attempt dies has failed, though there is no worker left to say so.
+// A task whose last attempt dies has failed, although no worker is left to record
+// it.
 func TestLastWorkerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -621,8 +624,8 @@ func TestLastWorkerDies(t *testing.T) {
 	})
 }
 
-// A worker dies at the last attempt, and somebody has said what has become of the
-// task before the master does.
+// A worker dies during the last attempt, and a status is written by hand before the
+// master writes one.
 func TestStatusByHandOfDeadWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -646,9 +649,9 @@ func TestStatusByHandOfDeadWorker(t *testing.T) {
 	})
 }
 
-// The inbox of a worker that has gone, and that cannot be removed because of a node
-// that is nobody's, is tried again after pauses that grow from half a second to half a
-// minute.
+// The inbox of a worker that has gone may be impossible to delete because of a
+// foreign node. It is tried again after pauses that grow from half a second to
+// half a minute.
 func TestPauseOfClearingGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
