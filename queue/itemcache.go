@@ -207,7 +207,7 @@ func (p *itemCache) add(e entry) {
 	}
 }
 
-// removed removes items that this process has deleted from the cache.
+// removed removes from the cache the items that this process has deleted.
 func (p *itemCache) removed(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -162,7 +162,7 @@ func (st *store) checkNumbers(ctx context.Context, ep *session.Epoch) error {
 }
 
 // room returns how many items may be pushed, and an operation that makes the push
-// fail if another producer pushes first.
+// fail if another producer that checks the bound pushes first.
 func (st *store) room(ctx context.Context, ep *session.Epoch) (n int, guard session.Op, err error) {
 	for {
 		nodes, err := ep.Nodes(ctx, st.items)

@@ -18,7 +18,7 @@ type readItem[T any] struct {
 	rest     [][]byte // the items after it in the node
 	data     []byte   // the node's data
 	version  int32
-	attempts int // before this one
+	attempts int // so far
 	pushed   time.Time
 	err      error // not nil if the item is corrupt
 }

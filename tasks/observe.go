@@ -41,7 +41,7 @@ func (m *master) wake() {
 }
 
 // observeWorkers reads which workers are live. At the start of a term it also reads
-// which inboxes workers have left.
+// which inboxes exist.
 func (m *master) observeWorkers(ctx context.Context) error {
 	if m.workersWatch != nil && !m.workersWatch.HasFired() {
 		return nil
