@@ -10,24 +10,25 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// errReenter says that the member is in no round, and another may take its place.
+// errReenter is returned if the member is in no round and Enter must start again with
+// a new one.
 var errReenter = errors.New("barrier: to be entered again")
 
-// abortGrace is how long Enter stays after ctx has ended, to learn whether it has
+// abortGrace is how long Enter continues after ctx is done, to find out whether it has
 // withdrawn in time.
 const abortGrace = time.Second
 
-// outcome is what has become of a member that is not to go on.
+// outcome is what was found out about a member that withdraws.
 type outcome struct {
-	round      *round // that has begun with it; nil if none has
-	nodeExists bool   // its node still is, and so is its session
+	round      *round // that has begun with the member; nil if none has
+	nodeExists bool   // the member's node exists, and so its session is alive
 	czxid      session.Zxid
-	err        error // why nothing is known
+	err        error // why the outcome is not known
 }
 
-// abort ends an Enter that cannot go on because of cause. It withdraws the
-// member, or finds out that a round has begun with it: then it returns nil if the
-// member is still in it.
+// abort ends an Enter that cannot continue because of cause. It withdraws the member.
+// If a round has begun with the member, abort returns nil if the member is still in
+// it, and ErrLost otherwise.
 func (m *member) abort(ctx context.Context, cause error) error {
 	if errors.Is(cause, session.ErrClosed) {
 		return cause
@@ -62,21 +63,21 @@ func (m *member) abort(ctx context.Context, cause error) error {
 	return cause
 }
 
-// keepRound makes the member one of a round that it was about to withdraw from.
+// keepRound puts the member into the round that has begun while it withdrew.
 func (m *member) keepRound(ctx context.Context, f outcome) error {
 	m.round, m.czxid = f.round, f.czxid
 	if m.stopProving == nil {
-		hold, err := m.epoch.KeepProvingFor(ctx, m.behavior.StopTime)
+		stopProving, err := m.epoch.KeepProvingFor(ctx, m.behavior.StopTime)
 		if err != nil {
 			m.epoch.DeleteEventually(m.own, 0, nil)
 			return fmt.Errorf("%w: %w", ErrLost, err)
 		}
-		m.stopProving = hold
+		m.stopProving = stopProving
 	}
 	return nil
 }
 
-// reason is why the member's node is not there any more.
+// reason returns why the member's node does not exist any more.
 func (m *member) reason() error {
 	if err := m.epoch.Err(); err != nil {
 		return err
@@ -84,9 +85,9 @@ func (m *member) reason() error {
 	return session.ErrNoNode
 }
 
-// resolveIn has the member's fate settled in an epoch, and waits for it: while ctx
-// lives, and a little longer while there is a connection. Should nobody be waiting
-// any more when it turns out that a round has begun with the member, it leaves.
+// resolveIn runs resolve in an epoch and waits for its outcome until ctx is done, and
+// then for at most abortGrace while there is a connection. If a round turns out to
+// have begun after the wait has ended, the member leaves it.
 func (m *member) resolveIn(ctx context.Context, e *session.Epoch) outcome {
 	settled, left := make(chan outcome), make(chan struct{})
 	started := e.Go(func() {
@@ -122,11 +123,11 @@ func (m *member) resolveIn(ctx context.Context, e *session.Epoch) outcome {
 	return outcome{err: context.Cause(ctx)}
 }
 
-// resolve removes the member's node, unless a round has begun with it. What it
-// does needs no reply to be known, for the record and the node tell afterwards.
+// resolve deletes the member's node unless a round has begun with the member. It does
+// not depend on replies: the record and the node show what happened.
 func (m *member) resolve(e *session.Epoch) outcome {
 	ctx, base := e.Context(), m.base.Stat
-	if e != m.epoch { // another session, whose server may be behind
+	if e != m.epoch { // another ZooKeeper session, whose server may lag behind
 		if err := e.Sync(ctx, m.path); err != nil {
 			return outcome{err: err}
 		}
@@ -154,7 +155,7 @@ func (m *member) resolve(e *session.Epoch) outcome {
 			return outcome{round: r, nodeExists: own.Err == nil, czxid: own.Stat.Czxid}
 		}
 		switch {
-		case own.Err == nil: // and so it has been in no round before the latest either
+		case own.Err == nil: // and so no earlier round has begun with it either
 			base = path.Stat
 		case !errors.Is(own.Err, session.ErrNoNode):
 			return outcome{err: own.Err}
@@ -166,7 +167,7 @@ func (m *member) resolve(e *session.Epoch) outcome {
 	}
 }
 
-// pathUnwritten tells whether the path is known to have been removed before anything
+// pathUnwritten reports whether the path is known to have been deleted before anything
 // was written to it, and so before a round had begun with this member.
 func (m *member) pathUnwritten(e *session.Epoch) bool {
 	w := m.base.Watch

@@ -7,29 +7,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Barrier names a barrier. It holds no state, so one value may be used by many
-// goroutines.
+// Barrier is a barrier that is up or down. It holds no state, so one value may be used
+// by many goroutines.
 type Barrier struct {
 	session *session.Session
 	path    string
 	data    []byte
-	argErr  error // of New: what every call returns
+	argErr  error // of New; every call returns it
 }
 
-// New names the barrier at path. All who use the same path in the same ensemble
-// share it, with this library, with Curator's DistributedBarrier and with Kazoo's
-// Barrier. Nothing is sent.
+// New returns the barrier at path. All clients that use the same path in the same
+// ensemble share it, with this library, with Curator's DistributedBarrier or with
+// Kazoo's Barrier. New sends nothing.
 func New(s *session.Session, path string, opts ...Option) *Barrier {
 	o := newOptions(opts)
 	return &Barrier{session: s, path: path, data: []byte(o.id), argErr: o.check(s, path)}
 }
 
-// Raise puts the barrier up. If it is up already, that is as good. It stays up
-// until somebody lowers it, whatever becomes of this session.
+// Raise puts the barrier up. If it is up already, Raise returns nil. The barrier stays
+// up until a client lowers it, also after this session has ended.
 //
-// It takes one round trip, a transaction that creates the node. The error is
-// session.ErrUnknown if ctx or the session ends meanwhile and the barrier is not
-// known to be up: then it may have been up and lowered again.
+// The error is session.ErrUnknown if ctx or the session ends before the outcome is
+// known and the barrier is not known to be up. It may then have been raised and
+// lowered again.
+//
+// Raise takes one round trip, a transaction that creates the node.
 func (b *Barrier) Raise(ctx context.Context) error {
 	if b.argErr != nil {
 		return b.argErr
@@ -49,12 +51,14 @@ func (b *Barrier) Raise(ctx context.Context) error {
 	}
 }
 
-// Lower takes the barrier down and releases all who wait. If it is down already,
-// that is as good.
+// Lower takes the barrier down, so that all waiting calls of Wait return. If it is
+// down already, Lower returns nil.
 //
-// It takes one round trip, a transaction that deletes the node. The error is
-// session.ErrUnknown if ctx or the session ends meanwhile and the barrier is not
-// known to be down: then it may have been down and raised again.
+// The error is session.ErrUnknown if ctx or the session ends before the outcome is
+// known and the barrier is not known to be down. It may then have been lowered and
+// raised again.
+//
+// Lower takes one round trip, a transaction that deletes the node.
 func (b *Barrier) Lower(ctx context.Context) error {
 	if b.argErr != nil {
 		return b.argErr
@@ -66,8 +70,8 @@ func (b *Barrier) Lower(ctx context.Context) error {
 	return b.unless(ctx, err, false)
 }
 
-// commit makes a write whose outcome is known even if its reply is lost: should it
-// have been made, and undone by somebody else since, it must not be made again.
+// commit makes a write whose outcome is known even if its reply is lost. A write that
+// was committed, and undone by another client since, must not be made again.
 func (b *Barrier) commit(ctx context.Context, verb string, op session.Op) error {
 	_, err := session.InEpoch(ctx, b.session, session.OpError{Package: "barrier", Op: verb, Path: b.path}, func(e *session.Epoch) ([]session.Result, error) {
 		return e.TxnDetached(ctx, nil, op)
@@ -75,8 +79,8 @@ func (b *Barrier) commit(ctx context.Context, verb string, op session.Op) error 
 	return err
 }
 
-// unless returns err, the outcome of a write, unless it is unknown and the barrier
-// is as it should be.
+// unless returns err, the error of a write, or nil if the outcome is unknown but the
+// barrier is in the wanted state.
 func (b *Barrier) unless(ctx context.Context, err error, up bool) error {
 	if errors.Is(err, session.ErrUnknown) {
 		if now, lookErr := b.Raised(ctx); lookErr == nil && now == up {
@@ -86,8 +90,8 @@ func (b *Barrier) unless(ctx context.Context, err error, up bool) error {
 	return err
 }
 
-// Raised tells whether the barrier is up. It sees every change that was complete
-// when it was called, for which it takes two round trips: a sync and a read.
+// Raised reports whether the barrier is up. It sees every change that was complete
+// when it was called. It takes two round trips, a sync and a read.
 func (b *Barrier) Raised(ctx context.Context) (bool, error) {
 	if b.argErr != nil {
 		return false, b.argErr
@@ -99,12 +103,12 @@ func (b *Barrier) Raised(ctx context.Context) (bool, error) {
 	return up, err
 }
 
-// Wait waits until the barrier is down. It returns at once if the barrier is down
-// when it is called, and otherwise once it has been lowered, even if it is raised
-// again right away. The wait survives reconnects and the end of sessions. When ctx
-// ends first, Wait returns its cause in an error.
+// Wait blocks until the barrier is down or ctx is done. It returns immediately if the
+// barrier is down when it is called, and otherwise when it has been lowered, even if
+// it is raised again immediately. The wait survives reconnects and the end of
+// ZooKeeper sessions. If ctx is done first, the error wraps context.Cause(ctx).
 //
-// It takes two round trips, a sync and a read that sets a watch.
+// Wait takes two round trips, a sync and a read that sets a watch.
 func (b *Barrier) Wait(ctx context.Context) error {
 	if b.argErr != nil {
 		return b.argErr
@@ -116,12 +120,13 @@ func (b *Barrier) Wait(ctx context.Context) error {
 	return err
 }
 
+// waiter is one call of Wait.
 type waiter struct {
 	*Barrier
-	czxid session.Zxid // the node that is waited for, by its czxid; 0 before the first look
+	czxid session.Zxid // of the node whose deletion is awaited; 0 before the first read
 }
 
-// wait waits within an epoch.
+// wait is Wait within one epoch.
 func (w *waiter) wait(ctx context.Context, e *session.Epoch) error {
 	if err := e.Sync(ctx, w.path); err != nil {
 		return err
@@ -136,7 +141,7 @@ func (w *waiter) wait(ctx context.Context, e *session.Epoch) error {
 			return nil
 		case n.Err != nil:
 			return n.Err
-		case w.czxid != 0 && w.czxid != n.Stat.Czxid: // lowered and raised again, unnoticed
+		case w.czxid != 0 && w.czxid != n.Stat.Czxid: // lowered and raised again between two reads
 			n.Watch.Close()
 			return nil
 		default:

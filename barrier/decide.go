@@ -11,44 +11,44 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
+// decision is the result of decide.
 type decision uint8
 
 const (
-	waiting  decision = iota // for others to come or to leave
-	outdated                 // what was seen is no longer so
+	waiting  decision = iota // for other members to arrive or to leave
+	outdated                 // what was read is out of date: read again
 	begun                    // a round has begun with this member
 )
 
-// decide says what is to be made of what was seen, and begins the round if
-// everybody is there.
+// decide evaluates what was read, and begins the round if all members have arrived.
 func (m *member) decide(ctx context.Context) (decision, error) {
 	m.blocked = nil
-	here := m.members(m.children)
-	if !slices.Contains(here, m.name) {
+	present := m.members(m.children)
+	if !slices.Contains(present, m.name) {
 		return outdated, nil
 	}
-	here, err := m.admitted(ctx, here)
+	present, err := m.admitted(ctx, present)
 	if err != nil {
 		return waiting, err
 	}
-	inside, err := m.remaining(ctx, intersection(here, recorded(m.base.Data)), m.base.Stat.Mzxid)
+	inside, err := m.remaining(ctx, intersection(present, recorded(m.base.Data)), m.base.Stat.Mzxid)
 	if err != nil {
 		return waiting, err
 	}
 	switch {
 	case slices.Contains(m.children, m.layout.ready()):
-		return m.decideReady(ctx, here, inside)
-	case m.readyAppeared: // and removed already, as Kazoo does when the first member leaves
-		m.round = &round{0, m.base.Stat.Pzxid, m.base.Stat.Version, here}
+		return m.decideReady(ctx, present, inside)
+	case m.readyAppeared: // and is deleted already, as Kazoo does when the first member leaves
+		m.round = &round{0, m.base.Stat.Pzxid, m.base.Stat.Version, present}
 		return begun, nil
-	case len(here) < m.n || len(inside) > 0:
+	case len(present) < m.n || len(inside) > 0:
 		return waiting, nil
 	}
-	return m.start(ctx, here)
+	return m.start(ctx, present)
 }
 
-// admitted picks the first n members, in the order in which they have come. If this
-// one is not among them, the error is ErrFull.
+// admitted returns the first n members in the order of their arrival. If this member
+// is not among them, the error is ErrFull.
 func (m *member) admitted(ctx context.Context, names []string) ([]string, error) {
 	if len(names) <= m.n {
 		return names, nil
@@ -69,9 +69,9 @@ func (m *member) admitted(ctx context.Context, names []string) ([]string, error)
 	return names, nil
 }
 
-// remaining picks those who are in a round that began with the transaction zxid and
-// have not left it. A member of another library may have come again since, under
-// the same name.
+// remaining returns the nodes of the members that have not left the round that began
+// with the transaction zxid. A node that was created later belongs to a member of
+// another library that has entered again under the same name.
 func (m *member) remaining(ctx context.Context, names []string, zxid session.Zxid) (paths []string, err error) {
 	nodes, err := m.nodes(ctx, names)
 	for _, n := range nodes {
@@ -83,8 +83,8 @@ func (m *member) remaining(ctx context.Context, names []string, zxid session.Zxi
 	return paths, err
 }
 
-// nodes reads the nodes of members, but for those that have gone, in the order in
-// which they were created.
+// nodes reads the existing nodes of members and returns them in the order of their
+// creation.
 func (m *member) nodes(ctx context.Context, names []string) ([]session.Node, error) {
 	paths := make([]string, len(names))
 	for i, name := range names {
@@ -104,11 +104,10 @@ func (m *member) nodes(ctx context.Context, names []string) ([]session.Node, err
 	return nodes, nil
 }
 
-// decideReady is for a barrier at which there is ready. If it came in the
-// transaction that wrote the record, it belongs to that round. Else another
-// library has created it, and the members of its round are those who were there
-// before it.
-func (m *member) decideReady(ctx context.Context, here, inside []string) (decision, error) {
+// decideReady is decide while ready exists. If the transaction that wrote the record
+// created ready, ready belongs to that round. Otherwise another library created it,
+// and the members of its round are those that arrived before it was created.
+func (m *member) decideReady(ctx context.Context, present, inside []string) (decision, error) {
 	nodes, err := m.epoch.Nodes(ctx, m.ready())
 	switch {
 	case err != nil:
@@ -118,13 +117,13 @@ func (m *member) decideReady(ctx context.Context, here, inside []string) (decisi
 	case nodes[0].Err != nil:
 		return waiting, nodes[0].Err
 	}
-	switch came := nodes[0].Stat.Czxid; {
-	case came == m.base.Stat.Mzxid:
-	case came > m.czxid:
-		m.round = &round{came, came, m.base.Stat.Version, here}
+	switch created := nodes[0].Stat.Czxid; {
+	case created == m.base.Stat.Mzxid:
+	case created > m.czxid:
+		m.round = &round{created, created, m.base.Stat.Version, present}
 		return begun, nil
 	default:
-		if inside, err = m.remaining(ctx, here, came); err != nil {
+		if inside, err = m.remaining(ctx, present, created); err != nil {
 			return waiting, err
 		}
 	}
@@ -135,22 +134,22 @@ func (m *member) decideReady(ctx context.Context, here, inside []string) (decisi
 	return outdated, isRetryable(ctx, m.epoch, err)
 }
 
-// start begins a round with the members that are here. Whether it has begun is
-// told by the record, so nothing depends on the reply.
-func (m *member) start(ctx context.Context, here []string) (decision, error) {
+// start begins a round with the given members. It does not depend on the reply: the
+// record shows whether the round has begun.
+func (m *member) start(ctx context.Context, present []string) (decision, error) {
 	if len(m.base.Data) > 0 && recorded(m.base.Data) == nil {
 		err := fmt.Errorf("%w: %.40q is not the record of a round", codec.ErrMalformed, m.base.Data)
 		return waiting, &session.OpError{Package: "barrier", Op: "enter", Path: m.path, Err: err}
 	}
-	r, err := m.epoch.Txn(ctx, m.beginOps(here, m.base.Stat.Version)...)
-	if err == nil && r[0].Stat.Mzxid != 0 { // which is not known if the reply was lost
-		m.round = &round{r[0].Stat.Mzxid, r[0].Stat.Mzxid, r[0].Stat.Version, here}
+	r, err := m.epoch.Txn(ctx, m.beginOps(present, m.base.Stat.Version)...)
+	if err == nil && r[0].Stat.Mzxid != 0 { // 0 if the reply was lost
+		m.round = &round{r[0].Stat.Mzxid, r[0].Stat.Mzxid, r[0].Stat.Version, present}
 		return begun, nil
 	}
 	return outdated, isRetryable(ctx, m.epoch, err)
 }
 
-// isRetryable returns nil if err is one after which it helps to look again.
+// isRetryable returns nil if the member must read again after err, and err otherwise.
 func isRetryable(ctx context.Context, e *session.Epoch, err error) error {
 	for _, harmless := range []error{session.ErrNoNode, session.ErrNodeExists, session.ErrBadVersion, session.ErrUnknown} {
 		if errors.Is(err, harmless) && ctx.Err() == nil && e.Err() == nil {
@@ -160,7 +159,7 @@ func isRetryable(ctx context.Context, e *session.Epoch, err error) error {
 	return err
 }
 
-// intersection is what of a is in b as well.
+// intersection returns the elements of a that are in b as well.
 func intersection(a, b []string) (both []string) {
 	set := make(map[string]struct{}, len(b))
 	for _, s := range b {

@@ -1,19 +1,40 @@
-// Package barrier holds processes up until all may go on.
+// Package barrier makes processes wait for each other: Barrier holds callers until it
+// is lowered, and Double starts and ends a piece of work together on several
+// processes.
 //
-// A Barrier is one node: while it is there, whoever waits is held up, and when it
-// goes, all go on. It is the barrier of the ZooKeeper recipes, of Apache Curator's
-// DistributedBarrier and of Kazoo's Barrier.
+// Use a Barrier to stop work until an operator or another process permits it. Use a
+// Double for a computation that n processes begin and end at the same time. A member
+// of a Double can lose its membership while it works: the context of its Entry is then
+// canceled.
 //
-// A Double brings a number of members together: Enter returns when that many have
-// come, and Leave when all of these have gone. It is the double barrier of the
-// ZooKeeper recipes with the nodes of Curator's DistributedDoubleBarrier and
-// Kazoo's DoubleBarrier, but not with their way to begin. There, whoever counts
-// enough members creates the node ready, and whoever sees it goes on; so a member
-// that has given up, or died a while ago, still counts for those who have seen it,
-// and a ready that a crash has left lets anybody through. Here a round begins with
-// one transaction. It makes sure that exactly these members are still there,
-// writes down who they are, in the data of the barrier's path, and creates ready.
-// Whoever is written down is in the round, and nobody else; a member that gives up
-// leaves in a transaction that makes sure that it is not written down. So all who
-// are asked agree on who takes part.
+// # Usage
+//
+//	b := barrier.New(s, "/app/maintenance")
+//	err := b.Wait(ctx) // returns when the barrier is down
+//
+//	d := barrier.NewDouble(s, "/app/step", 4)
+//	entry, err := d.Enter(ctx) // returns when 4 members have arrived
+//	...
+//	err = entry.Leave(ctx) // returns when all 4 have left
+//
+// # Rounds
+//
+// A round begins with one transaction. It checks that exactly these n members still
+// exist, records their names in the data of the barrier's path, and creates the node
+// ready. A recorded member is in the round, and no other. A member that gives up
+// deletes its node in a transaction that checks that it is not recorded. So all
+// members agree on who takes part.
+//
+// The double barrier of the ZooKeeper recipes, and those of Curator and Kazoo, begin
+// differently: the member that counts n members creates ready, and every member that
+// sees ready continues. There, members that have counted a member still count it after
+// it has given up or died, and a ready node that a crash has left lets any member
+// through.
+//
+// # Layout
+//
+// A Barrier is one node: the barrier is up while the node exists. It is the barrier of
+// the ZooKeeper recipes, of Apache Curator's DistributedBarrier and of Kazoo's
+// Barrier. A Double has the nodes of Curator's DistributedDoubleBarrier and of Kazoo's
+// DoubleBarrier, or those of Layout Synchronizing.
 package barrier

@@ -10,9 +10,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Double names a double barrier. It holds no state, so one value may be used by
-// many goroutines, and again for round after round; each Enter is a member of its
-// own, also within a process.
+// Double is a double barrier for n members. It holds no state, so one value may be
+// used by many goroutines and for one round after another. Each Enter is a separate
+// member, also within a process.
 type Double struct {
 	session  *session.Session
 	path     string
@@ -20,16 +20,16 @@ type Double struct {
 	layout   Layout
 	data     []byte
 	behavior lease.Behavior
-	argErr   error // of NewDouble: what every call returns
+	argErr   error // of NewDouble; every call returns it
 }
 
-// NewDouble names the double barrier at path, for n members. All who use it must
-// agree on n. They may use this library, Curator's DistributedDoubleBarrier and
-// Kazoo's DoubleBarrier, but as soon as one of them does not use this one, what
-// is said of rounds on Enter holds only as long as nobody dies, loses his
-// connection or gives up while others come or wait.
+// NewDouble returns the double barrier at path for n members. All clients that use it
+// must agree on n. NewDouble sends nothing.
 //
-// Nothing is sent.
+// Members may use this library, Curator's DistributedDoubleBarrier or Kazoo's
+// DoubleBarrier. If one of them uses another library, the promises of Enter hold only
+// as long as no member dies, loses its connection or gives up while others enter or
+// wait.
 func NewDouble(s *session.Session, path string, n int, opts ...Option) *Double {
 	o := newOptions(opts)
 	return &Double{
@@ -40,30 +40,30 @@ func NewDouble(s *session.Session, path string, n int, opts ...Option) *Double {
 	}
 }
 
-// Enter waits until n members are there, and a round begins with them. It begins
-// with all of them or not at all: whoever has given up, or whose session is over,
-// does not count. Whoever comes to a barrier that has n members, some of which may
-// wait and some be in a round and not have left yet, gets ErrFull.
+// Enter blocks until n members have arrived and a round begins with them, or ctx is
+// done. A round begins with all of them or not at all: a member that has given up, or
+// whose session has ended, does not count. If the barrier already has n members,
+// waiting or in a round that they have not left, the error is ErrFull.
 //
-// When ctx ends first, Enter withdraws and returns its cause in an error. If a
-// round has begun with this member just then, which takes a round trip to find
-// out, Enter returns the entry after all, so that all members agree; it waits for
-// that until the connection breaks, but not longer than a second. If it cannot be
-// found out by then, the error is session.ErrUnknown as well, and should a round
-// have begun, this member leaves it at once. In any case it leaves no node behind,
-// if need be by removing it in the background.
+// If ctx is done first, Enter withdraws and returns an error that wraps
+// context.Cause(ctx). If a round has begun with this member at that moment, Enter
+// returns the entry after all, so that all members agree. It takes a round trip to
+// find out; Enter waits for it until the connection breaks, but at most one second. If
+// Enter cannot find out, the error wraps session.ErrUnknown as well, and if a round
+// has begun, this member leaves it immediately. In every case the node is removed, in
+// the background if necessary.
 //
-// The wait survives reconnects. When the session ends while it waits, Enter makes
-// sure that no round has begun with this member, and goes on in the next session.
-// If one has, the error is ErrLost. If that cannot be told, because several rounds
-// have begun meanwhile or the path itself has gone, it is session.ErrUnknown.
-// Errors that waiting does not mend, such as session.ErrNoAuth, are returned at
-// once.
+// The wait survives reconnects. If the session ends during the wait, Enter finds out
+// whether a round has begun with this member. If none has, it enters again in the next
+// session. If one has, the error is ErrLost. If it cannot find out, because several
+// rounds have begun in the meantime or the path was deleted, the error is
+// session.ErrUnknown. Errors that do not go away by waiting, such as
+// session.ErrNoAuth, are returned immediately.
 //
-// The last to come takes three round trips: a read of the path, the creation of an
-// ephemeral node with a list of its siblings, and the transaction with which the
-// round begins. Those who wait have made the first two, watch the path, their own
-// node and ready, and take one more to read who is in the round.
+// The last member to arrive takes three round trips: a read of the path, the creation
+// of an ephemeral node with a list of its siblings, and the transaction that begins
+// the round. A member that waits takes the first two, sets watches on the path, its
+// own node and ready, and takes one more to read who is in the round.
 func (d *Double) Enter(ctx context.Context) (*Entry, error) {
 	if err := d.check(); err != nil {
 		return nil, err
@@ -88,13 +88,13 @@ func (d *Double) Enter(ctx context.Context) (*Entry, error) {
 	}
 }
 
-// check refuses what the server would: a path that it does not allow, and more
-// members than one transaction can be about.
+// check refuses what the server would refuse: an invalid path, and more members than
+// fit into one transaction.
 func (d *Double) check() error {
 	if d.argErr != nil {
 		return d.argErr
 	}
-	const few = 1000 // always fit, unless the path itself is far too long
+	const few = 1000 // always fit, unless the path itself is much too long
 	if d.n < few {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (d *Double) check() error {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel() // nothing is sent
 	if _, err := d.session.Txn(ended, d.beginOps(names, 0)...); errors.Is(err, session.ErrInvalid) {
-		return d.failed(fmt.Errorf("%w: no transaction can be about %d members", session.ErrInvalid, d.n))
+		return d.failed(fmt.Errorf("%w: %d members do not fit into one transaction", session.ErrInvalid, d.n))
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (d *Double) ready() string { return session.Join(d.path, d.layout.ready()) 
 
 func (d *Double) node(name string) string { return session.Join(d.path, name) }
 
-// members picks the members out of a list of children.
+// members returns the names in children that are names of members.
 func (d *Double) members(children []string) (names []string) {
 	for _, c := range children {
 		if d.layout.member(c) {

@@ -10,46 +10,47 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Entry is membership of a round until its Context is done. It is safe for
-// concurrent use.
+// Entry is the membership in a round. It lasts until its Context is done. It is safe
+// for concurrent use.
 type Entry struct {
 	double *Double
 	l      *lease.Lease
 	round  round
 }
 
-// Context is done when the membership has ended, by Leave or by loss;
-// context.Cause tells which, as Err does. It carries the values of the context
-// that Enter was given, but not its end.
+// Context is done when the membership has ended, by Leave, Release or loss;
+// context.Cause returns the reason, as Err does. It carries the values of the context
+// passed to Enter, but is not canceled with it.
 func (e *Entry) Context() context.Context { return e.l.Context() }
 
-// Err is nil while the membership lasts. After that it is ErrLeft, or ErrLost
-// wrapping the reason: session.ErrExpired, session.ErrNoNode when somebody removed
-// the node, session.ErrClosed.
+// Err returns nil while the membership lasts. After that it returns ErrLeft, or
+// ErrLost wrapping the reason: session.ErrExpired, session.ErrNoNode if another client
+// deleted the node, or session.ErrClosed.
 func (e *Entry) Err() error { return e.l.Err() }
 
-// Deadline returns the moment by which everything that works under the entry must
-// have stopped: the session certainly lives on the servers until then. changed is
-// closed when a later proof has moved it. Once the membership has ended, the deadline is
-// the moment of its end, and changed is nil.
+// Deadline returns the moment by which all work under the entry must have stopped:
+// until then the ZooKeeper session is certainly alive on the servers. changed is
+// closed when a later proof has moved the deadline. Once the membership has ended, the
+// deadline is the moment of its end, and changed is nil.
 func (e *Entry) Deadline() (deadline time.Time, changed <-chan struct{}) { return e.l.Deadline() }
 
-// Round is the same for all members of a round, and grows from round to round. It
-// is the zxid of the transaction that the round began with. If a member that uses
-// another library has begun the round and it could not be seen when, it is 0.
+// Round returns the number of the round. It is the same for all members of a round and
+// grows from round to round: it is the zxid of the transaction that began the round.
+// It is 0 if a member that uses another library began the round and the zxid could not
+// be read.
 func (e *Entry) Round() session.Zxid { return e.round.zxid }
 
-// Guards make a transaction fail with session.ErrNoNode unless the membership lasts.
-// Txn is simpler.
+// Guards returns operations that make a transaction fail with session.ErrNoNode unless
+// the membership lasts. Txn is simpler.
 func (e *Entry) Guards() []session.Op { return e.l.Guards() }
 
-// Verify has the ensemble confirm the membership, in one round trip through its
+// Verify confirms the membership with the ensemble, in one round trip through the
 // leader. If it has ended, the error is that of Err.
 func (e *Entry) Verify(ctx context.Context) error { return e.l.Verify(ctx) }
 
-// Txn carries out ops in a transaction that fails with ErrLost unless the membership lasts.
-// It returns the results of ops only. If the servers refuse one of ops, the error is
-// theirs and the ownership goes on.
+// Txn carries out ops in a transaction that fails with ErrLost unless the membership
+// lasts. It returns the results of ops only. If the servers refuse one of ops, Txn
+// returns their error and the membership continues.
 //
 // It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
 // known, the error is session.ErrUnknown.
@@ -57,8 +58,8 @@ func (e *Entry) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, e
 	return e.l.Txn(ctx, ops...)
 }
 
-// Release ends the membership as Leave does, and does not wait for the other members.
-// It takes two round trips, the deletion and a list, and one more for the last member,
+// Release ends the membership as Leave does, but does not wait for the other members.
+// It takes two round trips, the deletion and a list, and for the last member one more,
 // which deletes ready.
 func (e *Entry) Release(ctx context.Context) error {
 	if err := e.l.Release(ctx); err != nil {
@@ -79,22 +80,24 @@ func (e *Entry) op() session.OpError {
 	return session.OpError{Package: "barrier", Op: "leave", Path: e.double.path}
 }
 
-// Path is the member's node.
+// Path returns the path of the member's node.
 func (e *Entry) Path() string { return e.l.Path() }
 
-// SessionID is ZooKeeper's id of the session that has entered.
+// SessionID returns the id of the ZooKeeper session that entered.
 func (e *Entry) SessionID() int64 { return e.l.Session() }
 
-// Leave ends the membership and waits until all members of the round have left or
-// are gone. The entry's Context ends first; then its node is deleted. When ctx ends
-// before all have left, Leave returns its cause in an error, and this member has
-// left all the same: the deletion, if it is still under way, goes on in the
-// background. A second Leave returns ErrLeft, and one of a lost entry ErrLost.
+// Leave ends the membership and blocks until all members of the round have left or
+// their sessions have ended. The entry's Context is done first; then its node is
+// deleted.
 //
-// Whoever leaves watches one of the others at a time. It takes three round trips,
-// the deletion, a list, and, for all who find nobody there, the deletion of ready,
-// and one more list, and a watch, for the others that it had to wait for: with n
-// members about ln(n) of them.
+// If ctx is done before all have left, the error wraps context.Cause(ctx). This member
+// has left nevertheless: if the deletion is in flight, it continues in the background.
+// A second Leave returns ErrLeft, and Leave after a loss returns ErrLost.
+//
+// Leave watches one other member at a time. It takes three round trips: the deletion,
+// a list, and, for every member that finds no other left, the deletion of ready. Each
+// other member that it waits for costs one more list and one watch; with n members
+// these are about ln(n).
 func (e *Entry) Leave(ctx context.Context) error {
 	if err := e.l.Release(ctx); err != nil {
 		return err
@@ -109,9 +112,9 @@ func (e *Entry) failed(err error) error {
 	return &session.OpError{Package: "barrier", Op: "leave", Path: e.double.path, Err: err}
 }
 
-// awaitOthers waits within an epoch. All watch the same one, and each looks again
-// only when that one has left before the others. Names are random, so that is
-// seldom.
+// awaitOthers is the wait of Leave within one epoch. All members watch the same other
+// member, the one with the smallest name, and list again when it has left. Names are
+// random, so few lists are needed.
 func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 	others := e.round.members
 	for {
@@ -133,7 +136,7 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 		case errors.Is(n.Err, session.ErrNoNode):
 		case n.Err != nil:
 			return n.Err
-		case n.Stat.Czxid > e.round.before: // it has come again under its name
+		case n.Stat.Czxid > e.round.before: // the member of another library has entered again under the same name
 			n.Watch.Close()
 			others = slices.DeleteFunc(others, func(name string) bool { return name == other })
 		default:
@@ -148,8 +151,8 @@ func (e *Entry) awaitOthers(ctx context.Context, ep *session.Epoch) error {
 	}
 }
 
-// leave returns the members among others that have not left. If all have, it deletes
-// ready, and done reports that nothing is left to do.
+// leave returns the members in others that have not left. If all have left, it deletes
+// ready; done reports that nothing more has to be done.
 func (e *Entry) leave(ctx context.Context, ep *session.Epoch, others []string) (left []string, done bool, err error) {
 	children, err := ep.Children(ctx, e.double.path)
 	if errors.Is(err, session.ErrNoNode) {
@@ -165,7 +168,7 @@ func (e *Entry) leave(ctx context.Context, ep *session.Epoch, others []string) (
 	return nil, done, err
 }
 
-// end deletes ready, if it is there and the round was the latest.
+// end deletes ready if it exists and the round is the latest.
 func (e *Entry) end(ctx context.Context, ep *session.Epoch, children []string) (done bool, err error) {
 	if !slices.Contains(children, e.double.layout.ready()) {
 		return true, nil

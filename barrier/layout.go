@@ -9,17 +9,17 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Layout is how the nodes of a Double are called.
+// Layout selects the names of a Double's nodes.
 type Layout uint8
 
 const (
-	// Curator calls a member by a GUID, and the node that tells of a round ready,
-	// as Curator's DistributedDoubleBarrier and Kazoo's DoubleBarrier do. It is the
+	// Curator names a member by a GUID, and the node that shows a round ready, as
+	// Curator's DistributedDoubleBarrier and Kazoo's DoubleBarrier do. It is the
 	// default.
 	Curator Layout = iota
-	// Synchronizing calls a member member_ and a number, and the node that tells of
-	// a round start: the synchronising queue of the articles, in which processes
-	// wait until all are there.
+	// Synchronizing names a member member_ and a number, and the node that shows a
+	// round start. It is the synchronizing queue of articles on ZooKeeper, in which
+	// processes wait until all have arrived.
 	Synchronizing
 )
 
@@ -28,13 +28,13 @@ var layoutNames = []string{"curator", "synchronizing"}
 // String returns the layout's name: "curator", "synchronizing".
 func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
 
-// ParseLayout returns the layout of that name. If there is none, the error wraps
-// session.ErrInvalid.
+// ParseLayout returns the layout with the given name. If there is none, the error
+// wraps session.ErrInvalid.
 func ParseLayout(name string) (Layout, error) {
 	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
-// ready is the node that is there while a round is on.
+// ready returns the name of the node that exists during a round.
 func (l Layout) ready() string {
 	if l == Synchronizing {
 		return "start"
@@ -44,7 +44,7 @@ func (l Layout) ready() string {
 
 const memberPrefix = "member_"
 
-// name makes a member's name, which no other ever has.
+// name returns a new unique name for a member.
 func (l Layout) name() string {
 	if l == Synchronizing {
 		return memberPrefix + strconv.FormatUint(rand.Uint64(), 10)
@@ -52,7 +52,8 @@ func (l Layout) name() string {
 	return session.GUID()
 }
 
-// member tells whether a child is a member. Kazoo writes a GUID without dashes.
+// member reports whether name is the name of a member. Kazoo writes a GUID without
+// dashes.
 func (l Layout) member(name string) bool {
 	if l == Synchronizing {
 		return strings.HasPrefix(name, memberPrefix)

@@ -10,31 +10,57 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// member is one Enter in one epoch: a node, and what is known of the others.
+// member is one Enter in one epoch: its node, and what it has read of the barrier.
+//
+// A member has these states:
+//
+//	join: the member's node is created
+//	  |
+//	  v                  a watch has fired
+//	deciding <--------------------------------- waiting
+//	  |  |                                        ^  |
+//	  |  +- too few members, or members of the ---+  |
+//	  |     round before have not left               | ctx done, error,
+//	  |                                              | node deleted, or
+//	  | this member's transaction begins the round,  | session ended
+//	  | the record names this member, or another     | (from deciding
+//	  | library has created ready                    | as well)
+//	  v                                              v
+//	begun <----------------------------------- aborting
+//	  |     the record names this member;          |
+//	  v     its node and session are alive         +-> withdrawn: in no round
+//	Entry                                          +-> ErrLost: named, but the
+//	  |                                            |   node or session is gone
+//	  +-> left: Leave or Release                   +-> ErrUnknown: cannot be
+//	  +-> lost: node deleted or session ended          found out
+//
+// A withdrawn member's Enter returns the error, or, if the node was deleted or the
+// session ended, starts again with a new member. The last member that leaves deletes
+// ready; the record stays until the next round begins.
 type member struct {
 	*Double
 	epoch       *session.Epoch
 	name        string
-	own         string       // the path of its node
-	czxid       session.Zxid // of its node, once there is one
-	mayExist    bool         // there may be one
+	own         string       // path of the member's node
+	czxid       session.Zxid // of the member's node, once it is created
+	mayExist    bool         // the member's node may exist
 	stopProving func()
 
-	// base is the barrier's path as it was when no round had begun with this
+	// base is the barrier's path as it was read when no round had begun with this
 	// member. It is watched.
 	base     session.Node
 	children []string // listed after base was read
 
-	blocked error // what Epoch.Blocked says of a member of the round before that has not left
+	blocked error // result of Epoch.Blocked for a member that has not left the round before
 
-	ownWatch, readyWatch *session.Watch // set before it waits
-	readySeen            bool           // ready was there when its watch was set
-	readyAppeared        bool           // ready has come while it waited, and with it no record of a round
+	ownWatch, readyWatch *session.Watch // nil until the member waits
+	readySeen            bool           // ready existed when its watch was set
+	readyAppeared        bool           // ready was created during the wait, but no record of a round was written
 
 	round *round // that has begun with this member
 }
 
-// errGone says that somebody has removed the own node.
+// errGone is returned if another client has deleted the member's node.
 var errGone = errors.New("barrier: own node removed")
 
 func (d *Double) newMember(e *session.Epoch) *member {
@@ -70,8 +96,8 @@ func (m *member) enter(ctx context.Context) error {
 	}
 }
 
-// join creates the own node. The path is read before, so that a round that begins
-// with this member comes after what was read.
+// join creates the member's node. It reads the path first, so that a round that begins
+// with this member is later than what was read.
 func (m *member) join(ctx context.Context) error {
 	for {
 		switch err := m.readBase(ctx); {
@@ -99,6 +125,7 @@ func (m *member) join(ctx context.Context) error {
 	}
 }
 
+// readBase reads and watches the barrier's path.
 func (m *member) readBase(ctx context.Context) error {
 	m.base.Watch.Close()
 	nodes, err := m.epoch.WatchNodes(ctx, m.path)
@@ -109,7 +136,7 @@ func (m *member) readBase(ctx context.Context) error {
 	return m.base.Err
 }
 
-// wait waits until something happens that concerns the member.
+// wait blocks until the path, the member's node or ready has changed.
 func (m *member) wait(ctx context.Context) error {
 	if m.ownWatch == nil {
 		nodes, err := m.epoch.WatchNodes(ctx, m.own)
@@ -145,13 +172,13 @@ func (m *member) wait(ctx context.Context) error {
 	return nil
 }
 
-// refresh sees how things are now. As long as the own node is there, and the latest
-// round is not one with this member, none has been: no round begins before all
-// members of the one before have gone.
+// refresh reads the path and the members again. If the member's node exists and the
+// latest round is without this member, no earlier round was with it: no round begins
+// before all members of the round before have left.
 func (m *member) refresh(ctx context.Context) error {
-	came := false
+	appeared := false
 	if m.readyWatch.HasFired() {
-		came, m.readyWatch = !m.readySeen, nil
+		appeared, m.readyWatch = !m.readySeen, nil
 	}
 	nodes, err := m.epoch.WatchNodes(ctx, m.path, m.own)
 	if err != nil {
@@ -167,7 +194,7 @@ func (m *member) refresh(ctx context.Context) error {
 		}
 		return cmp.Or(own.Err, base.Err)
 	}
-	m.readyAppeared = (came || m.readyAppeared) && base.Stat.Version == m.base.Stat.Version
+	m.readyAppeared = (appeared || m.readyAppeared) && base.Stat.Version == m.base.Stat.Version
 	m.base.Watch.Close()
 	m.base = base
 	if m.round = m.roundIn(base); m.round != nil {
@@ -177,7 +204,8 @@ func (m *member) refresh(ctx context.Context) error {
 	return err
 }
 
-// roundIn is the latest round, as the path shows it, if it is one with this member.
+// roundIn returns the latest round, as the path's data records it, if it is with this
+// member, and nil otherwise.
 func (m *member) roundIn(path session.Node) *round {
 	members := recorded(path.Data)
 	if !slices.Contains(members, m.name) {
@@ -186,7 +214,7 @@ func (m *member) roundIn(path session.Node) *round {
 	return &round{path.Stat.Mzxid, path.Stat.Mzxid, path.Stat.Version, members}
 }
 
-// stopWatching gives up what the member holds, but for its node.
+// stopWatching closes the member's watches and stops its proofs. The node stays.
 func (m *member) stopWatching() {
 	m.base.Watch.Close()
 	m.ownWatch.Close()
@@ -196,10 +224,10 @@ func (m *member) stopWatching() {
 	}
 }
 
-// entry makes a member of a round that has begun.
+// entry returns the Entry of a member whose round has begun.
 func (m *member) entry(ctx context.Context) *Entry {
-	c := lease.Acquired{Package: "barrier", Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Watch: m.ownWatch, StopProving: m.stopProving}
-	l := lease.Begin(ctx, c, m.behavior)
+	acquired := lease.Acquired{Package: "barrier", Epoch: m.epoch, Path: m.own, Token: m.czxid, Version: session.AnyVersion, Watch: m.ownWatch, StopProving: m.stopProving}
+	l := lease.Begin(ctx, acquired, m.behavior)
 	m.ownWatch, m.stopProving = nil, nil
 	m.stopWatching()
 	return &Entry{double: m.Double, l: l, round: *m.round}

@@ -10,21 +10,21 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors to decide by, with errors.Is.
+// Errors that callers test for with errors.Is.
 var (
-	// ErrFull says that as many members as there are to be have come already, and
-	// have not all left.
+	// ErrFull is returned by Enter if the barrier already has its number of members
+	// and not all of them have left.
 	ErrFull = errors.New("barrier: full")
-	// ErrLost is the cause of an entry's context when the membership ended without
-	// Leave, and the error of an Enter whose membership ended when the round had
-	// begun already. It wraps the reason.
+	// ErrLost is the cause of an entry's context if the membership ended without Leave
+	// or Release. Enter returns it if the membership ended after the round had begun.
+	// It wraps the reason.
 	ErrLost = session.NewError("barrier: membership lost", session.ErrLost)
-	// ErrLeft is the cause of an entry's context after Leave, and the result of a
-	// second one.
+	// ErrLeft is the cause of an entry's context after Leave or Release, and the error
+	// of a second one.
 	ErrLeft = errors.New("barrier: left")
 )
 
-// Option changes a barrier.
+// Option configures a Barrier or a Double.
 type Option func(*options)
 
 type options struct {
@@ -47,28 +47,28 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// WithID labels the nodes that are created here, for people. The default is
+// WithID labels the nodes that this client creates, for operators. The default is
 // host:pid.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
-// WithLoseOnSuspend ends an entry of a Double as soon as the connection
-// breaks, and not only at the session's deadline.
+// WithLoseOnSuspend ends an entry of a Double as soon as the connection breaks, and
+// not only at the session's deadline.
 func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = true } }
 
 // WithStopTime ends an entry of a Double d before its deadline, so that the holder can
-// finish stopping before the session can end on the server: from then on Context is
-// done, and the node stays until Leave is called or d has passed, also if the
-// connection recovers in between, so that nobody else owns meanwhile. There is no
-// such time if somebody removes the node, if a server ends the session, and when the
-// session is closed: that ends ownership at once.
+// stop before the session can end on the server. From then on Context is done. The
+// node stays until Leave or Release is called or d has passed, also if the connection
+// recovers in the meantime, so that no other client owns it during that time. If a
+// client deletes the node, a server ends the session, or the session is closed, the
+// entry ends immediately, without a stop time.
 //
-// The longest d is Session.MaxStopTime, about a third of the session timeout that
-// the server has granted; a longer one is refused with session.ErrInvalid. Outages
-// of a quarter of the timeout are survived all the same, for which the session
-// proves itself up to four times as often. After a rest, a first entry takes a
-// quarter of the timeout longer; see session.WithSteadyProofs.
+// The longest d is Session.MaxStopTime, about a third of the session timeout that the
+// server has granted; a longer one is refused with session.ErrInvalid. Outages of a
+// quarter of the timeout are still survived; for that the session sends up to four
+// times as many proofs. After the session was idle, a first entry takes a quarter of
+// the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
-// WithLayout chooses the names of a Double's nodes. All who use it must choose the
-// same. With one that is not among the constants, calls return session.ErrInvalid.
+// WithLayout selects the names of a Double's nodes. All clients of a barrier must use
+// the same layout. If l is not one of the constants, calls return session.ErrInvalid.
 func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }

@@ -7,7 +7,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/codec"
 )
 
-// decimal is a number as text. No text at all is 0.
+// decimal encodes a number as decimal text. No data decodes as 0.
 func decimal() codec.Codec[int64] { return decimalCodec{} }
 
 type decimalCodec struct{}

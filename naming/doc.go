@@ -1,12 +1,25 @@
-// Package naming gives names and numbers that are unique in an ensemble.
+// Package naming assigns names and numbers that are unique in an ensemble.
 //
-// A [Sequence] gives numbers that nobody else is ever given, by compare-and-set on
-// one node, one at a time or in blocks; with [WithNodes] by sequential nodes. A set
-// of [Slots] lends the small numbers from 0 to n-1, each to one session at a time:
-// ids of workers, shards, or the machine bits of a Snowflake generator. A
-// [Directory] binds hierarchical names to values: for good, for as long as the
-// binding process lives, or as a link to another name.
+// Use a [Sequence] for numbers that are never assigned twice. Use [Slots] for small
+// numbers that are held by one session at a time: ids of workers, shards, or the
+// machine bits of a Snowflake generator. A slot can be lost while its holder runs; its
+// context is then canceled. Use a [Directory] to bind hierarchical names to values.
 //
-// Numbers of a sequence are Curator's DistributedAtomicLong or Kazoo's Counter,
-// which count on the same node. The node layouts are in docs/znode-layout.md.
+// # Usage
+//
+//	n, err := naming.NewSequence(s, "/app/orders").Next(ctx)
+//
+//	slot, err := naming.NewSlots(s, "/app/workers", 1024).Acquire(ctx)
+//	...
+//	defer slot.Release(ctx)
+//
+//	d := naming.NewDirectory(s, "/app/names")
+//	err = d.Bind(ctx, "printers/floor2", addr, naming.WithEphemeral())
+//
+// # Layout
+//
+// A Sequence counts by compare-and-set on one node, one number at a time or in blocks
+// ([WithBlock]); with [WithSequentialNodes] by sequential nodes. It counts on the same
+// node as Curator's DistributedAtomicLong, or with [WithDecimal] as Kazoo's Counter.
+// The node layouts are in docs/znode-layout.md.
 package naming

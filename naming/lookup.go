@@ -8,13 +8,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Lookup returns the value that a name is bound to. Links are followed, also on the
-// way to the name. ErrNotBound if there is none, at the name itself or where a link
-// leads to; ErrLinks if there are too many.
+// Lookup returns the value that a name is bound to. Links are followed, also in the
+// elements before the last. The error is ErrNotBound if the name, or the target of a
+// link, is not bound, and ErrLinks if there are too many links.
 //
-// It takes one round trip, a flight of reads, and one more for each link. The server
-// may lag behind what others have just been told; session.Session.Sync has it catch
-// up.
+// Lookup takes one round trip, a flight of reads, and one more for each link. The
+// server may lag behind recent changes; call session.Session.Sync first to see them.
 func (d *Directory) Lookup(ctx context.Context, name string) ([]byte, error) {
 	w, err := d.resolve(ctx, name, true)
 	if err == nil && (w.node.Err != nil || !bound(w.node)) {
@@ -26,15 +25,15 @@ func (d *Directory) Lookup(ctx context.Context, name string) ([]byte, error) {
 	return w.node.Data, nil
 }
 
-// Entry is what is directly below a name.
+// Entry is a name directly below another name.
 type Entry struct {
-	Name      string       // its own part of the name
-	Bound     bool         // if not, it only leads to others
+	Name      string       // the last element of the name
+	Bound     bool         // if false, the node only leads to other names
 	Value     []byte       // nil if it is a link
-	Link      string       // where it leads to, if it is one
-	Ephemeral bool         // it is bound as long as a session lives
+	Link      string       // the target, if the name is a link
+	Ephemeral bool         // the binding lasts as long as a ZooKeeper session
 	Zxid      session.Zxid // of the last change of the value
-	Err       error        // why it cannot be read: session.ErrNoAuth as a rule
+	Err       error        // why it cannot be read; usually session.ErrNoAuth
 }
 
 func entry(n view.Node) Entry {
@@ -48,11 +47,11 @@ func entry(n view.Node) Entry {
 	return e
 }
 
-// List returns what is directly below a name, sorted; the empty name is the
-// directory itself. A name that has nothing below it, or does not exist, has an
-// empty list. Links on the way are followed, and so is name if it is one.
+// List returns the entries directly below a name, sorted. The empty name is the
+// directory itself. The list is empty if there is nothing below the name or the name
+// does not exist. All links in the name are followed, also if name is one itself.
 //
-// It takes a list and a flight of reads, after those of Lookup.
+// List takes a list and a flight of reads, after the reads of Lookup.
 func (d *Directory) List(ctx context.Context, name string) ([]Entry, error) {
 	for entries, err := range d.Watch(ctx, name) {
 		return entries, err
@@ -61,9 +60,9 @@ func (d *Directory) List(ctx context.Context, name string) ([]Entry, error) {
 }
 
 // Watch yields what List returns, and again after each change. A slow reader skips
-// what has been replaced meanwhile. It goes on across reconnects and expiries, and
-// ends with an error: the cause of ctx, or session.ErrClosed. Links are followed
-// when it begins, and not again.
+// lists that have been replaced in the meantime. Watch continues across reconnects and
+// expiries. It ends with an error: the cause of ctx, or session.ErrClosed. Links are
+// followed at the beginning only.
 func (d *Directory) Watch(ctx context.Context, name string) iter.Seq2[[]Entry, error] {
 	return func(yield func([]Entry, error) bool) {
 		v, err := d.view(ctx, name)

@@ -8,7 +8,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// checkName refuses what is no name of a directory. The empty name is the
+// checkName refuses a string that is not a name in a directory. The empty name is the
 // directory itself, which cannot be bound.
 func checkName(name string) error {
 	if name == "" {
@@ -17,7 +17,7 @@ func checkName(name string) error {
 	return session.CheckPath("/" + name)
 }
 
-// elements are the parts of a name.
+// elements returns the parts of a name.
 func elements(name string) []string {
 	if name == "" {
 		return nil
@@ -25,7 +25,7 @@ func elements(name string) []string {
 	return strings.Split(name, "/")
 }
 
-// prefixes are the names on the way to name, itself the last.
+// prefixes returns the names that lead to name, and name itself as the last.
 func prefixes(name string) []string {
 	parts := elements(name)
 	all := make([]string, len(parts))
@@ -35,18 +35,17 @@ func prefixes(name string) []string {
 	return all
 }
 
-// follow replaces the first n parts of a name by the target of a link that stands
-// there.
+// follow replaces the first n elements of a name, which are the name of a link, by the
+// link's target.
 func follow(name string, n int, target string) string {
 	return strings.Join(slices.Concat(elements(target), elements(name)[n:]), "/")
 }
 
-// linkMark is what the data of a link begins with. The name that it leads to
-// follows.
+// linkMark is the prefix of a link's data. The name of the link's target follows.
 const linkMark = "zkrecipes-link:"
 
-// target is where a link leads; ok is false if data is not that of a link to a
-// possible name.
+// target returns the target of a link. ok is false if data is not that of a link to a
+// valid name.
 func target(data []byte) (name string, ok bool) {
 	name, ok = strings.CutPrefix(string(data), linkMark)
 	return name, ok && checkName(name) == nil

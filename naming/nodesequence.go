@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// nextByNode takes the number of a sequential node. The node is ephemeral, so that
-// none is left by those who die between the two steps.
+// nextByNode returns the number of a new sequential node. The node is ephemeral, so
+// that it is deleted if the process dies between the two steps.
 func (q *Sequence) nextByNode(ctx context.Context) (int64, error) {
 	prefix := session.Join(q.path, "_c_"+session.GUID()+"-id-")
 	for {
@@ -32,19 +32,19 @@ func (q *Sequence) nextByNode(ctx context.Context) (int64, error) {
 		}
 		n, err := strconv.ParseInt(path[len(prefix):], 10, 32)
 		if err == nil && (n < 0 || n == math.MaxInt32) {
-			// Servers stop here, or begin again with negative numbers.
+			// Servers stop here, or continue with negative numbers.
 			err = fmt.Errorf("%w: the server has counted to its end", ErrExhausted)
 		}
 		return n, err
 	}
 }
 
-// createPersistent creates the sequence's node: not as a container, which would
-// take the count with it once nobody counts.
+// createPersistent creates the sequence's node. It is not a container: a container is
+// deleted when it is empty, and the count with it.
 func (q *Sequence) createPersistent(ctx context.Context) error {
 	_, _, err := q.session.Create(ctx, q.path, nil, session.Parents())
 	if errors.Is(err, session.ErrNodeExists) || errors.Is(err, session.ErrUnknown) {
-		return nil // if it was not created after all, the next try finds out
+		return nil // if it was not created, the next attempt finds out
 	}
 	return err
 }

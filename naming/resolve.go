@@ -7,17 +7,16 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// resolution is how a name is come to once all links on it have been followed.
+// resolution is a name after all links in it have been followed.
 type resolution struct {
 	name   string
-	path   string       // of the node
-	broken bool         // nodes that lead to it are missing
-	node   session.Node // as it was read; Err is session.ErrNoNode if it is missing
+	path   string       // of the name's node
+	broken bool         // nodes that lead to the name are missing
+	node   session.Node // as it was read; Err is session.ErrNoNode if it does not exist
 }
 
-// resolve reads all nodes on the way to a name in one flight, and again for each link
-// among them. The node at the end is followed too if it is a link and last is
-// true.
+// resolve reads all nodes that lead to a name in one flight, and again for each link
+// among them. If the last node is a link, it is followed only if last is true.
 func (d *Directory) resolve(ctx context.Context, name string, last bool) (resolution, error) {
 	if d.argErr != nil {
 		return resolution{}, d.argErr
@@ -41,8 +40,8 @@ func (d *Directory) resolve(ctx context.Context, name string, last bool) (resolu
 	}
 }
 
-// resolveLinks goes along the nodes, and stops at the first link; to is the name then with
-// the link followed.
+// resolveLinks examines the nodes in order and stops at the first link to be followed;
+// to is then the name with that link replaced by its target.
 func (d *Directory) resolveLinks(name string, nodes []session.Node, last bool) (w resolution, to string, err error) {
 	w = resolution{name: name, path: d.path(name)}
 	for i, n := range nodes {
@@ -70,8 +69,8 @@ func (d *Directory) readAll(ctx context.Context, names []string) ([]session.Node
 	return session.InEpoch(ctx, d.session, session.OpError{}, func(e *session.Epoch) ([]session.Node, error) { return e.Nodes(ctx, paths...) })
 }
 
-// createMissing creates the nodes that lead to a name: not as containers, since they may be
-// bound later, and would go with the last name below them all the same.
+// createMissing creates the nodes that lead to a name. They are not containers: they
+// may be bound later, and a container is deleted with the last name below it.
 func (d *Directory) createMissing(ctx context.Context, w resolution) error {
 	if err := d.session.CreateAncestors(ctx, d.path("any")); err != nil {
 		return err
@@ -80,7 +79,7 @@ func (d *Directory) createMissing(ctx context.Context, w resolution) error {
 	for _, name := range all[:len(all)-1] {
 		_, _, err := d.session.Create(ctx, d.path(name), nil)
 		if errors.Is(err, session.ErrNoNode) {
-			return nil // somebody prunes: the way is looked at again
+			return nil // another client deletes empty parents: bind resolves the name again
 		}
 		if err != nil && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrUnknown) {
 			return err
@@ -89,8 +88,8 @@ func (d *Directory) createMissing(ctx context.Context, w resolution) error {
 	return nil
 }
 
-// deleteEmptyParents removes the nodes that have led to a name and serve no other, from the
-// bottom up. What it cannot remove stays: it does no harm.
+// deleteEmptyParents deletes the nodes that led to a name and lead to no other, from
+// the bottom up. A node that cannot be deleted stays; it does no harm.
 func (d *Directory) deleteEmptyParents(ctx context.Context, w resolution) {
 	all := prefixes(w.name)
 	for i := len(all) - 2; i >= 0; i-- {
