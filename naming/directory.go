@@ -12,28 +12,29 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors of directories, to decide by with errors.Is.
+// Errors of directories that callers test for with errors.Is.
 var (
-	// ErrBound says that the name is bound already.
+	// ErrBound is returned if the name is bound already.
 	ErrBound = errors.New("naming: name is bound")
-	// ErrNotBound says that the name is not bound.
+	// ErrNotBound is returned if the name is not bound.
 	ErrNotBound = errors.New("naming: name is not bound")
-	// ErrLinks says that a lookup met more links than it may follow, which may be
-	// because they lead in a circle.
+	// ErrLinks is returned if a name leads through more links than WithMaxLinks
+	// permits, for example because the links form a cycle.
 	ErrLinks = errors.New("naming: too many links")
 )
 
-// Directory binds names to values. Names are hierarchical, "printers/floor2": each
-// is a node below the directory's own, and a name may be bound and have others
-// below it. It is safe for concurrent use. The bindings that it keeps up, those
-// made with Ephemeral, are the Directory's: another one for the same root, also of
-// the same session, knows nothing of them.
+// Directory binds names to values. Names are hierarchical, such as "printers/floor2":
+// each is a node below the directory's root, and a bound name may have other names
+// below it. It is safe for concurrent use.
 //
-// A node is bound if it has data, or is ephemeral; one without data only leads to
-// others. So values cannot be empty. Whatever other programs create below the root
-// is seen in the same way.
+// A node is bound if it has data or is ephemeral. A node without data only leads to
+// other names, so values cannot be empty. Nodes that other programs create below the
+// root are treated in the same way.
+//
+// Bindings made with WithEphemeral belong to the Directory value: another Directory
+// for the same root, also of the same session, does not maintain them.
 type Directory struct {
-	argErr  error // of NewDirectory: what every call returns
+	argErr  error // of NewDirectory; every call returns it
 	session *session.Session
 	root    string
 	options directoryOptions
@@ -42,18 +43,18 @@ type Directory struct {
 	announced map[string]*presence.Announcement // by path
 }
 
-// DirectoryOption changes a directory.
+// DirectoryOption configures a Directory.
 type DirectoryOption func(*directoryOptions)
 
 type directoryOptions struct{ links int }
 
-// WithMaxLinks says how many links may be followed for one name; the default is 8.
-// It panics if n is negative.
+// WithMaxLinks sets how many links may be followed for one name; the default is 8. If
+// n is negative, calls return session.ErrInvalid.
 func WithMaxLinks(n int) DirectoryOption {
 	return func(o *directoryOptions) { o.links = n }
 }
 
-// NewDirectory names the directory at root. Nothing is sent.
+// NewDirectory returns the directory at root. It sends nothing.
 func NewDirectory(s *session.Session, root string, opts ...DirectoryOption) *Directory {
 	o := directoryOptions{links: 8}
 	for _, opt := range opts {
@@ -65,24 +66,26 @@ func NewDirectory(s *session.Session, root string, opts ...DirectoryOption) *Dir
 	}
 }
 
-// BindOption says how a name is bound; the default is for good.
+// BindOption selects how a name is bound. By default a binding is permanent.
 type BindOption func(*bindOptions)
 
 type bindOptions struct{ ephemeral bool }
 
-// WithEphemeral binds a name for as long as this process keeps its
-// session: after an expiry it is bound again, under the next ZooKeeper session,
-// until Unbind or the end of the session. There can be no names below it.
+// WithEphemeral binds a name until Unbind or until this process closes its session.
+// After an expiry the name is bound again, in the next ZooKeeper session. There can be
+// no names below it.
 func WithEphemeral() BindOption { return func(o *bindOptions) { o.ephemeral = true } }
 
-// Bind binds a name to a value. ErrBound if it is bound already, be it to a link.
-// Links on the way to the name are followed.
+// Bind binds a name to a value. The error is ErrBound if the name is bound already,
+// also if it is a link. Links in the elements before the last are followed. Missing
+// nodes that lead to the name are created.
 //
-// Nodes on the way are created as far as they are missing. It takes two round
-// trips, a read of the way and a transaction, whose outcome is looked up if the
-// reply is lost; an ephemeral binding is what package presence keeps announced. If
-// ctx ends first, an ephemeral binding is undone; of another, session.ErrUnknown
-// says that it may have been made.
+// If ctx is done first, an ephemeral binding is undone. For a permanent one,
+// session.ErrUnknown means that it may have been made.
+//
+// Bind takes two round trips, a read of the nodes that lead to the name and a
+// transaction, whose outcome is looked up if the reply is lost. An ephemeral binding
+// is an announcement: its node is created again in every epoch.
 func (d *Directory) Bind(ctx context.Context, name string, value []byte, opts ...BindOption) error {
 	if err := d.checkValue(value); err != nil {
 		return d.errorOf("bind", name, err)
@@ -90,8 +93,8 @@ func (d *Directory) Bind(ctx context.Context, name string, value []byte, opts ..
 	return d.errorOf("bind", name, d.bind(ctx, name, value, opts))
 }
 
-// Link binds a name to another, which need not be bound: whoever looks the one up
-// finds the value of the other. Like Bind it fails with ErrBound.
+// Link binds a name to another name, which need not be bound: a Lookup of the first
+// returns the value of the second. Like Bind it fails with ErrBound.
 func (d *Directory) Link(ctx context.Context, name, to string) error {
 	if err := checkName(to); err != nil {
 		return d.errorOf("link", name, err)
@@ -122,7 +125,7 @@ func (d *Directory) bind(ctx context.Context, name string, data []byte, opts []B
 	}
 }
 
-// create binds a path for good.
+// create makes a permanent binding at path.
 func (d *Directory) create(ctx context.Context, path string, data []byte) error {
 	for {
 		err := d.write(ctx, session.OpCreate(path, data))
@@ -147,12 +150,12 @@ func (d *Directory) create(ctx context.Context, path string, data []byte) error 
 	}
 }
 
-// announce binds a path for as long as there is a session.
+// announce makes an ephemeral binding at path.
 func (d *Directory) announce(ctx context.Context, path string, data []byte) error {
 	d.mu.Lock()
-	_, ours := d.announced[path]
+	_, own := d.announced[path]
 	d.mu.Unlock()
-	if ours {
+	if own {
 		return ErrBound
 	}
 	p, err := presence.Announce(ctx, d.session, presence.Node{
@@ -169,11 +172,12 @@ func (d *Directory) announce(ctx context.Context, path string, data []byte) erro
 	return nil
 }
 
-// Rebind binds a name to a value whether it is bound or not; of a link, it replaces
-// the link. A binding that this Directory made with Ephemeral stays one; any other
-// is replaced by one that is as the options say; session.ErrNotEmpty if that is to
-// be ephemeral and there are names below it. Its cost and its other errors are those
-// of Bind, but for ErrBound.
+// Rebind binds a name to a value whether the name is bound or not. If the name is a
+// link, the link is replaced. A binding that this Directory made with WithEphemeral
+// stays ephemeral. Any other binding is replaced by one as the options select.
+//
+// The error is session.ErrNotEmpty if the new binding is to be ephemeral and there are
+// names below it. The cost and the other errors are those of Bind, except ErrBound.
 func (d *Directory) Rebind(ctx context.Context, name string, value []byte, opts ...BindOption) error {
 	err := d.checkValue(value)
 	if err == nil {
@@ -207,8 +211,8 @@ func (d *Directory) rebind(ctx context.Context, name string, value []byte, opts 
 			opt(&o)
 		}
 		if o.ephemeral {
-			// Somebody else's node cannot become ours: it goes, and ours comes. One
-			// with others below it cannot go.
+			// A node cannot change its owner: delete it and create a new one. A node
+			// with children cannot be deleted.
 			err = d.write(ctx, session.OpDelete(w.path, n.Stat.Version))
 			if err == nil {
 				continue
@@ -222,10 +226,12 @@ func (d *Directory) rebind(ctx context.Context, name string, value []byte, opts 
 	}
 }
 
-// Unbind ends a binding, of whatever kind and whoever made it. ErrNotBound if there
-// is none. Of a link, it removes the link. Nodes on the way that serve no name any
-// more are removed too. If another process keeps the binding up, with Ephemeral, it
-// makes it anew.
+// Unbind removes a binding of any kind, also one that another client made. If the name
+// is a link, the link is removed. The error is ErrNotBound if the name is not bound.
+// Nodes that lead to no other name are deleted too.
+//
+// If another process maintains the binding with WithEphemeral, that process creates it
+// again.
 func (d *Directory) Unbind(ctx context.Context, name string) error {
 	return d.errorOf("unbind", name, d.unbind(ctx, name))
 }
@@ -252,7 +258,7 @@ func (d *Directory) unbind(ctx context.Context, name string) error {
 			err = d.clear(ctx, w.path, n)
 		}
 		if errors.Is(err, session.ErrBadVersion) || errors.Is(err, session.ErrNoNode) {
-			continue // somebody was faster: see what there is now
+			continue // another client was faster: read again
 		}
 		if err == nil {
 			d.deleteEmptyParents(ctx, w)
@@ -261,8 +267,8 @@ func (d *Directory) unbind(ctx context.Context, name string) error {
 	}
 }
 
-// clear removes a binding as it was read: its node, or if there are others below,
-// its data.
+// clear removes a binding in the version that was read. It deletes the node, or only
+// its data if there are names below it.
 func (d *Directory) clear(ctx context.Context, path string, n session.Node) error {
 	err := d.write(ctx, session.OpDelete(path, n.Stat.Version))
 	if errors.Is(err, session.ErrNotEmpty) {
@@ -271,14 +277,15 @@ func (d *Directory) clear(ctx context.Context, path string, n session.Node) erro
 	return err
 }
 
+// announcementOf returns this Directory's ephemeral binding at path, or nil.
 func (d *Directory) announcementOf(path string) *presence.Announcement {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.announced[path]
 }
 
-// write carries out one operation, whose outcome is known unless the session or ctx
-// ends before a lost reply has been looked up.
+// write carries out one operation. Its outcome is known unless the session or ctx ends
+// before a lost reply has been looked up.
 func (d *Directory) write(ctx context.Context, op session.Op) error {
 	_, err := session.InEpoch(ctx, d.session, session.OpError{}, func(e *session.Epoch) ([]session.Result, error) {
 		return e.TxnDetached(ctx, nil, op)
@@ -291,10 +298,10 @@ func (d *Directory) read(ctx context.Context, path string) (session.Node, error)
 	return session.Node{Path: path, Data: data, Stat: st}, err
 }
 
-// bound tells whether a node binds its name.
+// bound reports whether a node binds its name.
 func bound(n session.Node) bool { return len(n.Data) > 0 || n.Stat.Ephemeral() }
 
-// checkValue refuses what would not be found again as it is.
+// checkValue refuses a value that a Lookup would not return as it is.
 func (d *Directory) checkValue(value []byte) error {
 	if len(value) == 0 {
 		return fmt.Errorf("%w: empty value: a node without data is not bound", session.ErrInvalid)
@@ -305,7 +312,7 @@ func (d *Directory) checkValue(value []byte) error {
 	return nil
 }
 
-// errorOf says what was to be done with which name, where err does not.
+// errorOf adds the operation and the name to an error that has none.
 func (d *Directory) errorOf(op, name string, err error) error {
 	var oe *session.OpError
 	if err == nil || errors.As(err, &oe) {
@@ -314,6 +321,7 @@ func (d *Directory) errorOf(op, name string, err error) error {
 	return &session.OpError{Package: "naming", Op: op, Path: d.path(name), Err: err}
 }
 
+// path returns the path of a name's node.
 func (d *Directory) path(name string) string {
 	if name == "" {
 		return d.root

@@ -15,23 +15,23 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors of slots, to decide by with errors.Is.
+// Errors of slots that callers test for with errors.Is.
 var (
-	// ErrTaken says that TryAcquire found every number lent.
+	// ErrTaken is returned by TryAcquire if no number is free.
 	ErrTaken = errors.New("naming: every slot is taken")
-	// ErrLost is the cause of a slot's context when it ended without Release. It
+	// ErrLost is the cause of a slot's context if the slot ended without Release. It
 	// wraps the reason.
 	ErrLost = session.NewError("naming: slot lost", session.ErrLost)
-	// ErrReleased is the cause of a slot's context after Release, and the result
-	// of a second one.
+	// ErrReleased is the cause of a slot's context after Release, and the error of a
+	// second Release.
 	ErrReleased = errors.New("naming: slot released")
 )
 
-// Slots lends the numbers from 0 to n-1, each to one holder at a time, for as long
-// as the holder's session lives. It holds no state, and one value may be used by
-// many goroutines: each Acquire borrows a number of its own.
+// Slots assigns the numbers from 0 to n-1, each to one holder at a time, for as long
+// as the holder's ZooKeeper session lives. It holds no state, so one value may be used
+// by many goroutines; each Acquire gets a separate number.
 type Slots struct {
-	argErr  error // of NewSlots: what every call returns
+	argErr  error // of NewSlots; every call returns it
 	session *session.Session
 	path    string
 	n       int
@@ -39,7 +39,7 @@ type Slots struct {
 	line    line.Line
 }
 
-// SlotsOption changes a set of slots.
+// SlotsOption configures a set of slots.
 type SlotsOption func(*slotsOptions)
 
 type slotsOptions struct {
@@ -48,31 +48,31 @@ type slotsOptions struct {
 	stopTime      time.Duration
 }
 
-// WithID labels the slots of this holder, for Holders and for people. The default
+// WithID labels the slots of this holder, for Holders and for operators. The default
 // is host:pid.
 func WithID(id string) SlotsOption { return func(o *slotsOptions) { o.id = id } }
 
-// WithLoseOnSuspend ends the hold on a slot as soon as the connection
-// breaks, and not only at the session's deadline.
+// WithLoseOnSuspend ends a slot as soon as the connection breaks, and not only at the
+// session's deadline.
 func WithLoseOnSuspend() SlotsOption { return func(o *slotsOptions) { o.loseOnSuspend = true } }
 
-// WithStopTime ends the hold on a slot d before its deadline, so that the holder can
-// finish stopping before the session can end on the server: from then on Context is
-// done, and the node stays until Release is called or d has passed, also if the
-// connection recovers in between, so that nobody else owns meanwhile. There is no
-// such time if somebody removes the node, if a server ends the session, and when the
-// session is closed: that ends ownership at once.
+// WithStopTime ends a slot d before its deadline, so that the holder can stop before
+// the session can end on the server. From then on Context is done. The node stays
+// until Release is called or d has passed, also if the connection recovers in the
+// meantime, so that no other client owns it during that time. If a client deletes the
+// node, a server ends the session, or the session is closed, the slot ends
+// immediately, without a stop time.
 //
-// The longest d is Session.MaxStopTime, about a third of the session timeout that
-// the server has granted; a longer one is refused with session.ErrInvalid. Outages
-// of a quarter of the timeout are survived all the same, for which the session
-// proves itself up to four times as often. After a rest, a first number takes a
-// quarter of the timeout longer; see session.WithSteadyProofs.
+// The longest d is Session.MaxStopTime, about a third of the session timeout that the
+// server has granted; a longer one is refused with session.ErrInvalid. Outages of a
+// quarter of the timeout are still survived; for that the session sends up to four
+// times as many proofs. After the session was idle, a first slot takes a quarter of
+// the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) SlotsOption { return func(o *slotsOptions) { o.stopTime = d } }
 
-// NewSlots names the n slots at path. Nothing is sent. All who use the path should
-// agree on n: those with a smaller one take from the lower numbers. It panics
-// unless n is positive.
+// NewSlots returns the n slots at path. It sends nothing. All clients of the path
+// should agree on n: a client with a smaller n acquires only the lower numbers. If n
+// is not positive, calls return session.ErrInvalid.
 func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slots {
 	o := slotsOptions{id: identity.Default()}
 	for _, opt := range opts {
@@ -85,47 +85,47 @@ func NewSlots(s *session.Session, path string, n int, opts ...SlotsOption) *Slot
 	}
 }
 
-// waitingNode is where those stand in line who wait for a number.
+// waitingNode is the parent of the line of waiters.
 const waitingNode = "waiting"
 
-// Slot is a number that is held until Context is done.
+// Slot is a number that is held until its Context is done.
 type Slot struct {
 	Number int
 	l      *lease.Lease
 }
 
-// Context is done when the number is not held any more: at its loss or after
-// Release. context.Cause says which, with ErrLost or ErrReleased. The loss is told
-// before anybody else can be lent the number.
+// Context is done when the number is not held any more: after its loss or Release.
+// context.Cause returns ErrLost or ErrReleased. After a loss the context is done
+// before another holder can get the number.
 func (s *Slot) Context() context.Context { return s.l.Context() }
 
-// Err is nil while the number is held. After that it is ErrReleased, or ErrLost
-// wrapping the reason.
+// Err returns nil while the number is held. After that it returns ErrReleased, or
+// ErrLost wrapping the reason.
 func (s *Slot) Err() error { return s.l.Err() }
 
-// Deadline returns the moment by which everything that works under the number must
-// have stopped: the session certainly lives on the servers until then. changed is
-// closed when a later proof has moved it. Once ownership has ended, the deadline is
-// the moment of its end, and changed is nil.
+// Deadline returns the moment by which all work under the number must have stopped:
+// until then the ZooKeeper session is certainly alive on the servers. changed is
+// closed when a later proof has moved the deadline. Once ownership has ended, the
+// deadline is the moment of its end, and changed is nil.
 func (s *Slot) Deadline() (deadline time.Time, changed <-chan struct{}) { return s.l.Deadline() }
 
-// Token grows from one holder of the number to the next. Store it with what must
-// not be overwritten by a former holder.
+// Token returns a number that grows from one holder of the slot to the next. Store it
+// with data that a former holder must not overwrite.
 func (s *Slot) Token() session.Zxid { return s.l.Token() }
 
-// Guards make a transaction fail with session.ErrNoNode or session.ErrBadVersion unless
-// the number is held; Txn is simpler. The name of the node is used again, so they do
-// not help if somebody deletes the node by hand and another holder takes the number
-// before the loss is noticed.
+// Guards returns operations that make a transaction fail with session.ErrNoNode or
+// session.ErrBadVersion unless the number is held. Txn is simpler. The node's name is
+// reused, so guards do not help if the node is deleted by hand and another holder gets
+// the number before the loss is noticed.
 func (s *Slot) Guards() []session.Op { return s.l.Guards() }
 
-// Verify has the ensemble confirm that the number is held, in one round trip through
-// its leader. If it is not, the error is that of Err.
+// Verify confirms with the ensemble that the number is held, in one round trip through
+// the leader. If it is not held, the error is that of Err.
 func (s *Slot) Verify(ctx context.Context) error { return s.l.Verify(ctx) }
 
-// Txn carries out ops in a transaction that fails with ErrLost unless the number is held.
-// It returns the results of ops only. If the servers refuse one of ops, the error is
-// theirs and the ownership goes on.
+// Txn carries out ops in a transaction that fails with ErrLost unless the number is
+// held. It returns the results of ops only. If the servers refuse one of ops, Txn
+// returns their error and the ownership continues.
 //
 // It takes one round trip. If ctx or the ZooKeeper session ends before the outcome is
 // known, the error is session.ErrUnknown.
@@ -133,25 +133,26 @@ func (s *Slot) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, er
 	return s.l.Txn(ctx, ops...)
 }
 
-// Path is the holder's node.
+// Path returns the path of the holder's node.
 func (s *Slot) Path() string { return s.l.Path() }
 
-// SessionID is the id of the ZooKeeper session that holds the number.
+// SessionID returns the id of the ZooKeeper session that holds the number.
 func (s *Slot) SessionID() int64 { return s.l.Session() }
 
-// Release gives the number back. It ends the hold at once, and the node is removed
-// in any case; ctx bounds only the wait for that. After the hold has ended it
-// returns the error of Err.
+// Release gives the number back. Ownership ends immediately, and the node is deleted
+// in every case; ctx bounds only the wait for the deletion. After ownership has ended,
+// Release returns the error of Err.
 func (s *Slot) Release(ctx context.Context) error { return s.l.Release(ctx) }
 
-// Acquire waits until a number is free and returns the smallest. Who came first is
-// served first. When ctx ends, nothing of the call is left.
+// Acquire blocks until a number is free and returns the smallest free one. Waiters are
+// served in the order of their arrival. If ctx is done first, Acquire leaves nothing
+// behind.
 //
-// While numbers are free, it takes two round trips, a list and the creation of the
-// number's node. Otherwise it stands in a line at path/waiting, as lock.Mutex does,
-// and only the first in line looks for a number, so that one that becomes free wakes
-// one who waits. It reads the stat of each number's node once: if no session owns one,
-// the wait is reported as session.Hooks.Blocked says, and its error wraps
+// While numbers are free, Acquire takes two round trips, a list and the creation of
+// the number's node. Otherwise it waits in a line at path/waiting, as lock.Mutex does.
+// Only the first in line looks for a number, so a number that becomes free wakes one
+// waiter. Acquire reads the stat of each number's node once. If no session owns one of
+// them, the wait is reported to session.Hooks.Blocked, and its error wraps
 // session.ErrNoOwner.
 func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
 	slot, err := p.tryFree(ctx, false)
@@ -161,9 +162,9 @@ func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
 	return slot, err
 }
 
-// TryAcquire is Acquire, but returns ErrTaken where it would have to wait: when no
-// number is free but those that others wait for in line, who are about to take them.
-// Before that it takes a sync and another list.
+// TryAcquire is Acquire, but returns ErrTaken where Acquire would wait: if no number
+// is free, or only as many as there are waiters in line, who will take them. Before it
+// returns ErrTaken it takes a sync and another list.
 func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
 	slot, err := p.tryFree(ctx, true)
 	if slot == nil && err == nil {
@@ -176,8 +177,9 @@ func (p *Slots) behavior() lease.Behavior {
 	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend, StopTime: p.options.stopTime}
 }
 
-// tryFree takes a number that nobody waits for. It returns nil if there is none; if
-// sure is true, the server has caught up by then with what others have given back.
+// tryFree takes a free number that no waiter will take. It returns nil if there is
+// none. If sure is true, it looks again after a sync, so that it sees all numbers that
+// were released before.
 func (p *Slots) tryFree(ctx context.Context, sure bool) (*Slot, error) {
 	if p.argErr != nil {
 		return nil, p.argErr
@@ -204,38 +206,38 @@ func (p *Slots) tryFreeIn(ctx context.Context, e *session.Epoch) (*Slot, error) 
 		if err != nil {
 			return nil, err
 		}
-		free = free[min(len(waiting), len(free)):] // who waits takes the smaller ones
+		free = free[min(len(waiting), len(free)):] // waiters take the smaller ones
 	}
 	return p.create(ctx, e, free)
 }
 
-// wait stands in line until a number is free. It returns nil if it has lost its
-// place.
+// wait joins the line, waits until it is first, and takes a free number. It returns
+// nil if it has lost its node in the line.
 func (p *Slots) wait(ctx context.Context) (*Slot, error) {
-	c, err := p.line.Acquire(ctx)
+	acquired, err := p.line.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	turn := lease.Begin(ctx, c, p.behavior())
-	slot, err := p.acquireFree(ctx, turn)
-	if slot == nil && turn.Err() != nil && ctx.Err() == nil {
+	lineLease := lease.Begin(ctx, acquired, p.behavior())
+	slot, err := p.acquireFree(ctx, lineLease)
+	if slot == nil && lineLease.Err() != nil && ctx.Err() == nil {
 		err = nil
 	}
-	leave(turn)
+	leaveLine(lineLease)
 	return slot, err
 }
 
-// leave gives a turn back without waiting for the server.
-func leave(turn *lease.Lease) {
+// leaveLine leaves the line without waiting for the server.
+func leaveLine(lineLease *lease.Lease) {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	turn.Release(now)
+	lineLease.Release(now)
 }
 
-// acquireFree takes the first number that is free, or waits for one. It is called by the
-// first in line alone.
-func (p *Slots) acquireFree(ctx context.Context, turn *lease.Lease) (*Slot, error) {
-	e := turn.Epoch()
+// acquireFree takes the first number that is free, or waits for one. Only the first in
+// line calls it.
+func (p *Slots) acquireFree(ctx context.Context, lineLease *lease.Lease) (*Slot, error) {
+	e := lineLease.Epoch()
 	var blockers lease.Blockers
 	for {
 		names, _, w, err := e.WatchChildren(ctx, p.path)
@@ -255,8 +257,8 @@ func (p *Slots) acquireFree(ctx context.Context, turn *lease.Lease) (*Slot, erro
 		select {
 		case <-w.Fired():
 			continue
-		case <-turn.Context().Done():
-			err = turn.Err()
+		case <-lineLease.Context().Done():
+			err = lineLease.Err()
 		case <-ctx.Done():
 			err = &session.OpError{Package: "naming", Op: "wait for a slot at", Path: p.path, Err: lease.WithReason(ctx, blocked)}
 		}
@@ -265,8 +267,8 @@ func (p *Slots) acquireFree(ctx context.Context, turn *lease.Lease) (*Slot, erro
 	}
 }
 
-// create creates the node of one of the numbers, which others may just be taking
-// without standing in line. It returns nil if all of them were.
+// create creates the node of one of the numbers. Clients that did not join the line
+// may take them at the same time. It returns nil if all were taken.
 func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*Slot, error) {
 	if err := e.CheckStopTime(p.path, p.options.stopTime); err != nil {
 		return nil, err
@@ -280,22 +282,22 @@ func (p *Slots) create(ctx context.Context, e *session.Epoch, numbers []int) (*S
 		if err != nil {
 			return nil, err
 		}
-		c, err := lease.AwaitProof(ctx, lease.Acquired{Package: "naming", Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
+		acquired, err := lease.AwaitProof(ctx, lease.Acquired{Package: "naming", Epoch: e, Path: path, Token: st.Czxid, Version: st.Version}, p.options.stopTime)
 		if err != nil {
 			return nil, err
 		}
-		return &Slot{k, lease.Begin(ctx, c, p.behavior())}, nil
+		return &Slot{k, lease.Begin(ctx, acquired, p.behavior())}, nil
 	}
 	return nil, nil
 }
 
-// number is that of a child's name; ok is false for children that are no slot.
+// number returns the number of a child's name. ok is false if the child is not a slot.
 func number(name string) (k int, ok bool) {
 	k, err := strconv.Atoi(name)
 	return k, err == nil && k >= 0 && strconv.Itoa(k) == name
 }
 
-// free are the numbers that none of the children stands for.
+// free returns the numbers for which there is no child.
 func (p *Slots) free(names []string) []int {
 	taken := make(map[int]bool)
 	for _, name := range names {
@@ -312,7 +314,7 @@ func (p *Slots) free(names []string) []int {
 	return free
 }
 
-// taken are the nodes of the numbers that this set of slots may lend.
+// taken returns the nodes of the numbers below n that are held.
 func (p *Slots) taken(names []string) (paths []string) {
 	for _, name := range names {
 		if k, ok := number(name); ok && k < p.n {
@@ -322,16 +324,16 @@ func (p *Slots) taken(names []string) (paths []string) {
 	return paths
 }
 
-// Holder is one who holds a number.
+// Holder describes the holder of a number.
 type Holder struct {
 	Number  int
-	ID      string       // as given WithID; another program's may be anything
-	Token   session.Zxid // as the slot's
-	Session int64        // the ZooKeeper session that holds it, 0 if the node is not ephemeral
+	ID      string       // see WithID; any text if another program created the node
+	Token   session.Zxid // see Slot.Token
+	Session int64        // the ZooKeeper session that holds the number; 0 if the node is not ephemeral
 }
 
-// Holders returns who holds which number, in the order of the numbers. It takes two
-// round trips, a list and a read of every node.
+// Holders returns the holders in the order of their numbers. It takes two round trips,
+// a list and a read of every node.
 func (p *Slots) Holders(ctx context.Context) ([]Holder, error) {
 	if p.argErr != nil {
 		return nil, p.argErr
@@ -372,5 +374,5 @@ func (p *Slots) holdersIn(ctx context.Context, e *session.Epoch) ([]Holder, erro
 	return holders, nil
 }
 
-// String names the number and its holder, for people.
+// String returns the number and the holder's id, for operators.
 func (h Holder) String() string { return fmt.Sprintf("%d: %s", h.Number, h.ID) }
