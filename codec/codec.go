@@ -7,19 +7,19 @@ import (
 	"unicode/utf8"
 )
 
-// ErrMalformed says that data is not what the codec makes. Errors of Decode wrap
-// it, beside the reason if there is a better one.
+// ErrMalformed is returned if data is not what the codec encodes. Errors of Decode
+// wrap it, together with the reason if there is one.
 var ErrMalformed = errors.New("codec: malformed data")
 
-// Codec turns values into data and back. Implementations are safe for concurrent
-// use. Decode does not keep data, and what Encode returns is the caller's.
+// Codec converts values to data and back. Implementations must be safe for concurrent
+// use. Decode must not keep data, and the caller owns what Encode returns.
 type Codec[T any] interface {
 	Encode(T) ([]byte, error)
 	Decode([]byte) (T, error)
 }
 
-// JSON encodes with encoding/json. Decode wants one JSON value and nothing
-// behind it; keys that T does not have are passed over.
+// JSON encodes with encoding/json. Decode accepts exactly one JSON value and ignores
+// keys that T does not have.
 func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
 
 type jsonCodec[T any] struct{}
@@ -35,14 +35,14 @@ func (jsonCodec[T]) Encode(v T) ([]byte, error) {
 func (jsonCodec[T]) Decode(data []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(data, &v); err != nil {
-		var zero T // a value half filled in would pass for one
+		var zero T // a partly filled value would look like a valid one
 		return zero, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return v, nil
 }
 
-// Bytes leaves data as it is. It copies, so that neither side sees what the
-// other does to its slice.
+// Bytes leaves data as it is. It copies, so that the caller and the codec do not share
+// a slice.
 func Bytes() Codec[[]byte] { return bytesCodec{} }
 
 type bytesCodec struct{}
@@ -51,7 +51,8 @@ func (bytesCodec) Encode(v []byte) ([]byte, error) { return append([]byte{}, v..
 
 func (bytesCodec) Decode(data []byte) ([]byte, error) { return append([]byte{}, data...), nil }
 
-// Text is UTF-8. Other bytes are malformed, in both directions.
+// Text stores strings as UTF-8. Encode and Decode refuse other bytes with
+// ErrMalformed.
 func Text() Codec[string] { return textCodec{} }
 
 type textCodec struct{}
@@ -70,8 +71,8 @@ func (textCodec) Decode(data []byte) (string, error) {
 	return string(data), nil
 }
 
-// Checked is c with a check behind it: a value that check refuses is neither
-// encoded nor decoded. The error is check's, wrapped.
+// Checked adds a check to c: a value that check refuses is neither encoded nor
+// decoded. The error wraps the error of check.
 func Checked[T any](c Codec[T], check func(T) error) Codec[T] {
 	return checkedCodec[T]{c, check}
 }

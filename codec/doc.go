@@ -1,9 +1,9 @@
-// Package codec turns values into the data of nodes and back.
+// Package codec converts values to the data of nodes and back.
 //
-// Recipes that carry values of the user's own types, a queue's items or a
-// configuration, take a [Codec]. [JSON] serves for most; [Text] and [Bytes] leave
-// the data as other programs wrote it; [Int64] and [Int32] are how Curator stores
-// its counters. [Checked] puts a validation behind any of them.
+// Recipes that store values of the caller's types, such as a queue's items or a
+// configuration, take a [Codec]. Use [JSON] for most values. [Text] and [Bytes] leave
+// the data as other programs wrote it. [Int64] and [Int32] store numbers as Curator's
+// counters do. [Checked] adds a validation to any of them.
 //
 //	limits := codec.Checked(codec.JSON[Limits](), Limits.Validate)
 package codec

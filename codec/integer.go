@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Int64 is eight bytes, the most significant first: the data of Curator's
-// DistributedAtomicLong. As there, no data at all is 0. Data of
-// any other length is malformed, so that a counter does not replace a value of another
-// kind. Eight bytes of another kind cannot be told from a number.
+// Int64 stores a number in eight bytes, the most significant first, as Curator's
+// DistributedAtomicLong does. No data decodes as 0, as in Curator. Data of another
+// length is malformed, so that a counter does not replace a value of another kind.
+// Eight bytes of other data cannot be distinguished from a number.
 func Int64() Codec[int64] { return int64Codec{} }
 
 type int64Codec struct{}
@@ -25,10 +25,10 @@ func (int64Codec) Decode(data []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(data)), nil
 }
 
-// Int32 is four bytes, the most significant first: the data of Curator's
-// SharedCount and DistributedAtomicInteger. As there, no data at all is 0. Data
-// of any other length is malformed. Four bytes of another kind cannot be told from a
-// number.
+// Int32 stores a number in four bytes, the most significant first, as Curator's
+// SharedCount and DistributedAtomicInteger do. No data decodes as 0, as in Curator.
+// Data of another length is malformed. Four bytes of other data cannot be
+// distinguished from a number.
 func Int32() Codec[int32] { return int32Codec{} }
 
 type int32Codec struct{}
@@ -45,7 +45,7 @@ func (int32Codec) Decode(data []byte) (int32, error) {
 	return int32(binary.BigEndian.Uint32(data)), nil
 }
 
-// fixed returns data if it has n bytes, and nil if it has none.
+// fixed returns data if it has n bytes, and nil if it is empty.
 func fixed(data []byte, n int) ([]byte, error) {
 	switch {
 	case len(data) == 0:

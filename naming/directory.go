@@ -141,7 +141,7 @@ func (d *Directory) create(ctx context.Context, path string, data []byte) error 
 		case bound(n):
 			return ErrBound
 		case n.Stat.EphemeralOwner == math.MinInt64:
-			return fmt.Errorf("%w: the node is a container, and goes with the last name below it", session.ErrInvalid)
+			return fmt.Errorf("%w: the node is a container, which is deleted with the last name below it", session.ErrInvalid)
 		}
 		err = d.write(ctx, session.OpSet(path, data, n.Stat.Version))
 		if !errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrNoNode) {

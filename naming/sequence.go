@@ -13,42 +13,41 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors of sequences, to decide by with errors.Is.
+// Errors of sequences that callers test for with errors.Is.
 var (
-	// ErrExhausted says that a sequence has no number left to give.
+	// ErrExhausted is returned if a sequence has no number left.
 	ErrExhausted = errors.New("naming: no number left")
-	// ErrSetBack says that somebody has removed the node of a sequence, or written
-	// a smaller number into it, so that numbers would be given a second time.
+	// ErrSetBack is returned if another client has deleted the node of a sequence or
+	// written a smaller number to it, so that numbers would be assigned twice.
 	ErrSetBack = errors.New("naming: the sequence has been set back")
 )
 
-// Sequence gives numbers, from 1 on, each of them once in the whole ensemble. Its
-// node holds the last number that was given out. It is safe for concurrent use;
-// those who share one Sequence take turns.
+// Sequence assigns numbers from 1 on, each of them once in the whole ensemble. Its
+// node holds the last assigned number. It is safe for concurrent use; concurrent calls
+// on one Sequence wait for each other.
 //
-// Numbers of one Sequence rise. Between those who share a node they rise too,
-// unless WithBlock lets each have numbers in stock.
+// The numbers of one Sequence rise. The numbers of several Sequences on one node rise
+// too, unless WithBlock lets each reserve numbers.
 type Sequence struct {
-	argErr  error // of NewSequence: what every call returns
+	argErr  error // of NewSequence; every call returns it
 	session *session.Session
 	path    string
 	options sequenceOptions
-	lock    chan struct{} // holds a value while somebody is at it
+	lock    chan struct{} // has one value while a call runs; guards the fields below
 
-	// of whoever has the turn
-	known    bool   // the two below are what the node was last seen to be
-	last     int64  // the node's number
-	version  int32  // the node's version, absent if there is none
-	epoch    uint64 // in which they were seen; servers may have been restored since
-	highest  int64  // the highest number that the node was ever seen to hold
-	reserved int64  // how many numbers up to next+stock-1 are ours to give
-	next     int64  // the first of these
+	known    bool   // last and version are set
+	last     int64  // the node's number when last read or written
+	version  int32  // the node's version then; absent if there was no node
+	epoch    uint64 // of that; servers may have been restored since
+	highest  int64  // highest number read from or written to the node
+	reserved int64  // how many numbers from next on are reserved and not assigned
+	next     int64  // first reserved number
 }
 
 // absent is the version of a node that does not exist.
 const absent int32 = math.MinInt32
 
-// SequenceOption changes a sequence.
+// SequenceOption configures a Sequence.
 type SequenceOption func(*sequenceOptions)
 
 type sequenceOptions struct {
@@ -57,27 +56,27 @@ type sequenceOptions struct {
 	nodes bool
 }
 
-// WithBlock has a Sequence take n numbers at a time, with one write, and give them
-// one by one without asking. What it has in stock when the process ends is given
-// to nobody. It panics unless n is positive.
+// WithBlock makes a Sequence reserve n numbers with one write and assign them without
+// further requests. Numbers that are reserved when the process ends are never
+// assigned. If n is not positive, calls return session.ErrInvalid.
 func WithBlock(n int) SequenceOption {
 	return func(o *sequenceOptions) { o.block = int64(n) }
 }
 
-// WithDecimal writes the number as decimal text, as Kazoo's Counter does. The
-// default is eight bytes, the most significant first, as Curator's
-// DistributedAtomicLong writes it.
+// WithDecimal stores the number as decimal text, as Kazoo's Counter does. The default
+// is eight bytes, the most significant first, as Curator's DistributedAtomicLong
+// stores it.
 func WithDecimal() SequenceOption {
 	return func(o *sequenceOptions) { o.codec = decimal() }
 }
 
-// WithSequentialNodes has ZooKeeper count: for every number a sequential node is created
-// below the sequence's node, and removed again. These numbers begin with 0, and
-// there are 2^31 of them. It is the way of the ZooKeeper recipes; it needs no
-// second try when many count at once, and leaves the server more to do.
+// WithSequentialNodes lets ZooKeeper count: for every number a sequential node is
+// created below the sequence's node and deleted again. These numbers begin with 0, and
+// there are 2^31 of them. This is the method of the ZooKeeper recipes. It needs no
+// retries when many clients count at once, and causes more work on the server.
 func WithSequentialNodes() SequenceOption { return func(o *sequenceOptions) { o.nodes = true } }
 
-// NewSequence names the sequence at path. Nothing is sent. All who count at a path
+// NewSequence returns the sequence at path. It sends nothing. All clients of a path
 // must agree on the kind of sequence, but not on the size of their blocks.
 func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Sequence {
 	o := sequenceOptions{block: 1, codec: codec.Int64()}
@@ -90,18 +89,19 @@ func NewSequence(s *session.Session, path string, opts ...SequenceOption) *Seque
 	}
 }
 
-// Next returns a number that nobody has been given. A lost reply is looked up, so
-// that no number is skipped for it; should the session expire, or ctx end, before
-// it is known whether the number was taken, the error is session.ErrUnknown and
-// the number is given to nobody.
+// Next returns a number that has not been assigned before.
 //
-// It takes one round trip, a transaction, as long as nobody else counts; each time
-// that somebody was faster costs two more. The first call of a Sequence has to
-// read the node, too. With a number in stock it takes none. Errors beside those
-// of the session are ErrExhausted, ErrSetBack, as far as this Sequence has seen the
-// higher number, and codec.ErrMalformed if the node holds data that is not a number of
-// the sequence's kind; nothing is written then. Eight bytes of another kind cannot be
-// told from a number.
+// A lost reply is looked up, so no number is skipped because of it. If the session
+// expires or ctx is done before the outcome is known, the error is session.ErrUnknown
+// and the number is never assigned. Besides the errors of the session, Next returns
+// ErrExhausted; ErrSetBack, if this Sequence has seen a higher number; and
+// codec.ErrMalformed, if the node's data is not a number of the sequence's kind, which
+// is then not overwritten. Eight bytes of other data cannot be distinguished from a
+// number.
+//
+// Next takes one round trip, a transaction, while no other client counts. Each
+// conflict with another client costs two more. The first call of a Sequence also reads
+// the node. With a reserved number Next takes none.
 func (q *Sequence) Next(ctx context.Context) (int64, error) {
 	n, err := q.locked(ctx, func() (int64, error) {
 		if q.options.nodes {
@@ -121,8 +121,8 @@ func (q *Sequence) Next(ctx context.Context) (int64, error) {
 	return n, q.errorOf("count at", err)
 }
 
-// Reserve returns the first of n successive numbers, which are the caller's alone,
-// at the cost of one. A sequence by nodes cannot reserve more than one at a time.
+// Reserve returns the first of n successive numbers, all of which are assigned to the
+// caller, at the cost of one. With WithSequentialNodes n must be 1.
 func (q *Sequence) Reserve(ctx context.Context, n int) (first int64, err error) {
 	switch {
 	case n <= 0:
@@ -136,9 +136,9 @@ func (q *Sequence) Reserve(ctx context.Context, n int) (first int64, err error) 
 	return first, q.errorOf("reserve at", err)
 }
 
-// Last returns the last number that was given out, or put in stock, by anybody; 0
-// if none was. It takes one round trip, and may lag behind what others have just
-// been given. A sequence by nodes does not know.
+// Last returns the last number that any client was assigned or has reserved, and 0 if
+// there is none. It takes one round trip and may lag behind recent assignments. With
+// WithSequentialNodes it returns session.ErrInvalid.
 func (q *Sequence) Last(ctx context.Context) (int64, error) {
 	if q.argErr != nil {
 		return 0, q.argErr
@@ -157,7 +157,7 @@ func (q *Sequence) Last(ctx context.Context) (int64, error) {
 	return n, q.errorOf("read", err)
 }
 
-// errorOf says of an error that has no path yet where it happened.
+// errorOf adds the operation and the path to an error that has none.
 func (q *Sequence) errorOf(op string, err error) error {
 	var oe *session.OpError
 	if err == nil || errors.As(err, &oe) {
@@ -166,7 +166,7 @@ func (q *Sequence) errorOf(op string, err error) error {
 	return &session.OpError{Package: "naming", Op: op, Path: q.path, Err: err}
 }
 
-// locked runs f while nobody else who shares the Sequence is at it.
+// locked runs f while no other call of the Sequence runs.
 func (q *Sequence) locked(ctx context.Context, f func() (int64, error)) (int64, error) {
 	if q.argErr != nil {
 		return 0, q.argErr
@@ -180,7 +180,7 @@ func (q *Sequence) locked(ctx context.Context, f func() (int64, error)) (int64, 
 	return f()
 }
 
-// take adds n to the node's number and returns the first number beyond the old one.
+// take adds n to the node's number and returns the old number plus one.
 func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 	pauses := backoff.New(2*time.Millisecond, 100*time.Millisecond, 1)
 	for conflicts := 0; ; conflicts++ {
@@ -196,7 +196,7 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 		}
 		switch {
 		case q.last < q.highest:
-			q.known = false // somebody may put it right
+			q.known = false // an operator may correct the node
 			return 0, fmt.Errorf("%w: to %d, and there was %d", ErrSetBack, q.last, q.highest)
 		case q.last > math.MaxInt64-n:
 			return 0, ErrExhausted
@@ -210,7 +210,7 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 			q.highest = q.last
 			return first, nil
 		case errors.Is(err, session.ErrBadVersion), errors.Is(err, session.ErrNodeExists), errors.Is(err, session.ErrNoNode):
-			q.known = false // somebody was faster
+			q.known = false // another client was faster
 		default:
 			q.known = false
 			return 0, err
@@ -241,8 +241,8 @@ func (q *Sequence) refresh(ctx context.Context) error {
 	return nil
 }
 
-// write puts v into the node, if that is as it was last seen, and returns its new
-// version.
+// write sets the node to v if it has not changed since it was last read, and returns
+// its new version.
 func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 	data, err := q.options.codec.Encode(v)
 	if err != nil {
@@ -255,7 +255,7 @@ func (q *Sequence) write(ctx context.Context, v int64) (int32, error) {
 	for {
 		results, err := session.InEpoch(ctx, q.session, session.OpError{}, func(e *session.Epoch) ([]session.Result, error) {
 			if e.Number() != q.epoch {
-				return nil, session.ErrBadVersion // as far as is known
+				return nil, session.ErrBadVersion // the version may be of another history: read again
 			}
 			return e.TxnDetached(ctx, nil, op)
 		})
