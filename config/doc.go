@@ -1,19 +1,36 @@
-// Package config keeps configuration in ZooKeeper, and programs up to date with it.
+// Package config stores configuration in ZooKeeper and keeps programs up to date with
+// it.
 //
-// A Value is one node: Load is the last good value, in one atomic load, and goes on
-// being that while the node holds nonsense, while it is deleted, and while there is
-// no connection; Err says so. A Tree is a directory of values, shown as one map that
-// was the case at one moment. Both are read at once after a change, and at most some
-// ten times a second while there are many.
+// Use a Value for one node and a Tree for all nodes below a path. What they show may
+// be out of date: while the session is disconnected, while the node does not hold a
+// valid value, and after its deletion they show the last good value, and Err returns
+// the reason.
 //
-// Update changes a value by compare-and-set: of any number of clients that do so at
-// the same time, none overwrites what it has not seen, and a reply that is lost is
-// neither an error nor counted twice.
+// # Usage
 //
-// What is stored is up to a codec.Codec; codec.Checked refuses values that must not
-// come into force, on both sides.
+//	limits, err := config.Open(ctx, s, "/app/limits", codec.JSON[Limits]())
+//	...
+//	defer limits.Close()
+//	l := limits.Load()
 //
-// The algorithm is the configuration of the ZooKeeper recipes, a node that everybody
-// watches, with the difference that nodes are told apart by the transactions that
-// wrote them: one that is deleted and created anew is a new version.
+//	_, err = config.Update(ctx, s, "/app/limits", codec.JSON[Limits](), func(l Limits) (Limits, error) {
+//		l.MaxConns = 100
+//		return l, nil
+//	})
+//
+// Update changes a value by compare-and-set. If several clients update at the same
+// time, none overwrites a value that it has not seen. A lost reply is neither an error
+// nor counted twice. A codec.Codec decides what is stored; codec.Checked refuses
+// invalid values on writing and on reading.
+//
+// # Cost
+//
+// Load is one atomic load. A change is read immediately; if there are many, at most
+// about ten times a second.
+//
+// # Layout
+//
+// The algorithm is the configuration of the ZooKeeper recipes, a node that all clients
+// watch. Versions are distinguished by the transactions that wrote them: a node that
+// is deleted and created again is a new version.
 package config

@@ -7,20 +7,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors of Err and Watch, to decide by with errors.Is. Beside them there are
-// session.ErrNoNode, session.ErrNoAuth and *DecodeError, which say that what is
-// shown is not what is stored now.
+// Errors of Err and Watch that callers test for with errors.Is. Others are
+// session.ErrNoNode, session.ErrNoAuth and *DecodeError: the value shown is not the
+// one that is stored now.
 var (
-	// ErrClosed says that Close was called.
+	// ErrClosed is returned after Close.
 	ErrClosed = session.NewError("config: closed", session.ErrClosed)
-	// ErrStale says that there may be changes that have not been seen: the session
-	// is not connected, or reads everything again, or cannot keep up. It wraps the
-	// reason if there is one.
+	// ErrStale is returned while changes may have been missed: the session is not
+	// connected, everything is being read again, or the reads cannot keep up with the
+	// changes. It wraps the reason if there is one.
 	ErrStale = session.NewError("config: may be out of date", session.ErrStale)
 )
 
-// joinStale is the error of what is wrong with a value beside the reason why there may be
-// later ones. A view knows of some of the former, too.
+// joinStale joins what is wrong with a value and the reason why there may be later
+// values. Both may come from the same view.
 func joinStale(wrong, stale error) error {
 	switch {
 	case wrong == nil:
@@ -32,17 +32,17 @@ func joinStale(wrong, stale error) error {
 	}
 }
 
-// DecodeError says that a node does not hold a value.
+// DecodeError is returned if a node does not hold a value.
 type DecodeError struct {
 	Path string
 	Zxid session.Zxid // of the transaction that wrote it
 	Err  error        // of the codec
 }
 
-// Error says which node it is, and why.
+// Error returns the node, the transaction that wrote it, and the codec's error.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("config: %s, written by %v, holds no value: %v", e.Path, e.Zxid, e.Err)
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the codec's error.
 func (e *DecodeError) Unwrap() error { return e.Err }

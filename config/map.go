@@ -8,17 +8,17 @@ import (
 
 // Entry is one value of a tree.
 type Entry[T any] struct {
-	Key string // the node's path below the tree's: "a", or "a/b" further down
+	Key string // the node's path relative to the tree's: "a" or "a/b"
 	Snapshot[T]
 }
 
-// View is a tree of values as it was at one moment. It is never changed.
+// View is an immutable copy of a tree of values at one moment.
 type View[T any] struct {
-	// Entries are the values, sorted by key. A key whose data has become bad is in
-	// it with its last good value.
+	// Entries are the values, sorted by key. A key whose data has become invalid has
+	// its last good value.
 	Entries []Entry[T]
-	// Errors has the keys whose data is no value, or cannot be read: *DecodeError,
-	// session.ErrNoAuth.
+	// Errors has the keys whose data is not a value (*DecodeError) or cannot be read
+	// (session.ErrNoAuth).
 	Errors map[string]error
 }
 
@@ -31,7 +31,7 @@ func (v View[T]) Get(key string) (value T, ok bool) {
 	return value, ok
 }
 
-// Map returns all values by their keys, in a map of the caller's own.
+// Map returns all values by their keys, in a new map.
 func (v View[T]) Map() map[string]T {
 	m := make(map[string]T, len(v.Entries))
 	for _, e := range v.Entries {
@@ -40,8 +40,8 @@ func (v View[T]) Map() map[string]T {
 	return m
 }
 
-// Diff returns which values have come, gone and changed since old, each sorted by
-// key. One that was written again has changed, even if it is the same.
+// Diff returns the values that were added, removed and changed since old, each sorted
+// by key. A value that was written again counts as changed, even if it is equal.
 func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
 	was, is := old.Entries, v.Entries
 	for len(was) > 0 || len(is) > 0 {
@@ -51,7 +51,7 @@ func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
 		case len(is) == 0 || was[0].Key < is[0].Key:
 			removed, was = append(removed, was[0]), was[1:]
 		default:
-			// Zxids and versions come again when servers are restored.
+			// Zxids and versions can repeat after servers are restored.
 			if is[0].Zxid != was[0].Zxid || is[0].Version != was[0].Version || !reflect.DeepEqual(is[0].Value, was[0].Value) {
 				changed = append(changed, is[0])
 			}
@@ -61,7 +61,7 @@ func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
 	return added, removed, changed
 }
 
-// err is the error of the first key that has one.
+// err returns the error of the first key that has one.
 func (v View[T]) err() error {
 	var first string
 	var err error

@@ -11,55 +11,58 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Snapshot is one version of a value. Who shares a Value or a Tree shares what its
-// snapshots refer to: it must not be changed.
+// Snapshot is one version of a value. All users of a Value or a Tree share what its
+// snapshots refer to, so it must not be changed.
 type Snapshot[T any] struct {
 	Value   T
 	Version int32        // of the node, counted from its creation
 	Zxid    session.Zxid // of the transaction that wrote it; 0 for a fallback
 }
 
-// Absent, for a version, says that there must not be a node yet.
+// Absent is the version of a node that must not exist yet.
 const Absent int32 = -2
 
-// Get reads the value at path. The error is session.ErrNoNode if there is no such
-// node and a *DecodeError if it does not hold a value. It takes one round trip and
-// may be served by a server that lags behind: see session.Session.Sync.
+// Get reads the value at path. The error is session.ErrNoNode if the node does not
+// exist, and a *DecodeError if it does not hold a value. Get takes one round trip. The
+// server may lag behind; see session.Session.Sync.
 func Get[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T]) (Snapshot[T], error) {
 	return node[T]{s, path, c}.get(ctx)
 }
 
-// Put writes value to path if the node's version is as given, and returns what is
-// stored then. With session.AnyVersion the version does not matter, and a node that
-// does not exist is created, together with its ancestors; with Absent it is created,
-// and must not exist. The error is session.ErrBadVersion, ErrNoNode or ErrNodeExists
-// if the node is not as expected.
+// Put writes value to path if the node has the given version, and returns the new
+// version. With session.AnyVersion the node's version does not matter, and a node that
+// does not exist is created together with its ancestors. With Absent the node is
+// created and must not exist.
 //
-// A reply that is lost is looked up. session.ErrUnknown is left for the case that
-// the session or ctx ends before that is possible. It takes one round trip, for a
-// transaction that also writes a receipt (see session.Session.TxnWithReceipt).
+// The error is session.ErrBadVersion, ErrNoNode or ErrNodeExists if the node is not as
+// expected. A lost reply is looked up; the error is session.ErrUnknown only if the
+// session or ctx ends before that is possible. A value that the codec cannot decode
+// again is refused before it is sent.
 //
-// A value that the codec does not decode again is refused before it is sent.
+// Put takes one round trip, for a transaction that also writes a receipt (see
+// session.Session.TxnWithReceipt).
 func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], value T, version int32) (Snapshot[T], error) {
 	w, err := node[T]{s, path, c}.put(ctx, value, version)
 	return w.Snapshot, err
 }
 
-// Update replaces the value at path by what fn makes of it, and returns what is
-// stored then. fn is called again whenever somebody else was faster, so that nothing
-// is overwritten that fn has not seen. It is given the zero value of T if there is no
-// such node, which is then created, together with its ancestors. An error of fn is
-// returned as it is, and nothing is written then; so is a *DecodeError, for what fn
-// cannot see it must not replace.
+// Update replaces the value at path by the result of fn, and returns the new version.
+// If another client writes at the same time, fn is called again, so that no value is
+// overwritten that fn has not seen. If the node does not exist, fn is called with the
+// zero value of T, and the node is created together with its ancestors.
 //
-// ZooKeeper tells versions of a node apart by their number, which begins again when
-// the node is deleted and created anew: should that happen between the read and the
-// write, and the number be the same again, the write goes through.
+// If fn returns an error, Update returns it unchanged and writes nothing. If the node
+// does not hold a value, Update returns the *DecodeError and writes nothing, because
+// fn must not replace what it cannot see. A lost reply is neither an error nor counted
+// twice; the error is session.ErrUnknown only if the session or ctx ends before the
+// outcome is known.
 //
-// A reply that is lost is neither an error nor counted twice. session.ErrUnknown is
-// left for the case that the session or ctx ends before its outcome is known. It
-// takes two round trips, a read and a transaction with a receipt (see
-// session.Session.TxnWithReceipt), and two more each time that somebody was faster.
+// ZooKeeper numbers the versions of a node from its creation. If the node is deleted
+// and created again between the read and the write and has reached the same version
+// number, the write succeeds.
+//
+// Update takes two round trips, a read and a transaction with a receipt (see
+// session.Session.TxnWithReceipt), and two more for each conflict with another client.
 func Update[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fn func(T) (T, error)) (Snapshot[T], error) {
 	w, err := node[T]{s, path, c}.update(ctx, func() T { var zero T; return zero }, fn)
 	return w.Snapshot, err
@@ -72,7 +75,7 @@ type node[T any] struct {
 	codec   codec.Codec[T]
 }
 
-// writeResult is what a write has stored.
+// writeResult is the result of a write.
 type writeResult[T any] struct {
 	Snapshot[T]
 	data  []byte
@@ -111,7 +114,8 @@ func (c node[T]) put(ctx context.Context, value T, version int32) (w writeResult
 	if err != nil {
 		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
 	}
-	// What is shown is what others will read, and not what the caller may change.
+	// Return a decoded copy: it is what other clients read, and the caller cannot
+	// change it.
 	if value, err = c.codec.Decode(data); err != nil {
 		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
 	}
@@ -147,7 +151,7 @@ func (c node[T]) write(ctx context.Context, data []byte, version int32) (session
 	}
 }
 
-// commit carries out op, in whatever epoch, and returns which it was.
+// commit carries out op and returns the epoch in which it was committed.
 func (c node[T]) commit(ctx context.Context, what string, op session.Op) (session.Stat, uint64, error) {
 	var epoch uint64
 	results, err := session.InEpoch(ctx, c.session, session.OpError{Package: "config", Op: what, Path: c.path}, func(e *session.Epoch) ([]session.Result, error) {
@@ -160,7 +164,8 @@ func (c node[T]) commit(ctx context.Context, what string, op session.Op) (sessio
 	return results[0].Stat, epoch, nil
 }
 
-// update is Update, with what fn is given where there is no node.
+// update is the function Update. If the node does not exist, fn is called with the
+// result of missing.
 func (c node[T]) update(ctx context.Context, missing func() T, fn func(T) (T, error)) (w writeResult[T], err error) {
 	if err := c.check(args.NotNil("the function", fn == nil)); err != nil {
 		return w, err
@@ -172,25 +177,26 @@ func (c node[T]) update(ctx context.Context, missing func() T, fn func(T) (T, er
 				return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
 			}
 		}
-		was, err := c.get(ctx)
+		current, err := c.get(ctx)
 		if errors.Is(err, session.ErrNoNode) {
-			was, err = Snapshot[T]{Value: missing(), Version: Absent}, nil
+			current, err = Snapshot[T]{Value: missing(), Version: Absent}, nil
 		}
 		if err != nil {
 			return w, err
 		}
-		value, err := fn(was.Value)
+		value, err := fn(current.Value)
 		if err != nil {
 			return w, err
 		}
-		is, err := c.put(ctx, value, was.Version)
-		if err == nil || errors.Is(err, session.ErrUnknown) || !isConflict(err, was.Version) {
-			return is, err
+		result, err := c.put(ctx, value, current.Version)
+		if err == nil || errors.Is(err, session.ErrUnknown) || !isConflict(err, current.Version) {
+			return result, err
 		}
 	}
 }
 
-// isConflict tells whether a write failed because somebody else was faster.
+// isConflict reports whether a write failed because another client has written since
+// the read.
 func isConflict(err error, version int32) bool {
 	if version == Absent {
 		return errors.Is(err, session.ErrNodeExists)

@@ -1,9 +1,9 @@
 package config
 
-// DefaultHistory is how many versions a Value remembers.
+// DefaultHistory is the number of versions that a Value keeps by default.
 const DefaultHistory = 16
 
-// Option changes a Value or a Tree.
+// Option configures a Value or a Tree.
 type Option func(*options)
 
 type options struct {
@@ -18,9 +18,9 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// WithHistory has a Value remember its latest n versions, the one in force among
-// them; the default is DefaultHistory. It panics unless n is positive. A Tree takes
-// no notice of it.
+// WithHistory makes a Value keep its latest n versions, the current one included; the
+// default is DefaultHistory. If n is not positive, Open, OpenOr and OpenTree return
+// session.ErrInvalid. A Tree keeps no history.
 func WithHistory(n int) Option {
 	return func(o *options) { o.history = n }
 }

@@ -11,40 +11,41 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Tree is a live, decoded view of all nodes below one, shown as one map. A node is
-// a value; one without data that has children, or whose empty data is no value, is a
-// directory and nothing else. It is safe for concurrent use.
+// Tree is a live, decoded view of all nodes below a path, shown as one map. A node is
+// a value. A node without data is only a directory if it has children or if empty data
+// is not a value. Tree is safe for concurrent use.
 type Tree[T any] struct {
 	session *session.Session
 	path    string
 	codec   codec.Codec[T]
 	view    *view.View
-	done    chan struct{} // closed when nothing of the tree is left
+	done    chan struct{} // closed when run has returned
 	state   atomic.Pointer[treeState[T]]
-	leaves  map[string]leaf[T] // what is known of each key: of run
+	leaves  map[string]leaf[T] // by key; only run uses it
 }
 
-// treeState is what a tree shows, until changed is closed.
+// treeState is what a Tree shows until changed is closed.
 type treeState[T any] struct {
 	View[T]
-	end     error // of the tree
+	end     error // set when the Tree has ended
 	changed chan struct{}
 }
 
-// leaf is what is known of one key.
+// leaf is what is known about one key.
 type leaf[T any] struct {
-	good Snapshot[T] // the last good one; its Zxid is 0 if there has been none
-	seen view.Node   // as it was last seen, good or bad
-	err  error       // on that
+	good Snapshot[T] // the last good version; its Zxid is 0 if there has been none
+	seen view.Node   // as it was last seen, valid or not
+	err  error       // of seen
 }
 
-// OpenTree begins to follow all values below path and waits until it has read them,
-// or for the end of ctx, which bounds only this call. Keys whose data is no value are
-// in View.Errors. That there is no such node is in order: the tree is empty then.
-// Close must be called in the end.
+// OpenTree starts to follow all values below path and waits until it has read them or
+// ctx is done. ctx bounds only this call. The caller must call Close.
 //
-// It takes a round trip for each level of the tree, and one for the data of all nodes.
-// Then it reads what has changed, what has been changed together together.
+// Keys whose data is not a value are in View.Errors. If the node at path does not
+// exist, the tree is empty.
+//
+// OpenTree takes a round trip for each level of the tree, and one for the data of all
+// nodes. After that only changes are read; changes made together are read together.
 func OpenTree[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], opts ...Option) (*Tree[T], error) {
 	o := newOptions(opts)
 	n := node[T]{s, path, c}
@@ -62,7 +63,7 @@ func OpenTree[T any](ctx context.Context, s *session.Session, path string, c cod
 	return t, nil
 }
 
-// run takes over what the view shows, to its end.
+// run shows what the view shows, until the view ends.
 func (t *Tree[T]) run(last *view.Snapshot) {
 	defer close(t.done)
 	for snap, err := range t.view.Watch(context.Background()) {
@@ -79,8 +80,8 @@ func (t *Tree[T]) run(last *view.Snapshot) {
 	}
 }
 
-// decode makes values of nodes. Those that have not been written since are taken
-// over.
+// decode decodes the nodes of a snapshot. Nodes that have not been written since the
+// last snapshot are not decoded again.
 func (t *Tree[T]) decode(snap *view.Snapshot) View[T] {
 	directories := make(map[string]bool)
 	for i := range snap.Nodes {
@@ -108,11 +109,11 @@ func (t *Tree[T]) decode(snap *view.Snapshot) View[T] {
 	return v
 }
 
-// leaf is what is known of a node; not ok if it is not a value.
+// leaf returns what is known about a node. ok is false if the node is not a value.
 func (t *Tree[T]) leaf(n *view.Node, directory bool) (l leaf[T], ok bool) {
 	l, known := t.leaves[n.Path]
 	switch {
-	case n.Stat.Mzxid == 0: // it could never be read
+	case n.Stat.Mzxid == 0: // it has never been read
 		return l, false
 	case known && l.seen.Same(n) && !(directory && len(n.Data) == 0):
 		return l, true
@@ -129,7 +130,7 @@ func (t *Tree[T]) leaf(n *view.Node, directory bool) (l leaf[T], ok bool) {
 	return l, true
 }
 
-// parentOf is the path of the node above, relative to the tree.
+// parentOf returns the path of the parent, relative to the tree.
 func parentOf(path string) string {
 	parent, _ := session.Split("/" + path)
 	return parent[1:]
@@ -139,13 +140,14 @@ func (t *Tree[T]) node(key string) node[T] {
 	return node[T]{t.session, session.Join(t.path, key), t.codec}
 }
 
-// Load returns the latest view. It is one atomic load, for the path of every request.
+// Load returns the latest view. It is one atomic load, so it may be called for every
+// request.
 func (t *Tree[T]) Load() View[T] { return t.state.Load().View }
 
-// Err is nil if Load is what is stored, as far as a server has told, and else the
-// reason why it may not be: the first of View.Errors; ErrStale while there is no
-// connection, or while the tree changes faster than it can be read; ErrClosed, or
-// session.ErrClosed.
+// Err returns nil if Load returns what is stored, as far as the server has reported,
+// and otherwise the reason why it may not: the first of View.Errors; ErrStale while
+// there is no connection, or while the tree changes faster than it can be read;
+// ErrClosed; or session.ErrClosed.
 func (t *Tree[T]) Err() error {
 	st := t.state.Load()
 	if st.end != nil {
@@ -154,15 +156,15 @@ func (t *Tree[T]) Err() error {
 	return joinStale(st.err(), t.view.Err())
 }
 
-// Changed returns a channel that is closed when there is a new view, for select
-// loops: take it before Load, and no change is missed. After the end of the tree it
-// is never closed.
+// Changed returns a channel that is closed when there is a new view, for select loops.
+// Call Changed before Load, so that no change is missed. After the end of the Tree the
+// channel is never closed.
 func (t *Tree[T]) Changed() <-chan struct{} { return t.state.Load().changed }
 
-// Watch yields the present view and then every new one; View.Diff tells what is
-// different. A slow reader skips views that have been replaced meanwhile, delays
-// nobody, and always arrives at the latest. The loop ends after a pair whose error is
-// not nil: the end of ctx, ErrClosed, or session.ErrClosed.
+// Watch yields the current view and then every new one; View.Diff returns the
+// differences. A slow reader skips views that have been replaced in the meantime,
+// delays no other reader, and always gets the latest. The loop ends after a pair whose
+// error is not nil: the end of ctx, ErrClosed, or session.ErrClosed.
 func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
 	return func(yield func(View[T], error) bool) {
 		var shown *treeState[T]
@@ -189,31 +191,31 @@ func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
 	}
 }
 
-// Put is the function Put for the value of a key. Load shows it as soon as a server
-// has told of it.
+// Put is the function Put for the value of a key. Load shows the new value when a
+// server has notified the view.
 func (t *Tree[T]) Put(ctx context.Context, key string, value T, version int32) (Snapshot[T], error) {
 	w, err := t.node(key).put(ctx, value, version)
 	return w.Snapshot, err
 }
 
-// Update is the function Update for the value of a key. Load shows it as soon as a
-// server has told of it.
+// Update is the function Update for the value of a key. Load shows the new value when
+// a server has notified the view.
 func (t *Tree[T]) Update(ctx context.Context, key string, fn func(T) (T, error)) (Snapshot[T], error) {
 	w, err := t.node(key).update(ctx, func() T { var zero T; return zero }, fn)
 	return w.Snapshot, err
 }
 
-// Delete deletes the node of a key if its version is as given, or whatever it is if
-// version is session.AnyVersion. A nil error says that this call deleted it. Replies
-// that are lost are looked up, as with Put.
+// Delete deletes the node of a key if it has the given version, or any version if
+// version is session.AnyVersion. Delete returns nil only if this call deleted the
+// node. Lost replies are looked up, as by Put.
 func (t *Tree[T]) Delete(ctx context.Context, key string, version int32) error {
 	c := t.node(key)
 	_, _, err := c.commit(ctx, "delete", session.OpDelete(c.path, version))
 	return err
 }
 
-// Close ends the view of the tree. Load goes on showing the last. The error is always
-// nil.
+// Close ends the view of the tree. Load still returns the last view. The error is
+// always nil.
 func (t *Tree[T]) Close() error {
 	t.view.Close()
 	<-t.done

@@ -15,43 +15,43 @@ import (
 )
 
 // Value is a live, decoded view of one node. It keeps the last good value through
-// bad updates, deletions and disconnection. It is safe for concurrent use.
+// invalid updates, deletions and disconnections. It is safe for concurrent use.
 type Value[T any] struct {
 	node    node[T]
 	view    *view.View
 	history int
-	done    chan struct{} // closed when nothing of the value is left
-	mu      sync.Mutex    // of those who replace state
+	done    chan struct{} // closed when run has returned
+	mu      sync.Mutex    // held to replace state
 	state   atomic.Pointer[state[T]]
 }
 
-// state is what a value shows, until changed is closed.
+// state is what a Value shows until changed is closed.
 type state[T any] struct {
-	Snapshot[T]               // the last good one
-	history     []Snapshot[T] // the latest good ones, oldest first
-	seen        session.Zxid  // of the latest write that was seen, good or bad
-	epoch       uint64        // in which that was; zxids of two epochs have no order, since servers can be restored in between
-	data        []byte        // what it has written
-	dataErr     error         // on that: nil, or a *DecodeError
+	Snapshot[T]               // the last good version
+	history     []Snapshot[T] // the latest good versions, oldest first
+	seen        session.Zxid  // of the latest write that was seen, valid or not
+	epoch       uint64        // of seen; zxids of two epochs have no order, since servers can be restored in between
+	data        []byte        // written by seen
+	dataErr     error         // of data: nil or a *DecodeError
 	bad         error         // why the node does not hold Snapshot now
-	end         error         // of the value
+	end         error         // set when the Value has ended
 	changed     chan struct{}
 }
 
-// Open begins to follow the value at path and waits until it is there, or for the
-// end of ctx, which bounds only this call. If there is no such node, the error is
-// session.ErrNoNode, and if it does not hold a value, a *DecodeError. Close must be
-// called in the end.
+// Open starts to follow the value at path and waits until it has been read or ctx is
+// done. ctx bounds only this call. The caller must call Close.
 //
-// It takes one round trip, and so does every change. One that comes alone is read at
-// once; of many, the latest every tenth of a second.
+// The error is session.ErrNoNode if the node does not exist, and a *DecodeError if it
+// does not hold a value.
+//
+// Open takes one round trip, and so does every change. A single change is read
+// immediately; of many, the latest every tenth of a second.
 func Open[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], opts ...Option) (*Value[T], error) {
 	return open(ctx, s, path, c, nil, newOptions(opts))
 }
 
-// OpenOr is Open, but shows fallback as long as there has been no good value. That
-// there is no node is then in order, and Err is nil; if what it holds is no value,
-// Err says so.
+// OpenOr is Open, but shows fallback until there is a good value. If the node does not
+// exist, Err is nil; if it holds invalid data, Err returns the reason.
 func OpenOr[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fallback T, opts ...Option) (*Value[T], error) {
 	return open(ctx, s, path, c, &fallback, newOptions(opts))
 }
@@ -91,7 +91,7 @@ func (v *Value[T]) opError(op string, err error) error {
 	return &session.OpError{Package: "config", Op: op, Path: v.node.path, Err: err}
 }
 
-// run takes over what the view shows, to its end.
+// run shows what the view shows, until the view ends.
 func (v *Value[T]) run() {
 	defer close(v.done)
 	for snap, err := range v.view.Watch(context.Background()) {
@@ -103,7 +103,7 @@ func (v *Value[T]) run() {
 	}
 }
 
-// observe takes over a snapshot of the node.
+// observe shows a snapshot of the node.
 func (v *Value[T]) observe(snap *view.Snapshot) {
 	switch n := snap.Root; {
 	case n.Err != nil:
@@ -111,13 +111,13 @@ func (v *Value[T]) observe(snap *view.Snapshot) {
 	case !snap.Exists:
 		v.replace(func(now state[T]) (state[T], bool) {
 			if now.seen == 0 {
-				return now, false // it has never been there
+				return now, false // the node has never been seen
 			}
 			return now.withRead(v.opError("get", session.ErrNoNode))
 		})
 	default:
 		v.replace(func(now state[T]) (state[T], bool) {
-			older := n.Stat.Mzxid < now.seen && snap.Epoch() <= now.epoch // than a write of our own
+			older := n.Stat.Mzxid < now.seen && snap.Epoch() <= now.epoch // than a write of this Value
 			same := n.Stat.Mzxid == now.seen && bytes.Equal(n.Data, now.data)
 			if older || same {
 				return now.withRead(now.dataErr)
@@ -129,7 +129,7 @@ func (v *Value[T]) observe(snap *view.Snapshot) {
 	}
 }
 
-// withRead is s with another reason why it is not what is stored.
+// withRead returns s with another reason why it is not what is stored.
 func (s state[T]) withRead(bad error) (state[T], bool) {
 	if s.bad == nil && bad == nil || s.bad != nil && bad != nil && s.bad.Error() == bad.Error() {
 		return s, false
@@ -138,7 +138,7 @@ func (s state[T]) withRead(bad error) (state[T], bool) {
 	return s, true
 }
 
-// withWritten is s after another write, which s has noted already.
+// withWritten returns s after another write, whose zxid, epoch and data are set in s.
 func (s state[T]) withWritten(good Snapshot[T], err error, keep int) state[T] {
 	s.dataErr, s.bad = err, err
 	if err == nil {
@@ -148,7 +148,7 @@ func (s state[T]) withWritten(good Snapshot[T], err error, keep int) state[T] {
 	return s
 }
 
-// replace shows another state, if next says that it is one.
+// replace shows the state that next returns, if next reports that it differs.
 func (v *Value[T]) replace(next func(state[T]) (state[T], bool)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -162,21 +162,21 @@ func (v *Value[T]) replace(next func(state[T]) (state[T], bool)) {
 	close(now.changed)
 }
 
-// Load returns the last good value. It is one atomic load, for the path of every
-// request.
+// Load returns the last good value. It is one atomic load, so it may be called for
+// every request.
 func (v *Value[T]) Load() T { return v.state.Load().Value }
 
-// Snapshot is Load, with the version.
+// Snapshot returns the last good value with its version.
 func (v *Value[T]) Snapshot() Snapshot[T] { return v.state.Load().Snapshot }
 
-// History returns the good versions that have been seen, the oldest first and the
-// one in force last; it has no fallback. Versions that were replaced before they
-// could be read are not in it. See WithHistory.
+// History returns the good versions that have been seen, oldest first; the last is the
+// current one. It contains no fallback, and no version that was replaced before it was
+// read. See WithHistory.
 func (v *Value[T]) History() []Snapshot[T] { return slices.Clone(v.state.Load().history) }
 
-// Err is nil if Load is what is stored, as far as a server has told, and else the
-// reason why it may not be: a *DecodeError; session.ErrNoNode or ErrNoAuth; ErrStale
-// while there is no connection; ErrClosed, or session.ErrClosed.
+// Err returns nil if Load returns what is stored, as far as the server has reported,
+// and otherwise the reason why it may not: a *DecodeError; session.ErrNoNode or
+// ErrNoAuth; ErrStale while there is no connection; ErrClosed; or session.ErrClosed.
 func (v *Value[T]) Err() error {
 	st := v.state.Load()
 	if st.end != nil {
@@ -186,14 +186,14 @@ func (v *Value[T]) Err() error {
 }
 
 // Changed returns a channel that is closed at the next change of what Watch yields,
-// for select loops: take it before Load, and no change is missed. After the end of
-// the value it is never closed.
+// for select loops. Call Changed before Load, so that no change is missed. After the
+// end of the Value the channel is never closed.
 func (v *Value[T]) Changed() <-chan struct{} { return v.state.Load().changed }
 
-// Watch yields the present version and then every new one. If what is stored is not
-// a value, or not there any more, or must not be read, it yields the last good one
-// again together with the reason, and goes on. A slow reader skips versions that have
-// been replaced meanwhile, delays nobody, and always arrives at the latest.
+// Watch yields the current version and then every new one. If the node is deleted,
+// cannot be read, or does not hold a value, Watch yields the last good version again
+// together with the reason, and continues. A slow reader skips versions that have been
+// replaced in the meantime, delays no other reader, and always gets the latest.
 //
 // The loop ends after a pair whose error is the end of ctx, ErrClosed, or
 // session.ErrClosed.
@@ -223,22 +223,23 @@ func (v *Value[T]) Watch(ctx context.Context) iter.Seq2[Snapshot[T], error] {
 	}
 }
 
-// Update is the function Update for this value: when it returns, Load shows what was
-// written, or something later. Where there is no node, fn is given the last good
-// value, or the fallback.
+// Update is the function Update for this value. When it returns, Load returns what was
+// written or a later value. If the node does not exist, fn is called with the last
+// good value, or with the fallback.
 func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	w, err := v.node.update(ctx, v.Load, fn)
 	return v.written(w, err)
 }
 
-// Put is the function Put for this value: when it returns, Load shows what was
-// written, or something later.
+// Put is the function Put for this value. When it returns, Load returns what was
+// written or a later value.
 func (v *Value[T]) Put(ctx context.Context, value T, version int32) error {
 	w, err := v.node.put(ctx, value, version)
 	return v.written(w, err)
 }
 
-// written shows what was written at once, and not only when a server tells of it.
+// written shows the result of a write immediately, before a server notifies the view
+// of it.
 func (v *Value[T]) written(w writeResult[T], err error) error {
 	if err == nil {
 		v.replace(func(now state[T]) (state[T], bool) {
@@ -249,15 +250,15 @@ func (v *Value[T]) written(w writeResult[T], err error) error {
 			now.seen, now.epoch, now.data = w.Zxid, w.epoch, w.data
 			return now.withWritten(w.Snapshot, nil, v.history), true
 		})
-		if w.Version == 0 { // it has been created, and may be deleted unseen
+		if w.Version == 0 { // the node was created, and may be deleted unseen
 			v.view.Refresh()
 		}
 	}
 	return err
 }
 
-// Close ends the view of the node. Load goes on showing the last good value. The
-// error is always nil.
+// Close ends the view of the node. Load still returns the last good value. The error
+// is always nil.
 func (v *Value[T]) Close() error {
 	v.view.Close()
 	<-v.done
