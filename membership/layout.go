@@ -9,21 +9,21 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Layout is how members are written down, on which it depends which other
-// libraries take part. All members and watchers of a group must choose the same.
+// Layout selects the names and data of the members' nodes, and so which other
+// libraries can take part. All members and watchers of a group must use the same
+// layout.
 type Layout uint8
 
 const (
-	// Curator is that of Curator's GroupMember: a node is called as the member is
-	// and holds its data. An id is taken by one member at a time. It is the
-	// default.
+	// Curator is the layout of Curator's GroupMember: a node has the member's id as
+	// its name and holds the member's data. An id is unique. It is the default.
 	Curator Layout = iota
-	// KazooParty is that of Kazoo's Party: a node holds the member's id, so that a
-	// member has no data, and there may be several of one id.
+	// KazooParty is the layout of Kazoo's Party: a node holds the member's id. A
+	// member has no data, and several members can have the same id.
 	KazooParty
-	// KazooShallowParty is that of Kazoo's ShallowParty: a node has the id in its
-	// name, behind something random, so that there may be several of one id. It
-	// holds the member's data or, if there is none, the id, as Kazoo's do.
+	// KazooShallowParty is the layout of Kazoo's ShallowParty: a node's name is a
+	// random prefix and the id, so several members can have the same id. The node
+	// holds the member's data or, as in Kazoo, the id if there is no data.
 	KazooShallowParty
 )
 
@@ -34,15 +34,15 @@ var layoutNames = []string{"curator", "kazoo-party", "kazoo-shallow-party"}
 // String returns the layout's name: "curator", "kazoo-party", "kazoo-shallow-party".
 func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
 
-// ParseLayout returns the layout of that name. If there is none, the error wraps
-// session.ErrInvalid.
+// ParseLayout returns the layout with the given name. If there is none, the error
+// wraps session.ErrInvalid.
 func ParseLayout(name string) (Layout, error) {
 	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
 func (l Layout) check() error { return enum.Check("layout", layoutNames, l, session.ErrInvalid) }
 
-// name makes the name of a node for a member.
+// name returns the name of a new node for a member.
 func (l Layout) name(id string) string {
 	hex := strings.ReplaceAll(session.GUID(), "-", "")
 	switch l {
@@ -55,7 +55,7 @@ func (l Layout) name(id string) string {
 	}
 }
 
-// content is what a member's node holds.
+// content returns the data of a member's node.
 func (l Layout) content(id string, data []byte) ([]byte, error) {
 	switch {
 	case l == KazooParty && len(data) > 0:
@@ -67,11 +67,11 @@ func (l Layout) content(id string, data []byte) ([]byte, error) {
 	}
 }
 
-// accepts tells whether a node of this name may be a member's.
+// accepts reports whether a node with this name may be a member.
 func (l Layout) accepts(name string) bool {
 	switch l {
 	case KazooParty:
-		return strings.Contains(name, partyMark) // as Kazoo has it
+		return strings.Contains(name, partyMark) // as Kazoo does
 	case KazooShallowParty:
 		_, ok := shallowID(name)
 		return ok
@@ -80,13 +80,13 @@ func (l Layout) accepts(name string) bool {
 	}
 }
 
-// shallowID takes the id out of the name of a node.
+// shallowID returns the id in the name of a node.
 func shallowID(name string) (id string, ok bool) {
 	hex, id, ok := strings.Cut(name, "-")
 	return id, ok && len(hex) == 32 && strings.Trim(hex, "0123456789abcdef") == ""
 }
 
-// member reads what a node says. A node that does not go with a session is nobody's.
+// member decodes a node. A node that is not ephemeral is not a member.
 func (l Layout) member(path, name string, data []byte, st session.Stat) (m Member, ok bool) {
 	if !st.Ephemeral() || !l.accepts(name) {
 		return Member{}, false
@@ -104,7 +104,7 @@ func (l Layout) member(path, name string, data []byte, st session.Stat) (m Membe
 	return m, true
 }
 
-// checkID refuses what does not name a node, in whichever layout.
+// checkID refuses ids that cannot be the name of a node, in any layout.
 func checkID(id string) error {
 	if id == "" || strings.Contains(id, "/") {
 		return fmt.Errorf("%w: %q", ErrInvalidID, id)

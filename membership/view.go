@@ -10,27 +10,27 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// View is who is a member at one time. Members of different views share their
+// View is the members of a group at one time. Members of different views share their
 // data, which must not be changed.
 type View struct {
 	Members []Member // sorted by ID
 }
 
-// Member is a member as others see it.
+// Member is a member as other processes see it.
 type Member struct {
 	ID      string
 	Data    []byte
-	Path    string       // the node, of which there is only one even if an ID is not unique
+	Path    string       // the node; unique, even if the ID is not
 	Session int64        // the ZooKeeper session
-	Token   session.Zxid // of the transaction by which it has joined, in this session
-	Since   time.Time    // when that was, by the server's clock
+	Token   session.Zxid // of the transaction that created the node in this ZooKeeper session
+	Since   time.Time    // time of that transaction, by the server's clock
 }
 
 func (m *Member) compare(o *Member) int {
 	return cmp.Or(strings.Compare(m.ID, o.ID), strings.Compare(m.Path, o.Path))
 }
 
-// same tells whether nothing about a member has changed.
+// same reports whether two copies of a member are equal.
 func (m *Member) same(o *Member) bool {
 	return m.ID == o.ID && m.Path == o.Path && m.Session == o.Session && m.Token == o.Token && bytes.Equal(m.Data, o.Data)
 }
@@ -43,7 +43,7 @@ func (v View) equal(o View) bool {
 	return slices.EqualFunc(v.Members, o.Members, func(a, b Member) bool { return a.same(&b) })
 }
 
-// Find returns a member of the given id.
+// Find returns a member with the given id.
 func (v View) Find(id string) (Member, bool) {
 	i, ok := slices.BinarySearchFunc(v.Members, id, func(m Member, id string) int { return strings.Compare(m.ID, id) })
 	if !ok {
@@ -52,13 +52,13 @@ func (v View) Find(id string) (Member, bool) {
 	return v.Members[i], true
 }
 
-// First returns the member that has been there for longest, by the order in which
-// the ensemble has seen them join; ok is false in an empty group. Who joins again
-// in a new ZooKeeper session is the last.
+// First returns the member that joined first, in the order in which the ensemble
+// processed the joins. ok is false if the group is empty. A member that joins again in
+// a new ZooKeeper session becomes the last.
 //
-// It is for choosing somebody to do what may now and then be done by two, or by
-// nobody: each process looks at a view of its own, which may be out of date. It is
-// no lock. For leading, there is package election.
+// Use First to choose a process for work that may sometimes be done by two processes
+// or by none: each process uses its own view, which may be out of date. It is not a
+// lock. To elect a leader, use package election.
 func (v View) First() (first Member, ok bool) {
 	if len(v.Members) == 0 {
 		return Member{}, false
@@ -66,30 +66,30 @@ func (v View) First() (first Member, ok bool) {
 	return slices.MinFunc(v.Members, func(a, b Member) int { return cmp.Compare(a.Token, b.Token) }), true
 }
 
-// Diff returns who has joined and left since an older view, and of whom something
-// has changed: the data, or the session. Each is sorted by ID.
+// Diff returns the members that have joined and left since an older view, and those
+// whose data or session has changed. Each list is sorted by ID.
 func (v View) Diff(old View) (joined, left, changed []Member) {
-	now, then := v.Members, old.Members
-	for len(now) > 0 || len(then) > 0 {
+	current, previous := v.Members, old.Members
+	for len(current) > 0 || len(previous) > 0 {
 		order := 0
 		switch {
-		case len(then) == 0:
+		case len(previous) == 0:
 			order = -1
-		case len(now) == 0:
+		case len(current) == 0:
 			order = 1
 		default:
-			order = now[0].compare(&then[0])
+			order = current[0].compare(&previous[0])
 		}
 		switch {
 		case order < 0:
-			joined, now = append(joined, now[0]), now[1:]
+			joined, current = append(joined, current[0]), current[1:]
 		case order > 0:
-			left, then = append(left, then[0]), then[1:]
+			left, previous = append(left, previous[0]), previous[1:]
 		default:
-			if !now[0].same(&then[0]) {
-				changed = append(changed, now[0])
+			if !current[0].same(&previous[0]) {
+				changed = append(changed, current[0])
 			}
-			now, then = now[1:], then[1:]
+			current, previous = current[1:], previous[1:]
 		}
 	}
 	return joined, left, changed

@@ -10,12 +10,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Members reads who is a member. There is nobody where there is no group. The
-// process itself is in it only if it is a member; its own Join, Update and Leave
-// are seen by a later call.
+// Members reads the members. If the group does not exist, there are none. The process
+// itself is included only if it is a member. Its earlier calls of Join, Update and
+// Leave are seen.
 //
-// It takes a list, and then one flight that reads all members. Who joins or leaves
-// meanwhile may be in it or not.
+// Members takes a list and one flight that reads all members. A member that joins or
+// leaves during the call may be included or not.
 func (g *Group) Members(ctx context.Context) (View, error) {
 	if err := g.check(); err != nil {
 		return View{}, &session.OpError{Package: "membership", Op: "list", Path: g.path, Err: err}
@@ -44,7 +44,7 @@ func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
 	var v View
 	for _, n := range nodes {
 		_, name := session.Split(n.Path)
-		// What has gone meanwhile, or may not be read, has no owner.
+		// A node that was deleted since the list, or may not be read, has no owner.
 		if m, ok := g.layout.member(g.path, name, n.Data, n.Stat); ok {
 			v.Members = append(v.Members, m)
 		}
@@ -53,24 +53,23 @@ func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
 	return v, nil
 }
 
-// maxUnsettled is how long a watcher tries for a view of one moment while members come
-// and go all the time.
+// maxUnsettled is how long a watcher tries to read a view of one moment while the
+// group changes all the time.
 const maxUnsettled = time.Second
 
-// Watch yields who is a member, and then every later view that is another. A slow
-// reader skips those that have been replaced meanwhile, and always arrives at the
-// latest. It goes on across reconnects and epochs; while there is no connection
-// nothing is yielded, and Session.Changed tells of that. It ends with a pair whose
-// error is not nil: the end of ctx, session.ErrClosed, or session.ErrNoAuth.
+// Watch yields the members, and then every later view that differs. A slow reader
+// skips views that have been replaced in the meantime and always gets the latest.
+// Watch continues across reconnects and epochs. While there is no connection nothing
+// is yielded; see Session.Changed. It ends with a pair whose error is not nil: the end
+// of ctx, session.ErrClosed, or session.ErrNoAuth.
 //
-// A view is what the group was at one moment, unless it has been changing for a
-// second without a break; then each member is shown as it was at a moment of its
-// own.
+// A view is the group at one moment, unless the group has been changing for a second
+// without a pause. Then each member is shown as it was at a different moment.
 //
-// It takes two round trips at first. After a rest, a change is read at once: a list
-// of names if somebody has come or gone, and the members that are new or have
-// changed. The next read follows after a tenth of a second, and half a millisecond
-// for every name and member of the last.
+// Watch takes two round trips at first. After a pause, a change is read immediately: a
+// list of names if a member has joined or left, and the members that are new or have
+// changed. The next read follows after a tenth of a second plus half a millisecond for
+// every name and member of the last read.
 func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
 	return func(yield func(View, error) bool) {
 		if err := g.check(); err != nil {
@@ -84,7 +83,7 @@ func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
 		}
 		defer v.Close()
 		var last View
-		told := false
+		yielded := false
 		for s, err := range v.Watch(ctx) {
 			if err == nil {
 				err = s.Root.Err
@@ -94,17 +93,17 @@ func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
 				return
 			}
 			now := g.view(s)
-			if told && now.equal(last) {
+			if yielded && now.equal(last) {
 				continue
 			}
-			if told, last = true, now; !yield(now, nil) {
+			if yielded, last = true, now; !yield(now, nil) {
 				return
 			}
 		}
 	}
 }
 
-// view turns what the nodes are into members.
+// view decodes the nodes of a snapshot.
 func (g *Group) view(s *view.Snapshot) View {
 	var v View
 	for _, n := range s.Nodes {
@@ -112,7 +111,7 @@ func (g *Group) view(s *view.Snapshot) View {
 			v.Members = append(v.Members, m)
 		}
 	}
-	if g.layout != Curator { // whose order that of the nodes is
+	if g.layout != Curator { // in layout Curator the nodes are sorted by id
 		v.sort()
 	}
 	return v

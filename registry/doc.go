@@ -1,20 +1,44 @@
-// Package registry is where instances of services announce themselves, and where
-// others find them.
+// Package registry lets instances of services register themselves, and clients find
+// them.
 //
-// An instance is registered for as long as its process lives. It survives
-// reconnects without a trace, and the end of a session with a new node in the place
-// of the old one. Lookup and Watch return all instances of a service; a Resolver
-// keeps them at hand, also while the ensemble is away, and picks one by turns, at
-// random, by a key, or with an eye to those that have failed.
+// Use it for service discovery. An instance is registered for as long as its process
+// lives. What clients know may be out of date: an instance that has crashed is listed
+// until its session expires, and while the ensemble cannot be reached a Resolver shows
+// the instances that it read last.
 //
-// The nodes are those of Apache Curator's x-discovery, so that Java programs find
-// Go's instances and Go programs find Java's. WithLayout chooses those of Spring
-// Cloud Zookeeper, of Go Micro, of go-kratos, or of Twitter's server sets, which
-// Prometheus reads. What a stranger has written that cannot be understood is
-// reported, and hides nothing else.
+// # Usage
 //
-// A restart of an instance costs the servers five requests of its own and three for
-// each process that watches the service: with 100 services of 50 instances, 200
-// watchers and 50 restarts in every second, 507 requests per second (TestChurn). A
-// reconnect costs nothing beyond that of the session.
+//	r := registry.New(s, "/services")
+//	g, err := r.Register(ctx, registry.Instance{Service: "greeter", Addr: "10.0.0.1:8080"})
+//	...
+//	defer g.Deregister(ctx)
+//
+//	res, err := r.Resolve(ctx, "greeter")
+//	...
+//	defer res.Close()
+//	in, err := res.Pick(registry.RoundRobin())
+//
+// Lookup and Watch return all instances of a service. A Resolver keeps them in memory,
+// also while the ensemble cannot be reached, and picks one with a Picker: RoundRobin,
+// Random, Sticky or LeastRecentlyFailed. Keep a Picker and use it for all picks.
+//
+// # Loss
+//
+// A reconnect does not change an instance's node. After the end of a ZooKeeper session
+// the next one creates a new node in place of the old one. Nodes that cannot be
+// decoded are reported to WithMalformedHandler and do not hide other instances.
+//
+// # Cost
+//
+// A restart of an instance costs the servers five requests, and three for each process
+// that watches the service: with 100 services of 50 instances, 200 watchers and 50
+// restarts per second, 507 requests per second (TestChurn). A reconnect costs nothing
+// beyond the reconnect of the session.
+//
+// # Layout
+//
+// The nodes are those of Apache Curator's x-discovery, so Java programs find Go
+// instances and Go programs find Java instances. WithLayout selects the nodes of
+// Spring Cloud Zookeeper, of Go Micro, of go-kratos, or of Twitter's server sets,
+// which Prometheus reads.
 package registry

@@ -15,53 +15,52 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Instance is one instance of a service. Which of the fields a layout can store is
-// said there; the others must be empty when an instance is registered.
+// Instance is one instance of a service. Each Layout documents which fields it can
+// store; the other fields must be empty when an instance is registered.
 type Instance struct {
 	Service string
-	// ID names the instance within the service. Register makes one up if it is
-	// empty.
+	// ID names the instance within the service. If it is empty, Register generates
+	// one.
 	ID string
-	// Addr is where the instance is reached, host:port. Of a stranger's instance
-	// it may lack the port, or be empty.
+	// Addr is the address of the instance, host:port. If another library registered
+	// the instance, Addr may lack the port or be empty.
 	Addr string
 	// TLSPort is the port for TLS on the same host, 0 if there is none.
 	TLSPort int
 	Version string
-	// Weight is the share of the load that the instance is to get, compared with
-	// others, at most math.MaxInt32; 0 is as much as 1.
+	// Weight is the instance's share of the load relative to other instances, at most
+	// math.MaxInt32; 0 means 1.
 	Weight int
-	// Disabled says that the instance is not to be used for the time being. A
-	// Resolver passes it over, Lookup and Watch do not.
+	// Disabled marks an instance that is temporarily not to be used. A Resolver does
+	// not pick it; Lookup and Watch return it.
 	Disabled bool
 	Meta     map[string]string
 	// Endpoints are URLs without a path: scheme://host:port.
 	Endpoints []string
-	// Payload is Curator's, in JSON. Its entries that are strings are in Meta, too;
-	// when an instance is written, a Meta that is not nil takes their place.
+	// Payload is Curator's payload, in JSON. Its string entries are in Meta as well;
+	// when an instance is written, a Meta that is not nil replaces them.
 	Payload json.RawMessage
 	// URISpec is a template of the instance's URI; see URI.
 	URISpec string
-	// Registered is when the instance was registered. Register sets it, where the
-	// layout has it.
+	// Registered is the time of the registration. Register sets it if the layout has
+	// it.
 	Registered time.Time
-	// Extra are the keys of the node's JSON that the layout gives no meaning. They
-	// are written back. In an update, a nil value removes a key, and keys that are
-	// not mentioned stay.
+	// Extra has the keys of the node's JSON that have no meaning in the layout. They
+	// are written back. In an update, a nil value removes a key, and absent keys stay.
 	Extra map[string]json.RawMessage
 }
 
-// clone makes a copy that shares nothing.
+// clone returns a deep copy.
 func (in Instance) clone() Instance {
 	in.Meta, in.Endpoints = maps.Clone(in.Meta), slices.Clone(in.Endpoints)
 	in.Payload, in.Extra = slices.Clone(in.Payload), maps.Clone(in.Extra)
 	return in
 }
 
-// weight is Weight as pickers see it.
+// weight returns the weight that pickers use.
 func (in *Instance) weight() int { return max(in.Weight, 1) }
 
-// hostPort takes Addr apart. One without a port is all host.
+// hostPort splits Addr. An address without a port is all host.
 func (in *Instance) hostPort() (host, port string) {
 	host, port, err := net.SplitHostPort(in.Addr)
 	if err != nil {
@@ -70,7 +69,7 @@ func (in *Instance) hostPort() (host, port string) {
 	return host, port
 }
 
-// host and port are Addr's, which has been checked.
+// host and port return the parts of Addr, which has been checked.
 func (in *Instance) host() string { host, _ := in.hostPort(); return host }
 
 func (in *Instance) port() int {
@@ -117,7 +116,7 @@ func (in *Instance) check() error {
 
 func isJSON(value []byte) bool { return utf8.Valid(value) && json.Valid(value) }
 
-// checkAddr wants host:port.
+// checkAddr refuses an address that is not host:port.
 func checkAddr(addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -132,7 +131,7 @@ func checkAddr(addr string) error {
 	return nil
 }
 
-// checkName refuses what cannot be the name of a node.
+// checkName refuses a name that cannot be the name of a node.
 func checkName(what, name string) error {
 	switch {
 	case name == "":
@@ -145,7 +144,7 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// Metadata entries that stand for a field where a layout has no place for it.
+// Metadata entries that store a field if the layout has no key for it.
 const (
 	versionEntry = "version"
 	weightEntry  = "weight"
@@ -154,7 +153,7 @@ const (
 	outOfService = "OUT_OF_SERVICE"
 )
 
-// entries is the metadata with the fields that a layout stores there.
+// entries returns the metadata, with the given fields added as entries.
 func (in *Instance) entries(fields ...string) (map[string]string, error) {
 	m := maps.Clone(in.Meta)
 	values := map[string]string{versionEntry: in.Version}
@@ -179,7 +178,7 @@ func (in *Instance) entries(fields ...string) (map[string]string, error) {
 	return m, nil
 }
 
-// take moves metadata entries into the fields that they stand for.
+// take moves metadata entries into the fields that they store.
 func (in *Instance) take(fields ...string) {
 	for _, key := range fields {
 		value, ok := in.Meta[key]

@@ -7,8 +7,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Layout is where the nodes are and what is in them, on which it depends which
-// other libraries take part.
+// Layout selects where the nodes are and what they contain, and so which other
+// libraries can take part.
 type Layout uint8
 
 const (
@@ -16,26 +16,28 @@ const (
 	// version and weight are the payload, or entries of it; "enabled" says whether an
 	// instance is Disabled. There are no Endpoints. It is the default.
 	Curator Layout = iota
-	// Spring is that of Spring Cloud Zookeeper: Curator's with a payload of its
-	// own, which holds the metadata, and in them instance_status, version and
+	// Spring is the layout of Spring Cloud Zookeeper: Curator's with a special
+	// payload, which holds the metadata, including instance_status, version and
 	// weight. There are no Endpoints and no Payload.
 	Spring
-	// Micro is that of Go Micro, /micro-registry/SERVICE/ID with "-" for "/", but
-	// ephemeral. Metadata are those of the node, with weight and instance_status in
-	// them; the service's own and its endpoints, which are descriptions of calls, are
-	// in Extra under "metadata" and "endpoints". There are no TLSPort, Endpoints, Payload, URISpec and Registered.
+	// Micro is the layout of Go Micro, /micro-registry/SERVICE/ID with "-" for "/",
+	// but ephemeral. Meta is the metadata of the node, including weight and
+	// instance_status. The metadata of the service and its endpoints, which describe
+	// calls, are in Extra under "metadata" and "endpoints". There are no TLSPort,
+	// Endpoints, Payload, URISpec and Registered.
 	Micro
-	// Kratos is that of go-kratos: /microservices/SERVICE/ID. Addr is that of the
-	// first of the Endpoints, TLSPort that of the first that is secure; if there are
-	// none they are made of these, with the schemes grpc and grpcs. weight and
-	// instance_status are entries of the metadata. There are no Payload, URISpec and Registered.
+	// Kratos is the layout of go-kratos: /microservices/SERVICE/ID. Addr is the
+	// address of the first of the Endpoints, and TLSPort the port of the first secure
+	// one. If there are no Endpoints, they are made of Addr and TLSPort, with the
+	// schemes grpc and grpcs. Weight and instance_status are entries of the metadata.
+	// There are no Payload, URISpec and Registered.
 	Kratos
-	// ServerSet is Twitter's, which Prometheus and Finagle read:
-	// ROOT/SERVICE/member_NUMBER. Endpoints are the additional ones, NAME://HOST:PORT,
-	// and TLSPort the one of the name https. The metadata entry "shard" is the
-	// shard. An id is "member_" and ten digits; Register makes one up above those
-	// that servers give out. There are no Payload, URISpec and Registered. Finagle
-	// reads a member once, and never sees an update.
+	// ServerSet is the layout of Twitter's server sets, which Prometheus and Finagle
+	// read: ROOT/SERVICE/member_NUMBER. Endpoints are the additional endpoints,
+	// NAME://HOST:PORT, and TLSPort is the endpoint named https. The metadata entry
+	// "shard" is the shard. An id is "member_" and ten digits; Register generates one
+	// above the numbers that servers assign. There are no Payload, URISpec and
+	// Registered. Finagle reads a member once, and never sees an update.
 	ServerSet
 )
 
@@ -48,15 +50,15 @@ var (
 // "serverset".
 func (l Layout) String() string { return enum.Name("layout", layoutNames, l) }
 
-// ParseLayout returns the layout of that name. If there is none, the error wraps
-// session.ErrInvalid.
+// ParseLayout returns the layout with the given name. If there is none, the error
+// wraps session.ErrInvalid.
 func ParseLayout(name string) (Layout, error) {
 	return enum.Parse[Layout]("layout", layoutNames, name, session.ErrInvalid)
 }
 
-// Root is where services are by default: Spring's, Go Micro's and go-kratos's own
-// defaults, and for the others, which have none, /services and /serversets.
-// It is empty if there is no such layout.
+// Root returns the default path of the services: the default of Spring, Go Micro or
+// go-kratos, and for the others, which have none, /services and /serversets. It is
+// empty if the layout is unknown.
 func (l Layout) Root() string {
 	if int(l) < len(layoutRoots) {
 		return layoutRoots[l]
@@ -64,20 +66,20 @@ func (l Layout) Root() string {
 	return ""
 }
 
-// format is what is particular to a layout.
+// format is what differs between layouts.
 type format interface {
-	// dir and node are the names of the nodes of a service and of an instance.
+	// dir and node return the names of the nodes of a service and of an instance.
 	dir(service string) (string, error)
 	node(id string) (string, error)
-	// newID is the id of an instance that was given none.
+	// newID returns an id for an instance without one.
 	newID(service string) string
-	// complete adds what follows from what was given, and refuses what has no place
-	// in the layout.
+	// complete sets fields that follow from others, and refuses an instance that the
+	// layout cannot store.
 	complete(in *Instance) error
-	// encode writes what complete has passed. What old has beyond the layout is
-	// kept.
+	// encode encodes an instance that complete has accepted. Keys of old that the
+	// layout does not have are kept.
 	encode(in Instance, old object) object
-	// decode reads the node of a name. Service may be left empty.
+	// decode decodes the node with the given name. Service may be left empty.
 	decode(name string, o object) ([]Instance, error)
 }
 
@@ -107,8 +109,8 @@ func (plainNames) node(id string) (string, error) {
 	return id, checkName("instance id", id)
 }
 
-// refuse wants every field that is set to be among those that there is a place
-// for. A key of Extra must have no meaning.
+// refuse returns an error if a field is set that the layout cannot store, or if Extra
+// has a key that has a meaning in the layout.
 func (in *Instance) refuse(l Layout, extra []string, absent ...string) error {
 	set := map[string]bool{
 		"TLSPort": in.TLSPort != 0, "Endpoints": len(in.Endpoints) > 0, "Payload": in.Payload != nil, "URISpec": in.URISpec != "",

@@ -7,26 +7,26 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Errors to decide by, with errors.Is.
+// Errors that callers test for with errors.Is.
 var (
-	// ErrNoInstances says that a Resolver has nothing to pick from.
+	// ErrNoInstances is returned by Pick if the Resolver has no instance to pick from.
 	ErrNoInstances = errors.New("registry: no instances")
-	// ErrRegistered says that this session has registered the instance already.
+	// ErrRegistered is returned if this session has registered the instance already.
 	ErrRegistered = errors.New("registry: registered already by this session")
-	// ErrDeregistered is the result of an Update after Deregister.
+	// ErrDeregistered is returned by Update after Deregister.
 	ErrDeregistered = errors.New("registry: deregistered")
-	// ErrTaken says that somebody else's node has the place of the instance's.
+	// ErrTaken is returned if another client owns the instance's node.
 	ErrTaken = errors.New("registry: the instance's node is somebody else's")
-	// ErrMalformed says that a node does not hold what the layout asks for.
+	// ErrMalformed is reported if a node does not hold an instance of the layout.
 	ErrMalformed = errors.New("registry: not an instance")
-	// ErrClosed says that a Resolver was closed.
+	// ErrClosed is returned after a Resolver was closed.
 	ErrClosed = session.NewError("registry: closed", session.ErrClosed)
-	// ErrStale is why Resolver.Err is not nil while the instances may be out of date. It
+	// ErrStale is returned by Resolver.Err while the instances may be out of date. It
 	// wraps the reason if there is one.
 	ErrStale = session.NewError("registry: may be out of date", session.ErrStale)
 )
 
-// Option changes a registry.
+// Option configures a Registry.
 type Option func(*options)
 
 type options struct {
@@ -38,7 +38,7 @@ type options struct {
 	grace     time.Duration // negative: the session timeout
 }
 
-// defaultRest is for how long an instance is passed over after an error.
+// defaultRest is the default of WithFailureBackoff.
 const defaultRest = 10 * time.Second
 
 func newOptions(opts []Option) options {
@@ -49,12 +49,12 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// WithLayout chooses the layout; the default is Curator. All who use a root must
-// choose the same.
+// WithLayout selects the layout; the default is Curator. All clients of a root must
+// use the same layout.
 func WithLayout(l Layout) Option { return func(o *options) { o.layout = l } }
 
-// WithPayloadClass has payloads that are objects carry the name of a Java class,
-// which readers need whose payload has a type. For layout Curator.
+// WithPayloadClass adds the name of a Java class to payloads that are objects. Readers
+// with a typed payload need it. It applies to layout Curator.
 func WithPayloadClass(class string) Option { return func(o *options) { o.class = class } }
 
 // WithEnabled writes the key "enabled" for every instance, as Curator does when its
@@ -63,23 +63,25 @@ func WithPayloadClass(class string) Option { return func(o *options) { o.class =
 // layouts Curator and Spring.
 func WithEnabled() Option { return func(o *options) { o.enabled = true } }
 
-// WithMalformedHandler has f called for every node that is not an instance or may not be
-// read, once for each version of it that a Lookup, a Watch or a Resolver comes
-// across, from the goroutine that does; f may call the registry. The error wraps ErrMalformed or the
-// server's answer in a *session.OpError, which has the path. The other instances
-// are not affected.
+// WithMalformedHandler sets a function that is called for every node that is not an
+// instance or may not be read. It is called once for each version of the node that a
+// Lookup, a Watch or a Resolver reads, on the goroutine of that call; f may call the
+// registry. The error is a *session.OpError with the node's path, which wraps
+// ErrMalformed or the server's error. Other instances are not affected.
 func WithMalformedHandler(f func(error)) Option { return func(o *options) { o.malformed = f } }
 
-// WithFailureBackoff says for how long a Resolver passes over an instance after NoteError;
-// the default is 10 s.
+// WithFailureBackoff sets how long a Resolver does not pick an instance after
+// NoteError; the default is 10 s.
 func WithFailureBackoff(d time.Duration) Option { return func(o *options) { o.rest = d } }
 
-// WithOutageGrace says for how long a Resolver goes on showing instances that have
-// not come back after an outage that has ended its ZooKeeper session; the default is
-// the session timeout. When many processes come back at the same time, each finds the
-// others' instances missing for a moment, though none of them has stopped. An
-// instance that has come back, or another at its address, takes the place of what was
-// kept; one that goes after that disappears at once. 0 keeps nothing.
+// WithOutageGrace sets how long a Resolver continues to show instances that have not
+// registered again after an outage that ended its ZooKeeper session; the default is
+// the session timeout. With 0 no instance is kept.
+//
+// When many processes reconnect at the same time, each would otherwise find the
+// instances of the others missing for a moment, although none of them has stopped. An
+// instance that registers again, or another at its address, replaces the kept one. An
+// instance that is deregistered after that disappears immediately.
 func WithOutageGrace(d time.Duration) Option {
 	return func(o *options) { o.grace = max(d, 0) }
 }
