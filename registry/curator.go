@@ -19,7 +19,7 @@ import (
 type curatorFormat struct {
 	plainNames
 	class   string // of the payload, for typed readers in Java
-	enabled bool   // write "enabled" always, and not only to say false
+	enabled bool   // write "enabled" always, and not only if it is false
 }
 
 const classKey = "@class"
@@ -91,7 +91,7 @@ func (f curatorFormat) finish(o object, in Instance, old object) object {
 	return o
 }
 
-// payload is Payload with the metadata in it.
+// payload returns Payload with the metadata added.
 func (f curatorFormat) payload(in Instance) json.RawMessage {
 	entries, _ := in.entries(versionEntry, weightEntry)
 	if in.Payload == nil && entries == nil {
@@ -136,7 +136,7 @@ func (curatorFormat) decode(_ string, o object) ([]Instance, error) {
 	return []Instance{in}, nil
 }
 
-// decodeEnvelope reads everything but the payload.
+// decodeEnvelope decodes everything except the payload.
 func decodeEnvelope(o object) (in Instance, err error) {
 	var address string
 	var port, tls, registered int64
@@ -160,7 +160,7 @@ func decodeEnvelope(o object) (in Instance, err error) {
 			return Instance{}, fmt.Errorf("%s: missing", key)
 		}
 	}
-	if port == 0 { // it serves TLS only
+	if port == 0 { // the instance serves TLS only
 		port = tls
 	}
 	in.Addr = joinHostPort(address, port)
@@ -181,7 +181,8 @@ func (o object) portNumber(key string) (int64, error) {
 	return n, err
 }
 
-// joinHostPort also takes an IPv6 address in brackets, as some programs write it.
+// joinHostPort joins a host and a port. It also accepts an IPv6 address in brackets,
+// as some programs write it.
 func joinHostPort(host string, port int64) string {
 	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
 		host = inner[:len(inner)-1]

@@ -16,7 +16,8 @@
 //	res, err := r.Resolve(ctx, "greeter")
 //	...
 //	defer res.Close()
-//	in, err := res.Pick(registry.RoundRobin())
+//	next := registry.RoundRobin()
+//	in, err := res.Pick(next)
 //
 // Lookup and Watch return all instances of a service. A Resolver keeps them in memory,
 // also while the ensemble cannot be reached, and picks one with a Picker: RoundRobin,

@@ -1,4 +1,4 @@
 package registry
 
 // Turn is what RoundRobin does at a call, with its count.
-var Turn = turn
+var Turn = nextWeighted

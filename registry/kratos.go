@@ -19,8 +19,8 @@ var kratosKeys = []string{"id", "name", "version", "metadata", "endpoints"}
 
 func (kratosFormat) newID(string) string { return session.GUID() }
 
-// implied is done before an instance is checked: its address may be that of its
-// first endpoint.
+// implied sets Addr to the address of the first endpoint if it is empty. It is called
+// before the instance is checked.
 func (in *Instance) implied() {
 	if addr, _ := kratosAddr(in.Endpoints); in.Addr == "" {
 		in.Addr = addr
@@ -58,8 +58,8 @@ func (kratosFormat) complete(in *Instance) error {
 	return err
 }
 
-// kratosAddr is the address of the first endpoint, and the port of the first
-// secure one on its host.
+// kratosAddr returns the address of the first endpoint, and the port of the first
+// secure endpoint on the same host.
 func kratosAddr(endpoints []string) (addr string, tls int) {
 	for _, e := range endpoints {
 		u, err := url.Parse(e)

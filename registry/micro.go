@@ -141,7 +141,7 @@ func microNode(o object) (in Instance, err error) {
 	if in.Addr, err = o.text("address"); err != nil {
 		return in, err
 	}
-	port, err := o.portNumber("port") // of old versions
+	port, err := o.portNumber("port") // written by old versions
 	if err != nil {
 		return in, err
 	}

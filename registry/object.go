@@ -12,7 +12,7 @@ import (
 )
 
 // object is a JSON object whose keys keep their order and whose values keep their
-// bytes, so that what is not understood goes back as it came.
+// bytes, so that unknown parts are written back unchanged.
 type object []member
 
 type member struct {
@@ -22,8 +22,8 @@ type member struct {
 
 var null = json.RawMessage("null")
 
-// parseObject wants one JSON object and nothing behind it. Of a key that comes
-// twice, the last value counts.
+// parseObject accepts exactly one JSON object. If a key occurs twice, the last value
+// is used.
 func parseObject(data []byte) (object, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	switch t, err := d.Token(); {
@@ -34,7 +34,7 @@ func parseObject(data []byte) (object, error) {
 	case t != json.Delim('{'):
 		return nil, errors.New("not a JSON object")
 	}
-	o, places := object{}, make(map[string]int)
+	o, indexes := object{}, make(map[string]int)
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
@@ -44,11 +44,11 @@ func parseObject(data []byte) (object, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, unexpected(err)
 		}
-		if i, twice := places[key.(string)]; twice {
+		if i, twice := indexes[key.(string)]; twice {
 			o[i].value = value
 			continue
 		}
-		places[key.(string)] = len(o)
+		indexes[key.(string)] = len(o)
 		o = append(o, member{key.(string), value})
 	}
 	if _, err := d.Token(); err != nil {
@@ -60,7 +60,7 @@ func parseObject(data []byte) (object, error) {
 	return o, nil
 }
 
-// unexpected says what it means that data ends in the middle.
+// unexpected replaces io.EOF, which means here that the data is truncated.
 func unexpected(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -72,7 +72,7 @@ func (o object) index(key string) int {
 	return slices.IndexFunc(o, func(m member) bool { return m.key == key })
 }
 
-// get returns a key's value, nil if there is none or it is null.
+// get returns the value of a key, or nil if the key is absent or null.
 func (o object) get(key string) json.RawMessage {
 	if i := o.index(key); i >= 0 && !bytes.Equal(o[i].value, null) {
 		return o[i].value
@@ -80,7 +80,7 @@ func (o object) get(key string) json.RawMessage {
 	return nil
 }
 
-// set replaces a key's value in its place, or adds it at the end.
+// set replaces the value of a key in its position, or appends the key.
 func (o *object) set(key string, value json.RawMessage) {
 	if i := o.index(key); i >= 0 {
 		(*o)[i].value = value
@@ -89,8 +89,8 @@ func (o *object) set(key string, value json.RawMessage) {
 	*o = append(*o, member{key, value})
 }
 
-// text, number and flag read a value of that kind. One that is absent or null is
-// empty. A number may stand in quotes.
+// text, number and flag decode a value of that kind. An absent or null value is empty.
+// A number may be quoted.
 func (o object) text(key string) (s string, err error) {
 	if v := o.get(key); v != nil {
 		if err = json.Unmarshal(v, &s); err != nil {
@@ -119,8 +119,8 @@ func (o object) flag(key string, standard bool) (b bool, err error) {
 	return b, err
 }
 
-// texts reads an object of strings, nil if it is empty. Numbers and booleans count as
-// they are written, and a null as if its key were absent.
+// texts decodes an object of strings, nil if it is empty. Numbers and booleans are
+// returned as they are written. A null is treated as an absent key.
 func (o object) texts(key string) (map[string]string, error) {
 	v := o.get(key)
 	if v == nil {
@@ -151,7 +151,7 @@ func (o object) texts(key string) (map[string]string, error) {
 	return m, nil
 }
 
-// others are the members with keys that are not among known, as a map.
+// others returns the members whose keys are not in known.
 func (o object) others(known ...string) map[string]json.RawMessage {
 	var m map[string]json.RawMessage
 	for _, e := range o {
@@ -165,7 +165,7 @@ func (o object) others(known ...string) map[string]json.RawMessage {
 	return m
 }
 
-// copyOthers adds what is in old under keys that are neither in o nor among known.
+// copyOthers appends the members of old whose keys are neither in o nor in known.
 func (o *object) copyOthers(old object, known ...string) {
 	for _, m := range *o {
 		known = append(known, m.key)
@@ -177,17 +177,17 @@ func (o *object) copyOthers(old object, known ...string) {
 	}
 }
 
-// setAll puts extra over o; nil removes a key.
+// setAll sets the keys of extra in o; a nil value removes the key.
 func (o *object) setAll(extra map[string]json.RawMessage) {
-	laid := make(map[string]bool)
+	replaced := make(map[string]bool)
 	for i, m := range *o {
 		if v, ok := extra[m.key]; ok {
-			(*o)[i].value, laid[m.key] = v, true
+			(*o)[i].value, replaced[m.key] = v, true
 		}
 	}
 	*o = slices.DeleteFunc(*o, func(m member) bool { return m.value == nil })
 	for _, key := range slices.Sorted(maps.Keys(extra)) {
-		if !laid[key] && extra[key] != nil {
+		if !replaced[key] && extra[key] != nil {
 			*o = append(*o, member{key, extra[key]})
 		}
 	}
@@ -206,7 +206,7 @@ func (o object) encode() json.RawMessage {
 	return append(b, '}')
 }
 
-// quote writes a string as Java's Jackson does, which escapes less than Go.
+// quote encodes a string as Java's Jackson does, which escapes less than Go.
 func quote(s string) json.RawMessage {
 	b := []byte{'"'}
 	for i := range len(s) {
@@ -237,7 +237,7 @@ func digits[T int | int64](n T) json.RawMessage {
 	return strconv.AppendInt(nil, int64(n), 10)
 }
 
-// array puts values into a JSON array.
+// array encodes values as a JSON array.
 func array(values []json.RawMessage) json.RawMessage {
 	return slices.Concat([]byte{'['}, bytes.Join(raw(values), []byte{','}), []byte{']'})
 }

@@ -7,38 +7,39 @@ import (
 	"sync/atomic"
 )
 
-// Picker chooses one of the candidates, of which there is at least one, and
-// returns its index. They are sorted by id. It may be called by many goroutines at
-// once, must be quick, and must not change the slice.
+// Picker chooses one of the candidates and returns its index. There is at least one
+// candidate, and they are sorted by id. A Picker may be called by many goroutines at
+// once. It must be fast and must not change the slice.
 type Picker func([]Candidate) int
 
-// RoundRobin takes one instance after the other, each as often as its weight says.
-// The Picker keeps count: make one for each use of a service and keep it.
+// RoundRobin picks the instances in order, each as often as its weight says. The
+// Picker counts its calls: create one for each use of a service and keep it.
 func RoundRobin() Picker {
 	var count atomic.Uint64
-	return func(cs []Candidate) int { return turn(cs, &count) }
+	return func(cs []Candidate) int { return nextWeighted(cs, &count) }
 }
 
-// turn goes round and round. In round n, an instance of weight w has its turn if
-// n×w/most passes a whole number, most being the largest weight. So one of that
-// weight always has it, and after as many rounds every other has had it w times.
-func turn(cs []Candidate, count *atomic.Uint64) int {
-	most := uint64(0)
+// nextWeighted returns the next candidate in weighted round-robin order. In round n, a
+// candidate of weight w is picked if n×w/largest passes a whole number, largest being the
+// largest weight. So a candidate with the largest weight is picked in every round, and
+// in that many rounds every other one is picked as often as its weight.
+func nextWeighted(cs []Candidate, count *atomic.Uint64) int {
+	largest := uint64(0)
 	for i := range cs {
-		most = max(most, uint64(cs[i].weight()))
+		largest = max(largest, uint64(cs[i].weight()))
 	}
 	for {
 		n := count.Add(1) - 1
 		i := n % uint64(len(cs))
 		w := uint64(cs[i].weight())
-		round := (n/uint64(len(cs)) + i) % most // those of the same weight do not take their turns in the same rounds
-		if (round+1)*w/most != round*w/most {
+		round := (n/uint64(len(cs)) + i) % largest // the offset i spreads candidates of the same weight over the rounds
+		if (round+1)*w/largest != round*w/largest {
 			return int(i)
 		}
 	}
 }
 
-// Random takes any instance, with chances in proportion to the weights.
+// Random picks an instance at random, with probabilities in proportion to the weights.
 func Random() Picker {
 	return func(cs []Candidate) int {
 		total := 0
@@ -55,10 +56,10 @@ func Random() Picker {
 	}
 }
 
-// Sticky takes the same instance for the same key, in every process, as long as it
-// is there. When one goes, only its own keys move, and when one comes, only those
-// that move to it. Weights are observed. The algorithm is rendezvous hashing, by
-// id.
+// Sticky picks the same instance for the same key, in every process, as long as the
+// instance exists. If an instance disappears, only its keys move; if one is added,
+// only the keys that it gets move. Weights are respected. The algorithm is rendezvous
+// hashing by id.
 func Sticky(key string) Picker {
 	return func(cs []Candidate) int {
 		best, highest := 0, math.Inf(-1)
@@ -71,14 +72,14 @@ func Sticky(key string) Picker {
 	}
 }
 
-// score is the larger the likelier, and the largest of all with a chance in
-// proportion to the weight.
+// score returns the candidate's score for a key. The probability that a candidate has
+// the highest score is in proportion to its weight.
 func score(key string, c *Candidate) float64 {
 	h := fnv.New64a()
 	h.Write([]byte(key))
 	h.Write([]byte{0})
 	h.Write([]byte(c.ID))
-	x := h.Sum64() // similar keys have similar sums: mix them, as SplitMix64 does
+	x := h.Sum64() // similar keys have similar sums: mix the bits, as SplitMix64 does
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	x ^= x >> 31
@@ -86,8 +87,8 @@ func score(key string, c *Candidate) float64 {
 	return -float64(c.weight()) / math.Log(uniform)
 }
 
-// LeastRecentlyFailed takes the instance whose last error is the longest ago, and
-// of those that have never had one, each in turn.
+// LeastRecentlyFailed picks the instances that have never failed, in round-robin
+// order. If all have failed, it picks the one whose last failure is the longest ago.
 func LeastRecentlyFailed() Picker {
 	var count atomic.Uint64
 	return func(cs []Candidate) int {
@@ -104,7 +105,7 @@ func LeastRecentlyFailed() Picker {
 		case len(cs):
 			return oldest
 		case 0:
-			return turn(cs, &count)
+			return nextWeighted(cs, &count)
 		}
 		healthy := make([]Candidate, 0, len(cs)-failed)
 		indexes := make([]int, 0, len(cs)-failed)
@@ -113,6 +114,6 @@ func LeastRecentlyFailed() Picker {
 				healthy, indexes = append(healthy, cs[i]), append(indexes, i)
 			}
 		}
-		return indexes[turn(healthy, &count)]
+		return indexes[nextWeighted(healthy, &count)]
 	}
 }

@@ -9,42 +9,42 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Registration is an instance that is registered until Deregister, or until its
-// session is closed. It is safe for concurrent use.
+// Registration is a registered instance of this process. It lasts until Deregister or
+// until its session is closed. It is safe for concurrent use.
 type Registration struct {
 	registry *Registry
 	presence *presence.Announcement
-	turn     chan struct{} // held by the Update that is under way
+	updating chan struct{} // has one value while an Update runs
 
 	mu  sync.Mutex
 	now Instance
 }
 
-// Register registers an instance and returns once its node is there. From then on
-// the instance stays registered: a reconnect within the same ZooKeeper session
-// does not touch the node; after the end of a session the next one makes it again,
-// and if the old one is still there, replaces it in one transaction, so that nobody
+// Register registers an instance and returns when its node exists. From then on the
+// instance stays registered. A reconnect within the same ZooKeeper session does not
+// touch the node. After the end of a ZooKeeper session the next one creates the node
+// again; if the old node still exists, one transaction replaces it, so that no client
 // sees neither or both.
 //
-// An ID that is given takes the place of whoever has it, which is as a rule the
-// same instance before a restart. If that other one still runs, it waits until
-// this one is deregistered: both are never there at once.
+// An instance with a given ID replaces the node with that ID, which usually belongs to
+// the same instance before a restart. If the other instance is still running, it waits
+// until this one is deregistered, so both are never registered at the same time.
 //
-// An instance that the layout cannot store, or that nobody could reach, is a
-// session.ErrInvalid, and nothing is sent. ErrRegistered if this session has
-// registered the same instance. Errors that trying again does not help, such as
-// session.ErrNoAuth, are returned at once; otherwise Register goes on until ctx
-// ends, and leaves no node then.
+// If the layout cannot store the instance, or its address is not valid, the error is
+// session.ErrInvalid and nothing is sent. The error is ErrRegistered if this session
+// has registered the same instance. Errors that do not go away by retrying, such as
+// session.ErrNoAuth, are returned immediately. Otherwise Register retries until ctx is
+// done, and then leaves no node behind.
 //
-// Where the service's node exists it takes one round trip, and two more if the
-// instance's own exists.
+// If the service's node exists, Register takes one round trip, and two more if the
+// instance's node exists.
 func (r *Registry) Register(ctx context.Context, in Instance) (*Registration, error) {
-	others := presence.Replace
-	madeUp := in.ID == ""
+	ifExists := presence.Replace
+	generated := in.ID == ""
 	for attempts := 4; ; attempts-- {
 		next := in.clone()
-		if madeUp {
-			next.ID, others = r.format.newID(in.Service), presence.Refuse
+		if generated {
+			next.ID, ifExists = r.format.newID(in.Service), presence.Refuse
 		}
 		path, err := r.complete("register", &next)
 		if err != nil {
@@ -52,22 +52,21 @@ func (r *Registry) Register(ctx context.Context, in Instance) (*Registration, er
 		}
 		p, err := presence.Announce(ctx, r.session, presence.Node{
 			Package: "registry",
-			Path:    path, Data: r.format.encode(next, nil).encode(), IfExists: others,
+			Path:    path, Data: r.format.encode(next, nil).encode(), IfExists: ifExists,
 			Errors: presence.Errors{Duplicate: ErrRegistered, Occupied: ErrTaken, Withdrawn: ErrDeregistered},
 		})
-		if madeUp && attempts > 1 && (errors.Is(err, ErrTaken) || errors.Is(err, ErrRegistered)) {
+		if generated && attempts > 1 && (errors.Is(err, ErrTaken) || errors.Is(err, ErrRegistered)) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		return &Registration{registry: r, presence: p, turn: make(chan struct{}, 1), now: next}, nil
+		return &Registration{registry: r, presence: p, updating: make(chan struct{}, 1), now: next}, nil
 	}
 }
 
-// Check returns the session.ErrInvalid that Register would for an instance, unless
-// it is its size that is wrong. It sends nothing, and the Registry may be one without
-// a session.
+// Check returns the session.ErrInvalid that Register would return for an instance,
+// except for its size. It sends nothing, and works on a Registry without a session.
 func (r *Registry) Check(in Instance) error {
 	in = in.clone()
 	if in.ID == "" {
@@ -77,8 +76,8 @@ func (r *Registry) Check(in Instance) error {
 	return err
 }
 
-// complete checks an instance, adds what follows from what was given, and returns
-// the path of its node.
+// complete checks an instance, sets fields that follow from others, and returns the
+// path of its node.
 func (r *Registry) complete(op string, in *Instance) (string, error) {
 	dir, err := r.dir(op, in.Service)
 	if err != nil {
@@ -101,35 +100,34 @@ func (r *Registry) complete(op string, in *Instance) (string, error) {
 	return path, nil
 }
 
-// Instance is what is registered.
+// Instance returns the registered instance.
 func (g *Registration) Instance() Instance {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.now.clone()
 }
 
-// Path is that of the instance's node.
+// Path returns the path of the instance's node.
 func (g *Registration) Path() string { return g.presence.Path() }
 
-// Token is the zxid that the instance's node was created with, in the session that
-// it was registered in last. It grows from one session to the next.
+// Token returns the zxid of the transaction that created the instance's node in its
+// latest ZooKeeper session. It grows from one session to the next.
 func (g *Registration) Token() session.Zxid {
 	token, _ := g.presence.Token()
 	return token
 }
 
-// Update replaces what is registered, and returns once the node shows it. Service
-// and ID stay as they are, and may be left empty in in; so may Registered. Keys of
-// the node's JSON that neither the layout nor in know, because somebody else has
-// added them, are kept. Updates take turns. When ctx ends while the new data is on
-// its way, it is written all the same.
+// Update replaces the registered instance, and returns when the node shows it. Service
+// and ID cannot be changed; in may leave them and Registered empty. Keys of the node's
+// JSON that another program has added are kept. Concurrent Updates wait for each
+// other. If ctx is done while the new data is in flight, it is written nevertheless.
 //
-// ErrDeregistered after Deregister; otherwise the errors are those of Register. It
-// takes two round trips, a read and a write.
+// The error is ErrDeregistered after Deregister; the others are those of Register.
+// Update takes two round trips, a read and a write.
 func (g *Registration) Update(ctx context.Context, in Instance) error {
 	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
+	case g.updating <- struct{}{}:
+		defer func() { <-g.updating }()
 	case <-ctx.Done():
 		return &session.OpError{Package: "registry", Op: "update", Path: g.presence.Path(), Err: context.Cause(ctx)}
 	}
@@ -155,7 +153,7 @@ func (g *Registration) Update(ctx context.Context, in Instance) error {
 		return err
 	}
 	err = g.presence.Update(ctx, g.registry.format.encode(next, old).encode())
-	if !errors.Is(err, ErrDeregistered) && !errors.Is(err, session.ErrInvalid) { // else it is tried again in the background
+	if !errors.Is(err, ErrDeregistered) && !errors.Is(err, session.ErrInvalid) { // with other errors the update is retried in the background
 		g.mu.Lock()
 		g.now = next
 		g.mu.Unlock()
@@ -163,7 +161,7 @@ func (g *Registration) Update(ctx context.Context, in Instance) error {
 	return err
 }
 
-// stored is what the node holds now, or what it held last if it cannot be told.
+// stored returns what the node holds, or what it held last if it cannot be read.
 func (g *Registration) stored(ctx context.Context, before Instance) (object, error) {
 	last := g.registry.format.encode(before, nil)
 	if err := g.presence.Err(); errors.Is(err, ErrDeregistered) {
@@ -177,30 +175,29 @@ func (g *Registration) stored(ctx context.Context, before Instance) (object, err
 		return nil, err
 	}
 	if token, _ := g.presence.Token(); st.Czxid != token {
-		return last, nil // the node is not ours
+		return last, nil // another client's node
 	}
 	o, err := parseObject(data)
 	if err != nil {
-		return last, nil // somebody has spoiled it
+		return last, nil // another program has overwritten the node
 	}
 	return o, nil
 }
 
-// Deregister removes the instance's node. That happens in any case; ctx bounds
-// only the wait for it. It may be called again. A nil error says that the node has
-// gone, or goes with its session.
-//
-// It takes one round trip.
+// Deregister deletes the instance's node. The node is deleted in every case; ctx
+// bounds only the wait for it. Deregister returns nil if the node is deleted or will
+// be deleted with its ZooKeeper session. It may be called again. It takes one round
+// trip.
 func (g *Registration) Deregister(ctx context.Context) error {
 	return g.presence.Withdraw(ctx)
 }
 
-// Err is nil while the node is there and holds what was registered last, as far as
-// is known here, and otherwise says why not: ErrTaken, ErrDeregistered,
-// session.ErrExpired between two sessions. It stays nil while the connection is
-// interrupted and the ZooKeeper session may live on.
+// Err returns nil while, as far as is known, the node exists and holds what was
+// registered last, and otherwise the reason why not: ErrTaken, ErrDeregistered, or
+// session.ErrExpired between two ZooKeeper sessions. It stays nil while the connection
+// is interrupted and the ZooKeeper session may still be alive.
 func (g *Registration) Err() error { return g.presence.Err() }
 
-// Changed returns a channel that is closed at the next change of Err: take it
-// before asking for that, and no change is missed.
+// Changed returns a channel that is closed at the next change of Err. Call Changed
+// before Err, so that no change is missed.
 func (g *Registration) Changed() <-chan struct{} { return g.presence.Changed() }

@@ -13,8 +13,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Registry is where the instances of services are registered and found. It holds
-// no state and is safe for concurrent use.
+// Registry registers and finds the instances of services. It holds no state and is
+// safe for concurrent use.
 type Registry struct {
 	session *session.Session
 	root    string
@@ -22,8 +22,8 @@ type Registry struct {
 	options options
 }
 
-// New returns the registry at root, or at the layout's own if root is empty; see
-// Layout.Root. Nothing is sent.
+// New returns the registry at root, or at the layout's default if root is empty; see
+// Layout.Root. It sends nothing.
 func New(s *session.Session, root string, opts ...Option) *Registry {
 	o := newOptions(opts)
 	if root == "" {
@@ -32,7 +32,7 @@ func New(s *session.Session, root string, opts ...Option) *Registry {
 	return &Registry{session: s, root: root, format: o.format(), options: o}
 }
 
-// check refuses layouts and roots that cannot be.
+// check refuses unknown layouts and invalid roots.
 func (r *Registry) check(op string) error {
 	err := args.CheckPath("registry", r.root, enum.Check("layout", layoutNames, r.options.layout, session.ErrInvalid))
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *Registry) check(op string) error {
 	return nil
 }
 
-// dir is the path of a service's node.
+// dir returns the path of a service's node.
 func (r *Registry) dir(op, service string) (string, error) {
 	if err := r.check(op); err != nil {
 		return "", err
@@ -53,12 +53,11 @@ func (r *Registry) dir(op, service string) (string, error) {
 	return session.Join(r.root, name), nil
 }
 
-// Lookup returns the instances of a service, sorted by id; none of a service that
-// nobody has heard of. Nodes that hold something else are passed over; see
-// WithMalformed.
+// Lookup returns the instances of a service, sorted by id. An unknown service has
+// none. Nodes that are not instances are skipped; see WithMalformedHandler.
 //
-// It takes two round trips, a list and a read of every node. Who asks often uses
-// Resolve or Watch.
+// Lookup takes two round trips, a list and a read of every node. For frequent lookups
+// use Resolve or Watch, which answer from memory.
 func (r *Registry) Lookup(ctx context.Context, service string) ([]Instance, error) {
 	dir, err := r.dir("lookup", service)
 	if err != nil {
@@ -78,12 +77,13 @@ func (r *Registry) Lookup(ctx context.Context, service string) ([]Instance, erro
 	return list, nil
 }
 
-// Services returns the names of the services that have instances, sorted. In
-// layout Micro a slash in a name appears as "-".
+// Services returns the names of the services that have instances, sorted. In layout
+// Micro a slash in a name appears as "-".
 //
-// It takes four round trips as a rule: two for the nodes of the services, one for their
-// lists and one for a node of each. Nodes that are no instances may cost more. In layout
-// Spring, where the name of a service may have slashes, that is for each level.
+// Services usually takes four round trips: two for the nodes of the services, one for
+// their lists and one for a node of each. Nodes that are not instances may cost more.
+// In layout Spring, where the name of a service may have slashes, each level costs
+// that much.
 func (r *Registry) Services(ctx context.Context) ([]string, error) {
 	if err := r.check("list services"); err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ func (r *Registry) Services(ctx context.Context) ([]string, error) {
 // flight is how many nodes are read at once.
 const flight = 256
 
-// children reads the children of a node, none if it does not exist. A child that
-// may not be read has its Err.
+// children reads the children of a node, none if the node does not exist. A child that
+// may not be read has its Err set.
 func (r *Registry) children(ctx context.Context, path string) ([]session.Node, error) {
 	nodes, err := session.InEpoch(ctx, r.session, session.OpError{Package: "registry", Op: "list", Path: path}, func(e *session.Epoch) ([]session.Node, error) { return childrenIn(ctx, e, path) })
 	if errors.Is(err, session.ErrNoNode) {
@@ -122,7 +122,7 @@ func childrenIn(ctx context.Context, e *session.Epoch, path string) ([]session.N
 			return nil, err
 		}
 		for _, n := range read {
-			if !errors.Is(n.Err, session.ErrNoNode) { // it has just gone
+			if !errors.Is(n.Err, session.ErrNoNode) { // it was deleted since the list
 				nodes = append(nodes, n)
 			}
 		}
@@ -130,8 +130,8 @@ func childrenIn(ctx context.Context, e *session.Epoch, path string) ([]session.N
 	return nodes, nil
 }
 
-// reader turns nodes into instances. It reads each version of a node once, and
-// reports once what is wrong with it. It is for one goroutine at a time.
+// reader decodes nodes into instances. It decodes each version of a node once, and
+// reports once what is wrong with it. It must not be used concurrently.
 type reader struct {
 	registry *Registry
 	known    map[string]version
@@ -139,7 +139,7 @@ type reader struct {
 	wrong    []error            // not reported yet
 }
 
-// version is what has been read of a node.
+// version is the result of decoding a node.
 type version struct {
 	service string
 	stat    session.Stat
@@ -148,8 +148,8 @@ type version struct {
 	refused bool
 }
 
-// of reports whether v was read from the node as it is now. Zxids alone do not
-// tell: they come again when servers are restored.
+// of reports whether v was decoded from the current version of the node. Zxids are not
+// sufficient: they can repeat after servers are restored.
 func (v *version) of(n session.Node) bool {
 	return v.stat.Czxid == n.Stat.Czxid && v.stat.Mzxid == n.Stat.Mzxid &&
 		v.stat.Mtime.Equal(n.Stat.Mtime) && bytes.Equal(v.data, n.Data)
@@ -159,7 +159,7 @@ func (r *Registry) reader() *reader {
 	return &reader{registry: r, used: make(map[string]version)}
 }
 
-// read returns what is in a node of a service. It must not be changed.
+// read returns the instances in a node of a service. They must not be changed.
 func (rd *reader) read(service string, n session.Node) []Instance {
 	v, ok := rd.known[n.Path]
 	if !ok || !v.of(n) || v.service != service || v.refused != (n.Err != nil) {
@@ -173,21 +173,22 @@ func (rd *reader) read(service string, n session.Node) []Instance {
 	return v.list
 }
 
-// problems are what was wrong with the nodes that have been read since the last call.
+// problems returns what was wrong with the nodes that were decoded since the last
+// call.
 func (rd *reader) problems() []error {
 	wrong := rd.wrong
 	rd.wrong = nil
 	return wrong
 }
 
-// report must not be called with a lock held.
+// report calls the handler of WithMalformedHandler. The caller must not hold a lock.
 func (r *Registry) report(problems []error) {
 	for _, err := range problems {
 		r.options.malformed(err)
 	}
 }
 
-// sweep forgets the nodes that have not been read since the last one.
+// sweep forgets the nodes that were not read since the last sweep.
 func (rd *reader) sweep() {
 	rd.known, rd.used = rd.used, make(map[string]version, len(rd.used))
 }
@@ -197,7 +198,7 @@ func (rd *reader) decode(service string, n session.Node) (list []Instance, err e
 		return nil, unwrapped(n.Err)
 	}
 	if rd.registry.options.layout == Spring && len(n.Data) == 0 && n.Err == nil {
-		return nil, nil // a part of the name of a service
+		return nil, nil // a part of a service's name
 	}
 	_, name := session.Split(n.Path)
 	if f, ok := rd.registry.format.(interface{ skips(name string) bool }); ok && f.skips(name) {
@@ -218,7 +219,7 @@ func (rd *reader) decode(service string, n session.Node) (list []Instance, err e
 	return list, unwrapped(n.Err)
 }
 
-// unwrapped leaves away what an error says of operation and path.
+// unwrapped removes the operation and path from an error.
 func unwrapped(err error) error {
 	var oe *session.OpError
 	if errors.As(err, &oe) {

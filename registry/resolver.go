@@ -15,13 +15,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// patience is how long to try for a set of instances of one moment while they go
-// on changing.
+// patience is how long to try to read the instances of one moment while they keep
+// changing.
 const patience = 2 * time.Second
 
-// Resolver keeps the instances of a service at hand, for whoever calls it often.
-// It keeps the last ones that it has seen while the ensemble is away, and for a
-// moment after that; see WithOutageGrace. It is safe for concurrent use.
+// Resolver keeps the instances of a service in memory, for clients that need them
+// often. While the ensemble cannot be reached it keeps the instances that it has seen
+// last, and for a short time after that; see WithOutageGrace. It is safe for
+// concurrent use.
 type Resolver struct {
 	registry *Registry
 	service  string
@@ -29,24 +30,24 @@ type Resolver struct {
 	closed   atomic.Bool
 	dir      string
 	now      atomic.Pointer[set]
-	pending  atomic.Bool // there are problems to report
+	pending  atomic.Bool // reader has problems to report
 
 	ended chan struct{} // closed when run has returned
 
-	mu      sync.Mutex // guards what follows, and the making of a new set
+	mu      sync.Mutex // guards the fields below and the creation of a set
 	reader  *reader
 	failed  map[string]time.Time // by Instance.key
-	kept    []Instance           // of before an outage, which have not come back
-	until   time.Time            // how long they are shown
+	kept    []Instance           // registered before an outage and not again since
+	until   time.Time            // when kept is no longer shown
 	changed chan struct{}        // closed at the next change
 }
 
-// set is what a Resolver knows at one moment. It is never changed.
+// set is what a Resolver knows at one moment. It is immutable.
 type set struct {
 	snapshot   *view.Snapshot
 	instances  []Instance
 	candidates []Candidate
-	failed     time.Time // the last failure of any
+	failed     time.Time // time of the last failure of any instance
 }
 
 // Candidate is an instance that a Picker may choose.
@@ -55,11 +56,11 @@ type Candidate struct {
 	Failed time.Time // when NoteError was last called for it; zero if never
 }
 
-// Resolve begins to follow a service and returns once its instances are known; ctx
-// bounds only this call. A service without instances is followed, too. Close must
-// be called in the end.
+// Resolve starts to follow a service and returns when its instances are known. ctx
+// bounds only this call. A service without instances is followed as well. The caller
+// must call Close.
 //
-// It takes two round trips; what changes cost is said at Watch.
+// Resolve takes two round trips. The cost of changes is that of Watch.
 func (r *Registry) Resolve(ctx context.Context, service string) (*Resolver, error) {
 	dir, err := r.dir("resolve", service)
 	if err != nil {
@@ -78,18 +79,18 @@ func (r *Registry) Resolve(ctx context.Context, service string) (*Resolver, erro
 	return res, nil
 }
 
-// run takes over what the view shows, to its end.
+// run takes over what the view shows, until the view ends.
 func (r *Resolver) run() {
 	defer close(r.ended)
 	last := ""
 	for {
-		viewed := r.view.Changed()
+		viewChanged := r.view.Changed()
 		r.renew()
 		err := r.view.Err()
 		if problem := fmt.Sprint(err); problem != last {
 			if last != "" {
 				r.mu.Lock()
-				r.tell()
+				r.notify()
 				r.mu.Unlock()
 			}
 			last = problem
@@ -97,13 +98,13 @@ func (r *Resolver) run() {
 		if errors.Is(err, session.ErrClosed) {
 			return
 		}
-		r.await(viewed)
+		r.await(viewChanged)
 	}
 }
 
-// await waits for a change of the view, or for the time when nothing is kept any
-// more.
-func (r *Resolver) await(viewed <-chan struct{}) {
+// await waits for a change of the view, or for the time when kept instances are
+// dropped.
+func (r *Resolver) await(viewChanged <-chan struct{}) {
 	r.mu.Lock()
 	left := time.Hour
 	if len(r.kept) > 0 {
@@ -113,7 +114,7 @@ func (r *Resolver) await(viewed <-chan struct{}) {
 	t := time.NewTimer(left)
 	defer t.Stop()
 	select {
-	case <-viewed:
+	case <-viewChanged:
 	case <-t.C:
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -123,8 +124,8 @@ func (r *Resolver) await(viewed <-chan struct{}) {
 	}
 }
 
-// tell closes the channel of Changed. r.mu is held.
-func (r *Resolver) tell() {
+// notify closes the channel of Changed. The caller must hold r.mu.
+func (r *Resolver) notify() {
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
@@ -133,9 +134,9 @@ func (r *Resolver) tell() {
 func (r *Resolver) Instances() []Instance { return r.current().instances }
 
 // Pick chooses an instance among those that are not Disabled, have an address, and
-// do not rest after an error; if all of them rest, among all of them.
-// ErrNoInstances if there are none, and ErrClosed after Close. It sends nothing,
-// whether the ensemble can be reached or not.
+// have not failed recently (see NoteError). If all have failed recently, it chooses
+// among all of them. The error is ErrNoInstances if there are none, and ErrClosed
+// after Close. Pick sends nothing, whether the ensemble can be reached or not.
 func (r *Resolver) Pick(p Picker) (Instance, error) {
 	if r.closed.Load() {
 		return Instance{}, r.opError(ErrClosed)
@@ -143,11 +144,11 @@ func (r *Resolver) Pick(p Picker) (Instance, error) {
 	now := r.current()
 	candidates := now.candidates
 	if rest := r.registry.options.rest; !now.failed.IsZero() && time.Since(now.failed) < rest {
-		awake := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool {
+		healthy := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool {
 			return !c.Failed.IsZero() && time.Since(c.Failed) < rest
 		})
-		if len(awake) > 0 {
-			candidates = awake
+		if len(healthy) > 0 {
+			candidates = healthy
 		}
 	}
 	if len(candidates) == 0 {
@@ -160,8 +161,8 @@ func (r *Resolver) opError(err error) error {
 	return &session.OpError{Package: "registry", Op: "pick", Path: r.dir, Err: err}
 }
 
-// NoteError says that an instance has failed. It is passed over for a while; see
-// WithRest. The note is forgotten when the instance goes.
+// NoteError records that an instance has failed. Pick does not choose it for a while;
+// see WithFailureBackoff. The record is dropped when the instance disappears.
 func (r *Resolver) NoteError(in Instance) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,7 +174,7 @@ func (r *Resolver) NoteError(in Instance) {
 
 func (in *Instance) key() string { return in.ID + "\x00" + in.Addr }
 
-// current is the latest set. It reports what is wrong, from the caller's goroutine.
+// current returns the latest set. It reports problems on the caller's goroutine.
 func (r *Resolver) current() *set {
 	now := r.now.Load()
 	if now.snapshot != r.view.Snapshot() {
@@ -189,7 +190,7 @@ func (r *Resolver) current() *set {
 	return now
 }
 
-// renew makes the set of the view's latest snapshot, if it is not made yet.
+// renew returns the set of the view's latest snapshot, and builds it if necessary.
 func (r *Resolver) renew() *set {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -200,7 +201,7 @@ func (r *Resolver) renew() *set {
 	return r.make(snap)
 }
 
-// make builds the set of a snapshot. r.mu is held.
+// make builds the set of a snapshot. The caller must hold r.mu.
 func (r *Resolver) make(snap *view.Snapshot) *set {
 	last := r.now.Load()
 	next := &set{snapshot: snap, instances: r.keep(last, snap, r.reader.service(r.service, r.dir, snap))}
@@ -221,13 +222,13 @@ func (r *Resolver) make(snap *view.Snapshot) *set {
 	r.failed = failed
 	r.now.Store(next)
 	if last != nil && !reflect.DeepEqual(last.instances, next.instances) {
-		r.tell()
+		r.notify()
 	}
 	return next
 }
 
-// keep adds to the instances of a snapshot those of before an outage that have not
-// come back yet. r.mu is held.
+// keep adds the instances from before an outage that have not registered again to the
+// instances of a snapshot. The caller must hold r.mu.
 func (r *Resolver) keep(last *set, snap *view.Snapshot, list []Instance) []Instance {
 	if last != nil && last.snapshot != snap && last.snapshot.Epoch() != snap.Epoch() {
 		grace := r.registry.options.grace
@@ -249,18 +250,18 @@ func (r *Resolver) keep(last *set, snap *view.Snapshot, list []Instance) []Insta
 	return list
 }
 
-// Changed returns a channel that is closed at the next change of Instances, and
-// when Err changes for another reason than the state of the session. Take it
-// before Instances, and no change is missed.
+// Changed returns a channel that is closed at the next change of Instances, and when
+// Err changes for another reason than the state of the session. Call Changed before
+// Instances, so that no change is missed.
 func (r *Resolver) Changed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.changed
 }
 
-// Watch yields Instances and then every change, always all of them. It ends with a
-// pair whose error is not nil: the end of ctx, ErrClosed, or session.ErrClosed.
-// Unlike Registry.Watch it shows what WithOutageGrace keeps.
+// Watch yields all instances, and all instances again after every change. It ends with
+// a pair whose error is not nil: the end of ctx, ErrClosed, or session.ErrClosed.
+// Unlike Registry.Watch it includes the instances that WithOutageGrace keeps.
 func (r *Resolver) Watch(ctx context.Context) iter.Seq2[[]Instance, error] {
 	return func(yield func([]Instance, error) bool) {
 		var last *set
@@ -293,9 +294,9 @@ func (r *Resolver) Watch(ctx context.Context) iter.Seq2[[]Instance, error] {
 	}
 }
 
-// Err is nil if Instances are kept up to date, and else says why they are not: the
-// session is not connected, or has just begun and reads everything again, the
-// node of an instance may not be read, or the Resolver is closed (ErrClosed).
+// Err returns nil while Instances is kept up to date, and otherwise the reason why it
+// is not: the session is not connected or has just begun and reads everything again,
+// the node of an instance may not be read, or the Resolver is closed (ErrClosed).
 func (r *Resolver) Err() error {
 	if r.closed.Load() {
 		return r.opError(ErrClosed)
@@ -303,8 +304,8 @@ func (r *Resolver) Err() error {
 	return r.view.Err()
 }
 
-// Close ends the following. When it returns, nothing is left of it but what
-// Instances returned last. It may be called again.
+// Close stops following the service. When it returns, only the result of Instances is
+// left. It may be called again.
 func (r *Resolver) Close() {
 	r.closed.Store(true)
 	r.view.Close()

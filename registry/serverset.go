@@ -28,9 +28,9 @@ var (
 	memberName    = regexp.MustCompile(`^member_-?\d{10}$`)
 )
 
-// firstMember is above the numbers that a server gives to sequential nodes before
-// it has made a thousand million. So a member keeps its name from one session to
-// the next, and nobody else is given it.
+// firstMember is larger than the first thousand million numbers that a server assigns
+// to sequential nodes. So a member keeps its name in the next session, and no
+// sequential node gets it before that.
 const firstMember = 1_000_000_000
 
 func (serverSetFormat) newID(string) string {
@@ -44,8 +44,8 @@ func (serverSetFormat) node(id string) (string, error) {
 	return id, nil
 }
 
-// skips reports whether a node is no member, and is not meant to be one: Finagle keeps
-// the weights of members in nodes named vector_NUMBER.
+// skips reports whether a node is not meant to be a member: Finagle stores the weights
+// of members in nodes named vector_NUMBER.
 func (serverSetFormat) skips(name string) bool { return strings.HasPrefix(name, "vector_") }
 
 func (serverSetFormat) complete(in *Instance) error {
@@ -116,7 +116,7 @@ func (serverSetFormat) encode(in Instance, old object) object {
 	return o
 }
 
-// memberEndpoint writes an address that has been checked.
+// memberEndpoint encodes an address that has been checked.
 func memberEndpoint(addr string) json.RawMessage {
 	host, port, _ := net.SplitHostPort(addr)
 	n, _ := strconv.Atoi(port)
@@ -152,9 +152,9 @@ func (serverSetFormat) decode(name string, o object) ([]Instance, error) {
 	return []Instance{in}, nil
 }
 
-// additional reads the endpoints that have names.
+// additional decodes the named endpoints.
 func (in *Instance) additional(data json.RawMessage) error {
-	if data == nil || string(data) == "[]" { // which some write for none
+	if data == nil || string(data) == "[]" { // which some programs write for no endpoints
 		return nil
 	}
 	o, err := parseObject(data)

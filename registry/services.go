@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// servicesIn finds the services that have instances. It descends below the root until
-// it meets instances: one level, and more in layout Spring.
+// servicesIn finds the services that have instances. It searches one level below the
+// root, and in layout Spring further levels as well.
 func (r *Registry) servicesIn(ctx context.Context, e *session.Epoch) (services []string, err error) {
 	dirs, err := childrenIn(ctx, e, r.root)
 	if errors.Is(err, session.ErrNoNode) {
@@ -30,24 +30,24 @@ func (r *Registry) servicesIn(ctx context.Context, e *session.Epoch) (services [
 	return services, err
 }
 
-// below is a path relative to the root.
+// below returns a path relative to the root.
 func (r *Registry) below(path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, r.root), "/")
 }
 
-// folder is a node that may be that of a service.
+// folder is a node that may be the node of a service.
 type folder struct {
 	name string   // relative to the root
-	left []string // the paths of its children that have not been read
+	left []string // paths of children that have not been read
 }
 
-// search returns which of the nodes have instances below, and the nodes below that
-// are none.
+// search returns the names of the nodes that have instances below them, and the nodes
+// below them that are not instances.
 func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.Node) (found []string, inside []session.Node, err error) {
 	lists := make([]session.Node, 0, len(dirs))
 	for _, d := range dirs {
 		if d.Err != nil {
-			found = append(found, r.below(d.Path)) // it may have some
+			found = append(found, r.below(d.Path)) // it may have instances
 		} else if d.Stat.NumChildren > 0 {
 			lists = append(lists, d)
 		}
@@ -79,7 +79,7 @@ func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.
 	rd := r.reader()
 	some := 1
 	if r.options.layout == Spring {
-		some = flight // there may be services below as well
+		some = flight // read all: there may be services below as well
 	}
 	for len(folders) > 0 {
 		has := make(map[string]bool)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// springFormat is Curator's JSON around the payload of Spring Cloud Zookeeper.
+// springFormat is Curator's JSON with the payload of Spring Cloud Zookeeper.
 type springFormat struct{ curatorFormat }
 
 const (
@@ -15,7 +15,7 @@ const (
 
 var springPayloadKeys = []string{classKey, "id", "name", "metadata"}
 
-// dir is the path of a service: in Spring's, a name may have slashes.
+// dir returns the path of a service. In Spring a service name may have slashes.
 func (springFormat) dir(service string) (string, error) {
 	for name := range strings.SplitSeq(service, "/") {
 		if err := checkName("service", name); err != nil {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// uriPart is one part of a template as Curator stores it.
+// uriPart is one part of a template, as Curator stores it.
 type uriPart struct {
 	Value    string `json:"value"`
 	Variable bool   `json:"variable"`
 }
 
-// URI fills in the instance's URISpec: {scheme} is http, or https if there is a
-// TLSPort; {address}, {port}, {ssl-port}, {name}, {id}, {registration-time-utc}
+// URI returns URISpec with its variables replaced. {scheme} is http, or https if there
+// is a TLSPort; {address}, {port}, {ssl-port}, {name}, {id}, {registration-time-utc}
 // and {service-type} are the instance's; {[} and {]} are braces. vars has further
-// variables and takes precedence. Variables that nobody knows are left out, as
-// Curator does.
+// variables and takes precedence. Unknown variables are replaced by nothing, as in
+// Curator.
 func (in Instance) URI(vars map[string]string) string {
 	parts, err := parseURISpec(in.URISpec)
 	if err != nil {
@@ -50,7 +50,7 @@ func (in Instance) uriVariables() map[string]string {
 	return vars
 }
 
-// parseURISpec takes a template apart as Curator's UriSpec does.
+// parseURISpec parses a template as Curator's UriSpec does.
 func parseURISpec(s string) (parts []uriPart, err error) {
 	inside := false
 	for s != "" {
@@ -80,7 +80,8 @@ func parseURISpec(s string) (parts []uriPart, err error) {
 	return parts, nil
 }
 
-// encodeURISpec writes a template as Curator stores it. It has been checked.
+// encodeURISpec encodes a template as Curator stores it. The template has been
+// checked.
 func encodeURISpec(s string) json.RawMessage {
 	if s == "" {
 		return null

@@ -11,18 +11,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Watch yields the instances of a service as Lookup returns them, and then every
-// change: always all of them. A slow reader skips what has been replaced meanwhile
-// and always arrives at the latest. While the ensemble is away, and until
-// everything has been read again in a new session, nothing is yielded: what was
-// last is the best that is known. The slices must not be changed.
+// Watch yields the instances of a service as Lookup returns them, and all of them
+// again after every change. The slices must not be changed. A slow reader skips sets
+// that have been replaced in the meantime and always gets the latest. While the
+// ensemble cannot be reached, and until everything has been read again in a new
+// session, nothing is yielded.
 //
-// It ends with a pair whose error is not nil: the end of ctx, session.ErrClosed, or
+// Watch ends with a pair whose error is not nil: the end of ctx, session.ErrClosed, or
 // session.ErrNoAuth. Leaving the loop ends the watch.
 //
-// An instance that comes, goes or changes costs one flight for the list, and one for
-// the nodes that are new. Changes of a moment are read together, a tenth of a second
-// after the last at the earliest.
+// An instance that is registered, deregistered or changed costs one flight for the
+// list, and one for the new nodes. Changes close together are read together, at the
+// earliest a tenth of a second after the last read.
 func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instance, error] {
 	return func(yield func([]Instance, error) bool) {
 		dir, err := r.dir("watch", service)
@@ -39,9 +39,9 @@ func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instan
 	}
 }
 
-// WatchAll is Watch for all services: it yields the instances of each that has any.
-// It reads and watches every node, so it is for people who look at a registry
-// rather than for programs that look for a service.
+// WatchAll is Watch for all services: it yields the instances of each service that has
+// any. It reads and watches every node. Use it for operators' tools; clients of one
+// service should use Watch or Resolve.
 func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance, error] {
 	return func(yield func(map[string][]Instance, error) bool) {
 		if err := r.check("watch"); err != nil {
@@ -50,7 +50,7 @@ func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance
 		}
 		rd := r.reader()
 		depth := 2
-		if r.options.layout == Spring { // whose names of services may have slashes
+		if r.options.layout == Spring { // service names may have slashes
 			depth = view.Unlimited
 		}
 		follow(ctx, r.session, r.root, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: depth, Patience: patience}, func(s *view.Snapshot) map[string][]Instance {
@@ -61,8 +61,8 @@ func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance
 	}
 }
 
-// follow yields what read makes of each snapshot of a view, unless it is the same
-// as before.
+// follow yields the result of read for each snapshot of a view, unless it equals the
+// previous result.
 func follow[T any](ctx context.Context, s *session.Session, path string, opts view.Options,
 	read func(*view.Snapshot) T, yield func(T, error) bool) {
 	var last T
@@ -89,7 +89,7 @@ func follow[T any](ctx context.Context, s *session.Session, path string, opts vi
 	}
 }
 
-// service turns a snapshot of the node of a service into instances.
+// service returns the instances in a snapshot of a service's node.
 func (rd *reader) service(service, dir string, s *view.Snapshot) []Instance {
 	var list []Instance
 	for _, n := range s.Nodes {
@@ -100,7 +100,7 @@ func (rd *reader) service(service, dir string, s *view.Snapshot) []Instance {
 	return list
 }
 
-// services turns a snapshot of the root into instances by service.
+// services returns the instances in a snapshot of the root, by service.
 func (rd *reader) services(s *view.Snapshot) map[string][]Instance {
 	all := make(map[string][]Instance)
 	for _, n := range s.Nodes {
