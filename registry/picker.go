@@ -22,7 +22,7 @@ func RoundRobin() Picker {
 // nextWeighted returns the next candidate in weighted round-robin order. In round n, a
 // candidate of weight w is picked if n×w/largest passes a whole number, largest being the
 // largest weight. So a candidate with the largest weight is picked in every round, and
-// in that many rounds every other one is picked as often as its weight.
+// in largest rounds every candidate of weight w is picked w times.
 func nextWeighted(cs []Candidate, count *atomic.Uint64) int {
 	largest := uint64(0)
 	for i := range cs {

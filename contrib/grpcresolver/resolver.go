@@ -15,20 +15,19 @@ import (
 	"github.com/zkrecipes/zkrecipes/registry"
 )
 
-// Scheme is that of the targets: zk:///SERVICE.
+// Scheme is the scheme of the targets: zk:///SERVICE.
 const Scheme = "zk"
 
-// Option changes which addresses are given to gRPC.
+// Option selects the addresses that gRPC gets.
 type Option func(*builder)
 
-// WithTLS has connections made to the TLSPort of the instances that
-// have one, and to no others. Certificates are checked against the hosts that the
-// instances say.
+// WithTLS connects to the TLSPort of the instances that have one, and ignores other
+// instances. Certificates are verified against the hosts of the instances' addresses.
 func WithTLS() Option { return func(b *builder) { b.tls = true } }
 
-// WithEndpoint has connections made to the endpoint of a scheme or name, "grpc" for
-// example, of the instances that have one, and to no others; not to Addr. It is for
-// the layouts Kratos and ServerSet.
+// WithEndpoint connects to the endpoint with the given scheme or name, for example
+// "grpc", instead of Addr. Instances without such an endpoint are ignored. It applies
+// to the layouts Kratos and ServerSet.
 func WithEndpoint(scheme string) Option { return func(bd *builder) { bd.endpoint = scheme } }
 
 type builder struct {
@@ -37,8 +36,8 @@ type builder struct {
 	endpoint string
 }
 
-// NewBuilder resolves targets with a registry, as grpc.WithResolvers wants it. The
-// registry's session must live as long as the connections.
+// NewBuilder returns a resolver.Builder for grpc.WithResolvers, which resolves targets
+// with r. The registry's session must live as long as the connections.
 func NewBuilder(r *registry.Registry, opts ...Option) resolver.Builder {
 	b := &builder{registry: r}
 	for _, opt := range opts {
@@ -47,10 +46,10 @@ func NewBuilder(r *registry.Registry, opts ...Option) resolver.Builder {
 	return b
 }
 
-// Scheme is part of resolver.Builder.
+// Scheme implements resolver.Builder.
 func (b *builder) Scheme() string { return Scheme }
 
-// Build is part of resolver.Builder. It does not wait for the ensemble: calls do,
+// Build implements resolver.Builder. It does not wait for the ensemble. Calls wait
 // until the service has been looked up, for as long as their contexts last.
 func (b *builder) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	service := target.Endpoint()
@@ -63,17 +62,17 @@ func (b *builder) Build(target resolver.Target, cc resolver.ClientConn, _ resolv
 	return f, nil
 }
 
-// follower tells a gRPC connection of the instances of a service.
+// follower reports the instances of a service to a gRPC connection.
 type follower struct {
 	*builder
 	service string
 	cc      resolver.ClientConn
 	cancel  context.CancelFunc
-	now     chan struct{} // capacity 1: gRPC would like to know
+	now     chan struct{} // capacity 1; has a value after ResolveNow
 	done    chan struct{}
 }
 
-// How long to wait before a service that may not be looked up is looked up again.
+// Bounds of the pause before a failed lookup is retried.
 const shortest, longest = time.Second, 30 * time.Second
 
 func (f *follower) run(ctx context.Context) {
@@ -84,8 +83,8 @@ func (f *follower) run(ctx context.Context) {
 			switch {
 			case err == nil:
 				pause = shortest
-				// An error of UpdateState says that the balancer does not like what
-				// there is. Nothing can be done until something else is.
+				// UpdateState returns an error if the balancer rejects the addresses.
+				// Only the next change can help.
 				_ = f.cc.UpdateState(resolver.State{Addresses: f.addresses(instances)})
 			case ctx.Err() == nil:
 				f.cc.ReportError(err)
@@ -96,8 +95,8 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// follow yields the instances of a service, those that have not come back after an
-// outage yet among them; see registry.WithOutageGrace.
+// follow yields the instances of a service, including those that have not registered
+// again after an outage; see registry.WithOutageGrace.
 func follow(ctx context.Context, r *registry.Registry, service string) iter.Seq2[[]registry.Instance, error] {
 	return func(yield func([]registry.Instance, error) bool) {
 		v, err := r.Resolve(ctx, service)
@@ -114,9 +113,10 @@ func follow(ctx context.Context, r *registry.Registry, service string) iter.Seq2
 	}
 }
 
-// wait waits until the pause is over, or gRPC asks, but then for a second, too.
+// wait waits until the pause is over or gRPC calls ResolveNow, but at least one
+// second.
 func (f *follower) wait(ctx context.Context, pause time.Duration) {
-	select { // what it asked for before is out of date
+	select { // earlier calls of ResolveNow are out of date
 	case <-f.now:
 	default:
 	}
@@ -135,7 +135,7 @@ func (f *follower) wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// addresses are those of the instances that may be used.
+// addresses returns the addresses of the instances that may be used.
 func (f *follower) addresses(instances []registry.Instance) []resolver.Address {
 	var list []resolver.Address
 	for _, in := range instances {
@@ -148,7 +148,7 @@ func (f *follower) addresses(instances []registry.Instance) []resolver.Address {
 	return list
 }
 
-// address is where an instance is to be reached, "" if it cannot be.
+// address returns the address of an instance, with an empty Addr if it has none.
 func (f *follower) address(in registry.Instance) resolver.Address {
 	addr := in.Addr
 	if f.endpoint != "" {
@@ -176,8 +176,9 @@ func (f *follower) address(in registry.Instance) resolver.Address {
 	return resolver.Address{Addr: addr, ServerName: host}
 }
 
-// ResolveNow is part of resolver.Resolver. It makes a service that may not be looked
-// up be tried again; otherwise it does nothing, for what is new comes by itself.
+// ResolveNow implements resolver.Resolver. It shortens the pause before a failed
+// lookup is retried, to at least one second. Otherwise it does nothing, because
+// changes are reported without it.
 func (f *follower) ResolveNow(resolver.ResolveNowOptions) {
 	select {
 	case f.now <- struct{}{}:
@@ -185,7 +186,7 @@ func (f *follower) ResolveNow(resolver.ResolveNowOptions) {
 	}
 }
 
-// Close is part of resolver.Resolver.
+// Close implements resolver.Resolver.
 func (f *follower) Close() {
 	f.cancel()
 	<-f.done

@@ -29,16 +29,16 @@ var (
 	_ kratos.Discovery = (*Registry)(nil)
 )
 
-// New puts go-kratos on r. Only layouts Kratos and ServerSet can store what
-// applications register; any can be looked up. The session must live as long as the
-// applications.
+// New returns a go-kratos registry that uses r. Applications can register only in the
+// layouts Kratos and ServerSet; services of any layout can be looked up. The session
+// must live as long as the applications.
 func New(r *registry.Registry) *Registry {
 	return &Registry{registry: r, registrations: make(map[key]*registry.Registration)}
 }
 
-// Register registers an instance, until Deregister or the end of the session's
-// process, whatever becomes of connections and ZooKeeper sessions. An instance that
-// this Registry has registered is updated.
+// Register registers an instance until Deregister or until the session is closed. The
+// registration survives reconnects and the end of ZooKeeper sessions. If this Registry
+// has registered the instance already, Register updates it.
 func (r *Registry) Register(ctx context.Context, si *kratos.ServiceInstance) error {
 	if si.ID == "" {
 		return errors.New("kratos: the instance has no id")
@@ -63,8 +63,8 @@ func (r *Registry) Register(ctx context.Context, si *kratos.ServiceInstance) err
 	return nil
 }
 
-// Deregister removes an instance that this Registry has registered, for good: the
-// node goes even if ctx ends first. Of any other instance it does nothing.
+// Deregister removes an instance that this Registry has registered. The node is
+// deleted even if ctx is done first. For any other instance it does nothing.
 func (r *Registry) Deregister(ctx context.Context, si *kratos.ServiceInstance) error {
 	k := key{si.Name, si.ID}
 	r.mu.Lock()
@@ -86,12 +86,12 @@ func (r *Registry) GetService(ctx context.Context, service string) ([]*kratos.Se
 	return instances(list), nil
 }
 
-// Watch follows the instances of a service until Stop, or the end of ctx.
+// Watch follows the instances of a service until Stop or until ctx is done.
 func (r *Registry) Watch(ctx context.Context, service string) (kratos.Watcher, error) {
 	return newWatcher(ctx, r.registry, service), nil
 }
 
-// instances are those that go-kratos may use, as it has them.
+// instances converts the instances that are not disabled.
 func instances(list []registry.Instance) []*kratos.ServiceInstance {
 	var sis []*kratos.ServiceInstance
 	for _, in := range list {
@@ -104,10 +104,10 @@ func instances(list []registry.Instance) []*kratos.ServiceInstance {
 		if si.Metadata == nil {
 			si.Metadata = make(map[string]string)
 		}
-		if in.Weight > 0 { // which go-kratos keeps there
+		if in.Weight > 0 { // go-kratos stores the weight there
 			si.Metadata["weight"] = strconv.Itoa(in.Weight)
 		}
-		if len(si.Endpoints) == 0 && in.Addr != "" { // of another layout
+		if len(si.Endpoints) == 0 && in.Addr != "" { // an instance of another layout
 			si.Endpoints = []string{"grpc://" + in.Addr}
 		}
 		sis = append(sis, si)

@@ -17,10 +17,10 @@ type watcher struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 
-	mu   sync.Mutex // held by Next
-	next func() ([]registry.Instance, error, bool)
-	stop func()
-	told bool // Next has returned instances
+	mu       sync.Mutex // guards the fields below; held during Next
+	next     func() ([]registry.Instance, error, bool)
+	stop     func()
+	returned bool // Next has returned instances
 }
 
 func newWatcher(ctx context.Context, r *registry.Registry, service string) *watcher {
@@ -29,9 +29,9 @@ func newWatcher(ctx context.Context, r *registry.Registry, service string) *watc
 	return w
 }
 
-// Next returns all instances when there are some, and then at every change. After
-// an error it can be called again, and tries again; after Stop the error is
-// context.Canceled.
+// Next blocks until there are instances and returns all of them; later calls block
+// until the next change. After an error Next can be called again, and retries. After
+// Stop the error is context.Canceled.
 func (w *watcher) Next() ([]*kratos.ServiceInstance, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,15 +51,15 @@ func (w *watcher) Next() ([]*kratos.ServiceInstance, error) {
 			}
 			return nil, err
 		}
-		if sis := instances(list); w.told || len(sis) > 0 {
-			w.told = true
+		if sis := instances(list); w.returned || len(sis) > 0 {
+			w.returned = true
 			return sis, nil
 		}
 	}
 }
 
-// follow yields the instances of a service, those that have not come back after an
-// outage yet among them; see registry.WithOutageGrace.
+// follow yields the instances of a service, including those that have not registered
+// again after an outage; see registry.WithOutageGrace.
 func follow(ctx context.Context, r *registry.Registry, service string) iter.Seq2[[]registry.Instance, error] {
 	return func(yield func([]registry.Instance, error) bool) {
 		v, err := r.Resolve(ctx, service)
@@ -76,7 +76,7 @@ func follow(ctx context.Context, r *registry.Registry, service string) iter.Seq2
 	}
 }
 
-// end lets go of what Next waits for. w.mu is held.
+// end stops the iteration of Next. The caller must hold w.mu.
 func (w *watcher) end() {
 	if w.stop != nil {
 		w.stop()
@@ -84,8 +84,8 @@ func (w *watcher) end() {
 	w.next, w.stop = nil, nil
 }
 
-// Stop ends the watch, and a Next that waits. It leaves nothing behind, and may be
-// called again.
+// Stop ends the watch and a blocked Next. It leaves nothing running, and may be called
+// again.
 func (w *watcher) Stop() error {
 	w.cancel()
 	w.mu.Lock()
