@@ -41,7 +41,7 @@ type DecodeError struct {
 
 // Error returns the node, the transaction that wrote it, and the codec's error.
 func (e *DecodeError) Error() string {
-	return fmt.Sprintf("config: %s, written by %v, holds no value: %v", e.Path, e.Zxid, e.Err)
+	return fmt.Sprintf("config: %s, written by %v, does not hold a value: %v", e.Path, e.Zxid, e.Err)
 }
 
 // Unwrap returns the codec's error.

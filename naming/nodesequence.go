@@ -33,7 +33,7 @@ func (q *Sequence) nextByNode(ctx context.Context) (int64, error) {
 		n, err := strconv.ParseInt(path[len(prefix):], 10, 32)
 		if err == nil && (n < 0 || n == math.MaxInt32) {
 			// Servers stop here, or continue with negative numbers.
-			err = fmt.Errorf("%w: the server has counted to its end", ErrExhausted)
+			err = fmt.Errorf("%w: the server has no sequence number left", ErrExhausted)
 		}
 		return n, err
 	}

@@ -128,7 +128,7 @@ func (q *Sequence) Reserve(ctx context.Context, n int) (first int64, err error) 
 	case n <= 0:
 		return 0, q.errorOf("reserve at", fmt.Errorf("%w: %d numbers", session.ErrInvalid, n))
 	case q.options.nodes && n > 1:
-		return 0, q.errorOf("reserve at", fmt.Errorf("%w: a sequence by nodes gives one number at a time", session.ErrInvalid))
+		return 0, q.errorOf("reserve at", fmt.Errorf("%w: a sequence with sequential nodes assigns one number at a time", session.ErrInvalid))
 	case q.options.nodes:
 		return q.Next(ctx)
 	}
@@ -144,7 +144,7 @@ func (q *Sequence) Last(ctx context.Context) (int64, error) {
 		return 0, q.argErr
 	}
 	if q.options.nodes {
-		return 0, q.errorOf("read", fmt.Errorf("%w: a sequence by nodes does not know its last number", session.ErrInvalid))
+		return 0, q.errorOf("read", fmt.Errorf("%w: a sequence with sequential nodes does not know its last number", session.ErrInvalid))
 	}
 	data, _, err := q.session.Get(ctx, q.path)
 	if errors.Is(err, session.ErrNoNode) {
@@ -197,11 +197,11 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 		switch {
 		case q.last < q.highest:
 			q.known = false // an operator may correct the node
-			return 0, fmt.Errorf("%w: to %d, and there was %d", ErrSetBack, q.last, q.highest)
+			return 0, fmt.Errorf("%w: to %d, and it was at %d", ErrSetBack, q.last, q.highest)
 		case q.last > math.MaxInt64-n:
 			return 0, ErrExhausted
 		case q.version == session.AnyVersion:
-			return 0, fmt.Errorf("%w: the node has the version -1, for which ZooKeeper has no compare-and-set", ErrExhausted)
+			return 0, fmt.Errorf("%w: the node has version -1, for which ZooKeeper has no compare-and-set", ErrExhausted)
 		}
 		version, err := q.write(ctx, q.last+n)
 		switch {

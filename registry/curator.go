@@ -50,7 +50,7 @@ func (in *Instance) completeCurator() error {
 	}
 	entries, err := in.entries(versionEntry, weightEntry)
 	if err == nil && entries != nil && in.Payload != nil && !isObject(in.Payload) {
-		err = invalid("a payload that is not an object has no place for metadata")
+		err = invalid("metadata and a payload that is not an object cannot be stored together")
 	}
 	return err
 }

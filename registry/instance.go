@@ -168,7 +168,7 @@ func (in *Instance) entries(fields ...string) (map[string]string, error) {
 		switch old, ok := m[key]; {
 		case value == "":
 		case ok && old != value:
-			return nil, invalid("metadata %q: %q is at odds with %q", key, old, value)
+			return nil, invalid("metadata %q: %q contradicts %q", key, old, value)
 		case m == nil:
 			m = map[string]string{key: value}
 		default:

@@ -117,12 +117,12 @@ func (in *Instance) refuse(l Layout, extra []string, absent ...string) error {
 	}
 	for _, field := range absent {
 		if set[field] {
-			return invalid("layout %s has no place for %s", l, field)
+			return invalid("layout %s cannot store %s", l, field)
 		}
 	}
 	for key := range in.Extra {
 		if slices.Contains(extra, key) {
-			return invalid("extra key %q: it has a meaning in layout %s", key, l)
+			return invalid("extra key %q: the key has a meaning in layout %s", key, l)
 		}
 	}
 	return nil

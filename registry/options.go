@@ -16,7 +16,7 @@ var (
 	// ErrDeregistered is returned by Update after Deregister.
 	ErrDeregistered = errors.New("registry: deregistered")
 	// ErrTaken is returned if another client owns the instance's node.
-	ErrTaken = errors.New("registry: the instance's node is somebody else's")
+	ErrTaken = errors.New("registry: another client owns the instance's node")
 	// ErrMalformed is reported if a node does not hold an instance of the layout.
 	ErrMalformed = errors.New("registry: not an instance")
 	// ErrClosed is returned after a Resolver was closed.

@@ -71,14 +71,14 @@ func (serverSetFormat) complete(in *Instance) error {
 	for _, e := range in.Endpoints {
 		name, addr, ok := strings.Cut(e, "://")
 		if !ok || name == "" || seen[name] {
-			return invalid("endpoint %q: not of the form name://host:port, or a second of the name", e)
+			return invalid("endpoint %q: not of the form name://host:port, or the name is used twice", e)
 		}
 		seen[name] = true
 		if err := checkAddr(addr); err != nil {
 			return err
 		}
 		if name == httpsEndpoint && https != "" {
-			return invalid("endpoint %q: TLSPort is the one of that name", e)
+			return invalid("endpoint %q: TLSPort is the endpoint of that name", e)
 		}
 	}
 	in.Registered = time.Time{}

@@ -54,7 +54,7 @@ func (b *builder) Scheme() string { return Scheme }
 func (b *builder) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	service := target.Endpoint()
 	if service == "" {
-		return nil, errors.New("grpcresolver: the target names no service: it is to be zk:///SERVICE")
+		return nil, errors.New("grpcresolver: the target has no service: want zk:///SERVICE")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &follower{builder: b, service: service, cc: cc, cancel: cancel, now: make(chan struct{}, 1), done: make(chan struct{})}
