@@ -92,7 +92,7 @@ func TestWait(t *testing.T) {
 	nothingLeft(t, target, a, b)
 }
 
-// Lower releases everybody, also if the barrier is up again in the same moment.
+// Lower releases all waiters, also if the barrier is raised again immediately.
 func TestLowerReleasesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -153,8 +153,8 @@ func TestLowerNotEmpty(t *testing.T) {
 	}
 }
 
-// Whoever waits goes on waiting across the ends of sessions, and is released by
-// what it has missed: the barrier was down for a moment while it was away.
+// A wait continues across the ends of sessions, and returns if it missed that the
+// barrier was down for a moment.
 func TestWaitAcrossEpochs(t *testing.T) {
 	for _, missed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -201,8 +201,8 @@ func TestWaitAcrossEpochs(t *testing.T) {
 	}
 }
 
-// Whoever raises a barrier has raised it for all who come to wait after that, on
-// whatever server: the wait begins with a sync.
+// After Raise has returned, every later Wait on any server sees the barrier: the wait
+// begins with a sync.
 func TestWaitSyncs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -222,8 +222,8 @@ func TestWaitSyncs(t *testing.T) {
 	})
 }
 
-// The reply to Raise is lost, and somebody lowers the barrier before its session
-// is back: it is not raised again. The same the other way round.
+// The reply to Raise is lost, and another client lowers the barrier before the session
+// is connected again: it is not raised again. The same applies to Lower.
 func TestLostReplyIsNotRepeated(t *testing.T) {
 	for _, raise := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A member that is cut off in a round is told before the others may take it for
-// gone.
+// A disconnected member's context is done before the others can find that it has left
+// the round.
 func TestCutOffMemberIsToldFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
@@ -68,8 +68,8 @@ func TestLoseOnSuspend(t *testing.T) {
 	})
 }
 
-// A round begins with a member that is cut off, and goes on without it. When it is
-// back, it says so, and does not wait for a round that has been.
+// A round begins with a disconnected member and continues without it. After
+// reconnecting, Enter returns an error and does not wait for a round that has ended.
 func TestRoundBeganWhileCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -87,8 +87,8 @@ func TestRoundBeganWhileCutOff(t *testing.T) {
 	})
 }
 
-// Whoever has been away from a wait goes on waiting, if no round can have begun
-// with it, and says so otherwise.
+// A member that was disconnected continues to wait if no round can have begun with it,
+// and returns an error otherwise.
 func TestRoundsWhileAway(t *testing.T) {
 	for rounds, known := range map[int]bool{0: true, 1: true, 2: false} {
 		for _, with := range []bool{false, true} { // the first of them was one with it
@@ -133,8 +133,8 @@ func TestRoundsWhileAway(t *testing.T) {
 	}
 }
 
-// A path that is a container may go while nobody is there, and what it knew with
-// it.
+// A path that is a container may be deleted while it is empty, together with its
+// record.
 func TestPathGoneWhileAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -187,9 +187,10 @@ func TestWithoutServer(t *testing.T) {
 	})
 }
 
-// Who gives up while it is cut off cannot know whether a round has begun with it.
-// It says so: at once if the connection is broken, and within a second if the
-// server is silent. If one has, it leaves it as soon as it can.
+// A member that gives up while it is disconnected cannot know whether a round has
+// begun with it. Enter returns session.ErrUnknown: immediately if the connection is
+// broken, and within a second if the server does not answer. If a round has begun, the
+// member leaves it as soon as possible.
 func TestGivesUpWhileCutOff(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		for _, round := range []bool{false, true} {
@@ -236,8 +237,8 @@ func TestGivesUpWhileCutOff(t *testing.T) {
 	}
 }
 
-// A server that does not answer holds nobody up for longer than he wants. Whoever
-// then asks whether a barrier was raised is told that this is not known.
+// A server that does not answer delays no call for longer than its context. If it is
+// then not known whether a barrier was raised, the call says so.
 func TestSilentServer(t *testing.T) {
 	for _, raise := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Whatever a member has heard of when it gives up, it is in the round for
-// everybody or for nobody.
+// Whatever a member has seen when it gives up, either all members agree that it is in
+// the round, or that it is not.
 func TestCancelAtAnyMoment(t *testing.T) {
 	outcomes := map[bool]int{}
 	for _, whose := range []string{"its own", "the other's"} {
@@ -115,9 +115,8 @@ func TestCancelWaitAtAnyMoment(t *testing.T) {
 	}
 }
 
-// Between what the last to come has read and the round that it is about to begin,
-// another round has begun with a member that it counts. It waits for that one to
-// leave.
+// Between what the last member has read and the round that it tries to begin, another
+// round has begun with a member that it counts. It waits for that member to leave.
 func TestRoundInBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -140,8 +139,8 @@ func TestRoundInBetween(t *testing.T) {
 	})
 }
 
-// Whoever sees a ready that came while it looked, in a round of ours without it,
-// does not take it for that of another library, which would be a round with it.
+// A member that sees ready appear during its reads, in a round of this library without
+// it, does not take it for a ready of another library.
 func TestReadyOfARoundWithoutIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -167,8 +166,8 @@ func TestReadyOfARoundWithoutIt(t *testing.T) {
 	})
 }
 
-// Somebody removes the node of one who is looking who is there. It does not begin a
-// round of others.
+// A member whose node is deleted while it reads the members does not begin a round of
+// other members.
 func TestNoRoundOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))

@@ -16,8 +16,8 @@ import (
 
 // The tests in this file run on whatever ZKTEST selects.
 
-// Nobody enters before everybody has come, all enter the same round, and the next
-// round is another.
+// No member enters before all have arrived, all enter the same round, and the next
+// round has another number.
 func TestEnterTogether(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
@@ -129,8 +129,8 @@ func TestRounds(t *testing.T) {
 	nothingLeft(t, target, ss...)
 }
 
-// Leave returns when the last has left. Whoever comes meanwhile takes a place that
-// is free, waits for the stragglers to go, and is not let in because of them.
+// Leave returns when the last member has left. A member that arrives in the meantime
+// waits until all members have left the round.
 func TestLeaveTogether(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -221,8 +221,8 @@ func TestCancelledLeave(t *testing.T) {
 	nothingLeft(t, target, a, b)
 }
 
-// Somebody removes the node of a member that waits: it comes again. The whole path
-// goes: so it does.
+// The node of a waiting member is deleted, or the whole path: the member creates it
+// again.
 func TestNodeRemovedWhileWaiting(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
@@ -245,8 +245,8 @@ func TestNodeRemovedWhileWaiting(t *testing.T) {
 	nothingLeft(t, target, a, b)
 }
 
-// Somebody removes the node of a member that is in a round: it hears of it, and
-// the others do not wait for it when they leave.
+// The node of a member in a round is deleted: the member is notified, and the others
+// do not wait for it when they leave.
 func TestNodeRemovedInRound(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)

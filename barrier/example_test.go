@@ -69,7 +69,7 @@ func connect() (s *session.Session, done func()) {
 	}
 }
 
-// Workers wait while the barrier is up, and go on when it is lowered.
+// Workers wait while the barrier is up, and continue when it is lowered.
 func ExampleBarrier() {
 	s, done := connect()
 	defer done()
@@ -97,7 +97,7 @@ func ExampleBarrier() {
 	// working
 }
 
-// Whoever gives up does not count: the others wait for somebody else to come.
+// A member that gives up does not count: the others wait for another member.
 func ExampleDouble_Enter() {
 	s, done := connect()
 	defer done()
@@ -117,8 +117,8 @@ func ExampleDouble_Enter() {
 	// true
 }
 
-// The synchronising queue of the articles: processes that come early wait until
-// all are there. They are not heard of again.
+// The synchronizing queue of articles on ZooKeeper: processes that arrive early wait
+// until all have arrived. They do not wait for each other at the end.
 func ExampleWithLayout() {
 	s, done := connect()
 	defer done()

@@ -109,7 +109,7 @@ func TestFaultsComeLast(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) { meet(s, "healthy", "faulty") })
 }
 
-// A member gives up at the moment when the other comes.
+// A member gives up when the other arrives.
 func TestFaultsCancelled(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		a := newAccount(s)

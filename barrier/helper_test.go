@@ -131,7 +131,7 @@ func waits(t testing.TB, target *zktest.Target, s *session.Session) {
 // tick makes sessions live four ticks, as is usual.
 const tick = 2500 * time.Millisecond
 
-// still checks, in a bubble, that an Enter goes on.
+// still checks, in a bubble, that an Enter has not returned.
 func still(t *testing.T, c <-chan entered) {
 	t.Helper()
 	synctest.Wait()

@@ -47,7 +47,7 @@ func TestForeignChildren(t *testing.T) {
 }
 
 // Programs that follow the ZooKeeper recipes create ready when they have counted
-// enough, and whoever waits goes on, also if it has been removed again meanwhile.
+// enough members. Waiters then continue, also if ready has been deleted again.
 func TestForeignReady(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		t.Run(fmt.Sprintf("kept %v", kept), func(t *testing.T) {
@@ -96,8 +96,8 @@ func TestForeignReady(t *testing.T) {
 	}
 }
 
-// A round that another library has begun is not ours to enter when it is full, nor
-// when we have come after it.
+// A member does not enter a round of another library that is full or that began before
+// the member arrived.
 func TestForeignRoundBefore(t *testing.T) {
 	target := zktest.Open(t)
 	s, foreign := target.Session(t), target.Session(t)
@@ -179,8 +179,8 @@ func TestSynchronizing(t *testing.T) {
 	nothingLeft(t, target, s, article)
 }
 
-// Curator's fault 3.18: a ready that a crash has left lets nobody through, whether
-// it is of this library or of another, and the round after it starts clean.
+// Curator's fault 3.18: a ready node that a crash has left, of this library or of
+// another, lets no member through, and the round after it starts clean.
 func TestStaleReady(t *testing.T) {
 	stale := map[string]func(*testing.T, *session.Session){
 		"of a round that has been forgotten": func(*testing.T, *session.Session) {},
@@ -222,9 +222,9 @@ func TestStaleReady(t *testing.T) {
 	}
 }
 
-// Members of other libraries use their names again. One that has come again is
-// not taken for a straggler of the last round, neither by who leaves it nor by who
-// comes to the next.
+// Members of other libraries reuse their names. A member that has entered again is not
+// taken for one that has not left the last round, neither by a member that leaves it
+// nor by one that enters the next.
 func TestForeignMemberComesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -255,8 +255,8 @@ func TestForeignMemberComesAgain(t *testing.T) {
 	})
 }
 
-// Members of another library come and begin a round with one of ours at any moment
-// after it has come.
+// Members of another library arrive, and begin a round with a member of this library
+// at any moment after its arrival.
 func TestForeignReadyAtAnyMoment(t *testing.T) {
 	for n := 3; n <= 6; n++ {
 		for _, kept := range []bool{true, false} {

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Who leaves a round, or comes for the next, with a member whose node no session owns
-// says so.
+// A member that leaves a round with an ownerless member, or enters the next one, is
+// reported as blocked.
 func TestWaitForUnownedMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan error, 10)

@@ -25,7 +25,7 @@ type history struct {
 	expired       map[int64]bool // sessions that the server has ended before their time, of which nobody can be told first
 }
 
-// enter notes what has come of an Enter, and returns false if it was none.
+// enter records the result of an Enter, and returns false if it returned no entry.
 func (h *history) enter(e *barrier.Entry, err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -57,11 +57,10 @@ func (h *history) expire(srv *zktest.Server, id int64) {
 	srv.Expire(id)
 }
 
-// left is for a Leave that found nobody else: all who have entered that round have
-// left it, or been told that they are not in it any more, and no round began with
-// it still on.
+// left records a Leave that returned nil: all members of that round and of earlier
+// ones have left or know that they have lost their membership.
 func (h *history) left(round session.Zxid) {
-	time.Sleep(time.Nanosecond) // whoever is told at this moment has heard of it then
+	time.Sleep(time.Nanosecond) // members that are notified at this moment have been notified then
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for r, entries := range h.rounds {
@@ -73,8 +72,8 @@ func (h *history) left(round session.Zxid) {
 	}
 }
 
-// Members come, give up, leave, lose connections and sessions at random. What all
-// of them say agrees, and in the end nothing is left.
+// Members arrive, give up, leave, and lose connections and sessions at random. Their
+// results agree, and in the end no node is left.
 func TestRandomHistories(t *testing.T) {
 	total := history{}
 	for seed := range uint64(4) {

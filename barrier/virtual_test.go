@@ -76,8 +76,8 @@ func TestOwnZombieDoesNotCount(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.18: a ready that a crash has left lets nobody through, however
-// long they wait.
+// Curator's fault 3.18: a ready node that a crash has left lets no member through,
+// however long they wait.
 func TestStaleReadyForHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
@@ -147,8 +147,8 @@ func TestLeaveAcrossEpochs(t *testing.T) {
 	})
 }
 
-// Whoever has begun the round dies: the others are in it, and it is over when they
-// have left.
+// The member that has begun the round dies: the others are in it, and it ends when
+// they have left.
 func TestBeginnerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))

@@ -66,8 +66,8 @@ func connect() (s *session.Session, done func()) {
 	}
 }
 
-// A value that must not come into force is refused, on both sides: nobody writes it
-// by Put or Update, and if somebody writes it by hand, the last good one stays.
+// An invalid value is refused on both sides: Put and Update do not write it, and if it
+// is written by hand, the last good value stays.
 func ExampleValue_Watch() {
 	s, done := connect()
 	defer done()
@@ -109,7 +109,7 @@ func ExampleValue_Watch() {
 	// now 20 in version 2
 }
 
-// Changed is for loops that wait for something else as well, and Err for readiness
+// Changed is for loops that wait for other events as well, and Err for readiness
 // probes.
 func ExampleValue_Changed() {
 	s, done := connect()
@@ -140,8 +140,8 @@ func ExampleValue_Changed() {
 	// debug <nil>
 }
 
-// A Tree shows a whole directory as it was at one moment: what a transaction has
-// changed together is seen together.
+// A Tree shows all values at one moment: values that one transaction changed are seen
+// together.
 func ExampleTree() {
 	s, done := connect()
 	defer done()
@@ -180,8 +180,7 @@ func ExampleTree() {
 	// 2 have changed and 0 have come or gone: map[db/host:two db/user:you]
 }
 
-// Put with a version is compare-and-set for those who have somebody edit a value: a
-// person, say.
+// Put with a version is compare-and-set for programs in which a user edits a value.
 func ExamplePut() {
 	s, done := connect()
 	defer done()

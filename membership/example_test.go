@@ -63,7 +63,7 @@ func connect() (s *session.Session, done func()) {
 	}
 }
 
-// Watch yields complete views; Diff says what is new in one.
+// Watch yields complete views; Diff returns what is new in one.
 func ExampleGroup_Watch() {
 	s, done := connect()
 	defer done()
@@ -105,8 +105,8 @@ func ExampleGroup_Watch() {
 	// w1 has left
 }
 
-// A process that is a member no longer, since its session is lost, knows it, and
-// joins again by itself.
+// A process that is no longer a member because its session expired notices it and
+// joins again without further calls.
 func ExampleMembership_Err() {
 	server, err := zktest.Start()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// connect opens a session on a server of its own.
+// connect opens a session on a separate server.
 func connect(ctx context.Context) (s *session.Session, leave func()) {
 	srv, err := zktest.Start()
 	if err != nil {
@@ -59,7 +59,7 @@ func ExampleSlots() {
 		log.Fatal(err)
 	}
 	fmt.Println("worker", slot.Number)
-	// Stop using the number when slot.Context is done: another may have it then.
+	// Stop using the number when slot.Context is done: another holder may get it then.
 	select {
 	case <-slot.Context().Done():
 		fmt.Println("lost:", slot.Err())
@@ -99,8 +99,7 @@ func ExampleDirectory() {
 	// bound already: true
 }
 
-// Names that are bound for as long as a process lives are a small directory of who
-// is there.
+// Ephemeral bindings form a small directory of live processes.
 func ExampleDirectory_Watch() {
 	ctx := context.Background()
 	s, leave := connect(ctx)

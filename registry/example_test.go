@@ -26,7 +26,7 @@ func Example() {
 	defer s.Close(ctx)
 	r := registry.New(s, "/services")
 
-	// A server says that it is there, for as long as it is.
+	// A server registers an instance for as long as it runs.
 	reg, err := r.Register(ctx, registry.Instance{
 		Service: "greeter", ID: "greeter-1", Addr: "10.0.0.1:8080", Meta: map[string]string{"zone": "a"},
 	})
@@ -63,7 +63,7 @@ func open() (s *session.Session, done func()) {
 	}
 }
 
-// A client that calls a service often keeps its instances at hand.
+// A client that calls a service often keeps its instances in memory.
 func ExampleRegistry_Resolve() {
 	s, done := open()
 	defer done()
@@ -111,7 +111,7 @@ func ExampleRegistry_Resolve() {
 	// true <nil>
 }
 
-// Watch yields all instances, and again at every change.
+// Watch yields all instances, and again after every change.
 func ExampleRegistry_Watch() {
 	s, done := open()
 	defer done()
@@ -149,7 +149,7 @@ func ExampleRegistry_Watch() {
 	// []
 }
 
-// A layout decides with which other libraries a registry is shared.
+// The layout decides which other libraries can share a registry.
 func ExampleWithLayout() {
 	s, done := open()
 	defer done()
@@ -176,7 +176,7 @@ func ExampleWithLayout() {
 	// "metadata":{}}]}
 }
 
-// The URI template of an instance is Curator's.
+// The URI template of an instance has Curator's syntax.
 func ExampleInstance_URI() {
 	in := registry.Instance{Service: "greeter", ID: "1", Addr: "10.0.0.1:8080", URISpec: "{scheme}://{address}:{port}/{name}/{path}"}
 	fmt.Println(in.URI(map[string]string{"path": "hello"}))

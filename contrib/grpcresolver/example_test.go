@@ -17,7 +17,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// One server is registered twice, at two addresses; one is killed, and calls go on.
+// A service has two servers. When one is stopped, calls continue.
 func Example() {
 	zk, err := zktest.Start() // a ZooKeeper to try things with
 	if err != nil {
