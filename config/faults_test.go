@@ -12,7 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// become waits until f is as ok wants it, and says so if that never comes.
+// become waits until ok accepts f, and reports an error if it never does.
 func become(s *faulttable.Run, f follower, what string, ok func() bool) {
 	timeout := time.Now().Add(5 * time.Minute)
 	for changed := f.Changed(); !ok(); changed = f.Changed() {

@@ -25,9 +25,9 @@ func fresh(t testing.TB, s *session.Session, path string) (config.Snapshot[int],
 	return snap, err
 }
 
-// Curator's faults 3.21 and 3.22 under random changes while the session is cut off,
-// expires and comes back: in the end a Value and a Tree show what is stored, and each
-// bad key its last good value or nothing.
+// Curator's faults 3.21 and 3.22 under random changes while the session is
+// disconnected, expires and reconnects: in the end a Value and a Tree show what is
+// stored, and for each invalid key its last good value or nothing.
 func TestRandomChangesAndReconnects(t *testing.T) {
 	for seed := range 40 {
 		synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // The servers lose their data after a value has been written many times. The zxids
-// begin again, and what is stored then is shown, whoever has written it.
+// begin again, and what is stored then is shown, whichever client has written it.
 func TestValueFollowsServersThatLostTheirData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

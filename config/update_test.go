@@ -95,7 +95,7 @@ func TestUnreadableValueIsNotWritten(t *testing.T) {
 	}
 }
 
-// What somebody else has written meanwhile is not overwritten: fn is called again.
+// A concurrent write of another client is not overwritten: fn is called again.
 func TestUpdateOutrun(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	rivals := []func(){

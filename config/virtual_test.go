@@ -120,8 +120,8 @@ func TestUpdatesUnderRandomFaults(t *testing.T) {
 	t.Logf("%d of 300 of unknown outcome", unknowns)
 }
 
-// Where somebody else is always faster, Update goes on trying, at a bounded rate and
-// until its context ends.
+// If another client is always faster, Update retries at a bounded rate until ctx is
+// done.
 func TestUpdateAlwaysOutrun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -142,7 +142,7 @@ func TestUpdateAlwaysOutrun(t *testing.T) {
 	})
 }
 
-// The last good value survives disconnection, and Err tells of that.
+// The last good value survives disconnection, and Err reports the disconnection.
 func TestCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -319,8 +319,8 @@ func TestManyChangesCostFewReads(t *testing.T) {
 	})
 }
 
-// A node that is created by Update and deleted by somebody else, both unseen by the
-// watch, is not taken to be there.
+// A node that is created by Update and deleted by another client, both unseen by the
+// watch, is not shown as existing.
 func TestDeletedUnseen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -63,7 +63,7 @@ func gather(b *testing.B, n int) *crowd {
 	return c
 }
 
-// note takes down how many members watcher i sees, and the data of the first.
+// note records how many members watcher i sees, and the data of the first.
 func (c *crowd) note(i int, v membership.View) {
 	c.seen[i].Store(int64(len(v.Members)))
 	if m, ok := v.Find("m0000"); ok {

@@ -23,8 +23,8 @@ func prepared(s *faulttable.Run) *membership.Group {
 	return group(s.Healthy)
 }
 
-// A member is seen by others as long as it is one, with its data, and by nobody
-// after it has left. (What faults touch is the same in all layouts.)
+// Other clients see a member with its data while it is a member, and not after it has
+// left. (What faults touch is the same in all layouts.)
 func TestFaultsJoinUpdateLeave(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		others := prepared(s)

@@ -56,7 +56,7 @@ func leave(t testing.TB, m *membership.Membership) {
 	}
 }
 
-// again waits until m has joined anew since token.
+// again waits until m has joined again since token.
 func again(t testing.TB, m *membership.Membership, token session.Zxid) {
 	t.Helper()
 	testkit.AwaitErr(t, m, func(err error) bool { return err == nil && m.Token() > token })
@@ -71,7 +71,7 @@ func summary(v membership.View) string {
 	return strings.Join(s, " ")
 }
 
-// members reads the group, by way of the ensemble's leader.
+// members reads the group after a sync with the leader.
 func members(t testing.TB, g *membership.Group, s *session.Session) membership.View {
 	t.Helper()
 	if err := s.Sync(t.Context(), "/"); err != nil {
@@ -142,7 +142,7 @@ func (w *watcher) until(want string) membership.View {
 	}
 }
 
-// stop ends the watcher, and returns how it has ended.
+// stop ends the watcher, and returns its error.
 func (w *watcher) stop() error {
 	w.cancel()
 	return <-w.end

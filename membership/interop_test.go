@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Members of this package and of Curator's GroupMember see each other come,
-// change, go and die.
+// Members of this package and of Curator's GroupMember see each other join, change,
+// leave and die.
 func TestCuratorGroupMember(t *testing.T) {
 	program := foreign.Compile(t, "testdata/interop/Member.java")
 	foreign.EachServer(t, func(t *testing.T, s *session.Session, connect string) {

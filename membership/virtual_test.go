@@ -28,8 +28,8 @@ func bounce(t testing.TB, srv *zktest.Server, outage time.Duration) {
 }
 
 // Curator's fault 3.25: its discovery deletes and creates every instance at each
-// reconnect, so that observers see it go and come. Here they see nothing at all,
-// whether it is their connection that breaks or the member's.
+// reconnect, so that observers see it leave and join. Here they see nothing, whether
+// their connection breaks or the member's.
 func TestNobodyLeavesAtReconnects(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l membership.Layout) {
 		synctest.Test(t, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestNobodyLeavesAtLocalLoss(t *testing.T) {
 	})
 }
 
-// Nobody is shown for longer than the session of a member that is cut off.
+// A disconnected member is shown for no longer than its session lasts.
 func TestMemberThatIsCutOff(t *testing.T) {
 	for _, timeout := range []time.Duration{2 * time.Second, 10 * time.Second, time.Minute} {
 		for moment := range 8 {
@@ -207,7 +207,7 @@ func TestMemberThatMayNotJoinAgain(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.13: an operator wipes everything. The members come back.
+// Curator's fault 3.13: an operator deletes everything. The members are created again.
 func TestGroupIsWiped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -17,8 +17,8 @@ import (
 // The tests in this file need faults or virtual time, and so the embedded
 // server.
 
-// Curator's fault 3.22: its cache compares versions, so that what is deleted and
-// created anew while it is cut off is the same to it.
+// Curator's fault 3.22: its cache compares versions, so that it does not notice a node
+// that is deleted and created again while it is disconnected.
 func TestRejoinsWhileWatcherIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -54,8 +54,8 @@ func TestRejoinsWhileWatcherIsCutOff(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.23: the server removes the empty container of a group, and
-// who watched it hears no more.
+// Curator's fault 3.23: the server deletes the empty container of a group, and its
+// watchers get no more events.
 func TestEmptyGroupIsReaped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Second))
@@ -204,7 +204,7 @@ func TestWatchersOfChangingGroup(t *testing.T) {
 	})
 }
 
-// What does not change who is a member, or their data, is not told.
+// A change that concerns neither the members nor their data yields no view.
 func TestWatchTellsNothingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// bindOptions are those of a binding that is ephemeral or not.
+// bindOptions returns the options of an ephemeral or a permanent binding.
 func bindOptions(ephemeral bool) []naming.BindOption {
 	if ephemeral {
 		return []naming.BindOption{naming.WithEphemeral()}
@@ -294,7 +294,7 @@ func TestNamesAreChecked(t *testing.T) {
 	}
 }
 
-// An ephemeral binding comes back after an expiry and goes with its session.
+// An ephemeral binding is created again after an expiry and deleted with its session.
 func TestEphemeralBindingSurvivesExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -311,7 +311,7 @@ func TestEphemeralBindingSurvivesExpiry(t *testing.T) {
 	})
 }
 
-// Many who bind and unbind names on one way are not in each other's way.
+// Clients that bind and unbind names with common parents do not disturb each other.
 func TestBindAndPrune(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

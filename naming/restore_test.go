@@ -9,8 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The servers lose their data, and somebody else takes more numbers than before in as
-// many writes. The node has the version that it had, and another number.
+// The servers lose their data, and another client takes more numbers than before in
+// the same number of writes. The node has the same version and another number.
 func TestSequenceReadsAgainInANewSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Somebody removes the node of a sequence, or writes a smaller number into it. No
-// number is given again, as far as it is known, until somebody puts it right.
+// The node of a sequence is deleted, or a smaller number is written to it. No number
+// that the Sequence knows of is assigned again until the node is corrected.
 func TestSetBack(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	const path = "/app/ids"

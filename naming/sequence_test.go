@@ -203,8 +203,8 @@ func (l *ledger) check(t testing.TB) {
 }
 
 // Curator's fault 3.1: a counter whose reply is lost counts twice. N clients count
-// while every seventh reply and every eleventh request is lost, and what is counted
-// is what they were told.
+// while every seventh reply and every eleventh request is lost, and the count is the
+// number of results.
 func TestLostRepliesDoNotCountTwice(t *testing.T) {
 	for name, opts := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -309,8 +309,8 @@ func TestFaultsNext(t *testing.T) {
 	}
 }
 
-// A context that ends while a number is being taken ends the call at that moment,
-// and nobody else gets that number.
+// If ctx is canceled while a number is being taken, the call returns immediately, and
+// no other call gets that number.
 func TestNextCancelled(t *testing.T) {
 	for name, opts := range kinds {
 		for _, fault := range []zktest.Fault{zktest.Hang, zktest.DropReply, zktest.Refuse} {
@@ -347,8 +347,8 @@ func TestNextCancelled(t *testing.T) {
 	}
 }
 
-// Those who share a Sequence take turns, and whoever waits for a turn is not held up
-// by a server that does not answer.
+// Calls on one Sequence wait for each other, and a waiting call returns when its ctx
+// is done, also if the server does not answer.
 func TestNextTurnIsBoundedByContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -415,7 +415,7 @@ func TestSequenceByNodesEnds(t *testing.T) {
 	})
 }
 
-// The node of a sequence by nodes outlives those who count, and so does the count.
+// The node of a sequence with sequential nodes, and its count, outlive the clients.
 func TestSequenceByNodesIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Second))

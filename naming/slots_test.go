@@ -65,7 +65,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// Who waits first is served first.
+// Waiters are served in the order of their arrival.
 func TestSlotsAreFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -214,8 +214,9 @@ func TestFaultsSlotsCancelled(t *testing.T) {
 	})
 }
 
-// A slot is lost, and its holder told, when the session expires, when somebody
-// removes its node, and before another can have it when the holder is cut off.
+// A slot is lost when the session expires, when its node is deleted, and, if the
+// holder is disconnected, before another holder can get it. Each time its context is
+// done.
 func TestSlotLost(t *testing.T) {
 	tests := map[string]func(*testing.T, *zktest.Server, *session.Session, *session.Session){
 		"expired": func(t *testing.T, srv *zktest.Server, holder, _ *session.Session) { srv.Expire(holder.Status().ID) },
@@ -278,7 +279,7 @@ func TestSlotsTimeoutsLeaveNothing(t *testing.T) {
 	})
 }
 
-// However many come and go, a number has one holder at a time.
+// However many clients acquire and release, a number has one holder at a time.
 func TestSlotsUnderChurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -21,9 +21,9 @@ import (
 // with -churn 100x50x200.
 var churn = flag.String("churn", "10x10x20", "services x instances of each x watchers in TestChurn")
 
-// Many services with many watchers. What is seen never drops for a reconnect; then
-// one instance in a hundred is restarted in every second, and the servers are asked
-// no more than each change calls for. It runs in virtual time.
+// Many services with many watchers. A reconnect hides no instance. Then one instance
+// in a hundred is restarted per second, and each change costs the servers only the
+// requests that it needs. It runs in virtual time.
 func TestChurn(t *testing.T) {
 	var services, instances, watchers int
 	if _, err := fmt.Sscanf(*churn, "%dx%dx%d", &services, &instances, &watchers); err != nil {

@@ -13,9 +13,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Curator's fault 3.6: a registration whose create lost two replies was reported
-// as done, and was not there. Here it is there after a nil error, the session's,
-// and as it should be, whatever is lost; or on its way back, if the session was.
+// Curator's fault 3.6: a registration whose create lost two replies was reported as
+// done, but its node did not exist. Here the node exists after a nil error, belongs to
+// the session and has the right data, whatever is lost; or it is being created again,
+// if the session was lost.
 func TestFaultsRegisterUpdateDeregister(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		r, observer := registry.New(s.Faulty, root), registry.New(s.Healthy, root)
@@ -35,7 +36,7 @@ func TestFaultsRegisterUpdateDeregister(t *testing.T) {
 	})
 }
 
-// stands checks that the instance is there once, or will be soon.
+// stands checks that the instance exists once, or will soon.
 func stands(s *faulttable.Run, observer *registry.Registry, g *registry.Registration, addr string) {
 	s.Helper()
 	for {
@@ -56,7 +57,7 @@ func stands(s *faulttable.Run, observer *registry.Registry, g *registry.Registra
 	}
 }
 
-// Whoever finds or watches gets what there is, whatever is lost.
+// Lookup and Watch return what exists, whatever is lost.
 func TestFaultsLookupWatch(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), testkit.Limit)

@@ -71,7 +71,7 @@ func wants(t testing.TB, s *session.Session, r *registry.Registry, service strin
 	}
 }
 
-// put writes a node as a stranger would.
+// put writes a node as another program would.
 func put(t testing.TB, s *session.Session, path, data string) {
 	t.Helper()
 	if _, _, err := s.Create(t.Context(), path, []byte(data), session.Ephemeral(), session.Parents()); err != nil {

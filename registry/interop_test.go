@@ -15,7 +15,7 @@ import (
 )
 
 // Curator and this package share a base path: each finds what the other has
-// registered, sees it come and go, and writes what the other would.
+// registered, sees it appear and disappear, and writes what the other would write.
 func TestCuratorDiscovery(t *testing.T) {
 	program := foreign.Compile(t, "testdata/interop/Discovery.java", "testdata/interop/ZookeeperInstance.java")
 	foreign.EachServer(t, func(t *testing.T, s *session.Session, connect string) {

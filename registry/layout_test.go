@@ -266,7 +266,7 @@ func reports(t *testing.T, s *session.Session, l registry.Layout, bad int) {
 	}
 }
 
-// A stranger's megabyte of keys neither fails nor takes long.
+// A megabyte of keys from another program neither fails nor takes long.
 func TestHugeNode(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -288,8 +288,8 @@ func TestHugeNode(t *testing.T) {
 	}
 }
 
-// Keys that somebody has added stay when the instance is updated, in whichever
-// layout; Extra adds and removes some.
+// Keys that another program has added stay when the instance is updated, in every
+// layout; Extra adds and removes keys.
 func TestUnknownKeysSurvive(t *testing.T) {
 	for _, test := range []struct {
 		layout            registry.Layout

@@ -140,8 +140,9 @@ func TestSpringNamesWithSlashes(t *testing.T) {
 	}
 }
 
-// After an outage that has ended all sessions, no resolver is without instances for a
-// moment, however late the others come back. What does not come back goes.
+// After an outage that has ended all sessions, no resolver is ever without instances,
+// however late the others register again. An instance that does not register again
+// disappears.
 func TestOutageDoesNotEmptyResolvers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -209,7 +210,7 @@ func TestOutageDoesNotEmptyResolvers(t *testing.T) {
 	})
 }
 
-// Changed tells of nothing but changes.
+// Changed reports nothing but changes.
 func TestResolverChangedOnlyIfSomethingHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -61,7 +61,7 @@ func TestRoundRobin(t *testing.T) {
 	}
 }
 
-// Turns are spread: those of the lesser weights do not come all at once.
+// Picks are spread: those of instances with smaller weights are not all at once.
 func TestRoundRobinOrder(t *testing.T) {
 	p, cs := registry.RoundRobin(), candidates(1, 1, 2)
 	var order string
@@ -91,7 +91,7 @@ func TestRoundRobinGoesOn(t *testing.T) {
 	}
 }
 
-// Each goroutine has its turn, and none is skipped.
+// Concurrent calls skip no pick.
 func TestRoundRobinAtOnce(t *testing.T) {
 	p, cs := registry.RoundRobin(), candidates(1, 3)
 	var all sync.WaitGroup

@@ -98,7 +98,7 @@ func TestServices(t *testing.T) {
 	services("db") // although there still is a node
 }
 
-// An id is taken over from whoever had it, which then waits for its turn.
+// An id is taken over from its owner, which then waits until it is free.
 func TestTakeOver(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)

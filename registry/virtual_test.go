@@ -62,7 +62,7 @@ func (c *smallest) check(t testing.TB, full int) {
 }
 
 // Curator's fault 3.25: at a reconnect within the same session it deletes every
-// instance and creates it anew, and observers see fewer.
+// instance and creates it again, and observers see fewer.
 func TestReconnectIsNotSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -140,8 +140,8 @@ func TestExpiryIsMended(t *testing.T) {
 	})
 }
 
-// While the ensemble is away the last good set stays, and the picks go on; what
-// has changed meanwhile is seen when it is back.
+// While the ensemble cannot be reached the last good set stays, and picks continue.
+// Changes are seen after it can be reached again.
 func TestEnsembleAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -273,7 +273,7 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// An instance that goes while it is looked up is not there, and nothing is wrong.
+// An instance that is deleted during a lookup is not returned, and causes no error.
 func TestGoneMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -41,14 +41,14 @@ func TestMain(m *testing.M) {
 // patience bounds what a test waits for.
 const patience = 5 * time.Minute
 
-// config balances by turns, and tries a call again that has met a server's end.
+// config selects round robin, and retries a call whose server has ended.
 const config = `{
 	"loadBalancingConfig": [{"round_robin": {}}],
 	"methodConfig": [{"name": [{}], "retryPolicy": {
 		"maxAttempts": 5, "initialBackoff": "0.01s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]
 }`
 
-// server is a gRPC server with a session of its own, as a process has one.
+// server is a gRPC server with a separate session, as a process has.
 type server struct {
 	*grpc.Server
 	addr    string
@@ -118,8 +118,8 @@ func until(t testing.TB, c grpc_health_v1.HealthClient, servers ...*server) {
 	}
 }
 
-// Two servers are called by turns; one is killed, and the calls go on; a third comes
-// and has its share; the ensemble goes away, and they go on still.
+// Calls alternate between two servers. One is stopped, and calls continue. A third is
+// added and gets its share. The ensemble cannot be reached, and calls continue.
 func TestCallsGoOn(t *testing.T) {
 	zk := zktest.New(t)
 	join := func() (*session.Session, *registry.Registry) {
@@ -153,7 +153,7 @@ func TestCallsGoOn(t *testing.T) {
 	until(t, c, first, third, serve(t, s, r))
 }
 
-// connection stands for gRPC's and keeps what it is told.
+// connection replaces gRPC's connection and records what is reported to it.
 type connection struct {
 	resolver.ClientConn
 	told chan string
@@ -170,7 +170,7 @@ func (c *connection) UpdateState(s resolver.State) error {
 
 func (c *connection) ReportError(err error) { c.told <- "error: " + err.Error() }
 
-// wants checks what is told next.
+// wants checks the next report.
 func (c *connection) wants(t *testing.T, want string) {
 	t.Helper()
 	if got := <-c.told; got != want {
@@ -189,7 +189,7 @@ func build(t *testing.T, r *registry.Registry, opts ...grpcresolver.Option) (*co
 	return c, res
 }
 
-// Each change is told once.
+// Each change is reported once.
 func TestUpdates(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)

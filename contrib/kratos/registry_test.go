@@ -69,8 +69,8 @@ func run(t *testing.T, id string, r kratosregistry.Registrar) (stop func()) {
 	return stop
 }
 
-// go-kratos' own clients find its servers, by gRPC and by HTTP, and go on when one of
-// them stops, and when its ZooKeeper session ends.
+// The clients of go-kratos find its servers, by gRPC and by HTTP, and continue when a
+// server stops, and when its ZooKeeper session ends.
 func TestClientsFindServers(t *testing.T) {
 	target := zktest.New(t)
 	a, b, c := target.Session(t), target.Session(t), target.Session(t)
@@ -153,8 +153,8 @@ var instance = kratosregistry.ServiceInstance{
 	ID: "1", Name: "svc", Version: "v2", Metadata: map[string]string{"weight": "007", "k": "v"}, Endpoints: []string{"grpc://127.0.0.1:9000?isSecure=false", "http://127.0.0.1:8000"},
 }
 
-// The nodes are those of go-kratos' own contrib/registry/zookeeper, which are its
-// type in JSON: each side reads what the other has written.
+// The nodes are those of go-kratos' contrib/registry/zookeeper, which are its type in
+// JSON: each side reads what the other has written.
 func TestFormat(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -237,8 +237,8 @@ func TestRegistrar(t *testing.T) {
 	}
 }
 
-// A watch says nothing of a service without instances, tells of errors once for each
-// call, goes on after them, and ends at once.
+// A watch reports nothing for a service without instances, reports an error once for
+// each call, continues after it, and ends immediately.
 func TestWatcher(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
