@@ -229,9 +229,9 @@ func (p *Slots) wait(ctx context.Context) (*Slot, error) {
 
 // leaveLine leaves the line without waiting for the server.
 func leaveLine(lineLease *lease.Lease) {
-	now, cancel := context.WithCancel(context.Background())
+	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	lineLease.Release(now)
+	lineLease.Release(ended)
 }
 
 // acquireFree takes the first number that is free, or waits for one. Only the first in

@@ -30,19 +30,19 @@ var (
 type Option func(*options)
 
 type options struct {
-	layout    Layout
-	class     string
-	enabled   bool
-	malformed func(error)
-	rest      time.Duration
-	grace     time.Duration // negative: the session timeout
+	layout         Layout
+	class          string
+	enabled        bool
+	malformed      func(error)
+	failureBackoff time.Duration
+	grace          time.Duration // negative: the session timeout
 }
 
-// defaultRest is the default of WithFailureBackoff.
-const defaultRest = 10 * time.Second
+// defaultFailureBackoff is the default of WithFailureBackoff.
+const defaultFailureBackoff = 10 * time.Second
 
 func newOptions(opts []Option) options {
-	o := options{malformed: func(error) {}, rest: defaultRest, grace: -1}
+	o := options{malformed: func(error) {}, failureBackoff: defaultFailureBackoff, grace: -1}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -72,7 +72,7 @@ func WithMalformedHandler(f func(error)) Option { return func(o *options) { o.ma
 
 // WithFailureBackoff sets how long a Resolver does not pick an instance after
 // NoteError; the default is 10 s.
-func WithFailureBackoff(d time.Duration) Option { return func(o *options) { o.rest = d } }
+func WithFailureBackoff(d time.Duration) Option { return func(o *options) { o.failureBackoff = d } }
 
 // WithOutageGrace sets how long a Resolver continues to show instances that have not
 // registered again after an outage that ended its ZooKeeper session; the default is

@@ -15,9 +15,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// patience is how long to try to read the instances of one moment while they keep
+// maxUnsettled is how long to try to read the instances of one moment while they keep
 // changing.
-const patience = 2 * time.Second
+const maxUnsettled = 2 * time.Second
 
 // Resolver keeps the instances of a service in memory, for clients that need them
 // often. While the ensemble cannot be reached it keeps the instances that it has seen
@@ -66,7 +66,7 @@ func (r *Registry) Resolve(ctx context.Context, service string) (*Resolver, erro
 	if err != nil {
 		return nil, err
 	}
-	v, err := view.Open(ctx, r.session, dir, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: 1, Patience: patience})
+	v, err := view.Open(ctx, r.session, dir, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: 1, Patience: maxUnsettled})
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +143,9 @@ func (r *Resolver) Pick(p Picker) (Instance, error) {
 	}
 	now := r.current()
 	candidates := now.candidates
-	if rest := r.registry.options.rest; !now.failed.IsZero() && time.Since(now.failed) < rest {
+	if backoff := r.registry.options.failureBackoff; !now.failed.IsZero() && time.Since(now.failed) < backoff {
 		healthy := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool {
-			return !c.Failed.IsZero() && time.Since(c.Failed) < rest
+			return !c.Failed.IsZero() && time.Since(c.Failed) < backoff
 		})
 		if len(healthy) > 0 {
 			candidates = healthy
