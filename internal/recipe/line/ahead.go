@@ -7,13 +7,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Ahead reads who stands ahead that the place has to wait for, in order, and
-// watches for the next who comes to the line or leaves it. The caller closes the
-// watch.
+// Ahead reads the nodes that the waiter waits for, in order, and watches the
+// children of the line's path. The caller must close the watch.
 func (p *Waiter) Ahead(ctx context.Context) (paths []string, next *session.Watch, err error) {
 	names, _, w, err := p.acquired.Epoch.WatchChildren(ctx, p.line.Path)
 	if errors.Is(err, session.ErrNoNode) {
-		return nil, nil, errGone // with the whole line
+		return nil, nil, errGone // the line's path was deleted
 	}
 	if err != nil {
 		return nil, nil, err
@@ -31,6 +30,6 @@ func (p *Waiter) Ahead(ctx context.Context) (paths []string, next *session.Watch
 	return paths, w, nil
 }
 
-// Recheck has Wait look at the line before it relies on what was known of it: for
-// a place that has not been waiting all the while.
+// Recheck makes Wait read the line again before it relies on an earlier read. Call
+// it for a waiter that was not in Wait all the time.
 func (p *Waiter) Recheck() { p.rechecks++ }

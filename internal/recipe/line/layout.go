@@ -9,40 +9,42 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Kind is what a contender stands in line for.
+// Kind is the kind of ownership that a contender wants.
 type Kind uint8
 
 const (
-	// Exclusive wants it alone, and waits for everybody ahead.
+	// Exclusive contenders own alone. They wait for all contenders ahead.
 	Exclusive Kind = iota
-	// Shared would share it with its like, and waits for the exclusive ahead.
+	// Shared contenders share ownership. They wait for the exclusive ones ahead.
 	Shared
 )
 
-// Marker is what stands before the sequence number in the names of a kind.
+// Marker is the text before the sequence number in the names of one kind of
+// contender.
 type Marker struct {
 	Text string
 	Kind Kind
-	// Heirs says that an exclusive one so called may turn into a shared one in its
-	// own place.
+	// Downgradable is true if an exclusive contender with this marker may become a
+	// shared one that keeps its position in the line.
 	Downgradable bool
 }
 
-// Layout says how the nodes of a line are called, and which children of its
-// path stand in it.
+// Layout defines the names of a line's nodes, and which children of its path are
+// contenders.
 type Layout struct {
-	// Prefix makes the name of a new node, up to its sequence number.
+	// Prefix returns the name of a new node without its sequence number.
 	Prefix func(guid string) string
-	// Kind is that of the nodes with this Prefix.
+	// Kind is the kind of the nodes with this Prefix.
 	Kind Kind
-	// Markers are those of all contenders, in every naming that is to be
-	// respected. The first one is the line's own, and tells it from others.
+	// Markers are the markers of all contenders, in every layout that this one waits
+	// for. The first one is the marker of this layout's own nodes.
 	Markers []Marker
 }
 
-// The marks of locks, of Curator and go-zookeeper, and of Kazoo: those that are
-// always exclusive, and those that readers share. All wait for each other, so
-// that who locks for himself and who shares do not own at the same time.
+// The markers of locks, of Curator and go-zookeeper, and of Kazoo: those that are
+// always exclusive, and those that readers share. All contenders wait for each
+// other, so that a mutex and a read-write lock at one path are never owned at the
+// same time.
 var (
 	lockMarkers  = slices.Concat([]Marker{ownLock, kazooLock, writer}, shared)
 	shareMarkers = slices.Concat([]Marker{writer, kazooLock, ownLock}, shared)
@@ -53,8 +55,9 @@ var (
 	shared    = []Marker{{Text: "__READ__", Kind: Shared}, {Text: "__rlock__", Kind: Shared}}
 )
 
-// The namings. Curator's nodes are found by Curator and go-zookeeper; Kazoo's by
-// Kazoo and go-zookeeper. Neither library knows the other's.
+// The layouts. Curator and go-zookeeper find the nodes of Curator's layouts, Kazoo
+// and go-zookeeper those of Kazoo's layouts. Curator and Kazoo do not find each
+// other's nodes.
 var (
 	CuratorLock  = Layout{curator("lock-"), Exclusive, lockMarkers}
 	CuratorRead  = Layout{curator("__READ__"), Shared, shareMarkers}
@@ -69,33 +72,33 @@ func curator(name string) func(string) string {
 	return func(guid string) string { return "_c_" + guid + "-" + name }
 }
 
-// kazoo's names begin with a GUID of 32 digits; go-zookeeper's protected nodes
-// do as well, behind _c_, which Kazoo does not mind.
+// kazoo returns names that begin with a GUID of 32 digits. The names of
+// go-zookeeper's protected nodes do as well, after _c_, which Kazoo accepts.
 func kazoo(name string) func(string) string {
 	return func(guid string) string { return "_c_" + strings.ReplaceAll(guid, "-", "") + "-" + name }
 }
 
-// waitsFor tells whether those whom n names wait for the kind.
+// waitsFor reports whether contenders of layout n wait for contenders of kind k.
 func (n Layout) waitsFor(k Kind) bool { return n.Kind == Exclusive || k == Exclusive }
 
-// mayDowngrade tells whether the one of this name may turn into a shared one in its
-// own place, for which those whom n names wait.
+// mayDowngrade reports whether the contender of this name may become a shared one
+// that keeps its position, and contenders of layout n would wait for that one.
 func (n Layout) mayDowngrade(name string) bool {
 	m, _, _, ok := n.parse(name)
 	return ok && m.Downgradable && n.Kind == Exclusive
 }
 
-// parse takes the name of a contender apart: its mark, and the number at its
-// end, which is also returned as it is written. ok is false for any other child.
-// Behind 2147483647 comes -2147483648.
-func (n Layout) parse(name string) (mark Marker, seq int32, digits string, ok bool) {
+// parse splits the name of a contender into its marker and the number at its end,
+// which is also returned as it is written. ok is false for any other child. The
+// number after 2147483647 is -2147483648.
+func (n Layout) parse(name string) (marker Marker, seq int32, digits string, ok bool) {
 	for _, m := range n.Markers {
 		i := strings.LastIndex(name, m.Text)
 		if i < 0 {
 			continue
 		}
 		digits := name[i+len(m.Text):]
-		if len(strings.TrimPrefix(digits, "-")) < 9 { // ten as a rule, nine of some negative ones
+		if len(strings.TrimPrefix(digits, "-")) < 9 { // usually ten, nine for some negative numbers
 			continue
 		}
 		v, err := strconv.ParseInt(digits, 10, 32)
@@ -106,13 +109,14 @@ func (n Layout) parse(name string) (mark Marker, seq int32, digits string, ok bo
 	return Marker{}, 0, "", false
 }
 
-// DowngradedName names the node that takes over the place of another, which is called
-// name: it has the same number, but is not sequential. name must be that of the
-// first contender.
+// DowngradedName returns the name of the node that replaces the node called name
+// at its position in the line: it has the same number, but is not sequential.
+// name must be the name of the first contender.
 //
-// The heir of a contender past the end gets the number before it, because
-// contenders past the end are ordered by creation, and the heir is younger than
-// those who wait. That number is free: its node stood before the first contender.
+// The replacement of a contender past the end of the numbers gets the number
+// before the end, because contenders past the end are ordered by creation, and the
+// replacement is younger than the waiters. That number is free: its node was ahead
+// of the first contender.
 func (n Layout) DowngradedName(guid, name string) string {
 	_, seq, digits, _ := n.parse(name)
 	if sequence.PastEnd(seq) {
@@ -121,18 +125,18 @@ func (n Layout) DowngradedName(guid, name string) string {
 	return n.Prefix(guid) + digits
 }
 
-// own reports whether a contender's name has been made by a Prefix of this
-// module. Other clients order equal numbers by name or not at all.
+// own reports whether a contender's name was made by a Prefix of this module.
+// Other clients order equal numbers by name or not at all.
 func (m Marker) own(name string) bool {
 	guid, ok := strings.CutPrefix(name[:strings.LastIndex(name, m.Text)], "_c_")
 	guid = strings.TrimSuffix(guid, "-")
 	if m.Text == ownLock.Text && len(guid) == 32 {
-		return false // go-zookeeper's, whose GUID has any digit in any place
+		return false // go-zookeeper's; this module writes the GUID with dashes here
 	}
 	return ok && session.IsGUID(guid)
 }
 
-// before tells whether a was numbered before b. Numbers wrap, so it is the sign
-// of their distance that counts, which is right as long as no more than 2^31
-// were given while both stand in line.
+// before reports whether number a was given before number b. Numbers wrap, so the
+// sign of their distance decides, which is right as long as at most 2^31 numbers
+// were given while both nodes exist.
 func before(a, b int32) bool { return a-b < 0 }

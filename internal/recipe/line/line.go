@@ -1,16 +1,24 @@
-// Package line is a waiting line of sequential ephemeral nodes: who is first,
-// and for whom do I wait.
+// Package line implements a waiting line of sequential ephemeral nodes. Use it
+// for a recipe in which contenders own in the order of their arrival, exclusively
+// or shared. Past the last sequence number, the order is known only among nodes of
+// this module; see session.ErrSequenceEnd.
 //
-// It is the herd-free lock of the ZooKeeper recipes, and its shared lock, with
-// two differences. The create and the list of children travel together, so that
-// whoever comes to an empty line is first after one round trip. And everybody
-// watches two nodes ahead: when the farther one goes, the list is read again,
-// and when then the nearer one goes, it is known without a read that nobody is
-// left, since nothing enters a line but at its end.
+// # Algorithm
 //
-// To that there is one exception. An exclusive contender may leave an heir: a
-// shared one in its own place. So whoever would wait for the heir reads the list
-// again when an exclusive one ahead has gone.
+// It is the lock without herd effect of the ZooKeeper recipes, and their shared
+// lock, with two differences.
+//
+// The create and the read of the children are sent back to back, so a caller that
+// joins an empty line is first after one round trip.
+//
+// Each waiter watches the nearest two nodes ahead that it waits for. When the
+// farther one is deleted, the children are read again. When the nearer one is
+// deleted after that, the waiter knows without a read that it is first, because
+// nodes are added only at the end of the line.
+//
+// There is one exception: an exclusive contender may be replaced by a shared one
+// at the same position. A waiter that would wait for the replacement reads the
+// children again when an exclusive contender ahead is deleted.
 package line
 
 import (
@@ -25,21 +33,21 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Line is a line at a path. It holds no state.
+// Line is a line at a path. It has no state.
 type Line struct {
 	Session *session.Session
 	Package string // of the recipe, for OpErrors
 	Path    string
-	Err     error // of the recipe's arguments: what every call returns
+	Err     error // of a bad argument of the recipe; every call returns it
 	Layout  Layout
-	Data    []byte // of the nodes that it makes
-	// StopTime is that of the lease that is wanted.
+	Data    []byte // of the nodes that it creates
+	// StopTime is the stop time of the lease.
 	StopTime time.Duration
 }
 
-// Acquire stands in line and waits to be first. When the epoch ends while it
-// waits, or somebody removes its node, it stands in line again, at the end. When
-// ctx ends, its node is removed, if need be in the background.
+// Acquire joins the line and blocks until it owns or ctx is done. If the epoch
+// ends or its node is deleted while it waits, it joins again at the end of the
+// line. If ctx is done first, its node is removed, in the background if necessary.
 func (l *Line) Acquire(ctx context.Context) (lease.Acquired, error) {
 	for {
 		p, err := l.Join(ctx)
@@ -57,9 +65,9 @@ func (l *Line) Acquire(ctx context.Context) (lease.Acquired, error) {
 	}
 }
 
-// TryAcquire stands in line and leaves again if it is not first. Then ok is false, and
-// blocked is what Epoch.Blocked says of the nearest two ahead, which are read while the
-// own node is removed.
+// TryAcquire joins the line and leaves it again if it does not own at once. Then ok
+// is false, and blocked is the result of Epoch.Blocked for the nearest two nodes
+// ahead, whose stats are read while the own node is removed.
 func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, blocked, err error) {
 	for {
 		p, err := l.Join(ctx)
@@ -87,7 +95,7 @@ func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, block
 	}
 }
 
-// Check returns the error of the first bad argument.
+// Check returns an error for the first bad argument.
 func (l *Line) Check() error {
 	if l.Err != nil {
 		return l.Err
@@ -95,7 +103,7 @@ func (l *Line) Check() error {
 	return args.Check(l.Package, l.Session, l.Path)
 }
 
-// Join makes a node in the current epoch and looks who is ahead of it.
+// Join creates a node in the current epoch and finds the contenders ahead of it.
 func (l *Line) Join(ctx context.Context) (*Waiter, error) {
 	if err := l.Check(); err != nil {
 		return nil, err
@@ -112,8 +120,8 @@ func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 	if err := e.CheckStopTime(l.Path, l.StopTime); err != nil {
 		return nil, err
 	}
-	crowd, others := l.joinLocal(e)
-	p := &Waiter{line: l, local: crowd, watched: make(map[string]*session.Watch), unowned: make(map[string]error)}
+	local, others := l.joinLocal(e)
+	p := &Waiter{line: l, local: local, watched: make(map[string]*session.Watch), unowned: make(map[string]error)}
 	var names []string
 	opts := []session.CreateOption{session.Ephemeral(), session.Sequential(), session.Unique(), session.Parents()}
 	if !others {
@@ -121,12 +129,12 @@ func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 	}
 	path, st, err := e.Create(ctx, session.Join(l.Path, l.Layout.Prefix(session.GUID())), l.Data, opts...)
 	if err != nil {
-		crowd.leave()
+		local.leave()
 		return nil, err
 	}
 	p.acquired = lease.Acquired{Package: l.Package, Epoch: e, Path: path, Token: st.Czxid, Version: session.AnyVersion}
 	if own := p.contender(); sequence.PastEnd(own.number) {
-		crowd.created.Note(own.name, own.created)
+		local.created.Note(own.name, own.created)
 	}
 	if p.acquired.StopProving, err = e.KeepProvingFor(ctx, l.StopTime); err != nil {
 		err = &session.OpError{Package: l.Package, Op: "acquire", Path: path, Err: err}
@@ -135,9 +143,9 @@ func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 	switch {
 	case err != nil:
 	case others:
-		r, err = crowd.list(ctx)
+		r, err = local.list(ctx)
 	default:
-		r.contenders, err = l.contenders(ctx, e, names, &crowd.created)
+		r.contenders, err = l.contenders(ctx, e, names, &local.created)
 	}
 	if err == nil {
 		err = p.noteAhead(r)
@@ -149,8 +157,8 @@ func (l *Line) joinIn(ctx context.Context, e *session.Epoch) (*Waiter, error) {
 	return p, nil
 }
 
-// Nodes reads all who stand in line, in order. One that leaves meanwhile is left
-// out.
+// Nodes reads the nodes of all contenders, in order. Nodes that are deleted during
+// the call are left out.
 func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
 	if err := l.Check(); err != nil {
 		return nil, err
@@ -158,7 +166,7 @@ func (l *Line) Nodes(ctx context.Context) ([]Node, error) {
 	return session.InEpoch(ctx, l.Session, session.OpError{Package: l.Package, Op: "list", Path: l.Path}, func(e *session.Epoch) ([]Node, error) { return l.nodesIn(ctx, e) })
 }
 
-// Node is one who stands in line.
+// Node is the node of a contender.
 type Node struct {
 	session.Node
 	Kind Kind
@@ -172,12 +180,12 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	standing, err := l.contenders(ctx, e, names, new(sequence.Creations))
+	contenders, err := l.contenders(ctx, e, names, new(sequence.Creations))
 	if err != nil {
 		return nil, err
 	}
-	paths := make([]string, len(standing))
-	for i, c := range standing {
+	paths := make([]string, len(contenders))
+	for i, c := range contenders {
 		paths[i] = session.Join(l.Path, c.name)
 	}
 	read, err := e.Nodes(ctx, paths...)
@@ -187,14 +195,14 @@ func (l *Line) nodesIn(ctx context.Context, e *session.Epoch) ([]Node, error) {
 	var nodes []Node
 	for i, n := range read {
 		if !errors.Is(n.Err, session.ErrNoNode) {
-			nodes = append(nodes, Node{n, standing[i].kind})
+			nodes = append(nodes, Node{n, contenders[i].kind})
 		}
 	}
 	return nodes, nil
 }
 
-// Owners lists the nodes of those who wait for nobody: the first in line, if it is
-// exclusive, or all who share before the first exclusive one.
+// Owners returns the paths of the holders' nodes: the first in line if it is
+// exclusive, otherwise all shared ones ahead of the first exclusive one.
 func (l *Line) Owners(ctx context.Context) (paths []string, err error) {
 	if err := l.Check(); err != nil {
 		return nil, err
@@ -207,11 +215,11 @@ func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, 
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
 		return nil, err
 	}
-	standing, err := l.contenders(ctx, e, names, new(sequence.Creations))
+	contenders, err := l.contenders(ctx, e, names, new(sequence.Creations))
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range standing {
+	for _, c := range contenders {
 		if c.kind == Exclusive && len(paths) > 0 {
 			break
 		}
@@ -223,8 +231,8 @@ func (l *Line) ownersIn(ctx context.Context, e *session.Epoch) (paths []string, 
 	return paths, nil
 }
 
-// First picks the path of the first in line out of a list of children; it is ""
-// if nobody stands in it.
+// First returns the path of the first contender among children of the line's path,
+// or "" if none of them is a contender.
 func (l *Line) First(ctx context.Context, e *session.Epoch, names []string) (path string, err error) {
 	cs, err := l.contenders(ctx, e, names, new(sequence.Creations))
 	if err != nil || len(cs) == 0 {
@@ -233,21 +241,21 @@ func (l *Line) First(ctx context.Context, e *session.Epoch, names []string) (pat
 	return session.Join(l.Path, cs[0].name), nil
 }
 
-// Has tells whether path is that of a contender in this line, or could be.
+// Has reports whether a node at path would be a contender in this line.
 func (l *Line) Has(path string) bool {
 	parent, name := session.Split(path)
 	_, ok := l.contender(name)
 	return ok && parent == l.Path
 }
 
-// IsGone tells of an error of a Place whether its node has gone, or goes with its
-// epoch, so that one may stand in line again.
+// IsGone reports whether an error of a Waiter means that its node was deleted, or
+// is deleted with its epoch, so that the caller may join the line again.
 func IsGone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, session.ErrExpired) }
 
-// errGone says that somebody has removed the node of a place.
+// errGone is the error of a waiter whose node was deleted while its epoch lasts.
 var errGone = errors.New("line: own node removed")
 
-// without returns the elements of s but for one.
+// without returns the elements of s except gone.
 func without(s []string, gone string) []string {
 	return slices.DeleteFunc(s, func(e string) bool { return e == gone })
 }

@@ -10,31 +10,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// contender is a child of the line's path that stands in line.
+// contender is a child of the line's path whose name is that of a contender.
 type contender struct {
 	name    string
 	kind    Kind
 	number  int32
-	created session.Zxid // of one of several past the end of the numbers, else 0 or that
-	foreign bool         // made by another client
+	created session.Zxid // set if several contenders are past the end of the numbers and this is one of them; may be 0 otherwise
+	foreign bool         // created by a client that is not of this module
 }
 
 func (l *Line) contender(name string) (contender, bool) {
-	mark, seq, _, ok := l.Layout.parse(name)
+	marker, seq, _, ok := l.Layout.parse(name)
 	if !ok {
 		return contender{}, false
 	}
-	return contender{name: name, kind: mark.Kind, number: seq, foreign: !mark.own(name)}, true
+	return contender{name: name, kind: marker.Kind, number: seq, foreign: !marker.own(name)}, true
 }
 
-// contenders picks those who stand in line out of a list of children, in order.
+// contenders returns the contenders among the names of children, in order.
 //
 // Nodes past the end of the numbers are ordered by creation. If there are several,
-// contenders reads the stats of those that created does not hold, in one flight,
-// and leaves out those that have gone meanwhile. created maps names to zxids.
+// contenders reads the stats of those that are not in created, in one flight, and
+// leaves out those that were deleted in the meantime.
 func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string, created *sequence.Creations) ([]contender, error) {
 	var cs []contender
-	last := make(map[string]bool) // the names of those past the end
+	last := make(map[string]bool) // the names of the contenders past the end
 	for _, name := range names {
 		if c, ok := l.contender(name); ok {
 			if sequence.PastEnd(c.number) {
@@ -58,13 +58,14 @@ func (l *Line) contenders(ctx context.Context, e *session.Epoch, names []string,
 	return cs, nil
 }
 
-// compare is for sorting: it is right as long as numbers lie less than 2^31
-// apart, or one of them is past the end. Of two that compare equal, one is the heir of the other.
+// compare is the order of the line. It is right if the numbers are less than 2^31
+// apart, or one of them is past the end. Of two contenders that compare equal, one
+// replaces the other.
 func (c contender) compare(d contender) int {
 	switch {
 	case sequence.PastEnd(c.number) && sequence.PastEnd(d.number):
 		return cmp.Compare(c.created, d.created)
-	case sequence.PastEnd(c.number): // and d is not, however far away it is
+	case sequence.PastEnd(c.number): // and d is not, whatever the distance
 		return numbered(d.number)
 	case sequence.PastEnd(d.number):
 		return -numbered(c.number)
@@ -76,8 +77,8 @@ func (c contender) compare(d contender) int {
 	return 0
 }
 
-// numbered is the order of a node past the end of the numbers beside one with
-// another number: behind it, unless that number is negative and so comes later.
+// numbered compares a node past the end of the numbers with a node of another
+// number: it is after that node unless the number is negative, that is, later.
 func numbered(other int32) int {
 	if other < 0 {
 		return -1
@@ -85,15 +86,14 @@ func numbered(other int32) int {
 	return 1
 }
 
-// listing is who stood in line at one moment, in order.
+// listing holds the contenders at one moment, in order.
 type listing struct {
 	contenders []contender
 	err        error
 	done       chan struct{}
 }
 
-// before returns who stands before a node, and whether the node itself stands in
-// line.
+// before returns the contenders ahead of own, and whether own itself was listed.
 func (r *listing) before(own contender) (ahead []contender, found bool) {
 	i, _ := slices.BinarySearchFunc(r.contenders, own, contender.compare)
 	ahead = r.contenders[:i]
@@ -105,23 +105,23 @@ func (r *listing) before(own contender) (ahead []contender, found bool) {
 	return ahead, false
 }
 
-// checkEnd fails if the order of a node among those past the end is not known
-// because another client's node is one of them.
+// checkEnd returns an error if own is past the end of the numbers and a node of
+// another kind of client is as well, because their order is not known then.
 func (r *listing) checkEnd(own contender) error {
 	if !sequence.PastEnd(own.number) {
 		return nil
 	}
 	for _, c := range slices.Backward(r.contenders) {
 		if c.foreign && sequence.PastEnd(c.number) {
-			return fmt.Errorf("%w; another client's node has it or one behind it: %s", session.ErrSequenceEnd, c.name)
+			return fmt.Errorf("%w; another client's node has it or a later one: %s", session.ErrSequenceEnd, c.name)
 		}
 	}
 	return nil
 }
 
-// nearest picks the nearest two that a node waits for, nearest last, leaving out
-// those known to have gone. more tells whether there are others ahead of these,
-// found whether the node itself stands in line.
+// nearest returns the names of the nearest two contenders that own waits for,
+// nearest last, without those in gone. more is true if there are others ahead of
+// them, found if own itself was listed.
 func (r *listing) nearest(n Layout, own contender, gone []string) (two []string, more, found bool) {
 	ahead, found := r.before(own)
 	for _, c := range slices.Backward(ahead) {
@@ -136,7 +136,7 @@ func (r *listing) nearest(n Layout, own contender, gone []string) (two []string,
 	return two, false, found
 }
 
-// paths are the nodes of all ahead that a node waits for, in order.
+// paths returns the nodes of all contenders that own waits for, in order.
 func (r *listing) paths(l *Line, own contender) (paths []string, found bool) {
 	ahead, found := r.before(own)
 	for _, c := range ahead {

@@ -9,9 +9,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// localWaiters is what those of one session know from each other who stand in one line.
-// Ten thousand goroutines that wait for one lock would otherwise each read a list
-// of ten thousand names, twice.
+// localWaiters is the state that the waiters of one epoch in one line share.
+// Without it, each of ten thousand goroutines that wait for one lock would read ten
+// thousand names, twice.
 type localWaiters struct {
 	line  Line
 	epoch *session.Epoch
@@ -20,12 +20,12 @@ type localWaiters struct {
 
 	mu      sync.Mutex
 	members int
-	next    *listing // the list that will be asked for next
-	running bool     // a list is under way
-	owners  []string // the latest exclusive ones that came first, so that nobody was ahead of them
+	next    *listing // the listing that will be requested next
+	running bool     // runLists runs
+	owners  []string // names of the latest exclusive contenders that were first
 }
 
-// rememberedOwners bounds crowd.owners. A place needs to know of the two ahead.
+// rememberedOwners bounds localWaiters.owners. A waiter needs only the two ahead.
 const rememberedOwners = 16
 
 type localKey struct {
@@ -43,7 +43,8 @@ func (l *Line) localKey(e *session.Epoch) localKey {
 	return localKey{e, l.Path, l.Layout.Markers[0].Text}
 }
 
-// joinLocal enters the crowd. It reports whether others are in it.
+// joinLocal adds a waiter to the localWaiters of the line and epoch, and creates
+// these if necessary. It reports whether they have other members.
 func (l *Line) joinLocal(e *session.Epoch) (c *localWaiters, others bool) {
 	localByKey.Lock()
 	defer localByKey.Unlock()
@@ -56,7 +57,7 @@ func (l *Line) joinLocal(e *session.Epoch) (c *localWaiters, others bool) {
 	return c, c.members > 1
 }
 
-// leave leaves the crowd. The last one out takes it away.
+// leave removes a waiter. The last one deletes the shared state.
 func (c *localWaiters) leave() {
 	localByKey.Lock()
 	defer localByKey.Unlock()
@@ -65,7 +66,7 @@ func (c *localWaiters) leave() {
 	}
 }
 
-// noteFirst notes that nobody is ahead of a node, which is true for good.
+// noteFirst notes that no node is ahead of this one, which stays so.
 func (c *localWaiters) noteFirst(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,15 +76,15 @@ func (c *localWaiters) noteFirst(name string) {
 	c.owners = append(c.owners, name)
 }
 
-// wasFirst tells whether a node is known to have been the first in line.
+// wasFirst reports whether a node is known to have been the first in line.
 func (c *localWaiters) wasFirst(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Contains(c.owners, name)
 }
 
-// list returns a list of the line that is asked for after the call. All who ask
-// while another is under way get the same.
+// list returns a listing that is requested after the call began. All calls that
+// arrive while an earlier listing is in flight share the next one.
 func (c *localWaiters) list(ctx context.Context) (*listing, error) {
 	c.mu.Lock()
 	r := c.next
@@ -110,7 +111,7 @@ func (c *localWaiters) list(ctx context.Context) (*listing, error) {
 	}
 }
 
-// runLists asks for lists as long as somebody wants one.
+// runLists reads listings until no call waits for one.
 func (c *localWaiters) runLists() {
 	for {
 		c.mu.Lock()

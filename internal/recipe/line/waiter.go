@@ -11,36 +11,36 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Waiter is one node in a line. It must be made a claim, by Wait, or left. Only
-// Ahead and Blocked may be called while another method runs.
+// Waiter is a waiter's node in a line. The caller must end it with Wait or Leave.
+// Only Ahead and Blocked may be called while another method runs.
 type Waiter struct {
 	acquired  lease.Acquired
 	line      *Line
 	local     *localWaiters
-	ahead     []string                  // the paths of the nearest two not known to have gone, nearest last
-	more      bool                      // there may be others ahead of these
-	watched   map[string]*session.Watch // of those in ahead
-	unowned   map[string]error          // what Epoch.Blocked says of these, if it is not nil
-	blocked   atomic.Pointer[error]     // that of one in ahead while Wait waits; see Blocked
-	gone      []string                  // who has left since the line was last asked for
-	rechecks  int                       // how often it has become doubtful who is ahead, and whether the own node is there
-	rechecked int                       // how many of these doubts a list has settled that was asked for after them
+	ahead     []string                  // the paths of the nearest two not known to be deleted, nearest last
+	more      bool                      // there may be others ahead of them
+	watched   map[string]*session.Watch // watches of the nodes in ahead
+	unowned   map[string]error          // the errors of Epoch.Blocked for the nodes in ahead that are blocked
+	blocked   atomic.Pointer[error]     // one of unowned while Wait waits; see Blocked
+	gone      []string                  // names that were deleted since the last listing was requested
+	rechecks  int                       // counts the reasons to read the line again
+	rechecked int                       // the value of rechecks when the latest listing was requested
 }
 
-// Free tells whether nobody stood ahead that the place has to wait for when the
-// line was last looked at. Nobody else ever will, so then Wait does not wait.
+// Free reports whether the last read found no contender that the waiter waits for.
+// Later contenders join behind it, so Wait then returns without waiting.
 func (p *Waiter) Free() bool { return len(p.ahead) == 0 && !p.more && !p.needsList() }
 
-// Epoch is that of the node.
+// Epoch is the epoch of the node.
 func (p *Waiter) Epoch() *session.Epoch { return p.acquired.Epoch }
 
-// Path is the node.
+// Path is the path of the node.
 func (p *Waiter) Path() string { return p.acquired.Path }
 
 func (p *Waiter) needsList() bool { return p.rechecked < p.rechecks }
 
-// noteAhead notes who is ahead. It keeps the nearest two: ten thousand in line must
-// not each remember five thousand others.
+// noteAhead sets ahead and more. It keeps the nearest two only: ten thousand
+// waiters must not each remember five thousand others.
 func (p *Waiter) noteAhead(r *listing) error {
 	two, more, found := r.nearest(p.line.Layout, p.contender(), p.gone)
 	if !found {
@@ -65,7 +65,7 @@ func (p *Waiter) contender() contender {
 	return own
 }
 
-// toAcquired makes the place that has come first an owner's claim.
+// toAcquired turns the waiter, which owns now, into what a lease is made of.
 func (p *Waiter) toAcquired() lease.Acquired {
 	if own := p.contender(); own.kind == Exclusive {
 		p.local.noteFirst(own.name)
@@ -74,13 +74,13 @@ func (p *Waiter) toAcquired() lease.Acquired {
 	return p.acquired
 }
 
-// Wait waits until nobody is ahead that the place has to wait for, and makes it
-// a claim. An error leaves the place as it is: unless it is Gone, one may wait
-// again.
+// Wait blocks until no contender is ahead that the waiter waits for, and returns
+// the node for a lease. After an error the node still exists, and Wait may be
+// called again unless IsGone reports true for the error.
 //
-// Events tell of the nearest two only. When one of them goes and there were
-// others, the line is read again, and meanwhile the wait goes on: the answer and
-// the event that frees the way may come in either order.
+// Only the nearest two are watched. When one of them is deleted and there were
+// others, the line is read again while the wait continues: the reply and the event
+// that ends the wait may arrive in either order.
 func (p *Waiter) Wait(ctx context.Context) (lease.Acquired, error) {
 	if err := p.wait(ctx); err != nil {
 		return lease.Acquired{}, err
@@ -91,7 +91,7 @@ func (p *Waiter) Wait(ctx context.Context) (lease.Acquired, error) {
 	return p.toAcquired(), nil
 }
 
-// awaitProof waits until the session is proved well enough for a lease with a stop time
+// awaitProof waits until the epoch's proofs allow a lease with the line's stop time
 // to begin.
 func (p *Waiter) awaitProof(ctx context.Context) error {
 	if err := p.acquired.Epoch.AwaitStopTime(ctx, p.line.StopTime); err != nil {
@@ -102,7 +102,7 @@ func (p *Waiter) awaitProof(ctx context.Context) error {
 
 func (p *Waiter) wait(ctx context.Context) error {
 	defer p.unwatch()
-	var list chan listResult // the answer that is awaited, if one is
+	var list chan listResult // receives the requested listing; nil if none was requested
 	for {
 		if err := p.advance(); err != nil {
 			return err
@@ -131,7 +131,7 @@ func (p *Waiter) wait(ctx context.Context) error {
 		case l := <-list:
 			list = nil
 			if errors.Is(l.err, session.ErrNoNode) {
-				return errGone // with the whole line
+				return errGone // the line's path was deleted
 			}
 			if l.err != nil {
 				return l.err
@@ -148,8 +148,8 @@ func (p *Waiter) wait(ctx context.Context) error {
 	}
 }
 
-// advance takes note of the watches that have fired. It fails if the own node
-// has gone.
+// advance processes the watches that have fired. It returns errGone if the own node
+// was deleted.
 func (p *Waiter) advance() error {
 	for path, w := range p.watched {
 		if !w.HasFired() {
@@ -158,9 +158,9 @@ func (p *Waiter) advance() error {
 		delete(p.watched, path)
 		if w.Deleted() {
 			p.noteGone(path)
-			// Events come in the order of the changes, so the own node was there
-			// when this one went, unless its event has come before. That does not
-			// hold for what a server tells when a session is resumed.
+			// Events arrive in the order of the changes, so the own node existed
+			// when this one was deleted, unless its event has arrived before. This
+			// does not hold for events that a server sends when a session is resumed.
 			if !w.SameConnection() {
 				p.rechecks++
 			}
@@ -175,7 +175,7 @@ func (p *Waiter) advance() error {
 	return nil
 }
 
-// noteBlocked sets blocked.
+// noteBlocked sets blocked from unowned.
 func (p *Waiter) noteBlocked() {
 	var reason *error
 	for _, path := range p.ahead {
@@ -186,9 +186,9 @@ func (p *Waiter) noteBlocked() {
 	p.blocked.Store(reason)
 }
 
-// Blocked returns why a call of Wait cannot succeed, or could not until its context ended:
-// one of the nearest two ahead is a node that no session owns. The error is that of
-// Epoch.Blocked, or nil. Blocked may be called while another method runs.
+// Blocked returns the error of Epoch.Blocked if one of the nearest two nodes ahead
+// is an ownerless node, so that Wait cannot succeed or could not until its context
+// was done; otherwise nil. Blocked may be called while another method runs.
 func (p *Waiter) Blocked() error {
 	if err := p.blocked.Load(); err != nil {
 		return *err
@@ -196,8 +196,9 @@ func (p *Waiter) Blocked() error {
 	return nil
 }
 
-// noteGone notes that one ahead has gone. A list under way may still have it. If it
-// is known to have been the first, so has everybody ahead of it.
+// noteGone notes that a node ahead was deleted. A listing in flight may still
+// contain it. If it is known to have been first, all nodes ahead of it were deleted
+// as well.
 func (p *Waiter) noteGone(path string) {
 	_, name := session.Split(path)
 	p.gone = append(p.gone, name)
@@ -214,8 +215,8 @@ func (p *Waiter) noteGone(path string) {
 	}
 }
 
-// nearest is the path of the n-th ahead, counted from the own node; "" if there
-// are not so many.
+// nearest returns the path of the n-th node ahead, counted from the own node, or ""
+// if there are fewer.
 func (p *Waiter) nearest(n int) string {
 	if len(p.ahead) < n {
 		return ""
@@ -223,8 +224,8 @@ func (p *Waiter) nearest(n int) string {
 	return p.ahead[len(p.ahead)-n]
 }
 
-// watch watches the own node and the nearest two ahead. It reports whether one
-// of them turned out to have gone.
+// watch watches the own node and the nearest two ahead, where they are not watched
+// yet. missed is true if one of the nodes ahead did not exist any more.
 func (p *Waiter) watch(ctx context.Context) (missed bool, err error) {
 	var paths []string
 	for _, path := range []string{p.nearest(2), p.nearest(1)} {
@@ -233,7 +234,7 @@ func (p *Waiter) watch(ctx context.Context) (missed bool, err error) {
 		}
 	}
 	if p.acquired.Watch == nil {
-		paths = append(paths, p.acquired.Path) // the last, so that it is there after the others are not
+		paths = append(paths, p.acquired.Path) // last, so that it was read after a node that does not exist any more
 	}
 	if len(paths) == 0 {
 		return false, nil
@@ -262,27 +263,27 @@ func (p *Waiter) watch(ctx context.Context) (missed bool, err error) {
 
 type listResult struct {
 	*listing
-	rechecks int // the doubts that it settles
+	rechecks int // the value of rechecks when it was requested
 	err      error
 }
 
-// list reads the line in the background.
+// list reads the line in the background. The channel receives the result.
 func (p *Waiter) list(ctx context.Context) chan listResult {
 	p.gone = nil
-	settles := p.rechecks
-	answer := make(chan listResult, 1)
+	rechecks := p.rechecks
+	result := make(chan listResult, 1)
 	started := p.acquired.Epoch.Go(func() {
 		r, err := p.local.list(ctx)
-		answer <- listResult{r, settles, err}
+		result <- listResult{r, rechecks, err}
 	})
 	if !started {
-		answer <- listResult{err: session.ErrClosed}
+		result <- listResult{err: session.ErrClosed}
 	}
-	return answer
+	return result
 }
 
-// unwatch ends the interest in those ahead. What happens to them from now on is
-// not told, so that whoever waits again has to look first.
+// unwatch closes the watches of the nodes ahead. Later changes are not noticed, so
+// the next Wait has to read the line first.
 func (p *Waiter) unwatch() {
 	for _, w := range p.watched {
 		w.Close()
@@ -291,8 +292,8 @@ func (p *Waiter) unwatch() {
 	p.rechecks++
 }
 
-// Leave gives the place up and removes its node, as Epoch.DeleteEventually does. The
-// channel gets nil when the node is gone, or the server's refusal to remove it.
+// Leave leaves the line and removes the node with Epoch.DeleteEventually. The
+// channel receives nil when the node is gone, or the server's refusal to remove it.
 func (p *Waiter) Leave() <-chan error {
 	p.unwatch()
 	p.local.leave()
@@ -302,7 +303,7 @@ func (p *Waiter) Leave() <-chan error {
 	}
 	gone := make(chan error, 1)
 	p.acquired.Epoch.DeleteEventually(p.acquired.Path, 0, func(err error) {
-		p.acquired.Watch.Close() // it has usually fired
+		p.acquired.Watch.Close() // it has usually fired already
 		gone <- lease.NotRemoved(p.acquired.Package, p.acquired.Path, err)
 	})
 	return gone
