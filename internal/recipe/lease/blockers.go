@@ -7,15 +7,15 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Blockers looks for nodes that no session owns among those that a wait is for. It
-// reads the stat of each node once.
+// Blockers finds ownerless nodes among the nodes that a caller waits for. It reads
+// the stat of each node once.
 type Blockers struct {
-	known map[string]error // what Epoch.Blocked says, by path
+	known map[string]error // the results of Epoch.Blocked by path
 }
 
-// Check forgets all but the nodes at paths, and reads the stats of those that it does
-// not know, in one flight. blocked is what Epoch.Blocked says of the first that no
-// session owns, nil if there is none.
+// Check reads the stats of the nodes at paths that it does not know from an earlier
+// call, in one flight, and forgets all other nodes. blocked is the error of
+// Epoch.Blocked for the first ownerless node, or nil.
 func (b *Blockers) Check(ctx context.Context, e *session.Epoch, paths ...string) (blocked, err error) {
 	known := make(map[string]error, len(paths))
 	var unknown []string

@@ -9,29 +9,29 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// FixedNode is a place for one: an ephemeral node of a fixed name, which whoever creates
-// it holds. All who wait try again when it goes, so it suits few of them, and there
-// is no order among these.
+// FixedNode acquires an ephemeral node of a fixed name. Use it for few waiters: all
+// of them try to create the node when it is deleted, and there is no order among
+// them.
 type FixedNode struct {
 	Session  *session.Session
 	Package  string // of the recipe, for OpErrors
 	Path     string
-	StopTime time.Duration // of the lease that the claim is for
+	StopTime time.Duration // of the lease that will be made of the node
 }
 
-// Acquire waits until the seat is free, and takes it with a node that holds data. A
-// wait survives reconnects and the end of a ZooKeeper session. When ctx ends, no
-// node is left.
+// Acquire waits until there is no node, and creates it with data. The wait survives
+// reconnects and the end of a ZooKeeper session. If ctx is done first, no node is
+// left.
 //
-// If the seat is free, it takes one round trip.
+// It takes one round trip if there is no node.
 func (s FixedNode) Acquire(ctx context.Context, data []byte) (Acquired, error) {
 	return s.acquire(ctx, data, true)
 }
 
-// TryAcquire takes the seat if it is free. If it is not, ok is false, and blocked is what
-// Epoch.Blocked says of the node that has it.
+// TryAcquire creates the node if there is none. Otherwise ok is false, and blocked is
+// the result of Epoch.Blocked for the existing node.
 //
-// It takes one round trip, and a second one if the seat is not free.
+// It takes one round trip, and a second one if the node exists.
 func (s FixedNode) TryAcquire(ctx context.Context, data []byte) (c Acquired, ok bool, blocked, err error) {
 	c, err = s.acquire(ctx, data, false)
 	if !errors.Is(err, session.ErrNodeExists) {
@@ -50,7 +50,7 @@ func (s FixedNode) acquire(ctx context.Context, data []byte, wait bool) (Acquire
 	})
 }
 
-// acquireIn returns session.ErrNodeExists if the seat is not free and it may not wait.
+// acquireIn returns session.ErrNodeExists if the node exists and wait is false.
 func (s FixedNode) acquireIn(ctx context.Context, e *session.Epoch, data []byte, wait bool) (Acquired, error) {
 	if err := e.CheckStopTime(s.Path, s.StopTime); err != nil {
 		return Acquired{}, err
@@ -73,26 +73,26 @@ func (s FixedNode) acquired(ctx context.Context, e *session.Epoch, st session.St
 	return AwaitProof(ctx, Acquired{Package: s.Package, Epoch: e, Path: s.Path, Token: st.Czxid, Version: st.Version}, s.StopTime)
 }
 
-// AwaitProof completes the claim of a node that has just been created, so that its
-// lease can begin: with a stop time it waits until the session is proved well
-// enough. If it fails, the node is removed.
+// AwaitProof sets StopProving for a node that was just created, so that its lease
+// can begin. With a stop time it waits until the epoch's proofs allow such a lease.
+// If AwaitProof fails, it removes the node.
 func AwaitProof(ctx context.Context, c Acquired, stop time.Duration) (Acquired, error) {
-	hold, err := c.Epoch.KeepProvingFor(ctx, stop)
+	stopProving, err := c.Epoch.KeepProvingFor(ctx, stop)
 	if err == nil {
 		if err = c.Epoch.AwaitStopTime(ctx, stop); err != nil {
-			hold()
+			stopProving()
 		}
 	}
 	if err != nil {
 		c.Epoch.DeleteEventually(c.Path, c.Token, nil)
 		return Acquired{}, &session.OpError{Package: c.Package, Op: "acquire", Path: c.Path, Err: err}
 	}
-	c.StopProving = hold
+	c.StopProving = stopProving
 	return c, nil
 }
 
-// WithReason is the cause of ctx, which has ended, with the reason for the wait that it
-// ended, if there is one; see Epoch.Blocked.
+// WithReason returns the cause of ctx, joined with blocked if that is not nil: the
+// error of Epoch.Blocked for what the caller waited for.
 func WithReason(ctx context.Context, blocked error) error {
 	if blocked == nil {
 		return context.Cause(ctx)
@@ -100,7 +100,7 @@ func WithReason(ctx context.Context, blocked error) error {
 	return fmt.Errorf("%w: %w", context.Cause(ctx), blocked)
 }
 
-// AwaitDeletion waits until there is no node at path. If ctx ends first and no
+// AwaitDeletion waits until there is no node at path. If ctx is done first and no
 // session owns the node, the error wraps session.ErrNoOwner as well.
 func AwaitDeletion(ctx context.Context, e *session.Epoch, path string) error {
 	for {

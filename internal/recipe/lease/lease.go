@@ -1,6 +1,20 @@
-// Package lease is ownership that ends: a node that belongs to the current
-// epoch and is watched, a context with a cause, a token, a guard, and a release
-// that happens for sure.
+// Package lease implements ownership that can end: a node of the current epoch
+// that is watched, a context with a cause, a token, guards, and a release that is
+// carried out even if its caller stops waiting. Use it in recipes that own one or
+// more nodes.
+//
+// # Loss
+//
+// The context of a lease is done when the node is deleted, the epoch ends, the
+// deadline minus the stop time passes, or, with Behavior.LoseOnSuspend, the
+// connection breaks. A process that is suspended cannot be notified in time, so
+// writes need the token or Txn.
+//
+// # Cost
+//
+// A lease sends one read that watches its node, unless the node is watched already,
+// and makes its epoch send proofs. Release takes one round trip. Verify and Txn take
+// one each.
 package lease
 
 import (
@@ -14,33 +28,33 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Acquired is what a lease is made of: a node that an epoch of ours has just made
-// the owner.
+// Acquired describes an owner's node that does not have a lease yet. Begin makes a
+// lease of it.
 type Acquired struct {
 	Package     string // of the recipe, for OpErrors
 	Epoch       *session.Epoch
 	Path        string
-	MorePaths   []string       // nodes that own together with it, of names never used again
-	Token       session.Zxid   // the node's czxid, or of a node that it has taken the place of
-	Version     int32          // that Guards ask for; AnyVersion for a node whose name is never used again
-	Watch       *session.Watch // of the node at Path; nil if it is not watched yet
-	Data        []byte         // of that node when Own was set
-	Checks      []Check        // of other nodes, which Guards also make
-	StopProving func()         // gives back the epoch's Hold
+	MorePaths   []string       // further nodes that are owned with it; their names are never used again
+	Token       session.Zxid   // the node's czxid, or that of a node that it replaced
+	Version     int32          // the version that Guards check; AnyVersion for a node whose name is never used again
+	Watch       *session.Watch // watches the node at Path; nil if it is not watched yet
+	Data        []byte         // the data of that node when Watch was set
+	Checks      []Check        // checks of other nodes, which are part of Guards
+	StopProving func()         // undoes Epoch.KeepProvingFor
 }
 
-// Check is a version that a node has while a lease is held.
+// Check is a node's version that must not change while a lease is held.
 type Check struct {
 	Path    string
 	Version int32
 }
 
-// Behavior are the errors and habits of the recipe that a lease belongs to.
+// Behavior is how the leases of a recipe behave.
 type Behavior struct {
-	Lost, Released error
+	Lost, Released error // the recipe's errors; causes of Context wrap one of them
 	LoseOnSuspend  bool
 	StopTime       time.Duration // how long before the deadline the lease ends
-	RevokeData     []byte        // the data by which others ask an owner to let go; nil if they cannot
+	RevokeData     []byte        // the data by which other clients ask the holder to release; nil if they cannot
 }
 
 // The states of a lease. Ownership lasts in the state held only; Context is done in all
@@ -74,22 +88,21 @@ type Lease struct {
 	publishing sync.Mutex // one Publish at a time
 
 	revokeOnce sync.Once
-	revoked    chan struct{} // closed when somebody has asked the owner to let go
+	revoked    chan struct{} // closed when another client has asked the holder to release
 
-	releasing chan struct{} // has room for one Settle at a time
+	releasing chan struct{} // capacity 1: the semaphore of ReleaseWith
 
-	mu          sync.Mutex    // one end
+	mu          sync.Mutex    // guards the end of the lease
 	endedAt     time.Time     // when ownership ended; see Deadline
-	gone        chan struct{} // closed when the lease has ended, and its nodes have gone or may not be removed
-	refused     error         // set before gone is closed: why the nodes may not be removed
-	stopping    bool          // the lease is lost, and its nodes stay until over
+	gone        chan struct{} // closed when the lease has ended and its nodes are removed, or their removal was refused
+	refused     error         // the refusal to remove the nodes; set before gone is closed
+	stopping    bool          // the lease is lost, and its nodes stay until endedAt
 	cutStay     chan struct{} // closed when the nodes of a lost lease need not stay any longer
 	cutStayOnce sync.Once
 }
 
-// Begin makes a lease of a claim. Values of ctx are those of the lease's
-// context; its end is not, since it bounds the acquisition and not the
-// ownership.
+// Begin makes a lease of an owner's node. The lease's context has the values of
+// ctx, but is not done with it: ctx bounds the acquisition, not the ownership.
 func Begin(ctx context.Context, c Acquired, t Behavior) *Lease {
 	l := &Lease{acquired: c, behavior: t, revoked: make(chan struct{}), releasing: make(chan struct{}, 1), gone: make(chan struct{}), cutStay: make(chan struct{})}
 	l.version.Store(c.Version)
@@ -114,8 +127,8 @@ func Begin(ctx context.Context, c Acquired, t Behavior) *Lease {
 	return l
 }
 
-// Context is done when ownership has ended. Its cause wraps the recipe's Lost or
-// Released.
+// Context is done when ownership has ended. Its cause wraps Behavior.Lost or
+// Behavior.Released.
 func (l *Lease) Context() context.Context { return l.ctx }
 
 // Err is nil while the lease is held, and the cause of Context after that.
@@ -130,10 +143,10 @@ func (l *Lease) Err() error {
 	return context.Cause(l.ctx)
 }
 
-// Deadline returns the moment by which everything that works under the lease must
-// have stopped, and a channel that is closed when that moment has moved. It is when
-// the session may end on the servers at the earliest. Once the lease has ended, the
-// deadline is the moment until which its nodes stay at least, and the channel is nil.
+// Deadline returns the moment by which all work under the lease must have stopped,
+// and a channel that is closed when that moment changes. The servers do not end the
+// session earlier. Once the lease has ended, the deadline is the moment until which
+// its nodes stay at least, and the channel is nil.
 func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	deadline, changed = l.acquired.Epoch.Deadline()
 	l.mu.Lock()
@@ -144,22 +157,22 @@ func (l *Lease) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	return deadline, changed
 }
 
-// Token is the zxid of the transaction that made the owner's node.
+// Token is the zxid of the transaction that created the owner's node.
 func (l *Lease) Token() session.Zxid { return l.acquired.Token }
 
-// Path is the owner's node.
+// Path is the path of the owner's node.
 func (l *Lease) Path() string { return l.acquired.Path }
 
-// Epoch is that of the owner's node.
+// Epoch is the epoch of the owner's node.
 func (l *Lease) Epoch() *session.Epoch { return l.acquired.Epoch }
 
 // Session is the id of the ZooKeeper session that owns.
 func (l *Lease) Session() int64 { return l.acquired.Epoch.ID() }
 
-// Revoked is closed when somebody has asked the owner to let go.
+// Revoked is closed when another client has asked the holder to release.
 func (l *Lease) Revoked() <-chan struct{} { return l.revoked }
 
-// Guards make a transaction fail unless the lease is held.
+// Guards returns operations that make a transaction fail unless the lease is held.
 func (l *Lease) Guards() []session.Op {
 	ops := make([]session.Op, 0, 1)
 	for _, c := range l.checks() {
@@ -168,7 +181,7 @@ func (l *Lease) Guards() []session.Op {
 	return ops
 }
 
-// checks are what Guards consist of.
+// checks returns the checks of Guards.
 func (l *Lease) checks() []Check {
 	cs := []Check{{l.acquired.Path, l.version.Load()}}
 	for _, path := range l.acquired.MorePaths {
@@ -177,7 +190,8 @@ func (l *Lease) checks() []Check {
 	return append(cs, l.acquired.Checks...)
 }
 
-// Verify has the ensemble confirm the ownership.
+// Verify returns nil if the ensemble confirms the ownership. It takes one round
+// trip.
 func (l *Lease) Verify(ctx context.Context) error {
 	if err := l.Err(); err != nil {
 		return err
@@ -202,7 +216,7 @@ func (l *Lease) Publish(ctx context.Context, data []byte) error {
 		if !errors.Is(err, session.ErrUnknown) || ctx.Err() != nil {
 			return l.asLoss(err)
 		}
-		// The node has changed, and nobody else writes to it: see what is there,
+		// The node has changed, and no other client writes to it: read its version,
 		// and write again.
 		if err := l.reread(ctx); err != nil {
 			return l.asLoss(err)
@@ -210,7 +224,7 @@ func (l *Lease) Publish(ctx context.Context, data []byte) error {
 	}
 }
 
-// reread takes over the version of the owner's node.
+// reread sets version to that of the owner's node.
 func (l *Lease) reread(ctx context.Context) error {
 	nodes, err := l.acquired.Epoch.Nodes(ctx, l.acquired.Path)
 	if err == nil {
@@ -225,8 +239,9 @@ func (l *Lease) reread(ctx context.Context) error {
 	return err
 }
 
-// asLoss says of a failed operation on the owner's node whether it tells that
-// ownership has ended.
+// asLoss ends the lease and returns the cause if err, the error of an operation on
+// the owner's node, means that ownership has ended. It returns other errors as they
+// are.
 func (l *Lease) asLoss(err error) error {
 	switch {
 	case err == nil:
@@ -238,13 +253,15 @@ func (l *Lease) asLoss(err error) error {
 	return err
 }
 
-// Release ends the lease and removes its node. It ends ownership at once; ctx
-// bounds only the wait for the node to go. The node of a lease that is lost, which
-// stays for the stop time, goes as well. If the server refuses to remove the
-// node, Release returns that, and the removal is retried in the background. The
-// second call, and one after a loss, returns the cause of Context.
+// Release ends the lease and removes its nodes. Ownership ends immediately; ctx
+// bounds only the wait for the removal. After a loss, Release removes the nodes that
+// would stay for the rest of the stop time.
+//
+// If the server refuses to remove a node, Release returns the refusal, and the
+// removal is retried in the background. A second call, and a call after a loss,
+// returns the cause of Context.
 func (l *Lease) Release(ctx context.Context) error {
-	l.Err() // if the clock says that it is lost, that is the cause
+	l.Err() // notes a loss at the deadline first, so that it is the cause
 	if !l.end(l.behavior.Released) {
 		l.removeEarly(ctx)
 		return context.Cause(l.ctx)
@@ -260,14 +277,14 @@ func (l *Lease) Release(ctx context.Context) error {
 		return l.refused
 	case <-ctx.Done():
 		return &session.OpError{Package: l.acquired.Package, Op: "release", Path: l.acquired.Path,
-			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
+			Err: fmt.Errorf("%w (the removal continues in the background)", context.Cause(ctx))}
 	}
 }
 
-// end ends ownership and reports whether it did, and not somebody before.
+// end ends ownership. It reports false if ownership had ended before.
 func (l *Lease) end(cause error) bool { return l.endBy(cause, 0) }
 
-// endBy is end for a holder who has a time left to stop in.
+// endBy is end for a holder that has the time stop to stop its work.
 func (l *Lease) endBy(cause error, stop time.Duration) bool {
 	deadline, _ := l.acquired.Epoch.Deadline()
 	l.mu.Lock()
@@ -277,15 +294,16 @@ func (l *Lease) endBy(cause error, stop time.Duration) bool {
 	}
 	l.endedAt = time.Now().Add(stop)
 	if deadline.Before(l.endedAt) {
-		l.endedAt = deadline // told late
+		l.endedAt = deadline // this process is late
 	}
 	l.stopping = stop > 0
 	l.cancel(cause)
 	return true
 }
 
-// lose ends ownership. Nodes of an epoch that is over go with it; of several in
-// one that is not, one may have gone and the others not.
+// lose ends ownership with a loss. The servers delete the nodes of an epoch that has
+// ended. While the epoch lasts, some of several nodes may still exist, so they are
+// removed.
 func (l *Lease) lose(reason error) {
 	if l.acquired.MorePaths != nil && l.acquired.Epoch.Context().Err() == nil {
 		l.abandon(reason)
@@ -296,11 +314,12 @@ func (l *Lease) lose(reason error) {
 
 func (l *Lease) lostErr(reason error) error { return fmt.Errorf("%w: %w", l.behavior.Lost, reason) }
 
-// remove removes the owner's nodes, and no other of the same name.
+// remove removes the owner's nodes in the background. It does not remove another
+// node of the same name.
 func (l *Lease) remove() {
 	czxid := l.acquired.Token
 	if l.acquired.Version == session.AnyVersion {
-		czxid = 0 // nobody else ever has this name
+		czxid = 0 // the name is never used again
 	}
 	left := 1 + len(l.acquired.MorePaths)
 	var refusals []error
@@ -319,8 +338,8 @@ func (l *Lease) remove() {
 	}
 }
 
-// NotRemoved is the error of a release at path that the server has refused with
-// err, which Epoch.DeleteEventually retries; nil if err is.
+// NotRemoved returns the error of a release at path if the server refused it with
+// err, and nil if err is nil. Epoch.DeleteEventually retries the removal.
 func NotRemoved(pkg, path string, err error) error {
 	if err == nil {
 		return nil

@@ -8,14 +8,16 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// ReleaseWith is Release for a lease whose node goes together with other writes. It
-// calls remove, which deletes the node in a transaction of its own, in the
-// background; remove must return once the epoch has ended. If it succeeds,
-// ownership has ended. If the server refuses the transaction, ownership goes on,
-// and ReleaseWith may be called again. If ownership is lost, or the outcome is unknown,
-// it has ended, and the node is removed alone.
+// ReleaseWith is Release for a lease whose node is deleted together with other
+// writes. It calls remove in the background, which deletes the node in a
+// transaction. remove must return once the epoch has ended.
 //
-// The error is that of remove, if it comes before ctx ends.
+// If remove succeeds, ownership has ended. If the server refuses the transaction,
+// ownership continues, and ReleaseWith may be called again. If ownership is lost or
+// the outcome is unknown, ownership has ended, and the node is removed without the
+// other writes.
+//
+// ReleaseWith returns the error of remove, unless ctx is done before.
 func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 	select {
 	case l.releasing <- struct{}{}: // also if ctx is done
@@ -26,7 +28,7 @@ func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 			return l.checkHeld(ctx)
 		}
 	}
-	l.Err() // if the clock says that it is lost, that is the cause
+	l.Err() // notes a loss at the deadline first, so that it is the cause
 	if l.ctx.Err() != nil {
 		l.removeEarly(ctx)
 		<-l.releasing
@@ -64,17 +66,17 @@ func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 
 func (l *Lease) checkHeld(ctx context.Context) error {
 	return &session.OpError{Package: l.acquired.Package, Op: "release", Path: l.acquired.Path,
-		Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
+		Err: fmt.Errorf("%w (the release continues in the background)", context.Cause(ctx))}
 }
 
-// endsOwnership reports whether an error of Settle's transaction leaves nothing to own: it
-// is not a refusal, which changes nothing.
+// endsOwnership reports whether an error of ReleaseWith's transaction ends
+// ownership. A refusal does not, because it changes nothing.
 func (l *Lease) endsOwnership(err error) bool {
 	return l.acquired.Epoch.Err() != nil || errors.Is(err, l.behavior.Lost) || errors.Is(err, session.ErrUnknown)
 }
 
-// awaitReleaseWith waits until no Settle is under way, so that the node that its
-// transaction deletes is not taken for lost.
+// awaitReleaseWith waits until no ReleaseWith is running, so that the deletion of
+// the node by its transaction is not taken for a loss.
 func (l *Lease) awaitReleaseWith() {
 	select {
 	case l.releasing <- struct{}{}:

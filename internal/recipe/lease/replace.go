@@ -7,7 +7,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Replacement is a node that takes the place of a lease's. Its name has a GUID.
+// Replacement is a node that replaces the node of a lease. Its name has a GUID.
 type Replacement struct {
 	Path       string
 	Data       []byte
@@ -22,16 +22,16 @@ func (s Replacement) op() session.Op {
 	return session.OpCreate(s.Path, s.Data, opts...)
 }
 
-// Replace ends a lease of one node, and in the transaction that deletes the node
-// creates others, which are the claim that it returns. The lease's context ends
-// first.
+// Replace ends a lease of one node, and deletes that node and creates nodes in one
+// transaction. It returns the created nodes for another lease. The context of the
+// old lease is done first.
 //
-// When Replace fails, the lease has ended all the same, and none of the nodes
-// stays; if need be they go in the background. session.ErrNoNode says that the
-// lease's node had gone, or a parent of the others; session.ErrUnknown that
-// somebody has removed so much that there is no telling what happened.
+// If Replace fails, the lease has ended nevertheless, and all nodes are removed, in
+// the background if necessary. The error is session.ErrNoNode if the lease's node or
+// a parent of the others did not exist, and session.ErrUnknown if too many nodes
+// were deleted to find out the outcome.
 func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, error) {
-	l.Err() // if the clock says that it is lost, that is the cause
+	l.Err() // notes a loss at the deadline first, so that it is the cause
 	if !l.end(l.behavior.Released) {
 		l.removeEarly(ctx)
 		return Acquired{}, context.Cause(l.ctx)
@@ -61,8 +61,8 @@ func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, er
 	}
 }
 
-// replace waits for the outcome as long as the epoch lasts, since nobody else
-// would clean up after it.
+// replace waits for the outcome as long as the epoch lasts, because it has to remove
+// the nodes after a failure.
 func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, err error) {
 	e := l.acquired.Epoch
 	if ctx.Err() != nil {
@@ -93,7 +93,7 @@ func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, e
 	for _, r := range results[1:] {
 		switch {
 		case r.Path == "":
-			// The reply was lost, and one of the nodes is not there any more.
+			// The reply was lost, and one of the nodes was deleted since.
 			err = fmt.Errorf("%w: %w", l.behavior.Lost, session.ErrNoNode)
 			continue
 		case c.Path == "":
@@ -109,7 +109,7 @@ func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, e
 	return c, nil
 }
 
-// discard gives up what has not become a lease.
+// discard removes nodes of which no lease was made.
 func (c *Acquired) discard() {
 	if c.StopProving == nil {
 		return

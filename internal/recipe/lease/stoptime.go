@@ -11,8 +11,8 @@ var (
 	errDeadline  = errors.New("no server has confirmed it for too long")
 )
 
-// loseWhenSuspended ends the lease when the connection breaks. The session may live on, so
-// the node has to be removed.
+// loseWhenSuspended ends the lease when the connection breaks. The ZooKeeper session
+// may continue, so the node has to be removed.
 func (l *Lease) loseWhenSuspended(suspended <-chan struct{}) {
 	select {
 	case <-suspended:
@@ -38,7 +38,7 @@ func (l *Lease) loseBeforeDeadline() {
 	}
 }
 
-// left is how long the lease lasts unless the deadline moves.
+// left returns how long the lease lasts unless the deadline changes.
 func (l *Lease) left() time.Duration {
 	deadline, _ := l.acquired.Epoch.Deadline()
 	return time.Until(deadline) - l.behavior.StopTime
@@ -48,9 +48,8 @@ func (l *Lease) left() time.Duration {
 // one, or until Release.
 func (l *Lease) Abandon(reason error) { l.abandon(reason) }
 
-// abandon ends ownership while the nodes are still there. They stay for the stop
-// time, even if the connection recovers, so that nobody else owns while the holder
-// stops.
+// abandon ends ownership while the nodes exist. They stay for the stop time, even if
+// the connection recovers, so that no other client owns while the holder stops.
 func (l *Lease) abandon(reason error) {
 	if !l.endBy(l.lostErr(reason), l.behavior.StopTime) {
 		return
@@ -71,12 +70,12 @@ func (l *Lease) abandon(reason error) {
 		l.remove()
 	})
 	if !started {
-		close(l.gone) // closing the session removes them
+		close(l.gone) // closing the session removes the nodes
 	}
 }
 
-// removeEarly has the nodes of a lease that is lost not stay for the rest of the stop
-// time, and waits for them to go.
+// removeEarly removes the nodes of a lost lease before the stop time has passed, and
+// waits for the removal.
 func (l *Lease) removeEarly(ctx context.Context) {
 	l.cutStayOnce.Do(func() { close(l.cutStay) })
 	l.mu.Lock()
@@ -91,6 +90,6 @@ func (l *Lease) removeEarly(ctx context.Context) {
 	}
 }
 
-// Gone is closed when the lease has ended, and its nodes have gone or may not be
-// removed.
+// Gone is closed when the lease has ended and its nodes are removed, or their
+// removal was refused.
 func (l *Lease) Gone() <-chan struct{} { return l.gone }

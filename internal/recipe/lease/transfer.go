@@ -2,23 +2,22 @@ package lease
 
 import "context"
 
-// Transfer ends the lease and returns a claim of the same node, which stays, for
-// another lease in this process. If it fails, the lease is as it was, or has ended
-// before.
+// Transfer ends the lease and returns its node, which stays, for another lease in
+// this process. If Transfer fails, the lease is unchanged or had ended before.
 func (l *Lease) Transfer(ctx context.Context) (Acquired, error) {
 	if err := l.Err(); err != nil {
 		return Acquired{}, err
 	}
-	hold, err := l.acquired.Epoch.KeepProvingFor(ctx, l.behavior.StopTime)
+	stopProving, err := l.acquired.Epoch.KeepProvingFor(ctx, l.behavior.StopTime)
 	if err != nil {
 		return Acquired{}, err
 	}
 	if !l.end(l.behavior.Released) {
-		hold()
+		stopProving()
 		return Acquired{}, context.Cause(l.ctx)
 	}
 	close(l.gone)
 	c := l.acquired
-	c.StopProving, c.Watch, c.Data = hold, nil, nil // the watch is the old lease's, and goes with it
+	c.StopProving, c.Watch, c.Data = stopProving, nil, nil // the old lease closes its watch
 	return c, nil
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Txn carries out ops in a transaction that also checks the guards of the lease. It
-// returns the results of ops. See Txn of several leases.
+// Txn executes ops in a transaction that also contains the guards of the lease. It
+// returns the results of ops. See the function Txn.
 func (l *Lease) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, error) {
 	return Txn(ctx, []*Lease{l}, ops...)
 }
 
-// Txn carries out ops in a transaction that also checks the guards of all leases, of
-// which there must be one. If one of them has ended, it returns the cause of that
-// lease's context. A refusal of ops does not end a lease.
+// Txn executes ops in a transaction that also contains the guards of all leases.
+// There must be at least one lease. If one has ended, Txn returns the cause of its
+// context. A refusal of ops does not end a lease.
 //
-// It takes one round trip. If ctx or the epoch ends before the outcome is known, the
-// error is session.ErrUnknown.
+// Txn takes one round trip. If ctx or the epoch ends before the outcome is known,
+// the error is session.ErrUnknown.
 func Txn(ctx context.Context, leases []*Lease, ops ...session.Op) ([]session.Result, error) {
 	for {
 		var guards []session.Op
@@ -44,7 +44,7 @@ func Txn(ctx context.Context, leases []*Lease, ops ...session.Op) ([]session.Res
 		if errors.Is(err, session.ErrUnknown) || !refusedCheck && !errors.Is(err, session.ErrExpired) {
 			return nil, err
 		}
-		// The check may also be one of ops. What the servers know of the leases tells.
+		// The refused check may also be one of ops: verify the leases.
 		published := false
 		for i, l := range leases {
 			if lost := l.Verify(ctx); lost != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// watch ends the lease when one of its nodes, or its epoch, has gone. own is a
-// watch of the node, if there is one already.
+// watch ends the lease when the node at path is deleted or the epoch ends. own is an
+// existing watch of the node, or nil.
 func (l *Lease) watch(path string, own *session.Watch) {
 	for {
 		if own == nil {
@@ -20,20 +20,20 @@ func (l *Lease) watch(path string, own *session.Watch) {
 		select {
 		case <-own.Fired():
 			own = nil
-			l.awaitReleaseWith() // which may have deleted the node: then there is nothing to look at
+			l.awaitReleaseWith() // it may have deleted the node; then nothing is read
 			continue
 		case <-l.acquired.Epoch.Context().Done():
 			l.lose(context.Cause(l.acquired.Epoch.Context()))
 		case <-l.ctx.Done():
-			<-l.gone // by then the watch has fired, and the server need not be asked to forget it
+			<-l.gone // the watch has fired then, so that closing it sends no request
 		}
 		own.Close()
 		return
 	}
 }
 
-// watchNode watches a node, if it is still the one that made the owner. It returns
-// nil when the lease has ended.
+// watchNode watches the node if it is still the lease's. It returns nil if the lease
+// has ended.
 func (l *Lease) watchNode(path string) *session.Watch {
 	if l.ctx.Err() != nil {
 		return nil
@@ -51,13 +51,13 @@ func (l *Lease) watchNode(path string) *session.Watch {
 		l.lose(session.ErrNoNode)
 	case l.acquired.Epoch.Err() != nil:
 		l.lose(err)
-	default: // an ACL forbids to look at it, and it would block the line
+	default: // an ACL denies reading; if the node stayed, it would block the line
 		l.abandon(err)
 	}
 	return nil
 }
 
-// readNode reads a node, with its data if others can ask through it, and watches it.
+// readNode reads and watches a node, with its data if RevokeData is set.
 func (l *Lease) readNode(path string) (session.Node, error) {
 	ctx := l.acquired.Epoch.Context()
 	if l.behavior.RevokeData == nil {
@@ -74,12 +74,13 @@ func (l *Lease) readNode(path string) (session.Node, error) {
 	return nodes[0], nodes[0].Err
 }
 
-// isOwn tells a node from another of the same name, if there can be any.
+// isOwn reports whether st is the stat of the lease's node and not of a later node
+// of the same name.
 func (l *Lease) isOwn(st session.Stat) bool {
 	return l.acquired.Version == session.AnyVersion || st.Czxid == l.acquired.Token
 }
 
-// noteData takes note of a node's data.
+// noteData closes revoked if data is RevokeData.
 func (l *Lease) noteData(data []byte) {
 	if l.behavior.RevokeData != nil && bytes.Equal(data, l.behavior.RevokeData) {
 		l.revokeOnce.Do(func() { close(l.revoked) })
