@@ -9,8 +9,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// run looks after the node until it is withdrawn or the session is closed. It
-// alone writes to the node, so that no two writes of a Presence race.
+// run maintains the node until it is withdrawn or the session is closed. Only run
+// writes to the node, so that no two writes of an Announcement race.
 func (p *Announcement) run() {
 	k := &announcer{presence: p, firstTime: true, pauses: backoff.New(shortestPause, longestPause, 0.5)}
 	var s *epochState
@@ -40,17 +40,17 @@ func (p *Announcement) run() {
 	close(p.gone)
 }
 
-// announcer is what a Presence remembers from one epoch to the next.
+// announcer is the state of an Announcement that outlives an epoch.
 type announcer struct {
 	presence  *Announcement
-	formerIDs []int64   // the ids of its ZooKeeper sessions
-	firstTime bool      // nothing has been announced yet
-	since     time.Time // when it was announced last, or has recovered
+	formerIDs []int64   // the ids of the latest ZooKeeper sessions
+	firstTime bool      // the node has not been announced yet
+	since     time.Time // when the node was announced last, or Err became nil again
 	pauses    *backoff.Backoff
 }
 
-// rememberedSessions bounds keeper.former. Of a session that is long over there
-// is no node left.
+// rememberedSessions bounds announcer.formerIDs. Nodes of older ZooKeeper sessions do
+// not exist any more.
 const rememberedSessions = 8
 
 func (k *announcer) inEpoch(e *session.Epoch) *epochState {
@@ -65,10 +65,10 @@ func (k *announcer) inEpoch(e *session.Epoch) *epochState {
 const (
 	shortestPause = 100 * time.Millisecond
 	longestPause  = 10 * time.Second
-	stableTime    = time.Minute // one that has lasted so long is repeated at once
+	stableTime    = time.Minute // an announcement that lasted this long is repeated immediately
 )
 
-// nextPause is how long to wait before the node is announced again.
+// nextPause returns how long to wait before the node is announced again.
 func (k *announcer) nextPause() time.Duration {
 	if !k.since.IsZero() && time.Since(k.since) >= stableTime {
 		k.since = time.Time{}
@@ -78,7 +78,7 @@ func (k *announcer) nextPause() time.Duration {
 	return k.pauses.Next()
 }
 
-// step brings the node about and waits until there is something to do.
+// step writes the node if necessary and waits until there is something to do.
 func (s *epochState) step() {
 	s.announcer.presence.mu.Lock()
 	data, n := s.announcer.presence.current.data, s.announcer.presence.current.wantedData
@@ -98,14 +98,14 @@ func (s *epochState) step() {
 		pause = 0
 	case errors.Is(err, errRemoved), isConflict(err):
 		s.noteFailed(err)
-		if pause = s.announcer.nextPause(); pause > 0 { // whatever happens to it meanwhile
+		if pause = s.announcer.nextPause(); pause > 0 { // events do not shorten the pause
 			s.unwatch()
 			s.outdated = true
 		}
 	case errors.As(err, &o) && o.ephemeral && !(s.announcer.firstTime && s.announcer.presence.node.IfExists == Refuse):
 		s.noteFailed(err)
 	default:
-		s.noteRefused(n, err) // which ends it if it is the first
+		s.noteRefused(n, err) // if it is the first, Announce returns the error and ends the announcement
 		pause = s.announcer.nextPause()
 	}
 	s.wait(pause)
@@ -147,11 +147,11 @@ func (s *epochState) failed(err error) error {
 // noLimit is longer than any pause.
 const noLimit = time.Duration(-1)
 
-// conflictPause is how long a node is left to itself that somebody else writes to,
-// however often they do.
+// conflictPause is how long the node is not read again after another client has
+// written to it, which bounds the reads if that happens often.
 const conflictPause = 100 * time.Millisecond
 
-// wait waits until there may be something to do, but not longer than pause.
+// wait waits until there may be something to do, at most for pause.
 func (s *epochState) wait(pause time.Duration) {
 	var over <-chan time.Time
 	if pause != noLimit {

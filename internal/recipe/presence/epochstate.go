@@ -8,38 +8,38 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// epochState is a Presence in one epoch.
+// epochState is the state of an Announcement in one epoch.
 type epochState struct {
 	announcer *announcer
 	epoch     *session.Epoch
 
-	czxid    session.Zxid // our node; 0 while there is none
+	czxid    session.Zxid // of our node; 0 while there is none
 	heldData int          // the number of the data in it; 0 if that is not known
-	mayExist bool         // a node may have been created of which we do not know
+	mayExist bool         // a create or replacement may have been committed without our knowledge
 
-	// What was seen when the node was last looked at, or made.
+	// The result of the last read or write of the node.
 	exists    bool
 	stat      session.Stat
-	outdated  bool            // it is no longer so
-	watch     *session.Watch  // for a change of it; nil if there is none
+	outdated  bool            // the fields above are known to be out of date
+	watch     *session.Watch  // fires when the node changes; nil if it is not watched
 	suspended <-chan struct{} // closed when an event may have been missed
 }
 
-// occupied says that the node is not ours.
+// occupied is the error if another node than ours exists.
 type occupied struct {
 	err       error
-	ephemeral bool // it is a session's, and goes with it
+	ephemeral bool // another session owns the node, so it is deleted when that session ends
 }
 
 func (o *occupied) Error() string { return o.err.Error() }
 
 func (o *occupied) Unwrap() error { return o.err }
 
-// maxConflicts bounds how often a node that others change all the time is tried for
-// in a row.
+// maxConflicts bounds the attempts in a row while other clients keep changing the
+// node.
 const maxConflicts = 4
 
-// ensure makes the node exist, be ours, and hold the n-th data.
+// ensure makes sure that the node exists, is ours, and holds data, which has number n.
 func (s *epochState) ensure(data []byte, n int) (err error) {
 	for range maxConflicts {
 		if s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
@@ -58,15 +58,16 @@ func (s *epochState) ensure(data []byte, n int) (err error) {
 	return err
 }
 
-// isConflict tells of an error that the node is not as it was last seen.
+// isConflict reports whether err means that the node may have changed since the last
+// read.
 func isConflict(err error) bool {
 	return errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrNodeExists) ||
 		errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrBadVersion)
 }
 
-// write makes the one request that what was last seen calls for.
+// write sends the one write that the last read of the node requires.
 func (s *epochState) write(data []byte, n int) error {
-	ctx := s.epoch.Context() // and not until it is withdrawn: what is under way is seen to its end
+	ctx := s.epoch.Context() // not the announcement's: the outcome of a write in flight is needed for the removal
 	switch {
 	case s.czxid != 0:
 		r, err := s.epoch.Txn(ctx, session.OpSet(s.announcer.presence.node.Path, data, s.stat.Version))
@@ -74,7 +75,7 @@ func (s *epochState) write(data []byte, n int) error {
 			return err
 		}
 		if r[0].Stat.Czxid != s.czxid {
-			return session.ErrBadVersion // of a node that has just taken the place of ours
+			return session.ErrBadVersion // another node has just replaced ours
 		}
 		s.stat, s.heldData = r[0].Stat, n
 	case !s.exists:
@@ -88,13 +89,13 @@ func (s *epochState) write(data []byte, n int) error {
 		_, err := s.epoch.Txn(ctx, session.OpDelete(s.announcer.presence.node.Path, s.stat.Version), s.announcer.presence.create(data))
 		s.mayExist = err == nil || errors.Is(err, session.ErrUnknown)
 		if err == nil {
-			err = s.readNode() // ZooKeeper 3.8 says nothing of a node that a transaction creates
+			err = s.readNode() // ZooKeeper 3.8 returns no stat of a node that a transaction creates
 		}
 		if err != nil {
 			return err
 		}
 		if s.czxid == 0 {
-			return session.ErrNoNode // any more
+			return session.ErrNoNode // it was deleted since
 		}
 		s.heldData = n
 	default:
@@ -107,7 +108,7 @@ func (s *epochState) markCreated(st session.Stat, n int) {
 	s.exists, s.stat, s.czxid, s.heldData, s.outdated = true, st, st.Czxid, n, false
 }
 
-// replaces tells whether the node that is there is to make way for ours.
+// replaces reports whether the existing node is to be replaced by ours.
 func (s *epochState) replaces() bool {
 	owner := s.stat.EphemeralOwner
 	if owner == s.epoch.ID() {
@@ -127,16 +128,16 @@ func (s *epochState) occupied() error {
 	}
 }
 
-// readNode reads whose the node is, and watches it. It fails with errRemoved if it
-// was ours and has gone.
+// readNode reads the node's stat and watches it. It returns errRemoved if our node
+// was deleted.
 func (s *epochState) readNode() error {
 	s.unwatch()
-	broken := s.epoch.Suspended()
+	suspended := s.epoch.Suspended()
 	st, exists, w, err := s.epoch.WatchExists(s.epoch.Context(), s.announcer.presence.node.Path)
 	if err != nil {
 		return err
 	}
-	s.stat, s.exists, s.watch, s.suspended, s.outdated = st, exists, w, broken, false
+	s.stat, s.exists, s.watch, s.suspended, s.outdated = st, exists, w, suspended, false
 	ours := exists && st.EphemeralOwner == s.epoch.ID()
 	switch {
 	case s.czxid != 0 && (!ours || st.Czxid != s.czxid):
@@ -156,7 +157,7 @@ func (s *epochState) unwatch() {
 
 // removeNode removes our node, if there is one, and no other.
 func (s *epochState) removeNode() error {
-	defer s.unwatch() // by then it has fired, and the server need not be asked to forget it
+	defer s.unwatch() // deferred, because a watch that has fired is closed without a request
 	for s.czxid != 0 || s.mayExist {
 		if s.watch == nil || s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
 			err := s.readNode()
@@ -183,7 +184,7 @@ func (s *epochState) removeNode() error {
 	return nil
 }
 
-// isClosed tells whether a channel is closed; nil is not.
+// isClosed reports whether a channel is closed; nil is not.
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -6,7 +6,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Node is what is announced.
+// Node describes the node to announce.
 type Node struct {
 	Package  string // of the recipe, for OpErrors
 	Path     string // missing ancestors are created, as containers
@@ -16,46 +16,45 @@ type Node struct {
 	Errors   Errors
 }
 
-// IfExists says what Announce does if the node is there already and is not this
-// session's. A later announcement, of the next epoch, awaits that it goes.
+// IfExists is what Announce does if the node exists and this session does not own
+// it. In later epochs the announcement always waits, as with Await.
 type IfExists uint8
 
 const (
-	// Await waits while another session owns the node. A node that no session
-	// owns is refused.
+	// Await waits while another session owns the node. If no session owns it,
+	// Announce fails with Errors.Occupied.
 	Await IfExists = iota
-	// Refuse fails with Errors.Occupied.
+	// Refuse makes Announce fail with Errors.Occupied.
 	Refuse
-	// Replace deletes the node, whoever's it is, in the transaction that creates
-	// ours.
+	// Replace deletes the node, whether or not a session owns it, in the transaction
+	// that creates ours.
 	Replace
 )
 
-// Errors are a recipe's own for what can be wrong. Those that are nil are the
-// package's.
+// Errors are the recipe's errors. A nil field means the error of this package.
 type Errors struct {
 	Duplicate error // this session announces the node already
-	Occupied  error // the node is another session's, or nobody's
-	Withdrawn error // after Withdraw
+	Occupied  error // another session owns the node, or none does
+	Withdrawn error // Withdraw was called
 }
 
-// The errors of recipes that have none of their own.
+// The default errors.
 var (
 	ErrDuplicate = errors.New("presence: announced already by this session")
-	ErrOccupied  = errors.New("presence: the node is taken")
+	ErrOccupied  = errors.New("presence: node exists already")
 	ErrWithdrawn = errors.New("presence: withdrawn")
 )
 
-// errRemoved is why Err is not nil when somebody has removed the node.
-var errRemoved = errors.New("presence: somebody has removed the node")
+// errRemoved is the error after the node was deleted or replaced outside of this package.
+var errRemoved = errors.New("presence: the node was removed")
 
 func (e *Errors) setDefaults() {
 	for _, d := range []struct {
 		err      *error
-		standard error
+		fallback error
 	}{{&e.Duplicate, ErrDuplicate}, {&e.Occupied, ErrOccupied}, {&e.Withdrawn, ErrWithdrawn}} {
 		if *d.err == nil {
-			*d.err = d.standard
+			*d.err = d.fallback
 		}
 	}
 }

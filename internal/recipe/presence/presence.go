@@ -1,14 +1,22 @@
-// Package presence keeps an ephemeral node of a fixed name announced, over
-// reconnects, expiries and operators, until it is withdrawn.
+// Package presence keeps an ephemeral node of a fixed name announced until it is
+// withdrawn, also across reconnects, expired sessions and deletions by others. Use
+// it for a node that shows that this process is there. It is not ownership: while
+// the session is suspended, the servers may delete the node without notice here.
 //
-// Within one ZooKeeper session the node is created once, and a reconnect does
-// not touch it. In the next session it is created again; if the one of the
-// session before is still there, a transaction deletes that and creates the new
-// one, so that nobody sees neither or both. Curator's PersistentNode is the
-// model, without its faults: a create whose reply is lost is looked up, an error
-// that trying again does not help reaches the caller, and nothing spins. What
-// somebody else writes into the node is left alone until the next Update or
-// session.
+// In each ZooKeeper session the node is created once; a reconnect does not touch it.
+// In the next ZooKeeper session it is created again. If the node of the previous one
+// still exists, one transaction deletes it and creates the new one, so that readers
+// always see exactly one. Data that another client writes into the node stays until
+// the next Update or ZooKeeper session.
+//
+// Curator's PersistentNode is the model, with three differences: the outcome of a
+// create whose reply is lost is looked up, an error that retries cannot solve is
+// returned to the caller, and retries are paced.
+//
+// # Cost
+//
+// Announce takes one round trip if the parent exists and the node does not. Update
+// and Withdraw take one each. One read then watches the node.
 package presence
 
 import (
@@ -27,42 +35,42 @@ import (
 type Announcement struct {
 	session   *session.Session
 	node      Node
-	live      context.Context // ends when the node is to go
+	live      context.Context // done when the node is to be removed
 	end       context.CancelFunc
-	wake      chan struct{} // capacity 1: there is other data to show
-	gone      chan struct{} // closed when the node is, and no longer seen to
-	removeErr error         // why the node could not be removed; to be read once gone is closed
+	wake      chan struct{} // capacity 1: there is new data
+	gone      chan struct{} // closed when the node is removed and run has ended
+	removeErr error         // why the node could not be removed; read it only after gone is closed
 
 	mu      sync.Mutex
 	current state
-	changed chan struct{} // closed and replaced when now changes
+	changed chan struct{} // closed and replaced when current changes
 }
 
-// state is what is wanted and what has come of it. The data of Announce is the
-// first, that of each Update one more.
+// state is the wanted data, by number, and the progress of its announcement. The
+// data of Announce has number 1, that of each Update one more.
 type state struct {
 	data        []byte
 	wantedData  int   // the number of data
-	shownData   int   // of what the node has held last
-	refusedData int   // of what was tried in vain last
-	refusal     error // why it was in vain
-	err         error // why the node is not there, or does not hold what it should
-	ended       error // set when nothing will be announced any more
+	shownData   int   // the number of the data last written to the node
+	refusedData int   // the number of the data that was last refused
+	refusal     error // the error of that refusal
+	err         error // why the node does not exist or does not hold the wanted data
+	ended       error // set when the announcement has ended
 
-	token session.Zxid // of the node
+	token session.Zxid // the czxid of the node
 	owner int64
 }
 
-// Announce creates the node and returns once it is there and is the session's.
-// From then on the node is looked after in the background.
+// Announce creates the node and returns once the session owns it. From then on the
+// node is maintained in the background.
 //
-// An error that trying again does not help is returned at once: ErrNoAuth,
-// ErrInvalidACL, ErrNoChildrenForEphemerals, Errors.Twice, and Errors.Occupied if
-// the node is in the way and does not go with a session. Otherwise Announce goes
-// on until ctx ends, and leaves no node then; the error says what it has waited
-// for.
+// An error that retries cannot solve is returned immediately: ErrNoAuth,
+// ErrInvalidACL, ErrNoChildrenForEphemerals, Errors.Duplicate, and Errors.Occupied if
+// IfExists is Refuse or the existing node is not owned by another session. Otherwise
+// Announce retries until ctx is done, and leaves no node then; the error says what it
+// waited for.
 //
-// Where the parent exists and the node does not, it takes one round trip.
+// It takes one round trip if the parent exists and the node does not.
 func Announce(ctx context.Context, s *session.Session, n Node) (*Announcement, error) {
 	if err := args.Check(n.Package, s, n.Path); err != nil {
 		return nil, &session.OpError{Package: n.Package, Op: "announce", Path: n.Path, Err: errors.Unwrap(err)}
@@ -88,8 +96,8 @@ func Announce(ctx context.Context, s *session.Session, n Node) (*Announcement, e
 	return p, nil
 }
 
-// check refuses what the session would, before anything is sent, for the largest
-// request that there may be: a replacement.
+// check returns the error of the session for invalid or too long data before
+// anything is sent. It checks the largest possible request, which is a replacement.
 func (p *Announcement) check(data []byte) error {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -130,11 +138,13 @@ func (p *Announcement) start(ctx context.Context) error {
 	return err
 }
 
-// Update replaces the node's data, and returns once the node has shown it. The
-// last call wins, in this epoch and in those to come; of calls that come faster
-// than the server answers, only the last is sent. When ctx ends first, the update
-// goes on in the background. An error that trying again does not help is
-// returned at once; it is tried again all the same, now and then, as Err tells.
+// Update replaces the node's data, and returns once the node holds it. The last call
+// wins, in this epoch and in later ones. If calls arrive faster than the server
+// answers, only the last one is sent. If ctx is done first, the update continues in
+// the background.
+//
+// An error that retries cannot solve is returned immediately. The update is retried
+// from time to time nevertheless; Err returns the latest error.
 //
 // It takes one round trip.
 func (p *Announcement) Update(ctx context.Context, data []byte) error {
@@ -153,7 +163,7 @@ func (p *Announcement) Update(ctx context.Context, data []byte) error {
 	return p.await(ctx, "update", n)
 }
 
-// await returns once the n-th data has been shown, or something later.
+// await waits until data of number n or a later one was written to the node.
 func (p *Announcement) await(ctx context.Context, op string, n int) error {
 	for {
 		p.mu.Lock()
@@ -175,9 +185,9 @@ func (p *Announcement) await(ctx context.Context, op string, n int) error {
 	}
 }
 
-// interrupted says why a wait had not ended when ctx did.
+// interrupted returns why a wait was not over when ctx was done.
 func (p *Announcement) interrupted(ctx context.Context) error {
-	_, err := p.session.Epoch(ctx) // says so if there is no connection
+	_, err := p.session.Epoch(ctx) // an error if there is no connection
 	if err == nil {
 		err = context.Cause(ctx)
 	}
@@ -187,11 +197,11 @@ func (p *Announcement) interrupted(ctx context.Context) error {
 	return err
 }
 
-// Withdraw removes the node, and nothing is announced any more. It happens in
-// any case; ctx bounds only the wait for it. A nil error says that the node has
-// gone, or that its ZooKeeper session is over and takes it along; so it does at
-// a second call. If the server refuses to remove the node, that is the error, and
-// the removal is retried in the background until the session ends.
+// Withdraw ends the announcement and removes the node. ctx bounds only the wait for
+// the removal. The error is nil if the node is removed, or its ZooKeeper session has
+// ended and the servers remove it. A second call returns the same. If the server
+// refuses to remove the node, Withdraw returns the refusal, and the removal is
+// retried in the background until the ZooKeeper session ends.
 //
 // It takes one round trip.
 func (p *Announcement) Withdraw(ctx context.Context) error {
@@ -206,11 +216,11 @@ func (p *Announcement) Withdraw(ctx context.Context) error {
 		return p.removeErr
 	case <-ctx.Done():
 		return &session.OpError{Package: p.node.Package, Op: "withdraw", Path: p.node.Path,
-			Err: fmt.Errorf("%w (it goes on in the background)", context.Cause(ctx))}
+			Err: fmt.Errorf("%w (the removal continues in the background)", context.Cause(ctx))}
 	}
 }
 
-// stop has the node removed in the background.
+// stop ends the announcement; run then removes the node in the background.
 func (p *Announcement) stop() {
 	p.set(func(s *state) {
 		if s.ended == nil {
@@ -220,9 +230,9 @@ func (p *Announcement) stop() {
 	p.end()
 }
 
-// Err is nil while the node is there and holds the data that it was last given,
-// as far as is known here, and otherwise says why not. It stays nil while the
-// connection is interrupted and the ZooKeeper session may live on.
+// Err is nil while, as far as this process knows, the node exists and holds the
+// latest data. Otherwise it returns the reason. It stays nil while the session is
+// suspended.
 func (p *Announcement) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -232,19 +242,19 @@ func (p *Announcement) Err() error {
 	return p.current.err
 }
 
-// Changed returns a channel that is closed at the next change of Err or of the
-// node: take it before asking for these, and no change is missed.
+// Changed returns a channel that is closed at the next change of Err or Token. Call
+// it before these, so that no change is missed.
 func (p *Announcement) Changed() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.changed
 }
 
-// Path is the node's.
+// Path is the path of the node.
 func (p *Announcement) Path() string { return p.node.Path }
 
-// Token is the zxid of the transaction that created the node which is there now
-// or was last, and owner the ZooKeeper session that did.
+// Token returns the zxid of the transaction that created the latest node, and the
+// ZooKeeper session that owns or owned it.
 func (p *Announcement) Token() (token session.Zxid, owner int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

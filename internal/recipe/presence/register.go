@@ -7,8 +7,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// key is what one Presence at most announces at a time. Another of the same
-// session would take the other's node for its own.
+// key identifies a node of a session. Only one Announcement at a time may have it: a
+// second one of the same session would take the first one's node for its own.
 type key struct {
 	session *session.Session
 	path    string
@@ -19,8 +19,8 @@ var byNode = struct {
 	by map[key]*Announcement
 }{by: make(map[key]*Announcement)}
 
-// register makes p the one that announces its node in this session. It waits for
-// one that is being withdrawn.
+// register makes p the only Announcement of its node in this session. If another one
+// is being withdrawn, register waits for its end.
 func (p *Announcement) register(ctx context.Context) error {
 	k := key{p.session, p.node.Path}
 	for {
