@@ -1,23 +1,29 @@
 // Package view follows a part of the tree: one node, the children of a node with
-// their data, or everything below it. A View survives reconnects and epochs, and
-// hands out snapshots that are never changed.
+// their data, or everything below it. Use it to read nodes often: a View answers
+// from memory, across reconnects and epochs, with immutable snapshots. A snapshot
+// may be out of date; View.Err says why.
 //
-// Every node that is followed has a one-shot watch on its data and, where its
-// children are followed, one on these. Watches that have fired mark what is out of
-// date; that alone is read again, in as few flights as there are levels. When the
-// last answer is there and no watch has fired meanwhile, what has been read is the
-// state of the tree at the moment of that answer, since a server tells of a change
-// before it answers any read that would show it. Only such states are published,
-// unless the view is told to be less patient.
+// # Algorithm
 //
-// A node has changed if its zxids, version, time or data differ. A node that is
-// deleted and created again begins with the versions of the old one, and servers that
-// lose their data, or are restored, begin again with the zxids.
+// Every followed node has a one-shot watch of its data and, where its children are
+// followed, one of its children. A watch that has fired marks a part that is out of
+// date. Only these parts are read again, in as few flights as there are levels. If
+// no watch has fired when the last reply arrives, the snapshot is the state of the
+// tree at the moment of that reply, because a server sends the event of a change
+// before it answers any read that would show the change. Only such states are
+// published, unless Options.Patience limits the wait for one.
 //
-// In a later session a server is synced before the first read, so that a view never
-// goes back to an older state unless the servers have.
+// A node has changed if its zxids, version, time or data differ. Neither the version
+// nor the zxid is enough: a node that is deleted and created again has the versions
+// of the old one, and servers that lose their data, or are restored, give out the
+// same zxids again.
 //
-// One thing cannot be followed: servers tell of no change of a node to those who
-// may not read it at that moment. Who loses that right and regains it may hear of
-// changes again only in the next session.
+// In a later ZooKeeper session a server is synced before the first read, so that a
+// view does not show an older state than before unless the servers lost data.
+//
+// # Access
+//
+// A server sends no event of a node to a session that may not read the node at that
+// moment. A client that loses the right to read and gets it back may miss changes
+// until its next ZooKeeper session.
 package view

@@ -7,32 +7,32 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// entry is one node that is followed.
+// entry is one followed node.
 type entry struct {
 	path  string // relative to the root
 	depth int
 	node  Node        // as last read
-	gone  bool        // there is no such node: of the root only
-	names []string    // of the children that are followed, sorted
+	gone  bool        // the node does not exist; for the root only
+	names []string    // the names of the followed children, sorted
 	data  watchedPart // the node's own data
 	list  watchedPart // its children
 }
 
-// watchedPart is one of the two things that can be followed of a node.
+// watchedPart is a node's data or its list of children.
 type watchedPart struct {
 	follow   bool
-	watch    *session.Watch // nil once it has fired
-	outdated bool           // it is out of date although its watch has not fired
-	refused  error          // a server does not let it be read
+	watch    *session.Watch // nil after it has fired
+	outdated bool           // out of date although watch has not fired
+	refused  error          // the error of a server that refused to read it
 }
 
-// due tells whether a leg is to be read.
+// due reports whether the part has to be read.
 func (l *watchedPart) due() bool {
 	return l.follow && (l.watch == nil || l.outdated) && l.refused == nil
 }
 
-// consume notes whether the leg is out of date, and tells whether that is because the
-// node has gone.
+// consume marks the part as out of date if its watch has fired, and reports whether
+// it fired because the node was deleted.
 func (l *watchedPart) consume() (deleted bool) {
 	if !l.watch.HasFired() {
 		return false
@@ -42,8 +42,8 @@ func (l *watchedPart) consume() (deleted bool) {
 	return deleted
 }
 
-// setWatch follows the leg by w from now on. What it was followed by is closed only
-// now, so that the server does not forget in between what it is to watch again.
+// setWatch replaces the part's watch by w. The old one is closed only now, so that
+// the server keeps a watch all the time.
 func (l *watchedPart) setWatch(w *session.Watch) {
 	l.reset()
 	l.watch = w
@@ -54,7 +54,7 @@ func (l *watchedPart) reset() {
 	l.watch, l.outdated = nil, false
 }
 
-// abs is the path of an entry in the session.
+// abs returns the absolute path of an entry.
 func (f *follower) abs(path string) string {
 	if path == "" {
 		return f.view.path
@@ -62,7 +62,7 @@ func (f *follower) abs(path string) string {
 	return session.Join(f.view.path, path)
 }
 
-// below is the relative path of a child.
+// below returns the relative path of a child.
 func below(parent, name string) string {
 	if parent == "" {
 		return name
@@ -78,7 +78,7 @@ func (f *follower) add(path string, depth int) {
 	f.entries[path] = e
 }
 
-// known is a node as the view showed it last.
+// known returns a node as the view showed it last.
 func (f *follower) known(path string) Node {
 	n := Node{Path: path}
 	if s := f.view.Snapshot(); s != nil && path == "" {
@@ -92,7 +92,7 @@ func (f *follower) known(path string) Node {
 	return n
 }
 
-// remove forgets a node and what is below it.
+// remove removes the entry of a node and those below it.
 func (f *follower) remove(path string) {
 	e := f.entries[path]
 	if e == nil {
@@ -106,7 +106,7 @@ func (f *follower) remove(path string) {
 	delete(f.entries, path)
 }
 
-// children makes names the children of an entry.
+// children sets the children of an entry to the accepted ones of names.
 func (f *follower) children(e *entry, names []string) {
 	names = slices.DeleteFunc(names, func(name string) bool {
 		path := below(e.path, name)
@@ -127,7 +127,7 @@ func (f *follower) children(e *entry, names []string) {
 	}
 }
 
-// refused tells whether there is anything that a server does not let be read.
+// refused reports whether a server has refused to read a part.
 func (f *follower) refused() bool {
 	for _, e := range f.entries {
 		if e.data.refused != nil || e.list.refused != nil {
@@ -137,20 +137,20 @@ func (f *follower) refused() bool {
 	return false
 }
 
-// watchAgain has everything be read again that a server has refused.
+// watchAgain makes all refused parts due again.
 func (f *follower) watchAgain() {
 	for _, e := range f.entries {
 		e.data.refused, e.list.refused = nil, nil
 	}
 }
 
-// stale takes note of the watches that have fired, and tells whether anything is
-// to be read.
+// stale processes the watches that have fired, and reports whether a part has to be
+// read.
 func (f *follower) stale() bool {
 	for _, e := range f.entries {
 		e.list.consume()
 		if e.data.consume() && e.path != "" {
-			f.noteDeleted(e) // there is nothing to read any more
+			f.noteDeleted(e)
 		}
 	}
 	any := false
@@ -160,7 +160,7 @@ func (f *follower) stale() bool {
 	return any
 }
 
-// drop ends all watches.
+// drop closes all watches.
 func (f *follower) drop() {
 	for _, e := range f.entries {
 		e.data.reset()
@@ -168,7 +168,7 @@ func (f *follower) drop() {
 	}
 }
 
-// snapshot collects what has been read.
+// snapshot returns a snapshot of the entries.
 func (f *follower) snapshot(settled bool) *Snapshot {
 	s := &Snapshot{Settled: settled, Exists: !f.entries[""].gone, Root: f.entries[""].visible(), absences: f.absences}
 	s.epoch.Store(f.epoch.Number())

@@ -10,28 +10,29 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// What a view spares the servers. However much changes, it reads the changes of
-// at least gap at a time, and fewer than 1/each nodes and names in a second on
-// average.
+// The limits on the load that a view puts on the servers. It reads at most once per
+// basePause, and on average fewer than 1/pausePerNode nodes and names in a second.
 const (
 	basePause    = 100 * time.Millisecond
 	pausePerNode = 500 * time.Microsecond
 )
 
-// pause is how long to wait after n nodes have been read and names listed.
+// pause returns how long to wait after n nodes were read and names were listed.
 func pause(n int) time.Duration { return basePause + time.Duration(n)*pausePerNode }
 
 const (
-	// promptReads is how often what changes while it is read is read again at once.
+	// promptReads is how often nodes that change while they are read are read again
+	// without a pause.
 	promptReads = 2
-	// staleAfter is after how long of that the view says that it is out of date.
+	// staleAfter is how long nodes may change while they are read before Err reports
+	// that the view is out of date.
 	staleAfter = 5 * time.Second
-	// What a server has refused is asked for again after a while: first after
-	// the shorter, then after up to the longer.
+	// Reads that a server has refused are retried, first after firstRetry, then after
+	// growing pauses of up to longestRetry.
 	firstRetry, longestRetry = time.Second, 15 * time.Second
 )
 
-// run follows in one epoch after the other.
+// run follows the tree in one epoch after the other.
 func (v *View) run() {
 	defer close(v.done)
 	for {
@@ -45,7 +46,8 @@ func (v *View) run() {
 	}
 }
 
-// goOn tells whether to go on in the next epoch. If not, it says so to all.
+// goOn reports whether to continue in the next epoch. If not, it publishes the end
+// of the view.
 func (v *View) goOn(err error) bool {
 	next := *v.state.Load()
 	switch {
@@ -55,26 +57,26 @@ func (v *View) goOn(err error) bool {
 		next.end = v.opError(err)
 	case errors.Is(err, session.ErrExpired):
 		return true
-	default: // cannot be: every other error is that of a node
+	default: // unreachable: other errors belong to one node
 		next.end = v.opError(err)
 	}
 	v.publish(next)
 	return false
 }
 
-// follower follows within one epoch. Only one goroutine uses it.
+// follower follows the tree in one epoch. Only one goroutine uses it.
 type follower struct {
 	view    *View
 	epoch   *session.Epoch
-	ctx     context.Context // ends with the view
-	wakeup  chan struct{}   // rings when a watch has fired
+	ctx     context.Context // done when the view is closed
+	wakeup  chan struct{}   // receives when a watch has fired
 	entries map[string]*entry
 
-	absences int // how often there was no root
+	absences int // how often the root did not exist
 
-	nextRead time.Time // when it may read again
+	nextRead time.Time // when the next read may begin
 	retries  *backoff.Backoff
-	pause    time.Duration // before the next read of what the server refused
+	pause    time.Duration // before the next retry of refused reads
 }
 
 func newFollower(v *View, e *session.Epoch) *follower {
@@ -89,12 +91,12 @@ func newFollower(v *View, e *session.Epoch) *follower {
 	return f
 }
 
-// follow returns when the epoch or the view ends.
+// follow reads and publishes until the epoch or the view ends.
 func (f *follower) follow() error {
 	defer f.drop()
 	if f.view.Snapshot() != nil {
-		// The new session may be connected to a server that lags behind, and the view
-		// must not go back to what it has shown before.
+		// The new ZooKeeper session may be connected to a server that lags behind, and
+		// the view must not go back to an earlier state.
 		err := f.epoch.Sync(f.ctx, f.view.path)
 		if f.ctx.Err() != nil || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrClosed) {
 			return err
@@ -110,9 +112,10 @@ func (f *follower) follow() error {
 	}
 }
 
-// refresh reads what is out of date, and publishes it when nothing is any more.
+// refresh reads the parts that are out of date until none is, and publishes the
+// result.
 func (f *follower) refresh() error {
-	begun, total := time.Now(), 0
+	start, total := time.Now(), 0
 	patience := f.view.opts.Patience
 	for pass := 1; f.stale(); pass++ {
 		n, err := f.read()
@@ -123,10 +126,10 @@ func (f *follower) refresh() error {
 		if !f.stale() {
 			break
 		}
-		if patience > 0 && time.Since(begun) >= patience {
+		if patience > 0 && time.Since(start) >= patience {
 			f.publish(false)
-			begun = time.Now()
-		} else if time.Since(begun) >= staleAfter {
+			start = time.Now()
+		} else if time.Since(start) >= staleAfter {
 			f.fallBehind()
 		}
 		if pass > promptReads {
@@ -136,17 +139,17 @@ func (f *follower) refresh() error {
 		}
 	}
 	if total > 0 {
-		rest := pause(total)
+		delay := pause(total)
 		if f.view.opts.Prompt {
-			rest -= basePause
+			delay -= basePause
 		}
-		f.nextRead = time.Now().Add(rest)
+		f.nextRead = time.Now().Add(delay)
 		f.publish(true)
 	}
 	return nil
 }
 
-// waitForChange waits until there is something to read and the time has come to read it.
+// waitForChange waits until there is something to read and nextRead has come.
 func (f *follower) waitForChange() error {
 	var retry <-chan time.Time
 	if f.refused() {
@@ -175,14 +178,14 @@ func (f *follower) waitForChange() error {
 
 func (f *follower) sleep(d time.Duration) error { return backoff.Sleep(d, f.ctx, f.epoch.Context()) }
 
-// fallBehind tells that the nodes change faster than they can be read.
+// fallBehind publishes that the nodes change faster than they can be read.
 func (f *follower) fallBehind() {
 	next := *f.view.state.Load()
-	next.stale = fmt.Errorf("%w: it changes faster than it can be read", f.view.opts.Stale)
+	next.stale = fmt.Errorf("%w: nodes change faster than they can be read", f.view.opts.Stale)
 	f.view.publish(next)
 }
 
-// publish shows what has been read.
+// publish publishes a snapshot of the entries.
 func (f *follower) publish(settled bool) {
 	f.view.publish(state{snapshot: f.snapshot(settled), epoch: f.epoch.Number()})
 }

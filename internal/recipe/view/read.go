@@ -9,9 +9,9 @@ import (
 // maxPipelined is how many nodes are read in one flight.
 const maxPipelined = 256
 
-// read reads all that is due, level by level, and then the data of all nodes. It
-// returns how many nodes it has read and names it has listed. Every entry has been
-// read when it returns.
+// read reads the lists of children that are due, level by level, and then the data
+// that is due. It returns the number of nodes read and names listed. When it returns,
+// every entry has been read at least once.
 func (f *follower) read() (n int, err error) {
 	for {
 		due := f.due((*entry).listDue)
@@ -41,7 +41,7 @@ func (f *follower) due(of func(*entry) bool) []string {
 	return paths
 }
 
-// inBatches makes flights of at most so many paths.
+// inBatches calls read for at most maxPipelined paths at a time.
 func inBatches(paths []string, read func([]string) (int, error)) (total int, err error) {
 	for len(paths) > 0 && err == nil {
 		n := 0
@@ -52,7 +52,7 @@ func inBatches(paths []string, read func([]string) (int, error)) (total int, err
 	return total, err
 }
 
-// inSession turns relative paths into those of the session.
+// inSession returns the absolute paths of relative ones.
 func (f *follower) inSession(paths []string) []string {
 	abs := make([]string, len(paths))
 	for i, p := range paths {
@@ -73,10 +73,10 @@ func (f *follower) readLists(paths []string) (int, error) {
 	return n, err
 }
 
-// listed takes note of a list.
+// listed records the list of children of the entry at path.
 func (f *follower) listed(path string, l session.Listing) error {
 	e := f.entries[path]
-	if e == nil { // its parent, in the same flight, has shown that it has gone
+	if e == nil { // removed, because its parent was listed in the same flight
 		l.Watch.Close()
 		return nil
 	}
@@ -107,11 +107,11 @@ func (f *follower) readData(paths []string) (int, error) {
 	return len(nodes), err
 }
 
-// readNode takes note of a node's data.
+// readNode records the data of the entry at path.
 func (f *follower) readNode(path string, n session.Node) error {
 	e := f.entries[path]
 	switch {
-	case e == nil: // what is above it has been removed in the same flight
+	case e == nil: // removed, because a node above it was deleted in the same flight
 		n.Watch.Close()
 		return nil
 	case errors.Is(n.Err, session.ErrNoNode):
@@ -125,14 +125,14 @@ func (f *follower) readNode(path string, n session.Node) error {
 	return nil
 }
 
-// setWatch has the bell ring for what a leg is followed by from now on.
+// setWatch sets the watch of a part, which wakes the follower when it fires.
 func (f *follower) setWatch(l *watchedPart, w *session.Watch) {
 	l.setWatch(w)
 	w.Notify(f.wakeup)
 }
 
-// noteDeleted takes note that a node below the root does not exist. The list of its
-// parent is out of date, whether that has been told already or not.
+// noteDeleted records that a node below the root does not exist. The list of its
+// parent is out of date then, even if its watch has not fired yet.
 func (f *follower) noteDeleted(e *entry) {
 	f.remove(e.path)
 	above, _ := parent(e.path)
@@ -141,7 +141,8 @@ func (f *follower) noteDeleted(e *entry) {
 	}
 }
 
-// gone takes note that a node does not exist. The root is waited for.
+// gone records that a node does not exist. If it is the root, a watch for its
+// creation is set.
 func (f *follower) gone(e *entry, l *watchedPart) error {
 	if e.path != "" {
 		f.noteDeleted(e)
@@ -154,7 +155,7 @@ func (f *follower) gone(e *entry, l *watchedPart) error {
 	switch {
 	case w != nil:
 		f.setWatch(l, w)
-		l.outdated = exists // just now
+		l.outdated = exists // it was created in the meantime
 	case err != nil && f.ctx.Err() == nil && f.epoch.Context().Err() == nil:
 		l.refused = err
 	default:
@@ -163,7 +164,7 @@ func (f *follower) gone(e *entry, l *watchedPart) error {
 	return nil
 }
 
-// parent takes a relative path apart: that of the node above and the own name.
+// parent splits a relative path into the path of the parent and the name.
 func parent(path string) (above, name string) {
 	above, name = session.Split("/" + path)
 	return above[1:], name

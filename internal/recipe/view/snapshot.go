@@ -10,48 +10,47 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Node is a node as it was last read. It must not be changed.
+// Node is a node as it was last read. Callers must not modify it.
 type Node struct {
 	// Path is relative to the node that the view follows: "a", or "a/b" further
 	// down, and "" for the followed node itself.
 	Path string
 	Data []byte
-	// Stat is of the time when Data was read. What it says of the node's own
-	// children may be out of date.
+	// Stat is the stat that was read with Data. Its fields about the node's children
+	// may be out of date.
 	Stat session.Stat
-	// Err says why the node cannot be read, or its children not be listed:
-	// session.ErrNoAuth as a rule. Data and Stat are then of the last time when it
-	// could be, and empty if that was never; of its children, those are shown that
-	// could be listed last.
+	// Err is why the node cannot be read or its children cannot be listed, usually
+	// session.ErrNoAuth. Data, Stat and children are then those of the last
+	// successful reads, or empty if there were none.
 	Err error
 }
 
-// Same reports whether nothing has happened to the node between two reads. Zxids
-// alone do not tell: they begin again when servers lose their data, and an old
-// snapshot that is restored has the same ones on other nodes.
+// Same reports whether the node did not change between two reads. Zxids alone do not
+// show that: they begin again when servers lose their data, and after a restore
+// other transactions get the same zxids.
 func (n *Node) Same(o *Node) bool {
 	return n.Path == o.Path && n.Stat.Czxid == o.Stat.Czxid && n.Stat.Mzxid == o.Stat.Mzxid &&
 		n.Stat.Version == o.Stat.Version && n.Stat.Mtime.Equal(o.Stat.Mtime) &&
 		(n.Err == nil) == (o.Err == nil) && bytes.Equal(n.Data, o.Data) // quick if it is the same slice
 }
 
-// Snapshot is what a view has seen at one time. It is never changed.
+// Snapshot is an immutable copy of what a view knew at one moment.
 type Snapshot struct {
-	// Exists says that there is such a node.
+	// Exists is true if the followed node exists.
 	Exists bool
 	// Root is the followed node. Its Data is empty unless the view has depth 0.
 	Root Node
-	// Nodes are those below the root, sorted by their paths.
+	// Nodes are the nodes below the root, sorted by path.
 	Nodes []Node
-	// Settled says that this is one state of the tree, as it was at one moment.
-	// It may be false only if the view's Patience came to an end.
+	// Settled is true if this is the state of the tree at one moment. It can be false
+	// only after the view's Patience.
 	Settled  bool
-	absences int           // how often the view has found no such node
+	absences int           // how often the view has found that the root does not exist
 	epoch    atomic.Uint64 // see Epoch
 }
 
-// Epoch is the number of the latest epoch in which this was read. It grows when a
-// later session finds nothing changed.
+// Epoch is the number of the latest epoch in which this state was read. It grows if
+// a later epoch reads the same state.
 func (s *Snapshot) Epoch() uint64 { return s.epoch.Load() }
 
 // Find returns the node of a path relative to the root.
@@ -63,8 +62,7 @@ func (s *Snapshot) Find(path string) (Node, bool) {
 	return s.Nodes[i], true
 }
 
-// Err is nil if every node could be read, and else the error of the first that
-// could not.
+// Err returns the error of the first node that could not be read, or nil.
 func (s *Snapshot) Err() error {
 	if s.Root.Err != nil {
 		return s.Root.Err
@@ -77,9 +75,9 @@ func (s *Snapshot) Err() error {
 	return nil
 }
 
-// Diff returns which nodes have come, gone and changed since old, which may be
-// nil, each sorted by path. A node that was deleted and created anew has changed,
-// even if its data is the same.
+// Diff returns the nodes that were added, removed and changed since old, which may
+// be nil, each sorted by path. A node that was deleted and created again has
+// changed, even if its data is the same.
 func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
 	if old == nil {
 		old = &Snapshot{}
@@ -97,8 +95,8 @@ func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
 	return added, removed, changed
 }
 
-// merge yields the nodes of two sorted lists side by side; nil where one has none
-// of that path.
+// merge yields pairs of nodes of the same path from two sorted lists. A node is nil
+// if its list has no node of that path.
 func merge(a, b []Node) iter.Seq2[*Node, *Node] {
 	return func(yield func(*Node, *Node) bool) {
 		for len(a) > 0 || len(b) > 0 {
@@ -125,7 +123,7 @@ func merge(a, b []Node) iter.Seq2[*Node, *Node] {
 	}
 }
 
-// children are the names of the children of a node.
+// children returns the names of the children of the node at path.
 func (s *Snapshot) children(path string) (names []string) {
 	if s == nil {
 		return nil
@@ -138,7 +136,7 @@ func (s *Snapshot) children(path string) (names []string) {
 	return names
 }
 
-// equal tells whether two snapshots show the same.
+// equal reports whether two snapshots show the same state.
 func (s *Snapshot) equal(o *Snapshot) bool {
 	if s.Settled != o.Settled || s.Exists != o.Exists || s.absences != o.absences || !s.Root.Same(&o.Root) {
 		return false

@@ -15,26 +15,27 @@ import (
 // Unlimited is the depth of a view of everything below a node.
 const Unlimited = -1
 
-// Options say what a view follows. The zero value is a view of one node's data.
+// Options select what a view follows. The zero value follows one node's data.
 type Options struct {
-	// Package is that of the recipe, for OpErrors.
+	// Package is the name of the recipe, for OpErrors.
 	Package string
-	// Closed and Stale are the recipe's errors for a view that was closed, and for one
-	// that may be out of date. By default they are session.ErrClosed and ErrStale.
+	// Closed and Stale are the recipe's errors for a view that was closed, and for a
+	// view that may be out of date. The defaults are session.ErrClosed and ErrStale.
 	Closed, Stale error
 	// Depth is how many levels below the node are followed: 0 is the node's own
-	// data, 1 its children with theirs, Unlimited everything below it.
+	// data, 1 its children and their data, Unlimited everything below it.
 	Depth int
-	// Accept says which of the nodes below are followed, by their paths relative
-	// to the root; nil is all. What is below a node that is left out is left out,
-	// too.
+	// Accept reports whether a node below the root is followed, given its path
+	// relative to the root. Nodes below one that is not followed are not followed
+	// either. If Accept is nil, all nodes are followed.
 	Accept func(path string) bool
-	// Patience is how long to try for a snapshot of one moment while the nodes go
-	// on changing. After that, what has been read is published as it is, with each
-	// node as it was at a moment of its own. 0 is for ever.
+	// Patience limits how long a view tries to read one state of the tree while the
+	// nodes keep changing. After that it publishes a snapshot whose nodes were read
+	// at different moments. 0 means no limit.
 	Patience time.Duration
-	// Prompt has a change be read at once, however soon after the last. It is for
-	// nodes that change rarely, or no faster than whoever follows them allows.
+	// Prompt makes the view read a change immediately, without the pause after the
+	// previous one. Use it for nodes that change rarely, or only as fast as the
+	// clients that follow them allow.
 	Prompt bool
 }
 
@@ -45,29 +46,30 @@ type View struct {
 	opts    Options
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	done    chan struct{} // closed when nothing of the view is left
+	done    chan struct{} // closed when the view's goroutine has ended
 	refresh chan struct{} // see Refresh; capacity 1
 	state   atomic.Pointer[state]
 }
 
-// state is what a view shows, until changed is closed.
+// state is what a view shows until changed is closed.
 type state struct {
-	snapshot *Snapshot // nil before the first
-	epoch    uint64    // in which it is kept up to date
-	stale    error     // why it is not; nil if it is
-	end      error     // of the view
+	snapshot *Snapshot // nil before the first one
+	epoch    uint64    // the epoch in which snapshot is kept up to date
+	stale    error     // why snapshot is out of date, or nil
+	end      error     // the error after the end of the view
 	changed  chan struct{}
 }
 
-// Open begins to follow path and waits for the first snapshot, or for the end of
-// ctx, which bounds only this call. A node that does not exist is waited for in
-// the background: then the first snapshot shows that. A node that may not be read
-// is an error. Close must be called in the end.
+// Open starts to follow path and waits for the first snapshot. ctx bounds only this
+// call. If the node does not exist, the first snapshot shows that, and the view
+// waits for the node in the background. If the node may not be read, Open returns an
+// error. The caller must call Close.
 //
-// It takes one round trip for each level that there are nodes on, and one more for
-// the data of all nodes below the root. Every change costs one flight for each
-// level that has changed children, and one for the nodes whose data is new; the
-// first after a rest is read at once, the next after a pause (see pause, Prompt).
+// Open takes one round trip for each level that has nodes, and one more for the data
+// of all nodes below the root. A change takes one flight for each level with changed
+// children, and one for the nodes whose data changed. The first change after a quiet
+// time is read immediately, the next one after a pause; see pause and
+// Options.Prompt.
 func Open(ctx context.Context, s *session.Session, path string, opts Options) (*View, error) {
 	if opts.Closed == nil {
 		opts.Closed = session.ErrClosed
@@ -125,16 +127,17 @@ func (v *View) Path() string { return v.path }
 // changed it is the same pointer.
 func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
 
-// Changed returns a channel that is closed when there is a new snapshot, and when
-// Err changes for another reason than the state of the session, which
-// session.Session.Changed tells of. Take it before Snapshot, and no change is
-// missed. After the end of the view it is never closed.
+// Changed returns a channel that is closed when there is a new snapshot, or when Err
+// changes for another reason than the state of the session (for that, see
+// session.Session.Changed). Call it before Snapshot, so that no change is missed.
+// After the end of the view the channel is never closed.
 func (v *View) Changed() <-chan struct{} { return v.state.Load().changed }
 
-// Err is nil if the latest snapshot is kept up to date, and else says why it is
-// not: the session is not connected, or a new one reads everything again (both
-// are ErrStale), a node may not be read (session.ErrNoAuth), the view is closed
-// (ErrClosed) or its session is (session.ErrClosed).
+// Err is nil if the latest snapshot is kept up to date. Otherwise it returns the
+// reason: the session is not connected or the view is being read again in a new
+// ZooKeeper session (Options.Stale), the nodes change faster than they can be read
+// (Options.Stale), a node may not be read (session.ErrNoAuth), the view is closed
+// (Options.Closed) or its session is closed (session.ErrClosed).
 func (v *View) Err() error {
 	st := v.state.Load()
 	if st.end != nil {
@@ -153,7 +156,7 @@ func (v *View) Err() error {
 	return v.opError(err)
 }
 
-// disconnected says that the session is not connected, and why.
+// disconnected returns an error if the session is not connected.
 func (v *View) disconnected() error {
 	st := v.session.Status()
 	if st.State == session.Connected {
@@ -166,21 +169,21 @@ func (v *View) disconnected() error {
 	return err
 }
 
-// Refresh has the followed node be read again although no watch has fired. If there
-// is no such node, that makes a new snapshot in any case. It is for those who have
-// just created the node: of one that is created and deleted while the session is cut
-// off, no watch tells.
+// Refresh makes the view read the followed node again although no watch has fired.
+// If the node does not exist, that always publishes a new snapshot. Use it after
+// creating the node: no watch fires for a node that is created and deleted while the
+// session is cut off.
 func (v *View) Refresh() {
 	select {
 	case v.refresh <- struct{}{}:
-	default: // somebody has asked already
+	default: // requested already
 	}
 }
 
 // Watch yields the latest snapshot and then every new one. A slow reader skips
-// those that have been replaced meanwhile, and always arrives at the latest. It
-// goes on across reconnects and epochs, and ends with a pair whose error is not
-// nil: the end of ctx, ErrClosed, or session.ErrClosed.
+// snapshots that were replaced in the meantime, but always gets the latest. Watch
+// continues across reconnects and epochs, and ends with a pair whose error is not
+// nil: the cause of ctx, Options.Closed, or session.ErrClosed.
 func (v *View) Watch(ctx context.Context) iter.Seq2[*Snapshot, error] {
 	return func(yield func(*Snapshot, error) bool) {
 		var last *Snapshot
@@ -208,16 +211,16 @@ func (v *View) Watch(ctx context.Context) iter.Seq2[*Snapshot, error] {
 	}
 }
 
-// Close ends the view. When it returns, no goroutine of the view is left and the
-// server is about to forget its watches. Snapshots can be used on. It may be
-// called again.
+// Close ends the view. When it returns, no goroutine of the view runs, and the
+// removal of its watches has been sent. Snapshots stay valid. Close may be called
+// again.
 func (v *View) Close() {
 	v.cancel()
 	<-v.done
 }
 
-// publish shows a new state, and tells of it if others can see the difference.
-// Only the view's own goroutine calls it.
+// publish stores a new state, and closes changed if the state differs for users of
+// the view. Only the view's goroutine calls it.
 func (v *View) publish(next state) {
 	now := v.state.Load()
 	if now.snapshot != nil && next.snapshot != nil && next.snapshot.equal(now.snapshot) {
