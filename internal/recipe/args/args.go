@@ -1,5 +1,5 @@
-// Package args checks the arguments of constructors. These return no error; every
-// later call returns what Check found.
+// Package args checks the arguments of constructors. Constructors return no error;
+// every later call returns the error of Check instead.
 package args
 
 import (
@@ -9,13 +9,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Check returns an OpError of pkg for the first bad argument: a nil session, a bad
-// path, or one of the others that is not nil. It wraps session.ErrInvalid.
+// Check returns an OpError of pkg for the first bad argument: a nil session, one of
+// others that is not nil, or a bad path. It wraps session.ErrInvalid if others do.
 func Check(pkg string, s *session.Session, path string, others ...error) error {
 	return CheckPath(pkg, path, append([]error{NotNil("the session", s == nil)}, others...)...)
 }
 
-// CheckPath is Check for what may have no session.
+// CheckPath is Check without a session.
 func CheckPath(pkg, path string, others ...error) error {
 	for _, err := range append(others, errors.Unwrap(session.CheckPath(path))) {
 		if err != nil {
@@ -38,7 +38,7 @@ func AtLeast(least int, what string, n int) error {
 	return nil
 }
 
-// NotNil returns an error if absent.
+// NotNil returns an error if absent is true.
 func NotNil(what string, absent bool) error {
 	if absent {
 		return Invalid("%s is nil", what)

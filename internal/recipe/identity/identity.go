@@ -1,4 +1,5 @@
-// Package identity names this process to people who look at a tree.
+// Package identity returns the default id of this process, which nodes show to
+// operators.
 package identity
 
 import (
@@ -6,7 +7,7 @@ import (
 	"os"
 )
 
-// Default is host:pid.
+// Default returns host:pid.
 func Default() string {
 	host, err := os.Hostname()
 	if err != nil {
