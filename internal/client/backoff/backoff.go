@@ -1,4 +1,4 @@
-// Package backoff has the pauses between attempts: how long they are, and the wait.
+// Package backoff computes the pauses between attempts and waits for them.
 package backoff
 
 import (
@@ -12,8 +12,8 @@ import (
 // not safe for concurrent use.
 type Backoff struct{ pauses *backoff.ExponentialBackOff }
 
-// New returns a Backoff whose pauses double from first to longest. Each is made
-// shorter or longer at random by up to jitter, which is between 0 and 1, of itself.
+// New returns a Backoff whose pauses double from first to longest. Each pause is made
+// shorter or longer at random, by up to the fraction jitter (0 to 1).
 func New(first, longest time.Duration, jitter float64) *Backoff {
 	return &Backoff{backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(first),
@@ -27,14 +27,14 @@ func New(first, longest time.Duration, jitter float64) *Backoff {
 // Next returns the pause before the next attempt.
 func (b *Backoff) Next() time.Duration { return b.pauses.NextBackOff() }
 
-// Reset makes the next pause the first again.
+// Reset makes the next pause the shortest one again.
 func (b *Backoff) Reset() { b.pauses.Reset() }
 
 // Wait waits for Next. If ctx is done first, it returns context.Cause(ctx).
 func (b *Backoff) Wait(ctx context.Context) error { return Sleep(b.Next(), ctx) }
 
-// Doubling returns a function of the number of failed attempts, from 1. Its pauses
-// double from first to longest, without jitter.
+// Doubling returns a function that takes the number of failed attempts, from 1, and
+// returns the pause. Pauses double from first to longest, without jitter.
 func Doubling(first, longest time.Duration) func(attempt int) time.Duration {
 	return func(attempt int) time.Duration {
 		d := first
@@ -47,7 +47,7 @@ func Doubling(first, longest time.Duration) func(attempt int) time.Duration {
 	}
 }
 
-// Sleep waits for d. If one of the contexts is done first, it returns the cause.
+// Sleep waits for d. If one of ctxs is done first, it returns that context's cause.
 func Sleep(d time.Duration, ctxs ...context.Context) error {
 	if d <= 0 {
 		return nil

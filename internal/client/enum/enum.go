@@ -15,7 +15,7 @@ func Name[E ~uint8](kind string, names []string, e E) string {
 	return fmt.Sprintf("%s %d", kind, uint8(e))
 }
 
-// Parse returns the value that has the name. If there is none, the error wraps invalid
+// Parse returns the value with this name. If there is none, the error wraps invalid
 // and lists all names.
 func Parse[E ~uint8](kind string, names []string, name string, invalid error) (E, error) {
 	if i := slices.Index(names, name); i >= 0 {

@@ -55,7 +55,7 @@ var opNames = map[Op]string{
 	OpCreateSession: "createSession", OpClose: "closeSession", OpError: "error",
 }
 
-// String is the name that ZooKeeper's own documentation gives the operation.
+// String returns the name of the operation in ZooKeeper's documentation.
 func (o Op) String() string {
 	if n, ok := opNames[o]; ok {
 		return n
@@ -63,7 +63,7 @@ func (o Op) String() string {
 	return "op(" + strconv.Itoa(int(o)) + ")"
 }
 
-// The transaction ids that are not a request's own.
+// The reserved transaction ids.
 const (
 	XidNotification int32 = -1
 	XidPing         int32 = -2
@@ -128,7 +128,7 @@ var codeNames = map[Code]string{
 	CodeQuotaExceeded: "quota exceeded", CodeThrottled: "request throttled by the server",
 }
 
-// String says what the code means.
+// String describes the error code.
 func (c Code) String() string {
 	if n, ok := codeNames[c]; ok {
 		return n
@@ -145,10 +145,10 @@ const (
 	EventChildrenChanged int32 = 4
 )
 
-// StateConnected is the keeper state that watch events carry.
+// StateConnected is the keeper state of watch events.
 const StateConnected int32 = 3
 
-// The kinds of watcher that removeWatches and checkWatches name.
+// The kinds of watchers in removeWatches and checkWatches.
 const (
 	WatcherChildren int32 = 1
 	WatcherData     int32 = 2

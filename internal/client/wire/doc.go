@@ -1,8 +1,8 @@
-// Package wire is the ZooKeeper client protocol: frames, records, operation
-// codes and error codes, in both directions. The session speaks it to servers
-// and the in-process server of package zktest speaks it back.
+// Package wire implements the ZooKeeper client protocol: frames, records, operation
+// codes and error codes, in both directions. Package session and the in-process
+// server of package zktest use it.
 //
-// Every record has Encode and Decode, so one definition serves both ends. A
-// Decoder never panics and never allocates more than its input is long,
-// whatever bytes it is fed.
+// Every record has Encode and Decode, so client and server share one definition. A
+// Decoder never panics and never allocates more than the length of its input, for
+// any input.
 package wire

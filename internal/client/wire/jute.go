@@ -5,18 +5,18 @@ import (
 	"errors"
 )
 
-// ErrShort says that a record ended before its last field did, or that a
-// length in it cannot be true.
+// ErrShort is the error for a record that ends before its last field, or that has an
+// impossible length.
 var ErrShort = errors.New("wire: malformed record")
 
-// Record is anything with a place in a frame.
+// Record is a part of a frame.
 type Record interface {
 	Encode(*Encoder)
 	Decode(*Decoder)
 }
 
-// Encoder appends fields in ZooKeeper's (jute) encoding: big-endian, strings
-// and buffers behind their length.
+// Encoder appends fields in ZooKeeper's (jute) encoding: big-endian, strings and
+// buffers with their length before them.
 type Encoder struct{ Buf []byte }
 
 // Int appends a 32-bit integer.
@@ -34,7 +34,7 @@ func (e *Encoder) Bool(v bool) {
 	}
 }
 
-// Bytes appends a buffer; nil is told from empty by the length -1.
+// Bytes appends a buffer. A nil buffer has the length -1.
 func (e *Encoder) Bytes(v []byte) {
 	if v == nil {
 		e.Int(-1)
@@ -58,8 +58,8 @@ func (e *Encoder) Strings(v []string) {
 	}
 }
 
-// Decoder takes fields off Buf. The first field that is not there sets Err,
-// and every field after it reads as zero.
+// Decoder decodes fields from the front of Buf. The first missing field sets Err, and
+// that field and all later ones are zero.
 type Decoder struct {
 	Buf []byte
 	Err error
@@ -82,7 +82,7 @@ func (d *Decoder) fail() {
 	d.Buf = nil
 }
 
-// Int takes a 32-bit integer.
+// Int decodes a 32-bit integer.
 func (d *Decoder) Int() int32 {
 	if b := d.take(4); b != nil {
 		return int32(binary.BigEndian.Uint32(b))
@@ -90,7 +90,7 @@ func (d *Decoder) Int() int32 {
 	return 0
 }
 
-// Long takes a 64-bit integer.
+// Long decodes a 64-bit integer.
 func (d *Decoder) Long() int64 {
 	if b := d.take(8); b != nil {
 		return int64(binary.BigEndian.Uint64(b))
@@ -98,13 +98,13 @@ func (d *Decoder) Long() int64 {
 	return 0
 }
 
-// Bool takes one byte.
+// Bool decodes one byte.
 func (d *Decoder) Bool() bool {
 	b := d.take(1)
 	return b != nil && b[0] != 0
 }
 
-// Bytes takes a buffer, which is a copy; a length of -1 is nil.
+// Bytes decodes a buffer and returns a copy. A length of -1 is nil.
 func (d *Decoder) Bytes() []byte {
 	n := d.Int()
 	if n == -1 || d.Err != nil {
@@ -113,8 +113,8 @@ func (d *Decoder) Bytes() []byte {
 	return append([]byte{}, d.take(int(n))...)
 }
 
-// String takes a string. A length of -1, which some clients send for null,
-// reads as empty.
+// String decodes a string. A length of -1, which some clients send for null, is
+// decoded as "".
 func (d *Decoder) String() string {
 	n := d.Int()
 	if n == -1 || d.Err != nil {
@@ -123,8 +123,9 @@ func (d *Decoder) String() string {
 	return string(d.take(int(n)))
 }
 
-// Len takes the length of a vector whose elements are at least size bytes
-// long each, so that no length can make the caller allocate more than it got.
+// Len decodes the length of a vector whose elements have at least size bytes each. It
+// rejects lengths for which the input is too short, so that they cannot make the
+// caller allocate more than the input.
 func (d *Decoder) Len(size int) int {
 	n := d.Int()
 	if n == -1 || d.Err != nil {
@@ -137,8 +138,8 @@ func (d *Decoder) Len(size int) int {
 	return int(n)
 }
 
-// Strings takes a vector of strings. They share their memory: whoever keeps one
-// of many for long should clone it.
+// Strings decodes a vector of strings. The strings share memory: clone a string that
+// is kept longer than the others.
 func (d *Decoder) Strings() []string {
 	n := d.Len(4)
 	v := make([]string, 0, n)
@@ -154,7 +155,7 @@ func (d *Decoder) Strings() []string {
 	return v
 }
 
-// Frame encodes records one after the other behind the length of them all.
+// Frame encodes records one after the other, with their total length before them.
 func Frame(records ...Record) []byte {
 	e := Encoder{Buf: make([]byte, 4, 128)}
 	for _, r := range records {
@@ -164,8 +165,8 @@ func Frame(records ...Record) []byte {
 	return e.Buf
 }
 
-// Unmarshal decodes records one after the other. Bytes behind the last one are
-// not an error: newer peers add fields at the end.
+// Unmarshal decodes records one after the other. Bytes after the last one are not an
+// error, because newer peers add fields at the end.
 func Unmarshal(b []byte, records ...Record) error {
 	d := Decoder{Buf: b}
 	for _, r := range records {

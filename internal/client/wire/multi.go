@@ -47,9 +47,9 @@ func (r *MultiRequest) Decode(d *Decoder) {
 	}
 }
 
-// MultiResult is one operation's outcome. When a transaction fails, every
-// operation's Op is OpError: OK before the one that failed, its code there,
-// and CodeRuntimeInconsistency after it.
+// MultiResult is the result of one operation. If a transaction fails, the Op of
+// every result is OpError. Err is OK before the operation that failed, its error code
+// for that operation, and CodeRuntimeInconsistency after it.
 type MultiResult struct {
 	Op       Op
 	Err      Code     // of OpError
@@ -59,7 +59,7 @@ type MultiResult struct {
 	Children []string // of getChildren
 }
 
-// MultiResponse answers multi and multiRead.
+// MultiResponse is the reply to multi and multiRead.
 type MultiResponse struct{ Results []MultiResult }
 
 func (r *MultiResponse) Encode(e *Encoder) {

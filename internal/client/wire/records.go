@@ -8,7 +8,7 @@ type ConnectRequest struct {
 	SessionID       int64
 	Passwd          []byte
 	ReadOnly        bool
-	HasReadOnly     bool // older clients, go-zookeeper among them, leave the flag out
+	HasReadOnly     bool // older clients, such as go-zookeeper, omit the flag
 }
 
 func (r *ConnectRequest) Encode(e *Encoder) {
@@ -30,15 +30,15 @@ func (r *ConnectRequest) Decode(d *Decoder) {
 	}
 }
 
-// ConnectResponse answers it. A Timeout of zero or less says that the session
-// to resume has expired.
+// ConnectResponse is the reply to ConnectRequest. A Timeout of zero or less means
+// that the session to resume has expired.
 type ConnectResponse struct {
 	ProtocolVersion int32
 	Timeout         int32
 	SessionID       int64
 	Passwd          []byte
 	ReadOnly        bool
-	HasReadOnly     bool // answered only to clients that sent the flag
+	HasReadOnly     bool // sent only to clients that sent the flag
 }
 
 func (r *ConnectResponse) Encode(e *Encoder) {
@@ -58,7 +58,7 @@ func (r *ConnectResponse) Decode(d *Decoder) {
 	}
 }
 
-// RequestHeader stands before every request but the first.
+// RequestHeader precedes every request except the first.
 type RequestHeader struct {
 	Xid int32
 	Op  Op
@@ -67,7 +67,7 @@ type RequestHeader struct {
 func (r *RequestHeader) Encode(e *Encoder) { e.Int(r.Xid); e.Int(int32(r.Op)) }
 func (r *RequestHeader) Decode(d *Decoder) { r.Xid, r.Op = d.Int(), Op(d.Int()) }
 
-// ReplyHeader stands before every reply and every event.
+// ReplyHeader precedes every reply and every event.
 type ReplyHeader struct {
 	Xid  int32
 	Zxid int64
@@ -80,7 +80,7 @@ const ReplyHeaderLen = 16
 func (r *ReplyHeader) Encode(e *Encoder) { e.Int(r.Xid); e.Long(r.Zxid); e.Int(int32(r.Err)) }
 func (r *ReplyHeader) Decode(d *Decoder) { r.Xid, r.Zxid, r.Err = d.Int(), d.Long(), Code(d.Int()) }
 
-// Stat is what a server knows of a node beside its data.
+// Stat is the metadata of a node.
 type Stat struct {
 	Czxid, Mzxid                int64
 	Ctime, Mtime                int64 // milliseconds since 1970
@@ -136,15 +136,15 @@ func decodeACLs(d *Decoder) []ACL {
 	return acl
 }
 
-// Empty is a record without fields: the body of ping, closeSession, and of
-// the replies that say nothing but their header.
+// Empty is a record without fields: the body of ping and closeSession, and of
+// replies that have only a header.
 type Empty struct{}
 
 func (*Empty) Encode(*Encoder) {}
 func (*Empty) Decode(*Decoder) {}
 
-// CreateRequest is the body of create, create2, createContainer and createTTL;
-// the last alone carries TTL.
+// CreateRequest is the body of create, create2, createContainer and createTTL. Only
+// createTTL has TTL.
 type CreateRequest struct {
 	Path   string
 	Data   []byte
@@ -171,7 +171,7 @@ func (r *CreateRequest) Decode(d *Decoder) {
 	}
 }
 
-// CreateResponse answers create2, createContainer and createTTL.
+// CreateResponse is the reply to create2, createContainer and createTTL.
 type CreateResponse struct {
 	Path string
 	Stat Stat
@@ -180,8 +180,8 @@ type CreateResponse struct {
 func (r *CreateResponse) Encode(e *Encoder) { e.String(r.Path); r.Stat.Encode(e) }
 func (r *CreateResponse) Decode(d *Decoder) { r.Path = d.String(); r.Stat.Decode(d) }
 
-// Path is a record of one path: requests of getACL, getChildren of the book,
-// sync, getEphemerals, and the reply to create and sync.
+// Path is a record of one path: the body of getACL, sync and getEphemerals, and the
+// reply to create and sync.
 type Path struct{ Path string }
 
 func (r *Path) Encode(e *Encoder) { e.String(r.Path) }
@@ -217,7 +217,7 @@ func (r *SetDataRequest) Decode(d *Decoder) {
 	r.Path, r.Data, r.Version = d.String(), d.Bytes(), d.Int()
 }
 
-// GetDataResponse answers getData.
+// GetDataResponse is the reply to getData.
 type GetDataResponse struct {
 	Data []byte
 	Stat Stat
@@ -226,7 +226,7 @@ type GetDataResponse struct {
 func (r *GetDataResponse) Encode(e *Encoder) { e.Bytes(r.Data); r.Stat.Encode(e) }
 func (r *GetDataResponse) Decode(d *Decoder) { r.Data = d.Bytes(); r.Stat.Decode(d) }
 
-// ChildrenResponse answers getChildren (without Stat) and getChildren2.
+// ChildrenResponse is the reply to getChildren (without Stat) and getChildren2.
 type ChildrenResponse struct {
 	Children []string
 	Stat     Stat
@@ -247,7 +247,7 @@ func (r *SetACLRequest) Decode(d *Decoder) {
 	r.Path, r.ACL, r.Version = d.String(), decodeACLs(d), d.Int()
 }
 
-// GetACLResponse answers getACL.
+// GetACLResponse is the reply to getACL.
 type GetACLResponse struct {
 	ACL  []ACL
 	Stat Stat
@@ -272,8 +272,8 @@ type Token struct{ Token []byte }
 func (r *Token) Encode(e *Encoder) { e.Bytes(r.Token) }
 func (r *Token) Decode(d *Decoder) { r.Token = d.Bytes() }
 
-// SetWatches re-arms the watches of a resumed session, and setWatches2 the
-// persistent ones too.
+// SetWatches is the body of setWatches and setWatches2, which set the watches of a
+// resumed session again; setWatches2 also sets persistent ones.
 type SetWatches struct {
 	RelativeZxid                    int64
 	Data, Exist, Child              []string
