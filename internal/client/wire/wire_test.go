@@ -24,7 +24,7 @@ var acl = []wire.ACL{{Perms: wire.PermAll, Scheme: "world", ID: "anyone"}}
 
 const aclHex = "00000001 0000001f 00000005 776f726c64 00000006 616e796f6e65"
 
-// records are as ZooKeeper's own client and server write them; empty is a value
+// records holds records as ZooKeeper's client and server encode them; empty is a value
 // to decode into.
 var records = []struct {
 	name   string
@@ -153,15 +153,14 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// A record that ends anywhere but at its end is an error, and so is no record a
-// panic.
+// A truncated record is an error and not a panic.
 func TestTruncatedRecords(t *testing.T) {
 	for _, tt := range records {
 		full := unhex(t, tt.hex)
 		for n := range full {
 			r := clone(tt.empty)
 			err := wire.Unmarshal(full[:n], r)
-			// Old peers leave the last byte of a handshake out.
+			// Old peers omit the last byte of a handshake.
 			if optional := strings.HasPrefix(tt.name, "connect") && n == len(full)-1; err == nil != (optional && !strings.HasSuffix(tt.name, "old client")) {
 				t.Errorf("%s: %d of %d bytes: %v", tt.name, n, len(full), err)
 			}
@@ -183,7 +182,7 @@ func clone(r wire.Record) wire.Record {
 	return reflect.New(reflect.TypeOf(r).Elem()).Interface().(wire.Record)
 }
 
-// Lengths that cannot be true cost neither memory nor a panic.
+// Impossible lengths cause neither an allocation nor a panic.
 func TestAbsurdLengths(t *testing.T) {
 	for _, length := range []string{"7fffffff", "80000000", "fffffffe", "00000010"} {
 		b := unhex(t, length+"00000000")
@@ -203,7 +202,7 @@ func TestAbsurdLengths(t *testing.T) {
 	}
 }
 
-// Null, which some peers write for what is empty, reads as such.
+// Null, which some peers send for an empty value, is decoded as empty.
 func TestNull(t *testing.T) {
 	var p wire.Path
 	var c wire.ChildrenResponse
@@ -233,7 +232,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Whatever decodes is encoded to what decodes to the same.
+// A record that was decoded and encoded again decodes to the same record.
 func FuzzRecords(f *testing.F) {
 	for _, tt := range records {
 		f.Add(unhex(f, tt.hex))

@@ -15,14 +15,14 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, so they use the in-process
 // server.
 
-// A node of the session before is replaced at once and without a gap, although
-// the server goes on holding that session.
+// The node of the previous ZooKeeper session is replaced immediately and without a
+// gap, although the server keeps that session.
 func TestFormerNodeIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A server that rounds up to half a minute is late to expire anything.
+		// A server that rounds up to half a minute expires sessions late.
 		srv := zktest.New(t, zktest.WithTick(30*time.Second), zktest.WithTimeouts(time.Second, time.Hour))
 		s, o := srv.Session(t), srv.Session(t)
 		p := announce(t, s, presence.Node{Data: []byte("one")})
@@ -31,7 +31,7 @@ func TestFormerNodeIsReplaced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The goodbye of the session that was given up is held back.
+		// The close request of the old session is delayed.
 		defer srv.Inject(zktest.Rule{Op: "closeSession", Session: s.Status().ID, Fault: zktest.Refuse})()
 		gaps := 0
 		watching, stop := context.WithCancel(t.Context())
@@ -56,7 +56,7 @@ func TestFormerNodeIsReplaced(t *testing.T) {
 		}()
 		synctest.Wait()
 		former := s.Status().ID
-		admit := srv.Inject(zktest.Rule{Op: "connect", Fault: zktest.Refuse}) // it does not come back before it is looked at
+		admit := srv.Inject(zktest.Rule{Op: "connect", Fault: zktest.Refuse}) // it does not reconnect before the node is checked
 		heal := srv.Partition(former)
 		testkit.AwaitErr(t, p, func(err error) bool { return errors.Is(err, session.ErrExpired) })
 		if data, st, err := o.Get(t.Context(), path); err != nil || string(data) != "one" || st.EphemeralOwner != former {
@@ -65,20 +65,20 @@ func TestFormerNodeIsReplaced(t *testing.T) {
 		admit()
 		testkit.AwaitErr(t, p, testkit.IsNil)
 		if after := wants(t, o, s, "one"); after.EphemeralOwner == former || after.Czxid <= before.Czxid {
-			t.Errorf("it was 0x%x's, and is 0x%x's", former, after.EphemeralOwner)
+			t.Errorf("the owner was 0x%x, and is 0x%x", former, after.EphemeralOwner)
 		}
 		synctest.Wait()
 		stop()
 		<-seen
 		if gaps != 0 {
-			t.Errorf("it was not there, or twice, %d times", gaps)
+			t.Errorf("the node did not exist, or existed twice, %d times", gaps)
 		}
 		heal()
 		withdraw(t, p)
 	})
 }
 
-// Somebody has put a node in its place while the session was lost.
+// Another session has created the node while the announcement's session was lost.
 func TestPlaceIsTakenLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -86,7 +86,7 @@ func TestPlaceIsTakenLater(t *testing.T) {
 		p := announce(t, s, presence.Node{Data: []byte("one"), IfExists: presence.Replace})
 		remove := srv.Fault(func(r zktest.Request) zktest.Fault {
 			if r.Op == "connect" {
-				return zktest.Refuse // it does not come back yet
+				return zktest.Refuse // it does not reconnect yet
 			}
 			return zktest.Pass
 		})
@@ -107,13 +107,13 @@ func TestPlaceIsTakenLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		wants(t, o, s, "one") // at once, since the node in the way is watched
+		wants(t, o, s, "one") // immediately, because the other session's node is watched
 		withdraw(t, p)
 	})
 }
 
-// Withdraw is bounded by its context while there is no connection, goes on in the
-// background, and is waited for by the next announcement.
+// Withdraw is bounded by its context while there is no connection, continues in the
+// background, and the next announcement waits for it.
 func TestWithdrawWhileDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -146,7 +146,7 @@ func TestWithdrawWhileDisconnected(t *testing.T) {
 	})
 }
 
-// Every call is bounded while there is no server, and says so.
+// Every call is bounded while there is no server, and its error says so.
 func TestWithoutServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -177,7 +177,7 @@ func TestWithoutServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		testkit.AwaitErr(t, p, testkit.IsNil)
-		wants(t, s, s, "two") // the update has gone on
+		wants(t, s, s, "two") // the update continued
 		withdraw(t, p)
 		if tree := srv.Tree(); strings.Contains(tree, "ephemeral") {
 			t.Errorf("left:\n%s", tree)
@@ -185,8 +185,8 @@ func TestWithoutServer(t *testing.T) {
 	})
 }
 
-// Somebody deletes the node while its session is cut off, and puts another's in
-// its place. That one is not written to, and not removed.
+// The node is deleted while its session is cut off, and another session creates it.
+// The announcement does not write to that node and does not remove it.
 func TestStrangerTakesThePlace(t *testing.T) {
 	for _, noticed := range []bool{false, true} {
 		for _, last := range []string{"update", "withdraw"} {
@@ -233,9 +233,9 @@ func TestStrangerTakesThePlace(t *testing.T) {
 	}
 }
 
-// Each call is cancelled at each of its requests: when it is about to be applied,
-// and when its answer is there. Announce leaves nothing then, and Update and
-// Withdraw go on in the background.
+// Each call is cancelled at each of its requests: before the request is applied, and
+// when its reply has arrived. Announce then leaves nothing, and Update and Withdraw
+// continue in the background.
 func TestCancelledAtEveryRequest(t *testing.T) {
 	for n := 1; n <= 6; n++ {
 		for _, answered := range []bool{false, true} {

@@ -13,8 +13,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 )
 
-// stands checks that the node is there, the faulty session's, and holds data. If that
-// session is over, the node may take a moment to be created.
+// stands checks that the node exists, is owned by the faulty session, and holds data.
+// If that ZooKeeper session has ended, the node may be created with a delay.
 func stands(s *faulttable.Run, p *presence.Announcement, data string) {
 	s.Helper()
 	for {
@@ -25,21 +25,21 @@ func stands(s *faulttable.Run, p *presence.Announcement, data string) {
 			continue
 		}
 		if err != nil || string(got) != data || st.Czxid != token || st.EphemeralOwner != s.Faulty.Status().ID {
-			s.Errorf("the node holds %q and is 0x%x's, not %q and 0x%x's (%v)", got, st.EphemeralOwner, data, s.Faulty.Status().ID, err)
+			s.Errorf("the node holds %q and is owned by 0x%x, want %q and 0x%x (%v)", got, st.EphemeralOwner, data, s.Faulty.Status().ID, err)
 		}
 		return
 	}
 }
 
 // Curator's fault 3.6: a registration whose create lost two replies was reported
-// as done, and was not there.
+// as done, and the node did not exist.
 func TestFaultsAnnounceUpdateWithdraw(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		p := announce(s, s.Faulty, presence.Node{Data: []byte("one")})
 		stands(s, p, "one")
 		update(s, p, "two")
 		stands(s, p, "two")
-		time.Sleep(15 * time.Second) // whatever has been lost has come back
+		time.Sleep(15 * time.Second) // lost nodes are announced again
 		stands(s, p, "two")
 		withdraw(s, p)
 		wantsAbsence(s, s.Healthy)
@@ -53,8 +53,8 @@ func TestFaultsAnnounceUpdateWithdraw(t *testing.T) {
 	})
 }
 
-// The node of a stranger is left alone, whatever happens, and ours stands when
-// it has gone.
+// The node of another session is never changed, and ours is created when it has been
+// deleted.
 func TestFaultsAwait(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		other := announce(s, s.Healthy, presence.Node{Data: []byte("healthy")})
@@ -74,7 +74,7 @@ func TestFaultsAwait(t *testing.T) {
 	})
 }
 
-// An Announce whose context ends, at whatever moment, leaves nothing.
+// An Announce whose context ends at any moment leaves nothing.
 func TestFaultsAnnounceCancelled(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		for _, after := range []time.Duration{0, 5 * time.Millisecond} {
@@ -95,8 +95,7 @@ func TestFaultsAnnounceCancelled(t *testing.T) {
 	})
 }
 
-// An update that races with the loss of the session, and a withdrawal that races
-// with either.
+// An update is concurrent with the loss of the session, and a withdrawal with both.
 func TestFaultsAllAtOnce(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		p := announce(s, s.Faulty, presence.Node{Data: []byte("one")})

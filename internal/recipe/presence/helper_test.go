@@ -23,7 +23,7 @@ func announce(t testing.TB, s *session.Session, n presence.Node) *presence.Annou
 	p, err := presence.Announce(ctx, s, n)
 	if err != nil {
 		t.Error(err)
-		panic(err) // also of goroutines, which must not call FailNow
+		panic(err) // also in goroutines, which must not call FailNow
 	}
 	return p
 }
@@ -42,7 +42,7 @@ func withdraw(t testing.TB, p *presence.Announcement) {
 	}
 }
 
-// wants checks what holds of the node as somebody else sees it.
+// wants checks the node's data and owner as another session reads them.
 func wants(t testing.TB, observer, owner *session.Session, data string) session.Stat {
 	t.Helper()
 	if err := observer.Sync(t.Context(), "/"); err != nil {
@@ -50,7 +50,7 @@ func wants(t testing.TB, observer, owner *session.Session, data string) session.
 	}
 	got, st, err := observer.Get(t.Context(), path)
 	if err != nil || string(got) != data || st.EphemeralOwner != owner.Status().ID {
-		t.Errorf("the node holds %q and is 0x%x's, not %q and 0x%x's (%v)", got, st.EphemeralOwner, data, owner.Status().ID, err)
+		t.Errorf("the node holds %q and is owned by 0x%x, want %q and 0x%x (%v)", got, st.EphemeralOwner, data, owner.Status().ID, err)
 	}
 	return st
 }
@@ -61,6 +61,6 @@ func wantsAbsence(t testing.TB, observer *session.Session) {
 		t.Fatal(err)
 	}
 	if st, exists, err := observer.Exists(t.Context(), path); exists || err != nil {
-		t.Errorf("the node is there: %+v (%v)", st, err)
+		t.Errorf("the node exists: %+v (%v)", st, err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 func TestAnnounceUpdateWithdraw(t *testing.T) {
 	target := zktest.Open(t)
@@ -24,13 +24,13 @@ func TestAnnounceUpdateWithdraw(t *testing.T) {
 	p := announce(t, s, presence.Node{Data: []byte("one")})
 	st := wants(t, o, s, "one")
 	if token, owner := p.Token(); token != st.Czxid || owner != st.EphemeralOwner || p.Path() != path {
-		t.Errorf("it says %v of session 0x%x at %s", token, owner, p.Path())
+		t.Errorf("Token is %v of session 0x%x at %s", token, owner, p.Path())
 	}
 	update(t, p, "two")
 	update(t, p, "")
 	update(t, p, "three")
 	if again := wants(t, o, s, "three"); again.Czxid != st.Czxid || again.Version != 3 {
-		t.Errorf("the node was made anew, or written to otherwise: %+v", again)
+		t.Errorf("the node was created again, or written in another way: %+v", again)
 	}
 	if err := p.Err(); err != nil {
 		t.Errorf("announced, and Err is %v", err)
@@ -47,7 +47,7 @@ func TestAnnounceUpdateWithdraw(t *testing.T) {
 	wantsAbsence(t, o)
 }
 
-// Two announcements of one node in one process are told apart.
+// A second announcement of a node in one session fails.
 func TestAnnouncedTwice(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -60,7 +60,7 @@ func TestAnnouncedTwice(t *testing.T) {
 	withdraw(t, p)
 	withdraw(t, announce(t, s, presence.Node{}))
 
-	// Nor is a node taken over that somebody else in the process has made.
+	// A node that the session has created in another way is not taken over either.
 	if _, _, err := s.Create(t.Context(), path, []byte("x"), session.Ephemeral()); err != nil {
 		t.Fatal(err)
 	}
@@ -70,25 +70,25 @@ func TestAnnouncedTwice(t *testing.T) {
 	wants(t, s, s, "x")
 }
 
-// The node of another session is waited for. If that takes too long, the error
-// says whose it is.
+// Announce waits while another session owns the node. If its context is done first,
+// the error names that session.
 func TestAwait(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	other := announce(t, a, presence.Node{Data: []byte("a")})
-	// However long it takes until the node has been looked at.
+	// The wait must be long enough for a read of the node.
 	for wait := time.Millisecond; ; wait *= 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		_, err := presence.Announce(ctx, b, presence.Node{Path: path})
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Announce of a node that is another's: %v", err)
+			t.Fatalf("Announce of another session's node: %v", err)
 		}
 		if errors.Is(err, presence.ErrOccupied) && strings.Contains(err.Error(), fmt.Sprintf("0x%x", a.Status().ID)) {
 			break
 		}
 		if wait > testkit.Limit {
-			t.Fatalf("Announce of a node that is another's, after %v: %v", wait, err)
+			t.Fatalf("Announce of another session's node, after %v: %v", wait, err)
 		}
 	}
 	wants(t, b, a, "a")
@@ -109,7 +109,7 @@ func TestRefuse(t *testing.T) {
 	other := announce(t, a, presence.Node{Data: []byte("a")})
 	n := presence.Node{Path: path, Data: []byte("b"), IfExists: presence.Refuse, Errors: presence.Errors{Occupied: mine}}
 	if _, err := presence.Announce(context.Background(), b, n); !errors.Is(err, mine) {
-		t.Errorf("Announce of a node that is another's: %v", err)
+		t.Errorf("Announce of another session's node: %v", err)
 	}
 	wants(t, b, a, "a")
 	withdraw(t, other)
@@ -143,7 +143,7 @@ func TestReplace(t *testing.T) {
 	withdraw(t, p)
 }
 
-// A node that does not go with a session is in the way for good.
+// A persistent node blocks an announcement permanently.
 func TestPersistentNodeInTheWay(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	for _, kind := range []session.CreateOption{session.Parents(), session.Container()} {
@@ -168,7 +168,7 @@ func TestPersistentNodeInTheWay(t *testing.T) {
 	}
 	n := presence.Node{Path: path, IfExists: presence.Replace}
 	if _, err := presence.Announce(context.Background(), s, n); !errors.Is(err, session.ErrNotEmpty) {
-		t.Errorf("Announce in the place of a node with children: %v", err)
+		t.Errorf("Announce at a node with children: %v", err)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestOperatorDeletesNode(t *testing.T) {
 		testkit.AwaitErr(t, p, func(err error) bool { next, _ := p.Token(); return err == nil && next > token })
 		wants(t, o, s, "one")
 	}
-	// What somebody else writes into it is not ours to judge.
+	// Data that another client writes into it stays.
 	if _, err := o.Set(t.Context(), path, []byte("foreign"), session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func TestOperatorDeletesNode(t *testing.T) {
 	withdraw(t, p)
 }
 
-// Curator's fault 3.13: its leader latch does not come back after somebody has
-// deleted all there was.
+// Curator's fault 3.13: its leader latch does not create its node again after all
+// nodes were deleted.
 func TestBasePathWiped(t *testing.T) {
 	target := zktest.Open(t)
 	s, o := target.Session(t), target.Session(t)
@@ -211,8 +211,8 @@ func TestBasePathWiped(t *testing.T) {
 	withdraw(t, p)
 }
 
-// Errors that trying again does not help are told at once; Announce would
-// otherwise go on for ever, since its context does not end.
+// Errors that retries cannot solve are returned immediately. Announce would otherwise
+// retry without limit, because its context does not end.
 func TestPermanentErrors(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	readOnly := session.ACLs(session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"})
@@ -253,8 +253,8 @@ func TestPermanentErrors(t *testing.T) {
 	withdraw(t, p)
 }
 
-// A node that may not be removed stays until the session is over, and Withdraw
-// says so.
+// A node that may not be removed stays until the session ends, and Withdraw returns
+// the refusal.
 func TestWithdrawIsNotAllowed(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	acl := session.ACLs(session.ACL{Perms: session.PermCreate | session.PermRead, Scheme: "world", ID: "anyone"})
@@ -314,7 +314,7 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 		cancel()
 	}
 	withdraw(t, other)
-	p := announce(t, b, presence.Node{}) // comes after the last of them
+	p := announce(t, b, presence.Node{}) // is announced after all of them
 	withdraw(t, p)
 	for _, s := range []*session.Session{a, b} {
 		if err := s.Sync(t.Context(), "/"); err != nil {

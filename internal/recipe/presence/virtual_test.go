@@ -15,13 +15,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, so they use the in-process
 // server.
 
-// delayed makes a create take a while.
+// delayed delays a create.
 var delayed = zktest.Rule{Op: "create2", Path: path, Delay: 20 * time.Millisecond}
 
-// sent lists what the session of id has sent that is not a proof of life.
+// sent lists the requests of the session with this id, without pings and proofs.
 func sent(srv *zktest.Server, id int64) []string {
 	var ops []string
 	for _, r := range srv.Requests() {
@@ -33,12 +33,12 @@ func sent(srv *zktest.Server, id int64) []string {
 	return ops
 }
 
-// What the package says that its calls cost, counted at the server.
+// The requests of each call, counted at the server.
 func TestRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
-		withdraw(t, announce(t, s, presence.Node{Path: "/app/other"})) // makes the parent
+		withdraw(t, announce(t, s, presence.Node{Path: "/app/other"})) // creates the parent
 		srv.ResetRequests()
 		ops := func(want string) {
 			t.Helper()
@@ -59,15 +59,15 @@ func TestRequests(t *testing.T) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		ops("setWatches") // and nothing else at a reconnect
+		ops("setWatches") // no other request after a reconnect
 		update(t, p, "y")
-		ops("removeWatches exists setData exists") // the node may have gone unnoticed
+		ops("removeWatches exists setData exists") // the node may have been deleted unnoticed
 		withdraw(t, p)
 		ops("delete")
 	})
 }
 
-// The node is there again right after its session has expired.
+// The node is created again immediately after its session has expired.
 func TestAnnouncedAgainAfterExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -84,8 +84,8 @@ func TestAnnouncedAgainAfterExpiry(t *testing.T) {
 	})
 }
 
-// Whoever deletes the node all the time, another process of the same name for
-// example, does not make it spin.
+// A client that keeps deleting the node, for example another process of the same
+// name, does not cause retries without pause.
 func TestDeletedAllTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -120,7 +120,7 @@ func TestDeletedAllTheTime(t *testing.T) {
 		testkit.AwaitErr(t, p, testkit.IsNil)
 		wants(t, o, s, "one")
 
-		time.Sleep(time.Hour) // and after an hour of peace it is there again at once
+		time.Sleep(time.Hour) // after an hour without deletions it is created again immediately
 		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestDeletedAllTheTime(t *testing.T) {
 	})
 }
 
-// Nor does somebody who writes to it.
+// A client that keeps writing to the node does not cause them either.
 func TestWrittenToAllTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -162,8 +162,9 @@ func TestWrittenToAllTheTime(t *testing.T) {
 	})
 }
 
-// Somebody creates the node whenever it is to be created, and deletes it whenever
-// it is looked at. That is no reason to give up, nor to hurry.
+// Another client creates the node whenever the announcement is about to create it, and
+// deletes it whenever the announcement reads it. The announcement continues to retry,
+// at a bounded rate.
 func TestNodeFlickers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -196,7 +197,7 @@ func TestNodeFlickers(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		if d := time.Since(began); d < time.Second {
-			t.Errorf("it has looked for thirty times in %v", d)
+			t.Errorf("it was read thirty times in %v", d)
 		}
 		if err := o.Delete(t.Context(), path, session.AnyVersion); err != nil {
 			t.Fatal(err)
@@ -207,8 +208,8 @@ func TestNodeFlickers(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.25: a node with an ACL that is refused is tried for two
-// thousand times in a second.
+// Curator's fault 3.25: a node with an ACL that is refused is retried two thousand
+// times in a second.
 func TestPermanentErrorDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -224,13 +225,13 @@ func TestPermanentErrorDoesNotSpin(t *testing.T) {
 	})
 }
 
-// A later announcement that is refused is told by Err, is tried again at a
-// bounded rate, and succeeds when it is allowed again.
+// If a later announcement is refused, Err returns the refusal. The announcement is
+// retried at a bounded rate, and succeeds when it is allowed again.
 func TestRefusedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, o := srv.Session(t), srv.Session(t)
-		if _, _, err := s.Create(t.Context(), "/app", nil); err != nil { // which is not a container that goes when it is empty
+		if _, _, err := s.Create(t.Context(), "/app", nil); err != nil { // not a container, which the server would remove when it is empty
 			t.Fatal(err)
 		}
 		p := announce(t, s, presence.Node{Data: []byte("one")})
@@ -260,14 +261,14 @@ func TestRefusedLater(t *testing.T) {
 	})
 }
 
-// A node that may not be read does not tell by its data or owner what has become
-// of the request to create it, but by its being there.
+// If a node may not be read, the outcome of a create is not found from its data or
+// owner, but from its existence.
 func TestReplyToUnreadableNodeIsLost(t *testing.T) {
 	for _, fault := range []zktest.Fault{zktest.DropReply, zktest.Refuse} {
 		synctest.Test(t, func(t *testing.T) {
-			srv := zktest.New(t, zktest.WithVersion("3.8")) // later ones do not even tell whether it exists
+			srv := zktest.New(t, zktest.WithVersion("3.8")) // later versions do not even show whether it exists
 			s := srv.Session(t)
-			withdraw(t, announce(t, s, presence.Node{Path: "/app/other"})) // makes the parent
+			withdraw(t, announce(t, s, presence.Node{Path: "/app/other"})) // creates the parent
 			defer srv.Inject(zktest.Rule{Op: "create2", Nth: 1, Fault: fault})()
 			p := announce(t, s, presence.Node{Data: []byte("one"), ACL: []session.ACL{{Perms: session.PermWrite, Scheme: "world", ID: "anyone"}}})
 			st, exists, err := s.Exists(t.Context(), path)
@@ -285,7 +286,7 @@ func TestReplyToUnreadableNodeIsLost(t *testing.T) {
 	}
 }
 
-// Updates that come faster than the server answers are not all sent.
+// Of updates that arrive faster than the server answers, not all are sent.
 func TestUpdatesAreCoalesced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// follow opens a view of the faulty session and has the healthy one do one thing after the
-// other, each as soon as the view shows what came of the last.
+// follow opens a view of the faulty session. The healthy session makes one change
+// after the other, each as soon as the view shows the previous one.
 func follow(s *faulttable.Run, path string, opts view.Options, steps ...step) {
 	ctx, cancel := context.WithTimeout(s.Context(), 5*time.Minute)
 	defer cancel()

@@ -29,8 +29,8 @@ func open(t testing.TB, s *session.Session, path string, opts view.Options) *vie
 	return v
 }
 
-// text writes a snapshot down: "-" if there is no root, its data, and then the
-// nodes with theirs.
+// text formats a snapshot: "-" if the root does not exist, otherwise its data, and
+// then the nodes with their data.
 func text(s *view.Snapshot) string {
 	if !s.Exists {
 		return "-"
@@ -46,7 +46,7 @@ func text(s *view.Snapshot) string {
 	return strings.Join(parts, " ")
 }
 
-// shows waits until the view shows what want says.
+// shows waits until the view shows want, in the format of text.
 func shows(t testing.TB, v *view.View, want string) *view.Snapshot {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -62,7 +62,8 @@ func shows(t testing.TB, v *view.View, want string) *view.Snapshot {
 	return nil
 }
 
-// fresh reads what a view of everything below a node should show, without one.
+// fresh reads, without a view, the nodes that a view of everything below a node should
+// show.
 func fresh(t testing.TB, s *session.Session, root string) string {
 	t.Helper()
 	if _, ok, err := s.Exists(t.Context(), root); err != nil || !ok {
@@ -92,7 +93,7 @@ func fresh(t testing.TB, s *session.Session, root string) string {
 	return strings.Join(parts, " ")
 }
 
-// stamped is a snapshot in the form of fresh.
+// stamped formats a snapshot like fresh.
 func stamped(s *view.Snapshot) string {
 	if !s.Exists {
 		return "-"

@@ -12,8 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// A prompt view does not rest between changes, but for what bounds its reads on
-// average.
+// A prompt view pauses between changes only as much as its average read rate
+// requires.
 func TestPrompt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// mutator changes a small tree below /d at random, and remembers all its states.
+// mutator changes a small tree below /d at random, and records all its states.
 type mutator struct {
 	*testing.T
 	*rand.Rand
@@ -35,7 +35,7 @@ func (m *mutator) data() []byte {
 	return fmt.Append(nil, m.writes)
 }
 
-// state writes the tree down as text does a snapshot.
+// state formats the tree like text formats a snapshot.
 func (m *mutator) state() string {
 	if !m.exists {
 		return "-"
@@ -53,7 +53,7 @@ func (m *mutator) create(path string) session.Op {
 	return session.OpCreate("/d/"+path, data)
 }
 
-// remove deletes a node and what is below it; "" is all.
+// remove deletes a node and all nodes below it; "" is the whole tree.
 func (m *mutator) remove(path string) (ops []session.Op) {
 	for _, p := range slices.Backward(slices.Sorted(maps.Keys(m.nodes))) {
 		if p == path || path == "" || strings.HasPrefix(p, path+"/") {
@@ -88,21 +88,21 @@ func (m *mutator) step() {
 	case m.IntN(8) == 0:
 		ops = append(m.remove(""), session.OpDelete("/d", -1))
 		m.exists = false
-	default: // anew, perhaps with the same number of versions and children
+	default: // delete and create again, perhaps with the same version and number of children
 		ops = append(m.remove(path), m.create(path))
 		if path == top {
 			ops = append(ops, m.create(path+"/x"))
 		}
 	}
 	m.mu.Lock()
-	m.states = append(m.states, m.state()) // which somebody may see before the reply comes
+	m.states = append(m.states, m.state()) // readers may see it before the reply arrives
 	m.mu.Unlock()
 	if _, err := m.session.Txn(m.Context(), ops...); err != nil {
 		m.Fatal(err)
 	}
 }
 
-// since finds a state, not before the i-th.
+// since returns the index of a state, from the i-th on.
 func (m *mutator) since(i int, state string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -112,9 +112,9 @@ func (m *mutator) since(i int, state string) int {
 	return -1
 }
 
-// Curator's fault 3.22: caches that miss what happened while they were cut off.
-// Whatever happens to the tree and to the connection, every snapshot is a state
-// that the tree had, in order, and the last is the one that it has.
+// Curator's fault 3.22: caches miss changes while they are cut off. For random changes
+// of the tree and losses of the connection, every snapshot is a state that the tree
+// had, in order, and the last snapshot is its final state.
 func TestRandomChangesAndReconnects(t *testing.T) {
 	for seed := range 60 {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestRandomChangesAndReconnects(t *testing.T) {
 	}
 }
 
-// check follows the view, and what its differences add up to, to its end.
+// check follows the view to its end, and applies the differences of its snapshots.
 func check(t *testing.T, v *view.View, m *mutator) (seen int) {
 	at, shown := 0, map[string]string{}
 	var last *view.Snapshot

@@ -14,7 +14,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The first change is read at once.
+// The first change is read immediately.
 func TestFirstChangeIsReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -33,7 +33,7 @@ func TestFirstChangeIsReadAtOnce(t *testing.T) {
 	})
 }
 
-// Many changes at a time cost few reads, and the last is seen.
+// Many changes in a short time cause few reads, and the last change is read.
 func TestChurnIsReadAtABoundedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -80,13 +80,13 @@ func TestChurnIsReadAtABoundedRate(t *testing.T) {
 	})
 }
 
-// slowly has every reply to s take d, so that nodes change while they are read.
+// slowly delays every reply to s by d, so that nodes change while they are read.
 func slowly(srv *zktest.Server, s *session.Session, d time.Duration) (remove func()) {
 	return srv.Inject(zktest.Rule{Session: s.Status().ID, Delay: d, Fault: zktest.Pass})
 }
 
-// What changes all the time is shown all the same, by a view that has been told
-// not to wait for ever; any other says that it is out of date.
+// Nodes that change all the time are shown by a view with limited patience. Any other
+// view reports that it is out of date.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

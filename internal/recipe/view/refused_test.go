@@ -12,8 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Curator's fault 3.25: what is refused for good is asked for without end. Others
-// go on meanwhile.
+// Curator's fault 3.25: reads that are always refused are repeated without limit. The
+// view retries them at a bounded rate, and follows other nodes in the meantime.
 func TestRefusalIsAskedForAtABoundedRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -44,8 +44,8 @@ func TestRefusalIsAskedForAtABoundedRate(t *testing.T) {
 	})
 }
 
-// A root that may not be read any more keeps what is known of it, says so, and
-// comes back.
+// If the root may not be read any more, the view keeps its last data, reports the error,
+// and recovers.
 func TestRootRefusedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -75,7 +75,7 @@ func TestRootRefusedLater(t *testing.T) {
 	})
 }
 
-// So does what is further down, its data and what is below it.
+// The same holds for nodes below the root, their data and their children.
 func TestRefusedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The next session may be connected to a server that lags behind.
+// The next ZooKeeper session may be connected to a server that lags behind.
 func TestSyncsBeforeItReadsInALaterSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

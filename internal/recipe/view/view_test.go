@@ -17,7 +17,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file run on whatever ZKTEST selects.
+// The tests in this file run on the servers that ZKTEST selects.
 
 func TestNode(t *testing.T) {
 	target := zktest.Open(t)
@@ -149,7 +149,7 @@ func TestSnapshotIsOneState(t *testing.T) {
 	const n = 100
 	v := open(t, s, "/d", view.Options{Depth: view.Unlimited})
 	var writer sync.WaitGroup
-	defer writer.Wait() // the view may show the last write before its writer hears of it
+	defer writer.Wait() // the view may show the last write before its writer gets the reply
 	writer.Go(func() {
 		for i := range n {
 			data := fmt.Append(nil, i+1)
@@ -190,9 +190,9 @@ func TestSnapshotIsOneState(t *testing.T) {
 	t.Logf("%d of %d states seen", seen, n)
 }
 
-// Curator's fault 3.21: a value that was deleted and created anew stays frozen.
-// Fault 3.22: what begins again with the same versions passes for unchanged. The
-// same bytes are a new version, too.
+// Curator's fault 3.21: a value that was deleted and created again is not updated any
+// more. Fault 3.22: a node that begins again with the same versions is taken for
+// unchanged. A write of the same bytes is a new version, too.
 func TestDeletedAndCreatedAnew(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
@@ -270,7 +270,7 @@ func TestNotAllowed(t *testing.T) {
 	if _, err := s.SetACL(t.Context(), "/d/secret", session.OpenACL(), -1); err != nil {
 		t.Fatal(err)
 	}
-	<-changed // nothing tells of it: it is asked for again
+	<-changed // there is no event: the view retries the read
 	shows(t, v, " open=2 secret=")
 	if err := v.Err(); err != nil {
 		t.Errorf("everything may be read, and Err is %v", err)
@@ -328,8 +328,7 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
-// A view that is given up in the middle of its reading leaves no watch and no
-// goroutine.
+// A view that is closed while it reads leaves no watch and no goroutine.
 func TestGivenUpViewsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)

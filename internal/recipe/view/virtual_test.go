@@ -16,10 +16,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// The tests in this file need faults or virtual time, and so the embedded
+// The tests in this file need faults or virtual time, so they use the in-process
 // server.
 
-// requests counts those of one session, but for what keeps it alive.
+// requests counts the requests of one session, without pings and proofs.
 func requests(srv *zktest.Server, s *session.Session) (n int) {
 	for _, r := range srv.Requests() {
 		if r.Session == s.Status().ID && strings.HasPrefix(r.Op, "get") || r.Op == "exists" {
@@ -29,8 +29,8 @@ func requests(srv *zktest.Server, s *session.Session) (n int) {
 	return n
 }
 
-// In the same session nothing is read but what a server says has changed; what
-// was missed is.
+// After a reconnect in the same session, only nodes that a server reports as changed are
+// read, including those that changed while the session was cut off.
 func TestReconnectInTheSameSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -62,7 +62,7 @@ func TestReconnectInTheSameSession(t *testing.T) {
 			testkit.Create(t, other, "/d/50", "new")
 			testkit.Delete(t, other, "/d/00")
 		})
-		if n := requests(srv, s); n != 3 { // a list, a set one and a new one; nothing is asked of the one that has gone
+		if n := requests(srv, s); n != 3 { // a list, a set one and a new one; there is no request for the deleted node
 			t.Errorf("%d requests for three changes: %v", n, srv.Requests())
 		}
 		if added, removed, changed := v.Snapshot().Diff(was); len(added) != 1 || len(removed) != 1 || len(changed) != 1 {
@@ -71,7 +71,7 @@ func TestReconnectInTheSameSession(t *testing.T) {
 	})
 }
 
-// In a new session everything is read again. Who waits for changes hears only of
+// In a new ZooKeeper session everything is read again. Readers are notified only of
 // changes.
 func TestNewSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestNewSession(t *testing.T) {
 	})
 }
 
-// Err tells of the time between a new session and the reading of it.
+// Err is not nil from the start of a new ZooKeeper session until everything is read.
 func TestErrWhileReadingAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -163,8 +163,8 @@ func TestOpenWithoutServer(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.23: a container is reaped under the watcher, and the watcher
-// is dead.
+// Curator's fault 3.23: after the server removes a watched container, the watcher does
+// not work any more.
 func TestContainerReaped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithContainerCheck(time.Second))
@@ -188,7 +188,7 @@ func TestContainerReaped(t *testing.T) {
 	})
 }
 
-// Changes that come while the view reads are not missed, whatever the moment.
+// Changes at any moment while the view reads are not missed.
 func TestChangeBetweenReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
@@ -200,7 +200,7 @@ func TestChangeBetweenReads(t *testing.T) {
 				return zktest.Pass
 			}
 			if i := n.Add(1); i < 20 {
-				go func() { // served right behind this request
+				go func() { // served immediately after this request
 					other.Set(context.Background(), "/d/a/x", fmt.Append(nil, i), session.AnyVersion)
 					other.Create(context.Background(), fmt.Sprintf("/d/a/%02d", i), nil)
 				}()
@@ -219,7 +219,7 @@ func TestChangeBetweenReads(t *testing.T) {
 	})
 }
 
-// A node that came and went unseen makes a new snapshot for those who ask.
+// After Refresh, a node that was created and deleted unseen makes a new snapshot.
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
