@@ -8,7 +8,7 @@ import (
 
 var (
 	errSuspended = errors.New("connection suspended")
-	errDeadline  = errors.New("no server has confirmed it for too long")
+	errDeadline  = errors.New("no server has confirmed the session for too long")
 )
 
 // loseWhenSuspended ends the lease when the connection breaks. The ZooKeeper session

@@ -11,8 +11,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Waiter is a waiter's node in a line. The caller must end it with Wait or Leave.
-// Only Ahead and Blocked may be called while another method runs.
+// Waiter is a waiter's node in a line. The caller must turn it into an owner with Wait,
+// or remove it with Leave. Only Ahead and Blocked may be called while another method runs.
 type Waiter struct {
 	acquired  lease.Acquired
 	line      *Line

@@ -12,7 +12,7 @@ import (
 // run maintains the node until it is withdrawn or the session is closed. Only run
 // writes to the node, so that no two writes of an Announcement race.
 func (p *Announcement) run() {
-	k := &announcer{presence: p, firstTime: true, pauses: backoff.New(shortestPause, longestPause, 0.5)}
+	a := &announcer{presence: p, firstTime: true, pauses: backoff.New(shortestPause, longestPause, 0.5)}
 	var s *epochState
 	for p.live.Err() == nil {
 		e, err := p.session.Epoch(p.live)
@@ -23,7 +23,7 @@ func (p *Announcement) run() {
 			if s != nil {
 				s.unwatch()
 			}
-			s = k.inEpoch(e)
+			s = a.inEpoch(e)
 		}
 		s.step()
 	}
@@ -53,12 +53,12 @@ type announcer struct {
 // not exist any more.
 const rememberedSessions = 8
 
-func (k *announcer) inEpoch(e *session.Epoch) *epochState {
-	if len(k.formerIDs) == rememberedSessions {
-		k.formerIDs = slices.Delete(k.formerIDs, 0, 1)
+func (a *announcer) inEpoch(e *session.Epoch) *epochState {
+	if len(a.formerIDs) == rememberedSessions {
+		a.formerIDs = slices.Delete(a.formerIDs, 0, 1)
 	}
-	k.formerIDs = append(k.formerIDs, e.ID())
-	return &epochState{announcer: k, epoch: e}
+	a.formerIDs = append(a.formerIDs, e.ID())
+	return &epochState{announcer: a, epoch: e}
 }
 
 // How often an announcement that does not last, or does not succeed, is repeated.
@@ -69,13 +69,13 @@ const (
 )
 
 // nextPause returns how long to wait before the node is announced again.
-func (k *announcer) nextPause() time.Duration {
-	if !k.since.IsZero() && time.Since(k.since) >= stableTime {
-		k.since = time.Time{}
-		k.pauses.Reset()
+func (a *announcer) nextPause() time.Duration {
+	if !a.since.IsZero() && time.Since(a.since) >= stableTime {
+		a.since = time.Time{}
+		a.pauses.Reset()
 		return 0
 	}
-	return k.pauses.Next()
+	return a.pauses.Next()
 }
 
 // step writes the node if necessary and waits until there is something to do.
