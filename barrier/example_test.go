@@ -144,3 +144,36 @@ func ExampleWithLayout() {
 	// Output:
 	// 3 nodes: two of members, and start
 }
+
+// A service waits until three caches are warm.
+func ExampleLatch() {
+	server, err := zktest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	ctx := context.Background()
+	s, err := session.Connect(ctx, server.Addr())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close(ctx)
+
+	warm := barrier.NewLatch(s, "/app/warm", 3)
+	for range 3 {
+		go func() {
+			if err := warm.CountDown(ctx); err != nil {
+				log.Fatal(err)
+			}
+		}()
+	}
+	if err := warm.Wait(ctx); err != nil {
+		log.Fatal(err)
+	}
+	left, err := warm.Count(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("open, left:", left)
+	// Output: open, left: 0
+}

@@ -1,0 +1,74 @@
+// Package cas changes the data of one node by compare-and-set.
+package cas
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Update calls change with the node at path and writes what change returns, unless
+// another client has changed the node since: then it reads the node and calls change
+// again. If there is no node, n.Err is session.ErrNoNode, and the node is created with
+// its ancestors. If change returns nil data, nothing is written.
+//
+// A lost reply is looked up, so no write happens twice. The error is
+// session.ErrUnknown if ctx or the epoch ends before the outcome is known, and
+// otherwise that of change or of the session. op is copied for errors of Update itself.
+//
+// It takes two round trips, a read and a transaction, and two more for each conflict.
+func Update(ctx context.Context, s *session.Session, op session.OpError, path string, change func(n session.Node) ([]byte, error)) error {
+	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
+	for conflicts := 0; ; conflicts++ {
+		if conflicts > 1 { // the first retry is immediate
+			if err := pauses.Wait(ctx); err != nil {
+				op.Err = err
+				return &op
+			}
+		}
+		n, err := read(ctx, s, op, path)
+		if err != nil {
+			return err
+		}
+		data, err := change(n)
+		if data == nil || err != nil {
+			return err
+		}
+		err = write(ctx, s, op, n, data)
+		if !errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrNoNode) {
+			return err
+		}
+	}
+}
+
+func read(ctx context.Context, s *session.Session, op session.OpError, path string) (session.Node, error) {
+	nodes, err := session.InEpoch(ctx, s, op, func(e *session.Epoch) ([]session.Node, error) { return e.Nodes(ctx, path) })
+	if err != nil {
+		return session.Node{}, err
+	}
+	if n := nodes[0]; n.Err == nil || errors.Is(n.Err, session.ErrNoNode) {
+		return n, nil
+	}
+	return session.Node{}, nodes[0].Err
+}
+
+// write makes one attempt to replace the data of the node as it was read, or to create
+// the node.
+func write(ctx context.Context, s *session.Session, op session.OpError, n session.Node, data []byte) error {
+	change := session.OpSet(n.Path, data, n.Stat.Version)
+	if n.Err != nil {
+		change = session.OpCreate(n.Path, data)
+	}
+	_, err := session.InEpoch(ctx, s, op, func(e *session.Epoch) ([]session.Result, error) {
+		return e.TxnDetached(ctx, nil, change)
+	})
+	if n.Err != nil && errors.Is(err, session.ErrNoNode) {
+		if err := s.CreateAncestors(ctx, n.Path); err != nil {
+			return err
+		}
+	}
+	return err
+}
