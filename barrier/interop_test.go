@@ -49,7 +49,7 @@ func together(t *testing.T, s *session.Session, theirs *foreign.Program, left st
 		if err := up.Raise(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		theirs.Wants("set", "ok") // it is, and that is as good
+		theirs.Wants("set", "ok") // it is set already, which is a success
 		theirs.Wants("wait", "ok")
 		theirs.Wants("pending", "true")
 		if err := up.Lower(t.Context()); err != nil {
@@ -59,8 +59,8 @@ func together(t *testing.T, s *session.Session, theirs *foreign.Program, left st
 		theirs.Wants("remove", "ok")
 	}
 
-	// Whoever comes last, all are in one round, again and again, theirs under the
-	// same name; and who has come too late is told.
+	// Whichever member enters last, all are in one round, in several rounds, theirs
+	// under the same name. A member that enters too late gets an error.
 	theirs.Wants("double "+path+" 3", "ok")
 	d := barrier.NewDouble(s, path, 3)
 	var last session.Zxid

@@ -184,7 +184,7 @@ func TestPut(t *testing.T) {
 	}
 	again, err := put(4, config.Absent)
 	if err != nil || again.Version != 0 || again.Zxid <= three.Zxid {
-		t.Errorf("anew: %+v, %v", again, err)
+		t.Errorf("put after the deletion: %+v, %v", again, err)
 	}
 	five, err := config.Update(t.Context(), s, path, checked, add(1))
 	if err != nil || five.Value.Rate != 5 || five.Version != 1 {

@@ -48,7 +48,7 @@ func TestForeignChildren(t *testing.T) {
 	for name, c := range map[string]struct {
 		layout  membership.Layout
 		foreign []string // ephemeral nodes that are nobody's
-		member  string   // one that is somebody's, whoever made it
+		member  string   // a node that a member owns, of this or another library
 		id      string
 	}{
 		"curator": {membership.Curator, nil, "other-1", "other-1"},

@@ -115,8 +115,8 @@ func TestBindAboveOthers(t *testing.T) {
 	}
 }
 
-// What has names below it cannot become ephemeral. Rebind says so, and does not try
-// for ever.
+// A node that has names below it cannot become ephemeral. Rebind returns an error and
+// does not try without limit.
 func TestRebindAboveOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)

@@ -307,7 +307,7 @@ func (m *massacre) examine(t *testing.T) {
 			t.Errorf("%d was submitted %d times, and its id is %q", i, times[strconv.Itoa(i)], m.ids[i])
 		}
 	}
-	t.Logf("%d tasks, %d of them for want of an answer; %d attempts in vain", len(list), len(list)-orders, attempts)
+	t.Logf("%d tasks, %d of them submitted again; %d attempts without an answer", len(list), len(list)-orders, attempts)
 }
 
 // dismiss tells all who play a part to stop, those on their way back, too.

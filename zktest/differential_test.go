@@ -21,7 +21,7 @@ import (
 
 var (
 	operations = flag.Int("operations", 20000, "how many generated operations to compare with a real server")
-	record     = flag.Bool("record", false, "write down anew what real servers answer to the scripts of testdata/transcripts, and to the edges")
+	record     = flag.Bool("record", false, "record again what real servers answer to the scripts of testdata/transcripts and to the edge cases")
 )
 
 // realServer starts the server of $ZOOKEEPER_HOME or of Debian's package.

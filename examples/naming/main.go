@@ -66,8 +66,8 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s is at %s\n", name, found)
 
-	// Ten numbers for the price of one. Whoever is not sure to still have its id
-	// stops: slot.Context ends before another worker can have it.
+	// Ten numbers for the price of one. A worker that may have lost its id stops:
+	// slot.Context ends before another worker can have the id.
 	orders := naming.NewSequence(s, "/examples/naming/orders", naming.WithBlock(10))
 	for range 3 {
 		if err := slot.Err(); err != nil {

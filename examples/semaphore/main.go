@@ -111,7 +111,7 @@ func (f *fetcher) fetch(ctx context.Context, name string, visits int) (string, e
 	}
 }
 
-// report reads the index, beside whoever else does.
+// report reads the index. Other readers may read at the same time.
 func (f *fetcher) report(ctx context.Context) error {
 	return f.index.RDo(ctx, func(ctx context.Context, l *lock.Lease) error {
 		f.out.Print(fmt.Sprint(len(f.pages), " pages are in the index"))
