@@ -220,7 +220,7 @@ func TestMultiDo(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	m := lock.NewMulti(s, several3)
 	err := m.Do(t.Context(), func(ctx context.Context, l *lock.MultiLease) error {
-		if err := s.Delete(ctx, l.Leases()[2].Path(), session.AnyVersion); err != nil {
+		if err := s.Delete(t.Context(), l.Leases()[2].Path(), session.AnyVersion); err != nil {
 			t.Error(err)
 		}
 		<-ctx.Done()

@@ -179,7 +179,7 @@ func TestDo(t *testing.T) {
 	}()
 
 	err := m.Do(ctx, func(ctx context.Context, l *lock.Lease) error {
-		if err := s.Delete(ctx, l.Path(), session.AnyVersion); err != nil {
+		if err := s.Delete(t.Context(), l.Path(), session.AnyVersion); err != nil {
 			t.Error(err)
 		}
 		<-ctx.Done()
