@@ -96,11 +96,19 @@ func (b *Barrier) Raised(ctx context.Context) (bool, error) {
 	if b.argErr != nil {
 		return false, b.argErr
 	}
-	if err := b.session.Sync(ctx, b.path); err != nil {
-		return false, err
-	}
-	_, up, err := b.session.Exists(ctx, b.path)
-	return up, err
+	return session.InEpoch(ctx, b.session, session.OpError{Package: "barrier", Op: "read", Path: b.path}, func(e *session.Epoch) (bool, error) {
+		if err := e.Sync(ctx, b.path); err != nil {
+			return false, err
+		}
+		nodes, err := e.Stats(ctx, b.path)
+		if err != nil {
+			return false, err
+		}
+		if err := nodes[0].Err; err != nil && !errors.Is(err, session.ErrNoNode) {
+			return false, err
+		}
+		return nodes[0].Err == nil, nil
+	})
 }
 
 // Wait blocks until the barrier is down or ctx is done. It returns immediately if the

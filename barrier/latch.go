@@ -21,9 +21,10 @@ import (
 //
 // # Layout
 //
-// The node at path holds the remaining count and n, as "2/3". The first call creates
-// it. It stays when the count is 0. A Latch is used once: after its node was deleted,
-// the next call starts over with n.
+// The node at path holds the remaining count and n, as "2/3". The first CountDown
+// creates it. It stays when the count is 0. A Latch is used once: delete its node after
+// all calls have returned. A CountDown after that starts over with n, and one at the
+// same time may be lost.
 type Latch struct {
 	session *session.Session
 	path    string
@@ -42,14 +43,19 @@ func NewLatch(s *session.Session, path string, n int) *Latch {
 
 // CountDown lowers the count by one, once per call; at 0 it has no effect.
 //
-// The error is session.ErrUnknown if ctx or the session ends before it is known
-// whether the count was lowered. After any other error it was not. ErrCount and
-// codec.ErrMalformed say that the node belongs to something else.
+// The error is session.ErrUnknown if a reply is lost and its outcome cannot be found
+// out, because ctx or the session has ended or the session has no receipts (see
+// session.WithReceipts). After any other error the count was not lowered. ErrCount and
+// codec.ErrMalformed say that the node does not belong to this latch.
 //
-// It takes two round trips, a read and a transaction, and two more each time that
-// another process was faster.
+// It takes two round trips, a read and a transaction, two more for each conflict with
+// another process, and three more if the ancestors of the node do not exist. From the
+// second conflict on it pauses before it retries, for at most 250 ms.
 func (l *Latch) CountDown(ctx context.Context) error {
-	return l.update(ctx, "count down", func(n session.Node) ([]byte, error) {
+	if l.argErr != nil {
+		return l.argErr
+	}
+	return cas.Update(ctx, l.session, l.op("count down"), l.path, func(n session.Node) ([]byte, error) {
 		left, err := l.left(n)
 		if left == 0 || err != nil {
 			return nil, err
@@ -64,10 +70,10 @@ func (l *Latch) Count(ctx context.Context) (left int, err error) {
 	if l.argErr != nil {
 		return 0, l.argErr
 	}
-	if err := l.session.Sync(ctx, l.path); err != nil {
-		return 0, err
-	}
 	return session.InEpoch(ctx, l.session, l.op("read"), func(e *session.Epoch) (int, error) {
+		if err := e.Sync(ctx, l.path); err != nil {
+			return 0, err
+		}
 		nodes, err := e.Nodes(ctx, l.path)
 		if err != nil {
 			return 0, err
@@ -77,61 +83,56 @@ func (l *Latch) Count(ctx context.Context) (left int, err error) {
 }
 
 // Wait blocks until the count is 0. It survives reconnects and the end of ZooKeeper
-// sessions. If ctx is done first, the error wraps context.Cause(ctx).
+// sessions. If ctx is done first, the error wraps context.Cause(ctx). If the node is
+// deleted while Wait blocks, the error wraps session.ErrNoNode.
 //
 // It takes one round trip, and one for each CountDown that it is notified of. If there
-// is no node, it creates the node.
+// is no node yet, it takes one more to wait for the node.
 func (l *Latch) Wait(ctx context.Context) error {
 	if l.argErr != nil {
 		return l.argErr
 	}
-	for {
-		exists, err := session.InEpoch(ctx, l.session, l.op("wait for"), func(e *session.Epoch) (bool, error) {
-			return l.wait(ctx, e)
-		})
-		if exists || err != nil {
-			return err
-		}
-		err = l.update(ctx, "wait for", func(n session.Node) ([]byte, error) {
-			if n.Err == nil { // it exists now
-				return nil, nil
-			}
-			return l.data(l.n), nil
-		})
-		if err != nil && !errors.Is(err, session.ErrUnknown) || ctx.Err() != nil {
-			return err
-		}
-	}
+	seen := false // the node
+	_, err := session.InEpoch(ctx, l.session, l.op("wait for"), func(e *session.Epoch) (struct{}, error) {
+		return struct{}{}, l.wait(ctx, e, &seen)
+	})
+	return err
 }
 
-// wait blocks until the count is 0, or returns false if there is no node.
-func (l *Latch) wait(ctx context.Context, e *session.Epoch) (exists bool, err error) {
+// wait is Wait within one epoch.
+func (l *Latch) wait(ctx context.Context, e *session.Epoch, seen *bool) error {
 	for {
 		nodes, err := e.WatchNodes(ctx, l.path)
 		if err != nil {
-			return false, err
+			return err
 		}
 		n := nodes[0]
-		if errors.Is(n.Err, session.ErrNoNode) {
-			return false, nil
+		watch := n.Watch
+		switch missing := errors.Is(n.Err, session.ErrNoNode); {
+		case missing && *seen:
+			op := l.op("wait for")
+			op.Err = fmt.Errorf("%w: the latch was deleted", session.ErrNoNode)
+			return &op
+		case missing:
+			var exists bool
+			if _, exists, watch, err = e.WatchExists(ctx, l.path); err != nil {
+				return err
+			}
+			if exists {
+				watch.Close()
+				continue
+			}
+		default:
+			*seen = true
+			if left, err := l.left(n); left == 0 || err != nil {
+				watch.Close()
+				return err
+			}
 		}
-		left, err := l.left(n)
-		if left == 0 || err != nil {
-			n.Watch.Close()
-			return true, err
-		}
-		if err := n.Watch.Wait(ctx); err != nil {
-			return true, err
+		if err := watch.Wait(ctx); err != nil {
+			return err
 		}
 	}
-}
-
-// update changes the latch's node by compare-and-set.
-func (l *Latch) update(ctx context.Context, op string, change func(session.Node) ([]byte, error)) error {
-	if l.argErr != nil {
-		return l.argErr
-	}
-	return cas.Update(ctx, l.session, l.op(op), l.path, change)
 }
 
 func (l *Latch) op(op string) session.OpError {

@@ -86,19 +86,25 @@ func TestLatchContention(t *testing.T) {
 	})
 }
 
-// A latch without a node starts with n, also after the node was deleted while a caller
-// waits.
+// A wait for a latch without a node waits for the node. A wait that has seen the node
+// returns an error when the node is deleted, and the next CountDown starts over.
 func TestLatchNodeDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
 		l := barrier.NewLatch(s, latchPath, 2)
 		done := make(chan error, 1)
-		go func() { done <- l.Wait(testkit.Within(t, time.Hour)) }()
-		synctest.Wait()
+		wait := func() {
+			go func() { done <- l.Wait(testkit.Within(t, time.Hour)) }()
+			synctest.Wait()
+		}
+		wait()
 		countDown(t, l)
-		testkit.Delete(t, other, latchPath)
 		synctest.Wait()
+		testkit.Delete(t, other, latchPath)
+		testkit.WantOpError(t, <-done, session.ErrNoNode, latchPath)
+
+		wait()
 		wantCount(t, l, 2)
 		countDown(t, l)
 		synctest.Wait()
@@ -110,6 +116,37 @@ func TestLatchNodeDeleted(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A wait that ends with its context returns an error, at whichever request that happens,
+// with and without a node.
+func TestLatchWaitCancelled(t *testing.T) {
+	enough := errors.New("enough")
+	for _, exists := range []bool{false, true} {
+		for n := range 3 {
+			synctest.Test(t, func(t *testing.T) {
+				srv := zktest.New(t)
+				s := srv.Session(t)
+				l := barrier.NewLatch(s, latchPath, 2)
+				if exists {
+					countDown(t, l)
+				}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				requests := 0
+				defer srv.Fault(func(r zktest.Request) zktest.Fault {
+					if r.Path == latchPath {
+						if requests == n {
+							cancel(enough)
+						}
+						requests++
+					}
+					return zktest.Pass
+				})()
+				defer time.AfterFunc(time.Minute, func() { cancel(enough) }).Stop()
+				testkit.WantOpError(t, l.Wait(ctx), enough, latchPath)
+			})
+		}
+	}
 }
 
 // A wait goes on in the next ZooKeeper session, and ends with its context.
