@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,21 +36,24 @@ func testFuncs(t *testing.T) map[string][]string {
 	return funcs
 }
 
+// exists reports whether a test is among funcs. Without a package, it may be in any.
+func exists(funcs map[string][]string, cited []string) bool {
+	pkg, name, prefix := cited[1], cited[2], cited[3] != ""
+	for p, names := range funcs {
+		for _, n := range names {
+			if (pkg == "" || p == filepath.Base(pkg)) && (n == name || prefix && strings.HasPrefix(n, name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // The tests that the documents cite exist. `lock.TestDo` is a test of package lock, and
 // `TestDo` one of any package; `TestDo*` stands for several.
 func TestCitedTestsExist(t *testing.T) {
 	inRoot(t)
 	funcs := testFuncs(t)
-	exists := func(pkg, name string, prefix bool) bool {
-		for p, names := range funcs {
-			for _, n := range names {
-				if (pkg == "" || p == filepath.Base(pkg)) && (n == name || prefix && strings.HasPrefix(n, name)) {
-					return true
-				}
-			}
-		}
-		return false
-	}
 	docs, err := filepath.Glob("docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -62,12 +66,73 @@ func TestCitedTestsExist(t *testing.T) {
 		}
 		for _, m := range citedTest.FindAllStringSubmatch(string(text), -1) {
 			cited++
-			if !exists(m[1], m[2], m[3] != "") {
+			if !exists(funcs, m) {
 				t.Errorf("%s cites %s, which does not exist", doc, m[0])
 			}
 		}
 	}
 	if cited < 50 {
 		t.Errorf("the documents cite only %d tests", cited)
+	}
+}
+
+// withoutPromises are the headings of docs/guarantees.md whose tables contain figures,
+// and not promises.
+var withoutPromises = []string{"### Time to stop", "### Measured"}
+
+// recipesWithPromises are the headings that must have a table of promises.
+var recipesWithPromises = []string{
+	"## What is promised", "## Locks", "## Election", "## Barriers", "## Configuration", "## Naming", "## Membership", "## Queue", "## Tasks", "## Registry",
+	"## Round trips", "## Writes whose reply is lost",
+}
+
+// Each promise in docs/guarantees.md names at least one test that exists: the last
+// column of every table of promises is "shown by", and no row leaves it empty.
+func TestPromisesAreShown(t *testing.T) {
+	inRoot(t)
+	funcs := testFuncs(t)
+	text, err := os.ReadFile("docs/guarantees.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	promises := make(map[string]int) // by heading
+	heading, previous := "", ""
+	columns := 0
+	for i, line := range strings.Split(string(text), "\n") {
+		row := strings.HasPrefix(line, "|")
+		begins := row && !strings.HasPrefix(previous, "|")
+		previous = line
+		if strings.HasPrefix(line, "#") {
+			heading = line
+		}
+		if !row || slices.Contains(withoutPromises, heading) {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		last := cells[len(cells)-1]
+		switch {
+		case begins:
+			if columns = len(cells); last != "shown by" {
+				t.Errorf("line %d: the table below %q has no column \"shown by\"", i+1, heading)
+			}
+			continue
+		case strings.HasPrefix(line, "|---"):
+			continue
+		}
+		promises[heading]++
+		cited := citedTest.FindAllStringSubmatch(last, -1)
+		if len(cells) != columns || len(cited) == 0 {
+			t.Errorf("line %d: no test shows %.60s", i+1, line)
+		}
+		for _, m := range cited {
+			if !exists(funcs, m) {
+				t.Errorf("line %d: %s does not exist", i+1, m[0])
+			}
+		}
+	}
+	for _, h := range recipesWithPromises {
+		if promises[h] == 0 {
+			t.Errorf("there are no promises below %q", h)
+		}
 	}
 }
