@@ -136,3 +136,47 @@ func TestPromisesAreShown(t *testing.T) {
 		}
 	}
 }
+
+// The diagrams of states in docs/architecture.md are those in comments of the code.
+func TestDiagramsAreThoseOfTheCode(t *testing.T) {
+	inRoot(t)
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, states, ok := strings.Cut(string(text), "\n## States\n")
+	if !ok {
+		t.Fatal("there is no heading States")
+	}
+	file := regexp.MustCompile("(?m)^`([a-z/]+\\.go)`")
+	n := 0
+	for _, section := range strings.Split(states, "\n### ")[1:] {
+		title, _, _ := strings.Cut(section, "\n")
+		cited := file.FindStringSubmatch(section)
+		parts := strings.Split(section, "\n```\n")
+		if cited == nil || len(parts) != 3 {
+			t.Errorf("%s has no file or not one diagram", title)
+			continue
+		}
+		n++
+		code, err := os.ReadFile(cited[1])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var diagram strings.Builder
+		for line := range strings.Lines(parts[1] + "\n") {
+			if line == "\n" {
+				diagram.WriteString("//\n")
+			} else {
+				diagram.WriteString("//\t" + line)
+			}
+		}
+		if !strings.Contains(string(code), diagram.String()) {
+			t.Errorf("%s has another diagram than %s", title, cited[1])
+		}
+	}
+	if n < 5 {
+		t.Errorf("there are only %d diagrams", n)
+	}
+}
