@@ -31,7 +31,8 @@
 // Package [github.com/zkrecipes/zkrecipes/barrier] is for processes that continue
 // together. A Barrier blocks its waiters until it is lowered. A Double blocks each
 // member until all have arrived, and again until all are done. All members of a round
-// agree on its members, even if processes die.
+// agree on its members, even if processes die. A Latch blocks its waiters until n
+// events were counted, each once.
 //
 // Package [github.com/zkrecipes/zkrecipes/queue] is for work that any free consumer
 // can take. Push appends an item once, even if the reply is lost. Pop takes an item at

@@ -94,10 +94,10 @@ func (e *Entry) SessionID() int64 { return e.l.Session() }
 // has left nevertheless: if the deletion is in flight, it continues in the background.
 // A second Leave returns ErrLeft, and Leave after a loss returns ErrLost.
 //
-// Leave watches one other member at a time. It takes three round trips: the deletion,
-// a list, and, for every member that finds no other left, the deletion of ready. Each
-// other member that it waits for costs one more list and one watch; with n members
-// these are about ln(n).
+// Leave takes two round trips, the deletion and a list, and one more if no other
+// member is left and ready still exists: the deletion of ready. For each member that
+// Leave waits for it takes two more, a read that sets a watch and a list after the
+// event. It waits for one member at a time; with n members these are about ln(n).
 func (e *Entry) Leave(ctx context.Context) error {
 	if err := e.l.Release(ctx); err != nil {
 		return err

@@ -249,7 +249,7 @@ func (e *Epoch) nextProof(outstanding bool) (sleep time.Duration, probe bool) {
 	deadline, ok := e.deadline()
 	if ok && !now.Before(deadline) {
 		l.mu.Unlock()
-		e.end(fmt.Errorf("%w: given up, since no server has confirmed it for too long", ErrExpired), true)
+		e.end(fmt.Errorf("%w: given up, since no server has confirmed the session for too long", ErrExpired), true)
 		return time.Hour, false
 	}
 	defer l.mu.Unlock()
