@@ -58,13 +58,13 @@
 //
 // Package [github.com/zkrecipes/zkrecipes/tasks] is for work that clients submit to a
 // pool of workers. A master assigns each task to a live worker, and to another one if
-// that worker dies. Each task has one outcome, for which its client can wait. In a
-// queue consumers choose their items; here the master assigns the work.
+// that worker dies. Each task gets one final status, for which its client can wait. In
+// a queue consumers take their items; here the master assigns the work.
 //
 // Package [github.com/zkrecipes/zkrecipes/naming] is for unique names and numbers. A
-// Sequence gives out each number once. Slots lend small numbers, such as ids of
-// workers, to one process each. A Directory binds names to values, permanently or for
-// as long as the process lives that binds them.
+// Sequence gives out each number once. Slots are small numbers, such as ids of workers,
+// that one process holds at a time. A Directory binds names to values, permanently or
+// for as long as the process that binds them lives.
 //
 // Package [github.com/zkrecipes/zkrecipes/codec] converts the values of your types to
 // the data of nodes and back, for the recipes that have values: JSON, text, bytes,
