@@ -9,32 +9,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// closeRetired cleans up after an ended epoch. It stops go-zookeeper's goroutines, and if
-// the servers may still keep the ZooKeeper session, it closes that session, so that its
-// nodes are deleted before the session expires.
-func (e *Epoch) closeRetired() {
-	l := e.link
+// closeRetired cleans up after a ZooKeeper session has ended. It stops go-zookeeper's
+// goroutines, and if the servers may still keep the session, it closes that session, so
+// that its nodes are deleted before it expires.
+func (l *link) closeRetired() {
 	l.mu.Lock()
-	t, id, passwd, abandoned := l.current, l.id, l.passwd, e.abandoned
+	t, id, passwd, abandoned := l.current, l.id, l.passwd, l.abandoned
 	l.mu.Unlock()
 	done := false
 	if abandoned && t != nil {
-		done = e.closeOverTransport(t)
+		done = l.closeOverTransport(t)
 	}
 	l.shutdown()
 	if abandoned && !done {
-		e.session.reattachToClose(id, passwd)
+		l.connector.reattachToClose(id, passwd)
 	}
 }
 
 // closeOverTransport closes the ZooKeeper session over its present connection and reports
 // whether the server confirmed it. After a local loss the server often does not answer.
-func (e *Epoch) closeOverTransport(t *transport) bool {
+func (l *link) closeOverTransport(t *transport) bool {
 	c := newCall(wire.OpClose, "", &wire.Empty{}, &wire.Empty{})
 	if !t.send(c) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(e.session.ctx, e.session.opts.connectTimeout)
+	ctx, cancel := context.WithTimeout(l.connector.ctx, l.cfg.ConnectTimeout)
 	defer cancel()
 	select {
 	case <-c.done:
@@ -55,31 +54,31 @@ const closeGrace = 50 * time.Millisecond
 
 // reattachToClose resumes a ZooKeeper session on any server and closes it. It retries until
 // a server has closed the session or no longer knows it.
-func (s *Session) reattachToClose(id int64, passwd []byte) {
+func (cr *connector) reattachToClose(id int64, passwd []byte) {
 	rounds := 0
-	r := newServerCycle(s.opts, s.servers)
-	for r.begin(); s.ctx.Err() == nil; {
-		if s.closeAt(r, id, passwd) == nil {
-			s.opts.log.Info("zookeeper: old session closed", "session", id, "server", r.last.label)
+	r := newServerCycle(&cr.cfg)
+	for r.begin(); cr.ctx.Err() == nil; {
+		if cr.closeAt(r, id, passwd) == nil {
+			cr.cfg.Log.Info("zookeeper: old session closed", "session", id, "server", r.last.label)
 			return
 		}
 		if r.over() {
 			rounds++
-			backoff.Sleep(s.opts.backoff(rounds), s.ctx)
+			backoff.Sleep(cr.cfg.Backoff(rounds), cr.ctx)
 			r.begin()
 		}
 	}
 }
 
 // closeAt closes a ZooKeeper session on the next server of the round.
-func (s *Session) closeAt(r *serverCycle, id int64, passwd []byte) error {
-	ctx, cancel := context.WithTimeout(s.ctx, s.opts.connectTimeout)
+func (cr *connector) closeAt(r *serverCycle, id int64, passwd []byte) error {
+	ctx, cancel := context.WithTimeout(cr.ctx, cr.cfg.ConnectTimeout)
 	defer cancel()
 	to, err := r.next(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := dial(ctx, s.opts, to)
+	conn, err := cr.cfg.dial(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -87,7 +86,7 @@ func (s *Session) closeAt(r *serverCycle, id int64, passwd []byte) error {
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 
 	var resp wire.ConnectResponse
-	req := &wire.ConnectRequest{SessionID: id, Passwd: passwd, Timeout: int32(s.opts.timeout.Milliseconds()), HasReadOnly: true}
+	req := &wire.ConnectRequest{SessionID: id, Passwd: passwd, Timeout: int32(cr.cfg.Timeout.Milliseconds()), HasReadOnly: true}
 	if err := roundTrip(conn, &resp, req); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // dialShim returns the client end of such a connection.
 func (l *link) dialShim() net.Conn {
 	client, server := net.Pipe()
-	l.goroutines.Go(func() {
+	l.connector.Go(func() {
 		defer server.Close()
 		if frame, err := readFrame(server); err == nil {
 			var req wire.ConnectRequest
@@ -58,6 +58,10 @@ func (l *link) shutdown() {
 	}
 }
 
+// longestHandshake is a limit for frames of handshakes and of close requests, which are
+// far shorter.
+const longestHandshake = 1<<20 - 1
+
 // readFrame reads a frame without its length.
 func readFrame(r io.Reader) ([]byte, error) {
 	head := make([]byte, 4)
@@ -65,7 +69,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head)
-	if n > defaultMaxBuffer { // a handshake is far shorter
+	if n > longestHandshake {
 		return nil, io.ErrUnexpectedEOF
 	}
 	frame := make([]byte, n)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"testing"
 )
@@ -10,12 +11,8 @@ import (
 // it does not become the current one, since it would not be detached again. The next
 // connection is used.
 func TestBrokenBeforeReady(t *testing.T) {
-	o, err := newOptions(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Session{opts: o, servers: []string{"zk1:2181"}, statuses: newStatusHistory(Status{State: Connecting, Epoch: 1})}
-	l := s.renew(1).link
+	cr := newConnector(config{Servers: []string{"zk1:2181"}, Log: slog.New(slog.DiscardHandler)})
+	l := cr.newLink(func(string, error, bool) {})
 	open := func() *transport {
 		c, _ := net.Pipe()
 		return newTransport(l, target{label: "zk1:2181"}, c)
@@ -26,8 +23,8 @@ func TestBrokenBeforeReady(t *testing.T) {
 	if t1, _ := l.gate(); t1 != nil {
 		t.Error("a broken connection is used")
 	}
-	if st := s.Status().State; st == Connected {
-		t.Errorf("the session is %v", st)
+	if server := l.State().Server; server != "" {
+		t.Errorf("the link is connected to %q", server)
 	}
 	second := open()
 	l.ready(second)
@@ -38,5 +35,5 @@ func TestBrokenBeforeReady(t *testing.T) {
 	if t2, _ := l.gate(); t2 != nil {
 		t.Error("a connection is used after it has broken")
 	}
-	s.goroutines.Wait()
+	cr.Wait()
 }

@@ -73,7 +73,7 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 	case o := <-delivered:
 		return o.Result, o.err
 	case <-ctx.Done():
-		return Result{}, e.ended(ctx)
+		return Result{}, e.link.Ended(ctx)
 	}
 }
 
@@ -136,7 +136,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 	tries := make([]attempts, len(missing))
 	for {
 		kind, flags, reply := wire.OpCreateContainer, wire.FlagContainer, func() wire.Record { return &wire.CreateResponse{} }
-		if e.link.capabilities.lacks(kind) {
+		if e.link.Lacks(kind) {
 			kind, flags, reply = wire.OpCreate, wire.FlagPersistent, func() wire.Record { return &wire.Path{} }
 		}
 		var calls []*call
@@ -149,7 +149,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 		if len(calls) == 0 {
 			return nil
 		}
-		if _, err := e.exchange(ctx, calls...); err != nil {
+		if _, err := e.link.Exchange(ctx, calls...); err != nil {
 			return err
 		}
 		var first error // the first refusal that is not "it exists"
@@ -159,15 +159,15 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 			}
 		}
 		for _, c := range calls {
-			e.link.capabilities.learn(c)
+			e.link.Learn(c)
 		}
-		if kind == wire.OpCreateContainer && e.link.capabilities.lacks(kind) {
+		if kind == wire.OpCreateContainer && e.link.Lacks(kind) {
 			clear(tries)
 			continue
 		}
 		switch last := calls[len(calls)-1]; {
 		case slices.ContainsFunc(calls, (*call).retryable):
-			e.throttle(ctx, calls...)
+			e.link.Throttle(ctx, calls...)
 		case last.result() == nil, errors.Is(last.result(), ErrNodeExists):
 			return nil
 		case errors.Is(first, ErrNoNode): // an ancestor existed or was just created, and has been deleted since

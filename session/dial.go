@@ -16,11 +16,11 @@ type hostProvider link
 func (h *hostProvider) Init([]string) error { return nil }
 
 // Len returns the number of servers.
-func (h *hostProvider) Len() int { return len(h.servers) }
+func (h *hostProvider) Len() int { return len(h.cfg.Servers) }
 
 // Next returns a name that dial ignores. It never reports the end of a round, since
 // go-zookeeper would then wait for a second; dial waits for the backoff instead.
-func (h *hostProvider) Next() (string, bool) { return h.servers[0], false }
+func (h *hostProvider) Next() (string, bool) { return h.cfg.Servers[0], false }
 
 // Connected does nothing: attach and detach count attempts.
 func (h *hostProvider) Connected() {}
@@ -30,7 +30,7 @@ func (h *hostProvider) Connected() {}
 func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	if l.failures > 0 && l.cycle.over() {
 		l.rounds++
-		l.sleep(l.opts.backoff(l.rounds))
+		l.sleep(l.cfg.Backoff(l.rounds))
 	}
 	if l.isClosed() {
 		return l.dialShim(), nil
@@ -73,24 +73,24 @@ func (l *link) sleep(d time.Duration) {
 }
 
 func (l *link) dialNext() (target, net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.opts.connectTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), l.cfg.ConnectTimeout)
 	defer cancel()
-	defer context.AfterFunc(l.epoch.ctx, cancel)()
+	defer context.AfterFunc(l.ctx, cancel)()
 	to, err := l.cycle.next(ctx)
 	if err != nil {
 		return to, nil, err
 	}
-	conn, err := dial(ctx, l.opts, to)
+	conn, err := l.cfg.dial(ctx, to)
 	return to, conn, err
 }
 
 // dial connects to a target, with TLS if it is configured.
-func dial(ctx context.Context, o *options, to target) (net.Conn, error) {
-	conn, err := o.dial(ctx, "tcp", to.addr)
-	if err != nil || o.tls == nil {
+func (cfg *config) dial(ctx context.Context, to target) (net.Conn, error) {
+	conn, err := cfg.Dial(ctx, "tcp", to.addr)
+	if err != nil || cfg.TLS == nil {
 		return conn, err
 	}
-	c := o.tls.Clone()
+	c := cfg.TLS.Clone()
 	if c.ServerName == "" {
 		c.ServerName, _, _ = net.SplitHostPort(to.server)
 	}
@@ -112,7 +112,7 @@ func (l *link) failed(to target, err error) {
 		delete(l.unresolved, to.server)
 	}
 	unresolved := true
-	for _, server := range l.servers {
+	for _, server := range l.cfg.Servers {
 		unresolved = unresolved && l.unresolved[server]
 	}
 	l.mu.Unlock()
@@ -121,6 +121,6 @@ func (l *link) failed(to target, err error) {
 	if l.isClosed() {
 		return
 	}
-	l.opts.log.Info("zookeeper: cannot connect", "server", to.label, "err", err)
-	l.epoch.failing(to.label, err, hopeless)
+	l.cfg.Log.Info("zookeeper: cannot connect", "server", to.label, "err", err)
+	l.report(to.label, err, hopeless)
 }

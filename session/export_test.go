@@ -5,5 +5,5 @@ import "context"
 // WithNetwork replaces the two parts of the default dialer: the lookup of hosts and the dial
 // of addresses.
 func WithNetwork(lookup func(ctx context.Context, host string) ([]string, error), dial DialFunc) Option {
-	return func(o *options) { o.lookup, o.dial = lookup, dial }
+	return func(o *options) { o.conn.Lookup, o.conn.Dial = lookup, dial }
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// keyedLock is a mutex for each key, with a context to wait.
+// keyedLock is a mutex for each key, with a context to wait. The zero value is ready to use.
 type keyedLock struct {
 	mu   sync.Mutex
 	held map[string]chan struct{} // closed at the unlock
@@ -16,6 +16,9 @@ func (k *keyedLock) lock(ctx context.Context, key string) error {
 		k.mu.Lock()
 		busy, ok := k.held[key]
 		if !ok {
+			if k.held == nil {
+				k.held = make(map[string]chan struct{})
+			}
 			k.held[key] = make(chan struct{})
 		}
 		k.mu.Unlock()

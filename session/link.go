@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,18 +14,23 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// link is the connection of one epoch: one go-zookeeper Conn, which lives exactly as long
-// as the ZooKeeper session. go-zookeeper runs the dial loop and the handshakes, and sends
-// pings. The link decides which server is dialed, when, and with which timeout, and sends
-// the session's requests over the same connection.
+// link is the connection of one ZooKeeper session: one go-zookeeper Conn, which lives
+// exactly as long as the session. go-zookeeper runs the dial loop and the handshakes, and
+// sends pings. The link decides which server is dialed, when, and with which timeout, and
+// sends requests over the same connection.
+//
+// A link ends when a server reports that the session has expired, when the link's own
+// clock has passed the deadline, or by end.
 type link struct {
-	opts       *options
-	servers    []string
-	epoch      *Epoch
-	goroutines *sync.WaitGroup
-	watches    *watches
+	connector    *connector
+	cfg          *config       // of the connector
+	capabilities *capabilities // of the connector
+	watches      *watches
+	report       func(server string, reason error, hopeless bool) // see connector.newLink
+	ctx          context.Context                                  // done when the ZooKeeper session has ended
+	cancel       context.CancelCauseFunc
+	wakeup       chan struct{} // wakes proveLoop; capacity 1
 
-	capabilities *capabilities // of the session
 	// Attempts of requests that several callers send again.
 	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
 
@@ -54,33 +60,149 @@ type link struct {
 	attachedAt   time.Time
 	generation   int             // how often the session has been attached
 	unresolved   map[string]bool // servers whose name did not exist when they were tried last
+
+	// See proving.go. Under mu, too.
+	provers       int                   // calls of KeepProving that have not been released
+	stopTimes     map[time.Duration]int // how many of provers have which stop time
+	proveUntil    time.Time             // until when proofs are sent without provers
+	provedAt      time.Time             // when proveLoop sent its last proof
+	endedAt       time.Time             // what ownedUntil returns when the ZooKeeper session has ended
+	shownDeadline time.Time             // the deadline that Deadline returned last
+	deadlineMoved chan struct{}         // closed when the deadline is another than shownDeadline; nil if no call waits
+	abandoned     bool                  // ended locally: the servers may still keep the ZooKeeper session
+	finished      bool
 }
 
-func newLink(e *Epoch, tasks *sync.WaitGroup) *link {
+// newLink returns a link that Start starts. After every change of the connection it calls
+// report, with the server and the reason why there is no connection, if there is none.
+// hopeless reports that no retry can help.
+func (cr *connector) newLink(report func(server string, reason error, hopeless bool)) *link {
 	l := &link{
-		opts: e.session.opts, servers: e.session.servers, epoch: e, goroutines: tasks, capabilities: &e.session.capabilities,
+		connector: cr, cfg: &cr.cfg, capabilities: &cr.capabilities, report: report,
+		wakeup:        make(chan struct{}, 1),
 		quit:          make(chan struct{}),
 		shimConnected: make(chan struct{}),
-		cycle:         newServerCycle(e.session.opts, e.session.servers),
+		cycle:         newServerCycle(&cr.cfg),
 		unresolved:    make(map[string]bool),
-		timeout:       e.session.opts.timeout,
+		timeout:       cr.cfg.Timeout,
 		attached:      make(chan struct{}),
 	}
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.watches = newWatches(l)
 	return l
+}
+
+// Start begins to connect.
+func (l *link) Start() {
+	l.connector.Go(l.proveLoop)      // before there is a ZooKeeper session
+	if err := l.open(); err != nil { // impossible: the arguments are this package's
+		l.End(err, false)
+	}
 }
 
 // open starts go-zookeeper. Its buffers are small, since it sends and receives nothing but
 // handshakes, pings and the close request.
 func (l *link) open() error {
 	const buffer = 4 << 10
-	conn, events, err := zk.Connect(l.servers, l.opts.timeout,
+	conn, events, err := zk.Connect(l.cfg.Servers, l.cfg.Timeout,
 		zk.WithDialer(l.dial), zk.WithHostProvider((*hostProvider)(l)),
-		zk.WithLogger(debugLogger{l.opts.log}), zk.WithLogInfo(false),
+		zk.WithLogger(debugLogger{l.cfg.Log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(buffer), zk.WithMaxConnBufferSize(buffer))
 	l.conn, l.events = conn, events
 	return err
 }
+
+// Retire cleans up in the background after the ZooKeeper session has ended.
+func (l *link) Retire() { l.connector.Go(l.closeRetired) }
+
+// Context is done when the ZooKeeper session has ended. Its cause wraps ErrExpired, or is
+// that of End.
+func (l *link) Context() context.Context { return l.ctx }
+
+// End ends the link. Only the first call has an effect. abandon reports that the servers
+// may still keep the ZooKeeper session, which Retire then closes.
+func (l *link) End(cause error, abandon bool) {
+	l.mu.Lock()
+	if l.finished {
+		l.mu.Unlock()
+		return
+	}
+	if now, deadline := time.Now(), l.ownedUntil(); now.Before(deadline) {
+		l.endedAt = now
+	} else {
+		l.endedAt = deadline
+	}
+	l.finished, l.abandoned = true, abandon && l.id != 0
+	l.cancel(cause) // before the deadline moves, so that no waiter takes the deadline for the cause
+	l.notifyDeadline()
+	l.mu.Unlock()
+	l.close()
+}
+
+// Ended returns the error of an operation that cannot continue because the ZooKeeper
+// session has ended or ctx is done.
+func (l *link) Ended(ctx context.Context) error {
+	if l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
+	return l.cfg.Interrupted(ctx)
+}
+
+// state is the state of a link at one moment.
+type state struct {
+	ID       int64     // of the ZooKeeper session, or 0 before there is one
+	Server   string    // of the present connection; empty without one
+	Deadline time.Time // when the link ends unless a server answers; zero before there is a ZooKeeper session
+	Ended    bool
+}
+
+// State returns the present state.
+func (l *link) State() state {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st := state{ID: l.id, Ended: l.finished}
+	st.Deadline, _ = l.deadline()
+	if l.current != nil {
+		st.Server = l.current.server
+	}
+	return st
+}
+
+// ID returns the id of the ZooKeeper session, or 0 before there is one.
+func (l *link) ID() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.id
+}
+
+// Timeout returns the session timeout that the server granted. Before there is a
+// ZooKeeper session, it is the timeout that is requested.
+func (l *link) Timeout() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.timeout
+}
+
+// LastZxid returns the latest zxid that a server has sent.
+func (l *link) LastZxid() int64 { return l.lastZxid.Load() }
+
+// Attached reports whether there is a connection, and returns a channel that is closed
+// when there is one.
+func (l *link) Attached() (bool, <-chan struct{}) {
+	t, attached := l.gate()
+	return t != nil, attached
+}
+
+// Suspended returns a channel that is closed when the present connection breaks. If
+// there is no connection, the channel is already closed.
+func (l *link) Suspended() <-chan struct{} {
+	if t, _ := l.gate(); t != nil {
+		return t.broken
+	}
+	return closed
+}
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // attach is called with the reply to a handshake.
 func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
@@ -98,7 +220,7 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 		// expired. It means the same.
 		id := l.id
 		l.mu.Unlock()
-		l.epoch.end(fmt.Errorf("%w: server %s no longer knows session 0x%x", ErrExpired, t.server, id), false)
+		l.End(fmt.Errorf("%w: server %s no longer knows session 0x%x", ErrExpired, t.server, id), false)
 		return errExpiredHandshake
 	}
 	first := l.id == 0
@@ -110,11 +232,11 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 	t.mu.Unlock()
 	if first {
 		l.proofs.start(l.timeout, sent)
-		l.epoch.pace()
+		l.pace()
 	} else {
 		l.proofs.reattached(sent)
 	}
-	l.epoch.notifyDeadline()
+	l.notifyDeadline()
 	now := time.Now()
 	l.heardAt, l.attachedAt = now, now
 	t.Conn.SetDeadline(time.Time{})
@@ -129,17 +251,17 @@ func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
 // restore sends the first requests of a new connection: the credentials, and the watches
 // to set again. Other requests are sent when the server has accepted the credentials.
 func (l *link) restore(t *transport) {
-	left := len(l.opts.auth)
-	for _, a := range l.opts.auth {
-		c := newCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.scheme, Auth: a.data}, &wire.Empty{})
+	left := len(l.cfg.Auth)
+	for _, a := range l.cfg.Auth {
+		c := newCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.Scheme, Auth: a.Data}, &wire.Empty{})
 		c.attempts = &l.authAttempts
 		c.onReply = func(c *call) {
 			switch {
 			case errors.Is(c.err, ErrRejected):
-				l.epoch.failing(t.server, c.err, true)
+				l.report(t.server, c.err, true)
 			case c.err != nil: // the connection broke
 			case c.code != wire.OK:
-				l.epoch.failing(t.server, c.result(), c.code == wire.CodeAuthFailed)
+				l.report(t.server, c.result(), c.code == wire.CodeAuthFailed)
 				c.err = c.result() // makes deliver break the connection
 			default:
 				if left--; left == 0 {
@@ -167,7 +289,9 @@ func (l *link) ready(t *transport) {
 	close(l.attached)
 	clear(l.unresolved)
 	l.mu.Unlock()
-	l.epoch.connected(t.server)
+	l.cfg.Log.Info("zookeeper: connected", "server", t.server, "session", fmt.Sprintf("0x%x", l.ID()))
+	l.report(t.server, nil, false)
+	l.wake()
 }
 
 // detach is called when a transport has broken.
@@ -183,11 +307,17 @@ func (l *link) detach(t *transport, reason error) {
 		}
 	}
 	l.mu.Unlock()
-	if was {
-		l.epoch.suspended(t.server, reason)
-	} else if !errors.Is(reason, errExpiredHandshake) {
-		l.failed(t.to, reason)
+	if !was {
+		if !errors.Is(reason, errExpiredHandshake) {
+			l.failed(t.to, reason)
+		}
+		return
 	}
+	if l.ctx.Err() == nil {
+		l.cfg.Log.Info("zookeeper: connection lost", "server", t.server, "session", fmt.Sprintf("0x%x", l.ID()), "err", reason)
+	}
+	l.report(t.server, reason, false)
+	l.wake()
 }
 
 // heard records that the server sent a reply.
@@ -208,18 +338,15 @@ func (l *link) finish(c *call, received int) {
 	if c.err == nil && provesLeader(c) {
 		l.mu.Lock()
 		l.proofs.add(c.sent)
-		l.epoch.notifyDeadline()
+		l.notifyDeadline()
 		if l.proofArrived != nil {
 			close(l.proofArrived)
 			l.proofArrived = nil
 		}
 		l.mu.Unlock()
 	}
-	if f := l.opts.hooks.Request; f != nil {
-		f(RequestInfo{
-			Op: c.op.String(), Path: c.path, Duration: time.Since(c.sent),
-			Sent: c.size, Received: received, Err: c.result(),
-		})
+	if f := l.cfg.Finished; f != nil {
+		f(c, received)
 	}
 	close(c.done)
 }

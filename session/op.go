@@ -157,8 +157,8 @@ func (op *Op) check(s *Session) error {
 	if op.kind == 0 {
 		return fmt.Errorf("%w: an Op must be made by one of the functions", ErrInvalid)
 	}
-	if n := len(op.data) + len(s.root) + len(op.path); n > s.opts.maxBuffer-1024 {
-		return fmt.Errorf("%w: %d bytes of data, and a request may have %d (see WithMaxBuffer)", ErrInvalid, len(op.data), s.opts.maxBuffer)
+	if n := len(op.data) + len(s.root) + len(op.path); n > s.opts.conn.MaxBuffer-1024 {
+		return fmt.Errorf("%w: %d bytes of data, and a request may have %d (see WithMaxBuffer)", ErrInvalid, len(op.data), s.opts.conn.MaxBuffer)
 	}
 	c := op.create
 	if c.ephemeral && (c.container || c.ttl != 0) || c.container && (c.ttl != 0 || c.sequential) {

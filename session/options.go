@@ -49,48 +49,44 @@ func OpenACL() []ACL { return []ACL{{PermAll, "world", "anyone"}} }
 // authentication as the creator of the node.
 func CreatorACL() []ACL { return []ACL{{PermAll, "auth", ""}} }
 
-type credential struct {
-	scheme string
-	data   []byte
-}
-
 type options struct {
-	timeout        time.Duration
-	connectTimeout time.Duration
-	backoff        func(attempt int) time.Duration
-	dial           DialFunc
-	lookup         func(ctx context.Context, host string) ([]string, error) // nil if dial gets names
-	tls            *tls.Config
-	auth           []credential
-	acl            []wire.ACL
-	root           string
-	receipts       string
-	maxBuffer      int           // bytes of a request
-	outage         time.Duration // longest outage that a lease with a stop time survives; 0 for a quarter of the timeout
-	steady         bool          // send proofs also while the session is idle
-	steadyStop     time.Duration
-	log            *slog.Logger
-	hooks          Hooks
-	err            error // the first option that was refused
+	conn     config
+	acl      []wire.ACL
+	root     string
+	receipts string
+	hooks    Hooks
+	err      error // the first option that was refused
 }
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
-		timeout:  10 * time.Second,
-		dial:     (&net.Dialer{}).DialContext,
-		lookup:   net.DefaultResolver.LookupHost,
-		receipts: DefaultReceipts, maxBuffer: defaultMaxBuffer,
-		log: slog.New(slog.DiscardHandler),
+		conn: config{
+			Timeout:   10 * time.Second,
+			Dial:      (&net.Dialer{}).DialContext,
+			Lookup:    net.DefaultResolver.LookupHost,
+			MaxBuffer: defaultMaxBuffer,
+			Log:       slog.New(slog.DiscardHandler),
+		},
+		receipts: DefaultReceipts,
 	}
 	WithACL(OpenACL()...)(o)
 	for _, opt := range opts {
 		opt(o)
 	}
-	if o.connectTimeout == 0 {
-		o.connectTimeout = o.timeout / 3
+	if o.conn.ConnectTimeout == 0 {
+		o.conn.ConnectTimeout = o.conn.Timeout / 3
 	}
-	if o.backoff == nil {
-		o.backoff = defaultBackoff(o.timeout)
+	if o.conn.Backoff == nil {
+		o.conn.Backoff = defaultBackoff(o.conn.Timeout)
+	}
+	o.conn.ACL = o.acl
+	if f := o.hooks.Request; f != nil {
+		o.conn.Finished = func(c *call, received int) {
+			f(RequestInfo{
+				Op: c.op.String(), Path: c.path, Duration: time.Since(c.sent),
+				Sent: c.size, Received: received, Err: c.result(),
+			})
+		}
 	}
 	return o, o.err
 }
@@ -119,7 +115,7 @@ func WithTimeout(d time.Duration) Option {
 		if d < time.Millisecond || d > 24*time.Hour {
 			o.refuse("session timeout %v", d)
 		}
-		o.timeout = d
+		o.conn.Timeout = d
 	}
 }
 
@@ -131,7 +127,7 @@ func WithConnectTimeout(d time.Duration) Option {
 		if d <= 0 {
 			o.refuse("connect timeout %v", d)
 		}
-		o.connectTimeout = d
+		o.conn.ConnectTimeout = d
 	}
 }
 
@@ -146,7 +142,7 @@ func WithBackoff(pause func(attempt int) time.Duration) Option {
 			o.refuse("no backoff")
 			return
 		}
-		o.backoff = func(attempt int) time.Duration {
+		o.conn.Backoff = func(attempt int) time.Duration {
 			if d := pause(attempt); d > 0 {
 				return d
 			}
@@ -167,7 +163,7 @@ func WithDialer(d DialFunc) Option {
 			o.refuse("no dialer")
 			return
 		}
-		o.dial, o.lookup = d, nil
+		o.conn.Dial, o.conn.Lookup = d, nil
 	}
 }
 
@@ -178,7 +174,7 @@ func WithTLS(c *tls.Config) Option {
 		if c == nil {
 			o.refuse("no TLS configuration")
 		}
-		o.tls = c.Clone()
+		o.conn.TLS = c.Clone()
 	}
 }
 
@@ -190,7 +186,7 @@ func WithAuth(scheme string, cred []byte) Option {
 		if scheme == "" {
 			o.refuse("authentication without a scheme")
 		}
-		o.auth = append(o.auth, credential{scheme, append([]byte(nil), cred...)})
+		o.conn.Auth = append(o.conn.Auth, credential{scheme, append([]byte(nil), cred...)})
 	}
 }
 
@@ -251,7 +247,7 @@ func WithMaxBuffer(bytes int) Option {
 			o.refuse("a request of up to %d bytes: not from %d to %d", bytes, defaultMaxBuffer, 1<<30)
 			return
 		}
-		o.maxBuffer = bytes
+		o.conn.MaxBuffer = bytes
 	}
 }
 
@@ -259,7 +255,7 @@ func WithMaxBuffer(bytes int) Option {
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) {
 		if l != nil {
-			o.log = l
+			o.conn.Log = l
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (e *Epoch) Blocked(path string, st Stat) error {
 	}
 	err := blockedError(path)
 	if known, _ := e.session.reportedOwnerless.Swap(path, st.Czxid); known != st.Czxid {
-		e.session.opts.log.Warn("zookeeper: waiting for a node that no session owns; it must be deleted by hand",
+		e.session.opts.conn.Log.Warn("zookeeper: waiting for a node that no session owns; it must be deleted by hand",
 			"path", path, "created", st.Ctime)
 		if f := e.session.opts.hooks.Blocked; f != nil {
 			f(err)

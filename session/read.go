@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
-	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -125,7 +123,7 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 	}
 	var arm armer
 	if watch {
-		arm = e.link.watches.arm
+		arm = e.link.Arm
 	}
 	calls, watches, err := e.readAll(ctx, op, wire.OpGetData, arm, paths)
 	if err != nil {
@@ -145,7 +143,7 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 // WatchExists watches a node, whether it exists or not. The watch fires when the node
 // is created, changed or deleted.
 func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
-	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.watches.arm, []string{path})
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.Arm, []string{path})
 	if err != nil {
 		return Stat{}, false, nil, err
 	}
@@ -162,7 +160,7 @@ func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watc
 // changed or deleted. If the node does not exist, nothing is watched, and the error is
 // ErrNoNode.
 func (e *Epoch) WatchNode(ctx context.Context, path string) (Stat, *Watch, error) {
-	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.watches.armExisting, []string{path})
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.ArmExisting, []string{path})
 	if err != nil {
 		return Stat{}, nil, err
 	}
@@ -199,7 +197,7 @@ func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, 
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, e.link.watches.arm, paths)
+	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, e.link.Arm, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -229,27 +227,28 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 	abs := e.session.root.abs(path)
 	var tries attempts
 	for {
-		if e.link.capabilities.lacks(wire.OpSetWatches) {
+		if e.link.Lacks(wire.OpSetWatches) {
 			return e.listChildrenSince(ctx, path, since)
 		}
 		c := newCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
 		c.attempts = &tries
-		w := e.link.watches.armSince(abs, c)
-		sent, err := e.exchange(ctx, c)
+		w := &Watch{epoch: e}
+		e.link.ArmSince(&w.watch, c)
+		sent, err := e.link.Exchange(ctx, c)
 		if err == nil && c.result() == nil {
 			return w, nil
 		}
 		w.Close()
 		if !sent {
-			e.link.watches.disarm(w)
+			e.link.Disarm(&w.watch)
 		}
 		if err != nil {
 			return nil, opError(op, path, err)
 		}
-		if e.link.capabilities.learn(c); !c.retryable() && !e.link.capabilities.lacks(c.op) {
+		if e.link.Learn(c); !c.retryable() && !e.link.Lacks(c.op) {
 			return nil, opError(op, path, c.result())
 		}
-		e.throttle(ctx, c)
+		e.link.Throttle(ctx, c)
 	}
 }
 
@@ -259,13 +258,13 @@ func (e *Epoch) listChildrenSince(ctx context.Context, path string, since Zxid) 
 	_, st, w, err := e.WatchChildren(ctx, path)
 	switch {
 	case errors.Is(err, ErrNoNode):
-		w = &Watch{all: e.link.watches, fired: make(chan struct{}), event: wire.EventDeleted}
-		close(w.fired)
+		w = &Watch{epoch: e}
+		e.link.ArmDeleted(&w.watch)
 		return w, nil
 	case err != nil:
 		return nil, err
 	case st.Pzxid > since:
-		e.link.watches.fireNow(w)
+		e.link.Fire(&w.watch)
 	}
 	return w, nil
 }
@@ -294,11 +293,11 @@ func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply w
 	for {
 		c := e.readCall(code, path, false)
 		c.reply, c.attempts = reply, &tries
-		if _, err := e.exchange(ctx, c); err != nil {
+		if _, err := e.link.Exchange(ctx, c); err != nil {
 			return nil, opError(op, path, err)
 		}
 		if c.retryable() {
-			e.throttle(ctx, c)
+			e.link.Throttle(ctx, c)
 			continue
 		}
 		return c, opError(op, path, c.result())
@@ -319,8 +318,9 @@ func (e *Epoch) readCall(code wire.Op, path string, watch bool) *call {
 	}
 }
 
-// An armer makes a read register a watch when its reply arrives.
-type armer func(path string, c *call) *Watch
+// An armer makes a read register a watch when its reply arrives: link.Arm, or
+// link.ArmExisting.
+type armer func(w *watch, c *call)
 
 // readAll sends reads together, and repeats all of them if the connection breaks before
 // the last reply. The caller must close the watches.
@@ -338,10 +338,11 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 			calls[i] = e.readCall(code, p, arm != nil)
 			calls[i].attempts = &tries[i]
 			if arm != nil {
-				watches[i] = arm(calls[i].path, calls[i])
+				watches[i] = &Watch{epoch: e}
+				arm(&watches[i].watch, calls[i])
 			}
 		}
-		sent, err := e.exchange(ctx, calls...)
+		sent, err := e.link.Exchange(ctx, calls...)
 		if err == nil && !slices.ContainsFunc(calls, (*call).retryable) {
 			return calls, watches, nil
 		}
@@ -349,7 +350,7 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 			switch {
 			case w == nil:
 			case !sent:
-				e.link.watches.disarm(w)
+				e.link.Disarm(&w.watch)
 			default:
 				w.Close()
 			}
@@ -357,29 +358,6 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 		if err != nil {
 			return nil, nil, opError(op, paths[0], err)
 		}
-		e.throttle(ctx, calls...)
+		e.link.Throttle(ctx, calls...)
 	}
-}
-
-// retryable reports whether a finished call has no outcome: the connection broke, or the
-// server did not execute the request.
-func (c *call) retryable() bool {
-	if c.err != nil {
-		return !errors.Is(c.err, ErrRejected) && !errors.Is(c.err, ErrTooLarge) && !errors.Is(c.err, errAuthRequired)
-	}
-	switch c.code {
-	case wire.CodeSessionMoved, wire.CodeThrottled, wire.CodeSessionExpired, wire.CodeConnectionLoss, wire.CodeOperationTimeout:
-		return true
-	}
-	return false
-}
-
-// throttle pauses before a request is repeated that a server answered without executing
-// it, so that the client does not spin. A broken connection needs no pause, since
-// reconnecting backs off.
-func (e *Epoch) throttle(ctx context.Context, calls ...*call) {
-	if !slices.ContainsFunc(calls, func(c *call) bool { return c.err == nil && c.retryable() }) {
-		return
-	}
-	backoff.Sleep(100*time.Millisecond, ctx, e.ctx)
 }

@@ -71,7 +71,7 @@ func (e *Epoch) commitWithReceipt(ctx context.Context, ops []Op, doubt func()) (
 			err = e.createAncestors(ctx, r.path)
 		}
 		if ctx.Err() != nil || e.ctx.Err() != nil {
-			return nil, e.ended(ctx)
+			return nil, e.link.Ended(ctx)
 		}
 		if err != nil {
 			e.receipts.refuse(e, err)
@@ -131,7 +131,7 @@ func (rs *receipts) refuse(e *Epoch, err error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.refused = true
-	e.session.opts.log.Warn("zookeeper: cannot write receipts: the outcome of a lost reply may be unknown", "err", err)
+	e.session.opts.conn.Log.Warn("zookeeper: cannot write receipts: the outcome of a lost reply may be unknown", "err", err)
 }
 
 // next returns the data that the next transaction writes.

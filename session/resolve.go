@@ -141,7 +141,7 @@ func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Re
 		return inconclusive, ignoreNoNode(err)
 	}
 	list := c.reply.(*wire.ChildrenResponse)
-	if Zxid(list.Stat.Pzxid) <= before && !uncounted(list.Stat.Cversion, list.Stat.NumChildren) {
+	if Zxid(list.Stat.Pzxid) <= before && !list.Stat.PzxidStopped() {
 		return notCommitted, nil
 	}
 	if !op.create.ephemeral {

@@ -19,15 +19,12 @@ type target struct {
 // dialer each address of a host is a separate server, and a host is looked up once in each
 // round. A custom dialer gets the names.
 type serverCycle struct {
-	opts    *options
-	servers []string
-	left    []target
-	last    target // returned last; it is the last of the next round
+	cfg  *config
+	left []target
+	last target // returned last; it is the last of the next round
 }
 
-func newServerCycle(o *options, servers []string) *serverCycle {
-	return &serverCycle{opts: o, servers: servers}
-}
+func newServerCycle(cfg *config) *serverCycle { return &serverCycle{cfg: cfg} }
 
 // over reports whether every server of the round has been returned.
 func (r *serverCycle) over() bool { return len(r.left) == 0 }
@@ -35,9 +32,9 @@ func (r *serverCycle) over() bool { return len(r.left) == 0 }
 // begin starts the next round.
 func (r *serverCycle) begin() {
 	r.left = r.left[:0]
-	for _, server := range r.servers {
+	for _, server := range r.cfg.Servers {
 		t := target{server: server, label: server}
-		if r.opts.lookup == nil {
+		if r.cfg.Lookup == nil {
 			t.addr = server
 		}
 		r.left = append(r.left, t)
@@ -72,7 +69,7 @@ func (r *serverCycle) find(ctx context.Context, t target) ([]target, error) {
 	if err != nil {
 		return nil, err
 	}
-	ips, err := r.opts.lookup(ctx, host)
+	ips, err := r.cfg.Lookup(ctx, host)
 	if err != nil {
 		return nil, err
 	}

@@ -16,15 +16,11 @@ import (
 // A Session reconnects with backoff. It resumes its ZooKeeper session while that
 // lives, and after an expiry opens a new one, in the next epoch.
 type Session struct {
-	opts         *options
-	servers      []string
-	root         chroot
-	statuses     *statusHistory
-	ctx          context.Context // canceled when Close has no more time
-	cancel       context.CancelFunc
-	goroutines   sync.WaitGroup // all goroutines of the session except the observer
-	creates      keyedLock      // see Epoch.Create
-	capabilities capabilities
+	opts      *options
+	root      chroot
+	statuses  *statusHistory
+	connector *connector // its goroutines are all of the session except the observer
+	creates   keyedLock  // see Epoch.Create
 
 	reportedOwnerless sync.Map // the czxid of the node that Epoch.Blocked reported last, by path
 
@@ -61,13 +57,12 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 		return nil, opError("connect", connect, err)
 	}
 	s := &Session{
-		opts: o, servers: servers, root: root + chroot(o.root),
-		statuses:     newStatusHistory(Status{State: Connecting, Epoch: 1}),
-		creates:      keyedLock{held: make(map[string]chan struct{})},
-		capabilities: capabilities{probing: keyedLock{held: make(map[string]chan struct{})}},
-		closed:       make(chan struct{}),
+		opts: o, root: root + chroot(o.root),
+		statuses: newStatusHistory(Status{State: Connecting, Epoch: 1}),
+		closed:   make(chan struct{}),
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	o.conn.Servers, o.conn.Root, o.conn.Interrupted = servers, string(s.root), s.interrupted
+	s.connector = newConnector(o.conn)
 	s.renew(1)
 	if f := o.hooks.State; f != nil {
 		s.observer.Go(func() {
@@ -76,7 +71,7 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 			}
 		})
 	}
-	s.goroutines.Go(s.run)
+	s.connector.Go(s.run)
 	if err := s.Ready(ctx); err != nil {
 		s.Close(ctx)
 		return nil, opError("connect", connect, err)
@@ -87,14 +82,11 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 // run runs one epoch after the other until the session is closed.
 func (s *Session) run() {
 	for e := s.current(); e != nil; e = s.renew(e.number + 1) {
-		s.goroutines.Go(e.proveLoop)          // before the epoch has a ZooKeeper session
-		if err := e.link.open(); err != nil { // impossible: the arguments are this package's
-			e.end(err, false)
-		}
+		e.link.Start()
 		<-e.ctx.Done()
-		s.opts.log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "cause", context.Cause(e.ctx))
+		s.opts.conn.Log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "cause", context.Cause(e.ctx))
 		s.publish(e, "", context.Cause(e.ctx), false)
-		s.goroutines.Go(e.closeRetired)
+		e.link.Retire()
 	}
 }
 
@@ -105,9 +97,9 @@ func (s *Session) renew(number uint64) *Epoch {
 	if s.closing {
 		return nil
 	}
-	e := &Epoch{session: s, number: number, changed: make(chan struct{}, 1)}
-	e.ctx, e.cancel = context.WithCancelCause(context.Background())
-	e.link = newLink(e, &s.goroutines)
+	e := &Epoch{session: s, number: number}
+	e.link = s.connector.newLink(func(server string, reason error, hopeless bool) { s.publish(e, server, reason, hopeless) })
+	e.ctx = e.link.Context()
 	s.epoch = e
 	if s.renewed != nil {
 		close(s.renewed)
@@ -162,17 +154,14 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 
 // describe returns the present status of e.
 func (s *Session) describe(e *Epoch) Status {
-	l := e.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	st := Status{Epoch: e.number, ID: l.id}
-	st.Deadline, _ = e.deadline()
+	now := e.link.State()
+	st := Status{Epoch: e.number, ID: now.ID, Deadline: now.Deadline}
 	switch {
-	case e.finished:
+	case now.Ended:
 		st.State = Lost
-	case l.current != nil:
-		st.State, st.Server = Connected, l.current.server
-	case l.id == 0:
+	case now.Server != "":
+		st.State, st.Server = Connected, now.Server
+	case now.ID == 0:
 		st.State = Connecting
 	default:
 		st.State = Suspended
@@ -237,20 +226,15 @@ func (s *Session) interrupted(ctx context.Context) error {
 
 // Timeout returns the session timeout that the server granted. Before there is a
 // ZooKeeper session, it is the timeout that is requested.
-func (s *Session) Timeout() time.Duration {
-	l := s.current().link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.timeout
-}
+func (s *Session) Timeout() time.Duration { return s.current().link.Timeout() }
 
 // MaxBuffer returns the maximal size of a request in bytes; see WithMaxBuffer.
-func (s *Session) MaxBuffer() int { return s.opts.maxBuffer }
+func (s *Session) MaxBuffer() int { return s.opts.conn.MaxBuffer }
 
 // MaxPayload returns the maximal size in bytes of an encoded value that recipes
 // accept: that of a request, less 16 KB for the rest of the request. The default is
 // 1032192.
-func (s *Session) MaxPayload() int { return s.opts.maxBuffer + 1 - 16<<10 }
+func (s *Session) MaxPayload() int { return s.opts.conn.MaxBuffer + 1 - 16<<10 }
 
 // Epoch blocks until the session is connected and returns the current epoch.
 func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
@@ -269,11 +253,11 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 			// then, since callers that retry in each epoch would retry permanently.
 			return nil, s.interrupted(ctx)
 		}
-		t, attached := e.link.gate()
-		if t != nil && e.ctx.Err() == nil {
+		connected, attached := e.link.Attached()
+		if connected && e.ctx.Err() == nil {
 			return e, nil
 		}
-		if t != nil {
+		if connected {
 			attached = nil // the epoch has ended
 		}
 		select {
@@ -291,7 +275,7 @@ func (s *Session) spawn(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closing {
-		s.goroutines.Go(f)
+		s.connector.Go(f)
 	}
 	return !s.closing
 }
@@ -364,18 +348,18 @@ func (s *Session) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		// The rest of close does not wait for servers.
 		<-s.closed
-		return opError("close", s.servers[0], context.Cause(ctx))
+		return opError("close", s.opts.conn.Servers[0], context.Cause(ctx))
 	}
 }
 
 func (s *Session) close(ctx context.Context, e *Epoch) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
-	stop := context.AfterFunc(ctx, s.cancel)
-	e.end(ErrClosed, true)
-	s.goroutines.Wait()
+	stop := context.AfterFunc(ctx, s.connector.Hurry)
+	e.link.End(ErrClosed, true)
+	s.connector.Wait()
 	stop()
-	s.cancel()
+	s.connector.Hurry()
 	s.mu.Lock()
 	s.statuses.add(Status{State: Closed, Epoch: e.number, ID: e.ID(), Err: ErrClosed})
 	s.mu.Unlock()

@@ -19,44 +19,6 @@ import (
 // of children can be far longer than the requests that a server accepts.
 const maxReply = 256 << 20
 
-// call is one request and its outcome. The fields of the second group may be read only
-// after done is closed.
-type call struct {
-	op       wire.Op
-	path     string // for errors and hooks; with the chroot
-	body     wire.Record
-	reply    wire.Record
-	onReply  func(*call) // runs in the goroutine that reads the connection, in the order of replies and events
-	xid      int32
-	sent     time.Time // just before it was given to the writer
-	size     int       // of the frame
-	attempts *attempts // shared with all calls that send the request again
-
-	done    chan struct{}
-	written bool      // it may have reached the server
-	zxid    int64     // of the reply's header
-	code    wire.Code // of the reply's header
-	err     error     // the connection broke: there was no reply
-}
-
-func newCall(op wire.Op, path string, body, reply wire.Record) *call {
-	return &call{op: op, path: path, body: body, reply: reply, attempts: &attempts{}, done: make(chan struct{})}
-}
-
-// result returns the error of a call that is done.
-func (c *call) result() error {
-	if c.err != nil {
-		return c.err
-	}
-	if c.unsupported() || c.op == wire.OpCreateTTL && c.code == wire.CodeBadArguments {
-		return fmt.Errorf("%w: %v", ErrUnsupported, c.op)
-	}
-	return codeToError(c.code)
-}
-
-// unsupported reports whether the server answered that it does not know the operation.
-func (c *call) unsupported() bool { return c.err == nil && c.code == wire.CodeUnimplemented }
-
 // transport is the net.Conn that go-zookeeper uses. It knows the protocol: it sends
 // go-zookeeper's handshake, pings and close request, sends the session's requests between
 // them, removes their replies and all events from the bytes that go-zookeeper reads, and
@@ -94,8 +56,8 @@ func newTransport(l *link, to target, c net.Conn) *transport {
 		wake:    make(chan struct{}, 1),
 		nextXid: math.MinInt32,
 	}
-	c.SetDeadline(time.Now().Add(l.opts.connectTimeout))
-	l.goroutines.Go(t.write)
+	c.SetDeadline(time.Now().Add(l.cfg.ConnectTimeout))
+	l.connector.Go(t.write)
 	return t
 }
 
@@ -265,7 +227,7 @@ func (t *transport) frame() ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head)
-	tooLong := n > uint32(max(maxReply, t.link.opts.maxBuffer))
+	tooLong := n > uint32(max(maxReply, t.link.cfg.MaxBuffer))
 	if tooLong && t.opened {
 		return nil, t.skip(n)
 	}
@@ -307,7 +269,7 @@ func (t *transport) skip(n uint32) error {
 		return err
 	}
 	c.zxid, c.code = h.Zxid, h.Err
-	c.err = fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, max(maxReply, t.link.opts.maxBuffer))
+	c.err = fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, max(maxReply, t.link.cfg.MaxBuffer))
 	t.link.finish(c, 4+int(n))
 	return nil
 }

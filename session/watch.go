@@ -2,27 +2,14 @@ package session
 
 import (
 	"context"
-	"sync"
-
-	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // Watch waits for the next change of one node or of its children. Close it unless it has
 // fired. All Watches of a session for the same node share one watch on the server, which
 // is removed with the last of them.
 type Watch struct {
-	key   watchKey
-	all   *watches
-	fired chan struct{}
-
-	existing bool // set by armExisting
-
-	// under all.mu
-	generation     int // of the connection that set it
-	event          int32
-	sameConnection bool
-	closed         bool
-	wakeup         chan<- struct{}
+	epoch *Epoch
+	watch watch
 }
 
 // Fired returns a channel that is closed at the change. If the change happens while the
@@ -35,7 +22,7 @@ func (w *Watch) Fired() <-chan struct{} {
 	if w == nil {
 		return nil
 	}
-	return w.fired
+	return w.watch.Fired()
 }
 
 // HasFired reports whether w has fired. A nil Watch has not.
@@ -53,14 +40,13 @@ func (w *Watch) HasFired() bool {
 // cause of Epoch.Context, which wraps ErrExpired or ErrClosed.
 func (w *Watch) Wait(ctx context.Context) error {
 	defer w.Close()
-	e := w.all.link.epoch
 	select {
-	case <-w.fired:
+	case <-w.Fired():
 		return nil
 	case <-ctx.Done():
-		return &OpError{Op: "wait for", Path: e.session.root.rel(w.key.path), Err: context.Cause(ctx)}
-	case <-e.ctx.Done():
-		return context.Cause(e.ctx)
+		return &OpError{Op: "wait for", Path: w.epoch.session.root.rel(w.watch.Path()), Err: context.Cause(ctx)}
+	case <-w.epoch.ctx.Done():
+		return context.Cause(w.epoch.ctx)
 	}
 }
 
@@ -68,310 +54,20 @@ func (w *Watch) Wait(ctx context.Context) error {
 // does not block on the channel: with a capacity of one, a single channel serves any
 // number of watches, and the receiver checks which of them have fired. A closed watch
 // sends nothing.
-func (w *Watch) Notify(wakeup chan<- struct{}) {
-	w.all.mu.Lock()
-	defer w.all.mu.Unlock()
-	w.wakeup = wakeup
-	select {
-	case <-w.fired:
-		w.wake()
-	default:
-	}
-}
-
-// wake sends to the channel of Notify. The caller must hold w.all.mu.
-func (w *Watch) wake() {
-	if w.closed {
-		return
-	}
-	select {
-	case w.wakeup <- struct{}{}:
-	default: // there is no channel, or it is full
-	}
-}
+func (w *Watch) Notify(wakeup chan<- struct{}) { w.watch.Notify(wakeup) }
 
 // SameConnection reports, for a watch that has fired, whether it was set on the
 // connection on which its event arrived. Then the event was delivered in the order of
 // all changes: the events of all earlier changes were delivered before it.
-func (w *Watch) SameConnection() bool {
-	w.all.mu.Lock()
-	defer w.all.mu.Unlock()
-	return w.sameConnection
-}
+func (w *Watch) SameConnection() bool { return w.watch.SameConnection() }
 
 // Deleted reports, for a watch that has fired, whether the node was deleted.
-func (w *Watch) Deleted() bool {
-	w.all.mu.Lock()
-	defer w.all.mu.Unlock()
-	return w.event == wire.EventDeleted
-}
+func (w *Watch) Deleted() bool { return w.watch.Deleted() }
 
 // Close removes the watch. It must be called unless w has fired, and may be called in any
 // case, also if w is nil.
 func (w *Watch) Close() {
 	if w != nil {
-		w.all.drop(w)
-	}
-}
-
-type watchKey struct {
-	path     string // as the server sees it, with the chroot
-	children bool
-}
-
-// watches are the watches that are set on the server of a session, or about to be set.
-type watches struct {
-	link *link
-	mu   sync.Mutex
-	byID map[watchKey]*shared
-}
-
-// shared is one watch on the server, and the Watches that share it.
-type shared struct {
-	interested map[*Watch]struct{}
-	arming     int  // reads in flight that will set it
-	held       bool // it is set on the server of the present connection
-	absent     bool // the node did not exist when it was set
-	uncounted  bool // see the function uncounted
-}
-
-func newWatches(l *link) *watches {
-	return &watches{link: l, byID: make(map[watchKey]*shared)}
-}
-
-// arm makes c, a read that sets a watch, register a new Watch when its reply arrives,
-// since only later events are for that Watch. The caller must send c or call disarm.
-func (ws *watches) arm(path string, c *call) *Watch {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	w, s := ws.add(path, c.op == wire.OpGetChildren2)
-	s.arming++
-	c.onReply = func(c *call) { ws.armed(w, c) }
-	return w
-}
-
-// armSince is arm for a setWatches. The server sends an event for an earlier change
-// before the reply, so armSince registers the Watch immediately.
-func (ws *watches) armSince(path string, c *call) *Watch {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	w, s := ws.add(path, true)
-	w.generation = ws.link.attachments()
-	s.interested[w] = struct{}{}
-	s.arming++
-	c.onReply = func(c *call) {
-		ws.mu.Lock()
-		defer ws.mu.Unlock()
-		s.arming--
-		select {
-		case <-w.fired:
-		default:
-			s.held = s.held || c.err == nil && c.code == wire.OK
-		}
-		ws.sweep(w.key, s)
-	}
-	return w
-}
-
-// add returns a new Watch and the shared watch of its key. The caller must hold ws.mu.
-func (ws *watches) add(path string, children bool) (*Watch, *shared) {
-	w := &Watch{key: watchKey{path, children}, all: ws, fired: make(chan struct{})}
-	s := ws.byID[w.key]
-	if s == nil {
-		s = &shared{interested: make(map[*Watch]struct{})}
-		ws.byID[w.key] = s
-	}
-	return w, s
-}
-
-// armExisting is arm for a read that may find no node. If so, nothing is watched: the
-// request to remove the watch is sent before the read returns.
-func (ws *watches) armExisting(path string, c *call) *Watch {
-	w := ws.arm(path, c)
-	w.existing = true
-	return w
-}
-
-func (ws *watches) armed(w *Watch, c *call) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	s := ws.byID[w.key]
-	s.arming--
-	absent := c.op == wire.OpExists && c.code == wire.CodeNoNode
-	if c.err == nil && (c.code == wire.OK || absent) {
-		s.held, s.absent = true, absent
-		if r, ok := c.reply.(*wire.ChildrenResponse); ok {
-			s.uncounted = uncounted(r.Stat.Cversion, r.Stat.NumChildren)
-		}
-		if !w.closed && !(absent && w.existing) {
-			w.generation = ws.link.attachments()
-			s.interested[w] = struct{}{}
-		}
-	}
-	ws.sweep(w.key, s)
-}
-
-// disarm undoes arm if the read was not sent.
-func (ws *watches) disarm(w *Watch) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	s := ws.byID[w.key]
-	s.arming--
-	ws.sweep(w.key, s)
-}
-
-func (ws *watches) drop(w *Watch) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	w.closed = true
-	if s := ws.byID[w.key]; s != nil {
-		if _, ok := s.interested[w]; ok {
-			delete(s.interested, w)
-			ws.sweep(w.key, s)
-		}
-	}
-}
-
-// sweep removes a shared watch that no Watch uses any more, on the server too if it is
-// set there. While reads that set it are in flight it does nothing: the last of their
-// replies calls sweep again.
-func (ws *watches) sweep(key watchKey, s *shared) {
-	if len(s.interested) > 0 || s.arming > 0 {
-		return
-	}
-	delete(ws.byID, key)
-	if t := ws.link.openedTransport(); t != nil && s.held && !ws.link.capabilities.lacks(wire.OpRemoveWatches) {
-		kind := wire.WatcherData
-		if key.children {
-			kind = wire.WatcherChildren
-		}
-		c := newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
-		c.attempts = &ws.link.removeAttempts
-		c.onReply = ws.link.capabilities.learn
-		t.send(c)
-	}
-}
-
-// fire fires the Watches that an event is for. It runs in the goroutine that reads the
-// connection.
-func (ws *watches) fire(ev wire.WatcherEvent) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if ev.Type != wire.EventChildrenChanged {
-		ws.fireKey(watchKey{ev.Path, false}, ev.Type)
-	}
-	if ev.Type == wire.EventChildrenChanged || ev.Type == wire.EventDeleted {
-		ws.fireKey(watchKey{ev.Path, true}, ev.Type)
-	}
-}
-
-func (ws *watches) fireKey(key watchKey, event int32) {
-	s := ws.byID[key]
-	if s == nil {
-		return
-	}
-	generation := ws.link.attachments()
-	for w := range s.interested {
-		w.event, w.sameConnection = event, w.generation == generation
-		close(w.fired)
-		w.wake()
-	}
-	clear(s.interested)
-	s.held = false
-	ws.sweep(key, s)
-}
-
-// uncounted reports whether so many children were created in a node that creates do not
-// change its Pzxid any more: their number has stopped at 2147483647, and the sum of both
-// arguments is twice that number, in 32 bits. Deletes always change Pzxid.
-func uncounted(cversion, children int32) bool { return cversion+children == -2 }
-
-// rearmLimit is the maximal size of one setWatches. It is so small that a server that
-// rejects the request does not know the operation.
-const rearmLimit = safeRequestSize - 4<<10
-
-// rearm sets the watches of the old connection again on a new one. The server immediately
-// sends events for changes since zxid. If the servers do not know setWatches, all watches
-// fire instead, so that their users read again and set new ones.
-func (ws *watches) rearm(t *transport, zxid int64) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if ws.link.capabilities.lacks(wire.OpSetWatches) {
-		ws.fireAll()
-		return
-	}
-	var calls []*call
-	var req *wire.SetWatches
-	size := 0
-	for key, s := range ws.byID {
-		if s.uncounted {
-			s.uncounted = false
-			ws.fireKey(key, wire.EventChildrenChanged) // the server may send no event for new children
-			continue
-		}
-		s.held = len(s.interested) > 0
-		if !s.held {
-			continue
-		}
-		if req == nil || size > rearmLimit {
-			req, size = &wire.SetWatches{RelativeZxid: zxid}, 0
-			calls = append(calls, newCall(wire.OpSetWatches, "", req, &wire.Empty{}))
-			last := calls[len(calls)-1]
-			last.onReply, last.attempts = ws.rearmed, &ws.link.rearmAttempts
-		}
-		size += 4 + len(key.path)
-		switch {
-		case key.children:
-			req.Child = append(req.Child, key.path)
-		case s.absent:
-			req.Exist = append(req.Exist, key.path)
-		default:
-			req.Data = append(req.Data, key.path)
-		}
-	}
-	t.send(calls...)
-}
-
-// rearmed runs when a setWatches of rearm is done.
-func (ws *watches) rearmed(c *call) {
-	switch {
-	case c.err != nil: // rearm is called for the next connection
-		ws.link.capabilities.learn(c)
-	case c.code != wire.OK && !c.retryable():
-		ws.link.capabilities.learn(c)
-		ws.mu.Lock()
-		defer ws.mu.Unlock()
-		ws.fireAll()
-	}
-}
-
-// fireAll fires every watch. The caller must hold ws.mu.
-func (ws *watches) fireAll() {
-	for key, s := range ws.byID {
-		if len(s.interested) == 0 {
-			continue
-		}
-		event := wire.EventDataChanged
-		if key.children {
-			event = wire.EventChildrenChanged
-		}
-		ws.fireKey(key, event)
-	}
-}
-
-// fireNow fires one watch, as if its node's children had changed.
-func (ws *watches) fireNow(w *Watch) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	s := ws.byID[w.key]
-	if s == nil {
-		return
-	}
-	if _, ok := s.interested[w]; ok {
-		delete(s.interested, w)
-		w.event = wire.EventChildrenChanged
-		close(w.fired)
-		w.wake()
-		ws.sweep(w.key, s)
+		w.watch.Close()
 	}
 }

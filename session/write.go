@@ -76,7 +76,7 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 		for {
 			c := newCall(wire.OpSetACL, abs, &wire.SetACLRequest{Path: abs, ACL: toWireACL(acl), Version: version}, &wire.Stat{})
 			c.attempts = &tries
-			sent, err := e.exchange(ctx, c)
+			sent, err := e.link.Exchange(ctx, c)
 			switch {
 			case err != nil && sent:
 				return Stat{}, unknown(err)
@@ -87,7 +87,7 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 			case c.err != nil && c.written:
 				return Stat{}, unknown(c.err)
 			case c.retryable():
-				e.throttle(ctx, c)
+				e.link.Throttle(ctx, c)
 			default:
 				return fromWire(c.reply.(*wire.Stat)), c.result()
 			}
@@ -126,7 +126,7 @@ func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 				continue
 			}
 			pause := pauses.Next()
-			e.session.opts.log.Error("zookeeper: cannot delete own node", "path", path, "err", err, "retry", pause)
+			e.session.opts.conn.Log.Error("zookeeper: cannot delete own node", "path", path, "err", err, "retry", pause)
 			report(err)
 			backoff.Sleep(pause, e.ctx)
 		}
@@ -171,13 +171,13 @@ type resolver func(ctx context.Context, ops []Op, before int64) (results []Resul
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
 	var tries, listTries attempts
 	for {
-		if err := e.link.capabilities.unsupported(ops); err != nil {
+		if err := e.unsupported(ops); err != nil {
 			return nil, err
 		}
-		before := e.link.lastZxid.Load()
+		before := e.link.LastZxid()
 		c, list := e.commitCalls(ops)
 		c.attempts = &tries
-		if n, most := len(wire.Frame(c.body)), e.session.opts.maxBuffer; n > most-16 {
+		if n, most := len(wire.Frame(c.body)), e.session.opts.conn.MaxBuffer; n > most-16 {
 			return nil, fmt.Errorf("%w: a request of %d bytes, and it may have %d (see WithMaxBuffer)", ErrInvalid, n, most)
 		}
 		flight := []*call{c}
@@ -185,12 +185,12 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			list.attempts = &listTries
 			flight = append(flight, list)
 		}
-		sent, err := e.exchange(ctx, flight...)
+		sent, err := e.link.Exchange(ctx, flight...)
 		if err != nil && sent && settle != ctx {
 			if doubt != nil {
 				doubt()
 			}
-			_, err = e.settled(settle, flight)
+			err = e.link.Await(settle, flight...)
 		}
 		switch {
 		case err != nil && !sent:
@@ -213,7 +213,7 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 		case errors.Is(c.err, errAuthRequired): // the reply to an earlier request
 			return nil, c.err
 		case c.err == nil: // the server did not execute the request
-			e.throttle(ctx, c)
+			e.link.Throttle(ctx, c)
 		case c.written:
 			stop := func() bool { return true }
 			if doubt != nil {
@@ -243,27 +243,13 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 	}
 }
 
-// settled waits for calls that have been sent.
-func (e *Epoch) settled(ctx context.Context, calls []*call) (bool, error) {
-	for _, c := range calls {
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			return true, e.ended(ctx)
-		case <-e.ctx.Done():
-			return true, e.ended(ctx)
-		}
-	}
-	return true, nil
-}
-
 // commitCalls returns the request for ops and, for the option Siblings, the list request
 // that follows it.
 func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 	if len(ops) > 1 {
 		req := &wire.MultiRequest{}
 		for i := range ops {
-			kind := e.link.capabilities.createKind(&ops[i])
+			kind := e.createKind(&ops[i])
 			req.Ops = append(req.Ops, wire.MultiOp{Op: kind, Body: ops[i].recordAs(kind, e.session)})
 		}
 		return newCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
@@ -279,7 +265,7 @@ func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
 		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
 		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
 	}
-	kind := e.link.capabilities.createKind(op)
+	kind := e.createKind(op)
 	c = newCall(kind, abs, op.recordAs(kind, e.session), &wire.CreateResponse{})
 	if kind == wire.OpCreate {
 		c.reply = &wire.Path{}

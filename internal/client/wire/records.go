@@ -90,6 +90,11 @@ type Stat struct {
 	Pzxid                       int64
 }
 
+// PzxidStopped reports whether so many children were created in the node that creates do
+// not change its Pzxid any more: their number has stopped at 2147483647, and the sum of
+// Cversion and NumChildren is twice that number, in 32 bits. Deletes always change Pzxid.
+func (r *Stat) PzxidStopped() bool { return r.Cversion+r.NumChildren == -2 }
+
 func (r *Stat) Encode(e *Encoder) {
 	e.Long(r.Czxid)
 	e.Long(r.Mzxid)

@@ -1,0 +1,333 @@
+package session
+
+import (
+	"sync"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+)
+
+// watch is one waiter for the next change of one node or of its children. Each is set by
+// one of the methods of link whose names begin with Arm.
+type watch struct {
+	key            watchKey
+	all            *watches
+	fired          chan struct{}
+	generation     int // of the connection that set it; this and the next fields are under all.mu
+	event          int32
+	sameConnection bool
+	closed         bool
+	existing       bool // set by ArmExisting
+	wakeup         chan<- struct{}
+}
+
+// Path returns the path of the node as the server sees it, with the chroot.
+func (w *watch) Path() string { return w.key.path }
+
+// Fired returns a channel that is closed at the change.
+func (w *watch) Fired() <-chan struct{} { return w.fired }
+
+// Notify makes w send to wakeup when it fires, or immediately if it has fired already. It
+// does not block on the channel.
+func (w *watch) Notify(wakeup chan<- struct{}) {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	w.wakeup = wakeup
+	select {
+	case <-w.fired:
+		w.wake()
+	default:
+	}
+}
+
+// wake sends to the channel of Notify. The caller must hold w.all.mu.
+func (w *watch) wake() {
+	if w.closed {
+		return
+	}
+	select {
+	case w.wakeup <- struct{}{}:
+	default: // there is no channel, or it is full
+	}
+}
+
+// SameConnection reports, for a watch that has fired, whether it was set on the connection
+// on which its event arrived.
+func (w *watch) SameConnection() bool {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	return w.sameConnection
+}
+
+// Deleted reports, for a watch that has fired, whether the node was deleted.
+func (w *watch) Deleted() bool {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	return w.event == wire.EventDeleted
+}
+
+// Close removes the watch. It must be called unless w has fired.
+func (w *watch) Close() { w.all.drop(w) }
+
+type watchKey struct {
+	path     string // as the server sees it, with the chroot
+	children bool
+}
+
+// watches are the watches that are set on the server of a session, or about to be set.
+type watches struct {
+	link *link
+	mu   sync.Mutex
+	byID map[watchKey]*shared
+}
+
+// shared is one watch on the server, and the watches of callers that share it.
+type shared struct {
+	interested map[*watch]struct{}
+	arming     int  // reads in flight that will set it
+	held       bool // it is set on the server of the present connection
+	absent     bool // the node did not exist when it was set
+	uncounted  bool // see wire.Stat.PzxidStopped
+}
+
+func newWatches(l *link) *watches {
+	return &watches{link: l, byID: make(map[watchKey]*shared)}
+}
+
+// Arm makes c, a read that sets a watch, register w when its reply arrives, since only
+// later events are for w. The caller must send c or call Disarm.
+func (l *link) Arm(w *watch, c *call) {
+	ws := l.watches
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.add(w, c.path, c.op == wire.OpGetChildren2)
+	s.arming++
+	c.onReply = func(c *call) { ws.armed(w, c) }
+}
+
+// ArmExisting is Arm for a read that may find no node. If so, nothing is watched: the
+// request to remove the watch is sent before the read returns.
+func (l *link) ArmExisting(w *watch, c *call) {
+	w.existing = true
+	l.Arm(w, c)
+}
+
+// ArmSince is Arm for a setWatches. The server sends an event for an earlier change
+// before the reply, so ArmSince registers w immediately.
+func (l *link) ArmSince(w *watch, c *call) {
+	ws := l.watches
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.add(w, c.path, true)
+	w.generation = ws.link.attachments()
+	s.interested[w] = struct{}{}
+	s.arming++
+	c.onReply = func(c *call) {
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		s.arming--
+		select {
+		case <-w.fired:
+		default:
+			s.held = s.held || c.err == nil && c.code == wire.OK
+		}
+		ws.sweep(w.key, s)
+	}
+}
+
+// ArmDeleted makes w a watch that has fired because its node does not exist.
+func (l *link) ArmDeleted(w *watch) {
+	w.all, w.fired, w.event = l.watches, make(chan struct{}), wire.EventDeleted
+	close(w.fired)
+}
+
+// add initializes w and returns the shared watch of its key. The caller must hold ws.mu.
+func (ws *watches) add(w *watch, path string, children bool) *shared {
+	w.key, w.all, w.fired = watchKey{path, children}, ws, make(chan struct{})
+	s := ws.byID[w.key]
+	if s == nil {
+		s = &shared{interested: make(map[*watch]struct{})}
+		ws.byID[w.key] = s
+	}
+	return s
+}
+
+func (ws *watches) armed(w *watch, c *call) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	s.arming--
+	absent := c.op == wire.OpExists && c.code == wire.CodeNoNode
+	if c.err == nil && (c.code == wire.OK || absent) {
+		s.held, s.absent = true, absent
+		if r, ok := c.reply.(*wire.ChildrenResponse); ok {
+			s.uncounted = r.Stat.PzxidStopped()
+		}
+		if !w.closed && !(absent && w.existing) {
+			w.generation = ws.link.attachments()
+			s.interested[w] = struct{}{}
+		}
+	}
+	ws.sweep(w.key, s)
+}
+
+// Disarm undoes Arm, ArmExisting or ArmSince if the call was not sent.
+func (l *link) Disarm(w *watch) {
+	ws := l.watches
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	s.arming--
+	ws.sweep(w.key, s)
+}
+
+func (ws *watches) drop(w *watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w.closed = true
+	if s := ws.byID[w.key]; s != nil {
+		if _, ok := s.interested[w]; ok {
+			delete(s.interested, w)
+			ws.sweep(w.key, s)
+		}
+	}
+}
+
+// sweep removes a shared watch that no watch uses any more, on the server too if it is
+// set there. While reads that set it are in flight it does nothing: the last of their
+// replies calls sweep again.
+func (ws *watches) sweep(key watchKey, s *shared) {
+	if len(s.interested) > 0 || s.arming > 0 {
+		return
+	}
+	delete(ws.byID, key)
+	if t := ws.link.openedTransport(); t != nil && s.held && !ws.link.capabilities.lacks(wire.OpRemoveWatches) {
+		kind := wire.WatcherData
+		if key.children {
+			kind = wire.WatcherChildren
+		}
+		c := newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
+		c.attempts = &ws.link.removeAttempts
+		c.onReply = ws.link.capabilities.learn
+		t.send(c)
+	}
+}
+
+// fire fires the watches that an event is for. It runs in the goroutine that reads the
+// connection.
+func (ws *watches) fire(ev wire.WatcherEvent) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ev.Type != wire.EventChildrenChanged {
+		ws.fireKey(watchKey{ev.Path, false}, ev.Type)
+	}
+	if ev.Type == wire.EventChildrenChanged || ev.Type == wire.EventDeleted {
+		ws.fireKey(watchKey{ev.Path, true}, ev.Type)
+	}
+}
+
+func (ws *watches) fireKey(key watchKey, event int32) {
+	s := ws.byID[key]
+	if s == nil {
+		return
+	}
+	generation := ws.link.attachments()
+	for w := range s.interested {
+		w.event, w.sameConnection = event, w.generation == generation
+		close(w.fired)
+		w.wake()
+	}
+	clear(s.interested)
+	s.held = false
+	ws.sweep(key, s)
+}
+
+// rearmLimit is the maximal size of one setWatches. It is so small that a server that
+// rejects the request does not know the operation.
+const rearmLimit = safeRequestSize - 4<<10
+
+// rearm sets the watches of the old connection again on a new one. The server immediately
+// sends events for changes since zxid. If the servers do not know setWatches, all watches
+// fire instead, so that their users read again and set new ones.
+func (ws *watches) rearm(t *transport, zxid int64) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.link.capabilities.lacks(wire.OpSetWatches) {
+		ws.fireAll()
+		return
+	}
+	var calls []*call
+	var req *wire.SetWatches
+	size := 0
+	for key, s := range ws.byID {
+		if s.uncounted {
+			s.uncounted = false
+			ws.fireKey(key, wire.EventChildrenChanged) // the server may send no event for new children
+			continue
+		}
+		s.held = len(s.interested) > 0
+		if !s.held {
+			continue
+		}
+		if req == nil || size > rearmLimit {
+			req, size = &wire.SetWatches{RelativeZxid: zxid}, 0
+			calls = append(calls, newCall(wire.OpSetWatches, "", req, &wire.Empty{}))
+			last := calls[len(calls)-1]
+			last.onReply, last.attempts = ws.rearmed, &ws.link.rearmAttempts
+		}
+		size += 4 + len(key.path)
+		switch {
+		case key.children:
+			req.Child = append(req.Child, key.path)
+		case s.absent:
+			req.Exist = append(req.Exist, key.path)
+		default:
+			req.Data = append(req.Data, key.path)
+		}
+	}
+	t.send(calls...)
+}
+
+// rearmed runs when a setWatches of rearm is done.
+func (ws *watches) rearmed(c *call) {
+	switch {
+	case c.err != nil: // rearm is called for the next connection
+		ws.link.capabilities.learn(c)
+	case c.code != wire.OK && !c.retryable():
+		ws.link.capabilities.learn(c)
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		ws.fireAll()
+	}
+}
+
+// fireAll fires every watch. The caller must hold ws.mu.
+func (ws *watches) fireAll() {
+	for key, s := range ws.byID {
+		if len(s.interested) == 0 {
+			continue
+		}
+		event := wire.EventDataChanged
+		if key.children {
+			event = wire.EventChildrenChanged
+		}
+		ws.fireKey(key, event)
+	}
+}
+
+// Fire fires one watch, as if its node's children had changed.
+func (l *link) Fire(w *watch) {
+	ws := l.watches
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	s := ws.byID[w.key]
+	if s == nil {
+		return
+	}
+	if _, ok := s.interested[w]; ok {
+		delete(s.interested, w)
+		w.event = wire.EventChildrenChanged
+		close(w.fired)
+		w.wake()
+		ws.sweep(w.key, s)
+	}
+}
