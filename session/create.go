@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -73,7 +74,7 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 	case o := <-delivered:
 		return o.Result, o.err
 	case <-ctx.Done():
-		return Result{}, e.link.Ended(ctx)
+		return Result{}, e.conn.Ended(ctx)
 	}
 }
 
@@ -82,10 +83,10 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 // which of two goroutines of the session.
 func (e *Epoch) serialise(ctx context.Context, op Op, create func()) error {
 	if !op.create.unique {
-		if err := e.session.creates.lock(ctx, op.path); err != nil {
+		if err := e.session.creates.Lock(ctx, op.path); err != nil {
 			return err
 		}
-		defer e.session.creates.unlock(op.path)
+		defer e.session.creates.Unlock(op.path)
 	}
 	create()
 	return nil
@@ -133,42 +134,42 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 	for p := abs; p != "/"; p, _ = Split(p) {
 		missing = append([]string{p}, missing...)
 	}
-	tries := make([]attempts, len(missing))
+	tries := make([]conn.Attempts, len(missing))
 	for {
 		kind, flags, reply := wire.OpCreateContainer, wire.FlagContainer, func() wire.Record { return &wire.CreateResponse{} }
-		if e.link.Lacks(kind) {
+		if e.conn.Lacks(kind) {
 			kind, flags, reply = wire.OpCreate, wire.FlagPersistent, func() wire.Record { return &wire.Path{} }
 		}
-		var calls []*call
+		var calls []*conn.Call
 		for i, p := range missing {
-			calls = append(calls, newCall(kind, p, &wire.CreateRequest{
+			calls = append(calls, conn.NewCall(kind, p, &wire.CreateRequest{
 				Path: p, Data: []byte{}, ACL: e.session.opts.acl, Flags: flags,
 			}, reply()))
-			calls[i].attempts = &tries[i]
+			calls[i].Attempts = &tries[i]
 		}
 		if len(calls) == 0 {
 			return nil
 		}
-		if _, err := e.link.Exchange(ctx, calls...); err != nil {
+		if _, err := e.conn.Exchange(ctx, calls...); err != nil {
 			return err
 		}
 		var first error // the first refusal that is not "it exists"
 		for _, c := range calls {
-			if err := c.result(); err != nil && !errors.Is(err, ErrNodeExists) && first == nil {
-				first = opError("create", e.session.root.rel(c.path), err)
+			if err := c.Result(); err != nil && !errors.Is(err, ErrNodeExists) && first == nil {
+				first = opError("create", e.session.root.rel(c.Path), err)
 			}
 		}
 		for _, c := range calls {
-			e.link.Learn(c)
+			e.conn.Learn(c)
 		}
-		if kind == wire.OpCreateContainer && e.link.Lacks(kind) {
+		if kind == wire.OpCreateContainer && e.conn.Lacks(kind) {
 			clear(tries)
 			continue
 		}
 		switch last := calls[len(calls)-1]; {
-		case slices.ContainsFunc(calls, (*call).retryable):
-			e.link.Throttle(ctx, calls...)
-		case last.result() == nil, errors.Is(last.result(), ErrNodeExists):
+		case slices.ContainsFunc(calls, (*conn.Call).Retryable):
+			e.conn.Throttle(ctx, calls...)
+		case last.Result() == nil, errors.Is(last.Result(), ErrNodeExists):
 			return nil
 		case errors.Is(first, ErrNoNode): // an ancestor existed or was just created, and has been deleted since
 		default:
@@ -181,9 +182,9 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 // broke between the two replies, it requests the list again. If that fails, the create
 // fails too: an ephemeral node is deleted in the background if ctx is the epoch's, and
 // otherwise the error is ErrUnknown, since the node may exist.
-func (e *Epoch) siblings(ctx context.Context, op Op, list *call, made Result) error {
-	if err := list.result(); err == nil {
-		*op.create.siblings = list.reply.(*wire.ChildrenResponse).Children
+func (e *Epoch) siblings(ctx context.Context, op Op, list *conn.Call, made Result) error {
+	if err := list.Result(); err == nil {
+		*op.create.siblings = list.Reply.(*wire.ChildrenResponse).Children
 		return nil
 	}
 	parent, _ := Split(made.Path)

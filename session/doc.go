@@ -76,5 +76,5 @@
 // WatchListings.
 //
 // go-zookeeper is the dial loop, the handshake and the pinger; the request path is
-// this package's own, for the reasons in docs/client.md.
+// this module's own, for the reasons in docs/client.md.
 package session

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 )
 
 // Epoch is the life of one ZooKeeper session under a Session. Ownership through an
@@ -15,8 +17,8 @@ import (
 type Epoch struct {
 	session *Session
 	number  uint64
-	link    *link
-	ctx     context.Context // of link
+	conn    *conn.Conn
+	ctx     context.Context // of conn
 
 	receipts receipts
 }
@@ -25,7 +27,7 @@ type Epoch struct {
 func (e *Epoch) Number() uint64 { return e.number }
 
 // ID returns the id of the ZooKeeper session, or 0 before the first connection.
-func (e *Epoch) ID() int64 { return e.link.ID() }
+func (e *Epoch) ID() int64 { return e.conn.ID() }
 
 // Context is done when the epoch has ended. Its cause wraps ErrExpired or
 // ErrClosed.
@@ -34,7 +36,7 @@ func (e *Epoch) Context() context.Context { return e.ctx }
 // Err returns nil while the epoch lasts, and the cause of Context after that. It
 // reads the clock, so that it is right even if the process was suspended and its
 // timers are late.
-func (e *Epoch) Err() error { return e.link.Err() }
+func (e *Epoch) Err() error { return e.conn.Err() }
 
 // Go runs f in a goroutine that Session.Close waits for. f may outlast the epoch, but
 // it must return when the session is being closed, which ends every epoch and every
@@ -47,7 +49,7 @@ func (e *Epoch) Session() *Session { return e.session }
 
 // Suspended returns a channel that is closed when the present connection breaks. If
 // there is no connection, the channel is already closed.
-func (e *Epoch) Suspended() <-chan struct{} { return e.link.Suspended() }
+func (e *Epoch) Suspended() <-chan struct{} { return e.conn.Suspended() }
 
 // KeepProving makes the session send a proof through the leader every quarter of its
 // timeout, until release is called. If the proofs are not confirmed in time, the
@@ -61,7 +63,7 @@ func (e *Epoch) Suspended() <-chan struct{} { return e.link.Suspended() }
 // otherwise. While earlier proofs are overdue, it blocks until one is confirmed, ctx
 // is done or the epoch has ended.
 func (e *Epoch) KeepProving(ctx context.Context) (release func(), err error) {
-	return e.link.KeepProving(ctx)
+	return e.conn.KeepProving(ctx)
 }
 
 // Deadline returns the moment, by the local clock, until which the servers certainly keep
@@ -70,4 +72,4 @@ func (e *Epoch) KeepProving(ctx context.Context) (release func(), err error) {
 //
 // While no call of KeepProving is in effect, the deadline is zero. When the epoch has
 // ended, it is the moment of the end.
-func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) { return e.link.Deadline() }
+func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) { return e.conn.Deadline() }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 )
 
 // The errors of the package, to be tested with errors.Is. Operations return them in an
@@ -15,7 +15,7 @@ var (
 	ErrClosed = errors.New("session: closed")
 	// ErrExpired is returned if the epoch has ended: a server reported that the
 	// ZooKeeper session has expired, or the local deadline has passed.
-	ErrExpired = errors.New("session: expired")
+	ErrExpired = conn.ErrExpired
 	// ErrLost is the root of every error by which a recipe reports that ownership has
 	// ended although its holder did not release it. It wraps the reason.
 	ErrLost = errors.New("session: ownership lost")
@@ -27,15 +27,15 @@ var (
 	ErrUnknown = errors.New("session: outcome unknown")
 
 	// ErrNoNode and the errors below are errors that the server returns.
-	ErrNoNode                  = errors.New("session: no such node")
-	ErrNodeExists              = errors.New("session: node already exists")
-	ErrBadVersion              = errors.New("session: bad version")
-	ErrNotEmpty                = errors.New("session: node has children")
-	ErrNoAuth                  = errors.New("session: not authorised")
-	ErrAuthFailed              = errors.New("session: authentication failed")
-	ErrInvalidACL              = errors.New("session: invalid ACL")
-	ErrNoChildrenForEphemerals = errors.New("session: ephemeral nodes may not have children")
-	ErrQuota                   = errors.New("session: quota exceeded")
+	ErrNoNode                  = conn.ErrNoNode
+	ErrNodeExists              = conn.ErrNodeExists
+	ErrBadVersion              = conn.ErrBadVersion
+	ErrNotEmpty                = conn.ErrNotEmpty
+	ErrNoAuth                  = conn.ErrNoAuth
+	ErrAuthFailed              = conn.ErrAuthFailed
+	ErrInvalidACL              = conn.ErrInvalidACL
+	ErrNoChildrenForEphemerals = conn.ErrNoChildrenForEphemerals
+	ErrQuota                   = conn.ErrQuota
 	// ErrSequenceEnd is returned if the parent has assigned its last sequence number,
 	// 2147483647, which real servers assign to every later sequential child as well.
 	// The error of a create that fails for that reason is ErrNodeExists, too. The
@@ -50,17 +50,17 @@ var (
 	ErrOwned = errors.New("session: a session owns the node")
 	// ErrUnsupported is returned if the server does not know an operation that has no
 	// replacement, or is configured not to allow it. The error names the operation.
-	ErrUnsupported = errors.New("session: not supported by the server")
+	ErrUnsupported = conn.ErrUnsupported
 
 	// ErrRejected is returned if the server did not serve the request although it was
 	// sent several times, at the end with no other request in flight: the server closed
 	// the connection, or its reply could not be decoded. Either the request is longer
 	// than the server's jute.maxbuffer, or the server does not know the operation. A
 	// write has not been committed, unless the error is ErrUnknown, too.
-	ErrRejected = errors.New("session: the server does not serve the request")
+	ErrRejected = conn.ErrRejected
 	// ErrTooLarge is returned if the server's reply is longer than the session accepts:
 	// 256 MB, or the size of WithMaxBuffer if that is more.
-	ErrTooLarge = errors.New("session: reply too large")
+	ErrTooLarge = conn.ErrTooLarge
 
 	// ErrInvalid is returned for a bad argument, before anything is sent: a path that
 	// ZooKeeper does not allow, an empty server list, a size over the server's limit.
@@ -131,38 +131,4 @@ func unknown(err error) error {
 		err = oe.Err
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
-}
-
-// codeError is an error code of the server without a sentinel.
-type codeError wire.Code
-
-func (c codeError) Error() string { return "session: " + wire.Code(c).String() }
-
-var codeErrors = map[wire.Code]error{
-	wire.CodeNoNode:                 ErrNoNode,
-	wire.CodeNodeExists:             ErrNodeExists,
-	wire.CodeBadVersion:             ErrBadVersion,
-	wire.CodeNotEmpty:               ErrNotEmpty,
-	wire.CodeNoAuth:                 ErrNoAuth,
-	wire.CodeAuthFailed:             ErrAuthFailed,
-	wire.CodeInvalidACL:             ErrInvalidACL,
-	wire.CodeNoChildrenForEphemeral: ErrNoChildrenForEphemerals,
-	wire.CodeQuotaExceeded:          ErrQuota,
-	wire.CodeUnimplemented:          ErrUnsupported,
-	wire.CodeSessionExpired:         ErrExpired,
-	wire.CodeSASLRequired:           errAuthRequired,
-}
-
-// errAuthRequired is the error of a server that requires credentials on every
-// connection. The server executes nothing, reads no further and closes the connection.
-var errAuthRequired = fmt.Errorf("%w: the server requires every client to authenticate (enforce.auth.enabled)", ErrNoAuth)
-
-func codeToError(c wire.Code) error {
-	if c == wire.OK {
-		return nil
-	}
-	if err, ok := codeErrors[c]; ok {
-		return err
-	}
-	return codeError(c)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -50,7 +51,7 @@ func OpenACL() []ACL { return []ACL{{PermAll, "world", "anyone"}} }
 func CreatorACL() []ACL { return []ACL{{PermAll, "auth", ""}} }
 
 type options struct {
-	conn     config
+	conn     conn.Config
 	acl      []wire.ACL
 	root     string
 	receipts string
@@ -60,7 +61,7 @@ type options struct {
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
-		conn: config{
+		conn: conn.Config{
 			Timeout:   10 * time.Second,
 			Dial:      (&net.Dialer{}).DialContext,
 			Lookup:    net.DefaultResolver.LookupHost,
@@ -81,10 +82,10 @@ func newOptions(opts []Option) (*options, error) {
 	}
 	o.conn.ACL = o.acl
 	if f := o.hooks.Request; f != nil {
-		o.conn.Finished = func(c *call, received int) {
+		o.conn.Finished = func(c *conn.Call, received int) {
 			f(RequestInfo{
-				Op: c.op.String(), Path: c.path, Duration: time.Since(c.sent),
-				Sent: c.size, Received: received, Err: c.result(),
+				Op: c.Op.String(), Path: c.Path, Duration: time.Since(c.Sent),
+				Sent: c.Size, Received: received, Err: c.Result(),
 			})
 		}
 	}
@@ -186,7 +187,7 @@ func WithAuth(scheme string, cred []byte) Option {
 		if scheme == "" {
 			o.refuse("authentication without a scheme")
 		}
-		o.conn.Auth = append(o.conn.Auth, credential{scheme, append([]byte(nil), cred...)})
+		o.conn.Auth = append(o.conn.Auth, conn.Credential{Scheme: scheme, Data: append([]byte(nil), cred...)})
 	}
 }
 

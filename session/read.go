@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -21,7 +22,7 @@ func (s *Session) Exists(ctx context.Context, path string) (Stat, bool, error) {
 		if err != nil {
 			return Stat{}, err
 		}
-		return fromWire(c.reply.(*wire.Stat)), nil
+		return fromWire(c.Reply.(*wire.Stat)), nil
 	})
 	if errors.Is(err, ErrNoNode) {
 		return Stat{}, false, nil
@@ -36,7 +37,7 @@ func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, er
 		if err != nil {
 			return &wire.ChildrenResponse{}, err
 		}
-		return c.reply.(*wire.ChildrenResponse), nil
+		return c.Reply.(*wire.ChildrenResponse), nil
 	})
 	return r.Children, fromWire(&r.Stat), err
 }
@@ -44,7 +45,7 @@ func (s *Session) Children(ctx context.Context, path string) ([]string, Stat, er
 // Sync makes the server of the session's connection catch up with its leader, so that
 // later reads see every change that was committed before Sync was called.
 func (s *Session) Sync(ctx context.Context, path string) error {
-	_, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*call, error) {
+	_, err := inCurrentEpoch(ctx, s, func(e *Epoch) (*conn.Call, error) {
 		return e.read(ctx, "sync", path, wire.OpSync, &wire.Path{})
 	})
 	return err
@@ -58,7 +59,7 @@ func (s *Session) ACL(ctx context.Context, path string) ([]ACL, Stat, error) {
 		if err != nil {
 			return &wire.GetACLResponse{}, err
 		}
-		return c.reply.(*wire.GetACLResponse), nil
+		return c.Reply.(*wire.GetACLResponse), nil
 	})
 	acl := make([]ACL, 0, len(r.ACL))
 	for _, a := range r.ACL {
@@ -84,7 +85,7 @@ func (e *Epoch) node(ctx context.Context, op, path string) (Node, error) {
 	if err != nil {
 		return Node{Path: path, Err: err}, err
 	}
-	r := c.reply.(*wire.GetDataResponse)
+	r := c.Reply.(*wire.GetDataResponse)
 	return Node{Path: path, Data: r.Data, Stat: fromWire(&r.Stat)}, nil
 }
 
@@ -106,7 +107,7 @@ func (e *Epoch) Stats(ctx context.Context, paths ...string) ([]Node, error) {
 	}
 	nodes := make([]Node, len(paths))
 	for i, c := range calls {
-		nodes[i] = Node{Path: paths[i], Stat: fromWire(c.reply.(*wire.Stat)), Err: opError(op, paths[i], c.result())}
+		nodes[i] = Node{Path: paths[i], Stat: fromWire(c.Reply.(*wire.Stat)), Err: opError(op, paths[i], c.Result())}
 	}
 	return nodes, nil
 }
@@ -123,7 +124,7 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 	}
 	var arm armer
 	if watch {
-		arm = e.link.Arm
+		arm = e.conn.Arm
 	}
 	calls, watches, err := e.readAll(ctx, op, wire.OpGetData, arm, paths)
 	if err != nil {
@@ -131,8 +132,8 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 	}
 	nodes := make([]Node, len(paths))
 	for i, c := range calls {
-		r := c.reply.(*wire.GetDataResponse)
-		nodes[i] = Node{Path: paths[i], Data: r.Data, Stat: fromWire(&r.Stat), Err: opError(op, paths[i], c.result())}
+		r := c.Reply.(*wire.GetDataResponse)
+		nodes[i] = Node{Path: paths[i], Data: r.Data, Stat: fromWire(&r.Stat), Err: opError(op, paths[i], c.Result())}
 		if watch && nodes[i].Err == nil {
 			nodes[i].Watch = watches[i]
 		}
@@ -143,31 +144,31 @@ func (e *Epoch) nodes(ctx context.Context, op string, watch bool, paths []string
 // WatchExists watches a node, whether it exists or not. The watch fires when the node
 // is created, changed or deleted.
 func (e *Epoch) WatchExists(ctx context.Context, path string) (Stat, bool, *Watch, error) {
-	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.Arm, []string{path})
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.conn.Arm, []string{path})
 	if err != nil {
 		return Stat{}, false, nil, err
 	}
-	switch err := calls[0].result(); {
+	switch err := calls[0].Result(); {
 	case errors.Is(err, ErrNoNode):
 		return Stat{}, false, watches[0], nil
 	case err != nil:
 		return Stat{}, false, nil, opError("watch", path, err)
 	}
-	return fromWire(calls[0].reply.(*wire.Stat)), true, watches[0], nil
+	return fromWire(calls[0].Reply.(*wire.Stat)), true, watches[0], nil
 }
 
 // WatchNode watches a node without reading its data. The watch fires when the node is
 // changed or deleted. If the node does not exist, nothing is watched, and the error is
 // ErrNoNode.
 func (e *Epoch) WatchNode(ctx context.Context, path string) (Stat, *Watch, error) {
-	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.link.ArmExisting, []string{path})
+	calls, watches, err := e.readAll(ctx, "watch", wire.OpExists, e.conn.ArmExisting, []string{path})
 	if err != nil {
 		return Stat{}, nil, err
 	}
-	if err := calls[0].result(); err != nil {
+	if err := calls[0].Result(); err != nil {
 		return Stat{}, nil, opError("watch", path, err)
 	}
-	return fromWire(calls[0].reply.(*wire.Stat)), watches[0], nil
+	return fromWire(calls[0].Reply.(*wire.Stat)), watches[0], nil
 }
 
 // WatchChildren lists a node's children and watches them. The watch fires when a child
@@ -197,14 +198,14 @@ func (e *Epoch) WatchListings(ctx context.Context, paths ...string) ([]Listing, 
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, e.link.Arm, paths)
+	calls, watches, err := e.readAll(ctx, "list", wire.OpGetChildren2, e.conn.Arm, paths)
 	if err != nil {
 		return nil, err
 	}
 	listings := make([]Listing, len(paths))
 	for i, c := range calls {
-		r := c.reply.(*wire.ChildrenResponse)
-		listings[i] = Listing{Path: paths[i], Names: r.Children, Stat: fromWire(&r.Stat), Err: opError("list", paths[i], c.result())}
+		r := c.Reply.(*wire.ChildrenResponse)
+		listings[i] = Listing{Path: paths[i], Names: r.Children, Stat: fromWire(&r.Stat), Err: opError("list", paths[i], c.Result())}
 		if listings[i].Err == nil {
 			listings[i].Watch = watches[i]
 		}
@@ -225,30 +226,30 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 		return nil, opError(op, path, err)
 	}
 	abs := e.session.root.abs(path)
-	var tries attempts
+	var tries conn.Attempts
 	for {
-		if e.link.Lacks(wire.OpSetWatches) {
+		if e.conn.Lacks(wire.OpSetWatches) {
 			return e.listChildrenSince(ctx, path, since)
 		}
-		c := newCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
-		c.attempts = &tries
+		c := conn.NewCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
+		c.Attempts = &tries
 		w := &Watch{epoch: e}
-		e.link.ArmSince(&w.watch, c)
-		sent, err := e.link.Exchange(ctx, c)
-		if err == nil && c.result() == nil {
+		e.conn.ArmSince(&w.watch, c)
+		sent, err := e.conn.Exchange(ctx, c)
+		if err == nil && c.Result() == nil {
 			return w, nil
 		}
 		w.Close()
 		if !sent {
-			e.link.Disarm(&w.watch)
+			e.conn.Disarm(&w.watch)
 		}
 		if err != nil {
 			return nil, opError(op, path, err)
 		}
-		if e.link.Learn(c); !c.retryable() && !e.link.Lacks(c.op) {
-			return nil, opError(op, path, c.result())
+		if e.conn.Learn(c); !c.Retryable() && !e.conn.Lacks(c.Op) {
+			return nil, opError(op, path, c.Result())
 		}
-		e.link.Throttle(ctx, c)
+		e.conn.Throttle(ctx, c)
 	}
 }
 
@@ -259,12 +260,12 @@ func (e *Epoch) listChildrenSince(ctx context.Context, path string, since Zxid) 
 	switch {
 	case errors.Is(err, ErrNoNode):
 		w = &Watch{epoch: e}
-		e.link.ArmDeleted(&w.watch)
+		e.conn.ArmDeleted(&w.watch)
 		return w, nil
 	case err != nil:
 		return nil, err
 	case st.Pzxid > since:
-		e.link.Fire(&w.watch)
+		e.conn.Fire(&w.watch)
 	}
 	return w, nil
 }
@@ -275,7 +276,7 @@ func (e *Epoch) Children(ctx context.Context, path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.reply.(*wire.ChildrenResponse).Children, nil
+	return c.Reply.(*wire.ChildrenResponse).Children, nil
 }
 
 // Sync is Session.Sync within the epoch.
@@ -285,72 +286,72 @@ func (e *Epoch) Sync(ctx context.Context, path string) error {
 }
 
 // read sends a request that changes nothing, and repeats it after a lost connection.
-func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply wire.Record) (*call, error) {
+func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply wire.Record) (*conn.Call, error) {
 	if err := checkPath(path); err != nil {
 		return nil, opError(op, path, err)
 	}
-	var tries attempts
+	var tries conn.Attempts
 	for {
 		c := e.readCall(code, path, false)
-		c.reply, c.attempts = reply, &tries
-		if _, err := e.link.Exchange(ctx, c); err != nil {
+		c.Reply, c.Attempts = reply, &tries
+		if _, err := e.conn.Exchange(ctx, c); err != nil {
 			return nil, opError(op, path, err)
 		}
-		if c.retryable() {
-			e.link.Throttle(ctx, c)
+		if c.Retryable() {
+			e.conn.Throttle(ctx, c)
 			continue
 		}
-		return c, opError(op, path, c.result())
+		return c, opError(op, path, c.Result())
 	}
 }
 
-func (e *Epoch) readCall(code wire.Op, path string, watch bool) *call {
+func (e *Epoch) readCall(code wire.Op, path string, watch bool) *conn.Call {
 	abs := e.session.root.abs(path)
 	switch code {
 	case wire.OpGetData:
-		return newCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.GetDataResponse{})
+		return conn.NewCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.GetDataResponse{})
 	case wire.OpExists:
-		return newCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.Stat{})
+		return conn.NewCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.Stat{})
 	case wire.OpGetChildren2:
-		return newCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.ChildrenResponse{})
+		return conn.NewCall(code, abs, &wire.PathWatch{Path: abs, Watch: watch}, &wire.ChildrenResponse{})
 	default: // sync, getACL
-		return newCall(code, abs, &wire.Path{Path: abs}, nil)
+		return conn.NewCall(code, abs, &wire.Path{Path: abs}, nil)
 	}
 }
 
-// An armer makes a read register a watch when its reply arrives: link.Arm, or
-// link.ArmExisting.
-type armer func(w *watch, c *call)
+// An armer makes a read register a watch when its reply arrives: Conn.Arm, or
+// Conn.ArmExisting.
+type armer func(w *conn.Watch, c *conn.Call)
 
 // readAll sends reads together, and repeats all of them if the connection breaks before
 // the last reply. The caller must close the watches.
-func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer, paths []string) ([]*call, []*Watch, error) {
+func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer, paths []string) ([]*conn.Call, []*Watch, error) {
 	for _, p := range paths {
 		if err := checkPath(p); err != nil {
 			return nil, nil, opError(op, p, err)
 		}
 	}
-	tries := make([]attempts, len(paths))
+	tries := make([]conn.Attempts, len(paths))
 	for {
-		calls := make([]*call, len(paths))
+		calls := make([]*conn.Call, len(paths))
 		watches := make([]*Watch, len(paths))
 		for i, p := range paths {
 			calls[i] = e.readCall(code, p, arm != nil)
-			calls[i].attempts = &tries[i]
+			calls[i].Attempts = &tries[i]
 			if arm != nil {
 				watches[i] = &Watch{epoch: e}
 				arm(&watches[i].watch, calls[i])
 			}
 		}
-		sent, err := e.link.Exchange(ctx, calls...)
-		if err == nil && !slices.ContainsFunc(calls, (*call).retryable) {
+		sent, err := e.conn.Exchange(ctx, calls...)
+		if err == nil && !slices.ContainsFunc(calls, (*conn.Call).Retryable) {
 			return calls, watches, nil
 		}
 		for _, w := range watches {
 			switch {
 			case w == nil:
 			case !sent:
-				e.link.Disarm(&w.watch)
+				e.conn.Disarm(&w.watch)
 			default:
 				w.Close()
 			}
@@ -358,6 +359,6 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 		if err != nil {
 			return nil, nil, opError(op, paths[0], err)
 		}
-		e.link.Throttle(ctx, calls...)
+		e.conn.Throttle(ctx, calls...)
 	}
 }

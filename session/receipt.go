@@ -71,7 +71,7 @@ func (e *Epoch) commitWithReceipt(ctx context.Context, ops []Op, doubt func()) (
 			err = e.createAncestors(ctx, r.path)
 		}
 		if ctx.Err() != nil || e.ctx.Err() != nil {
-			return nil, e.link.Ended(ctx)
+			return nil, e.conn.Ended(ctx)
 		}
 		if err != nil {
 			e.receipts.refuse(e, err)
@@ -262,9 +262,9 @@ func (e *Epoch) createdAt(ctx context.Context, prefix string, zxid Zxid) ([]stri
 		}
 		older := false
 		for i, c := range calls {
-			czxid := Zxid(c.reply.(*wire.Stat).Czxid)
+			czxid := Zxid(c.Reply.(*wire.Stat).Czxid)
 			switch {
-			case c.result() != nil:
+			case c.Result() != nil:
 			case czxid == zxid:
 				created = append(created, chunk[i])
 			case czxid < zxid:

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
 // createKind returns the kind of request that creates op on these servers. If they refuse
 // containers, a persistent node is created; if they refuse create2, create is used.
 func (e *Epoch) createKind(op *Op) wire.Op {
-	if (op.kind == wire.OpCreateContainer || op.kind == wire.OpCreate2) && e.link.Lacks(op.kind) {
+	if (op.kind == wire.OpCreateContainer || op.kind == wire.OpCreate2) && e.conn.Lacks(op.kind) {
 		return wire.OpCreate
 	}
 	return op.kind
@@ -20,11 +21,11 @@ func (e *Epoch) createKind(op *Op) wire.Op {
 // refuse and that has no replacement.
 func (e *Epoch) unsupported(ops []Op) error {
 	for i := range ops {
-		if kind := ops[i].kind; kind == wire.OpCreateTTL && e.link.Lacks(kind) {
+		if kind := ops[i].kind; kind == wire.OpCreateTTL && e.conn.Lacks(kind) {
 			return fmt.Errorf("%w: %v", ErrUnsupported, kind)
 		}
 	}
-	if inMulti(ops) && e.link.Lacks(wire.OpMulti) {
+	if inMulti(ops) && e.conn.Lacks(wire.OpMulti) {
 		return fmt.Errorf("%w: %v", ErrUnsupported, wire.OpMulti)
 	}
 	return nil
@@ -42,26 +43,26 @@ func inMulti(ops []Op) bool { return len(ops) > 1 || ops[0].kind == wire.OpCheck
 // size, or lost for another reason, learnFrom sends each operation in a small request that
 // changes nothing. An operation that is refused now is taken to have been refused before:
 // the servers of an ensemble know the same operations.
-func (e *Epoch) learnFrom(ctx context.Context, ops []Op, c *call) (bool, error) {
-	if c.err == nil && !c.refused() {
+func (e *Epoch) learnFrom(ctx context.Context, ops []Op, c *conn.Call) (bool, error) {
+	if c.Err == nil && !c.Refused() {
 		return false, nil
 	}
 	if !inMulti(ops) {
-		e.link.Learn(c)
-		if e.sentDifferently(ops, c) || c.err == nil {
+		e.conn.Learn(c)
+		if e.sentDifferently(ops, c) || c.Err == nil {
 			return e.sentDifferently(ops, c), nil
 		}
 	}
 	for i := range ops {
 		switch kind := e.createKind(&ops[i]); kind {
 		case wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-			if err := e.link.Probe(ctx, kind); err != nil {
+			if err := e.conn.Probe(ctx, kind); err != nil {
 				return false, err
 			}
 		}
 	}
 	if inMulti(ops) && !e.sentDifferently(ops, c) {
-		if err := e.link.Probe(ctx, wire.OpMulti); err != nil {
+		if err := e.conn.Probe(ctx, wire.OpMulti); err != nil {
 			return false, err
 		}
 	}
@@ -69,14 +70,14 @@ func (e *Epoch) learnFrom(ctx context.Context, ops []Op, c *call) (bool, error) 
 }
 
 // sentDifferently reports whether ops must now be sent in another form than in c.
-func (e *Epoch) sentDifferently(ops []Op, c *call) bool {
-	if m, ok := c.body.(*wire.MultiRequest); ok {
+func (e *Epoch) sentDifferently(ops []Op, c *conn.Call) bool {
+	if m, ok := c.Body.(*wire.MultiRequest); ok {
 		for i := range ops {
 			if m.Ops[i].Op != e.createKind(&ops[i]) {
 				return true
 			}
 		}
-	} else if c.op != e.createKind(&ops[0]) {
+	} else if c.Op != e.createKind(&ops[0]) {
 		return true
 	}
 	return e.unsupported(ops) != nil

@@ -103,7 +103,7 @@ func (e *Epoch) evidenceOfUnique(ctx context.Context, op *Op, before Zxid, r *Re
 	if err != nil {
 		return inconclusive, ignoreNoNode(err)
 	}
-	list := c.reply.(*wire.ChildrenResponse)
+	list := c.Reply.(*wire.ChildrenResponse)
 	name, ok := find(list.Children, prefix)
 	switch {
 	case ok:
@@ -140,7 +140,7 @@ func (e *Epoch) evidenceOfCreate(ctx context.Context, op *Op, before Zxid, r *Re
 	if err != nil {
 		return inconclusive, ignoreNoNode(err)
 	}
-	list := c.reply.(*wire.ChildrenResponse)
+	list := c.Reply.(*wire.ChildrenResponse)
 	if Zxid(list.Stat.Pzxid) <= before && !list.Stat.PzxidStopped() {
 		return notCommitted, nil
 	}

@@ -8,6 +8,9 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
+	"github.com/zkrecipes/zkrecipes/internal/client/keyed"
 )
 
 // Session is the connection of a process to an ensemble. Share one per process and
@@ -19,8 +22,8 @@ type Session struct {
 	opts      *options
 	root      chroot
 	statuses  *statusHistory
-	connector *connector // its goroutines are all of the session except the observer
-	creates   keyedLock  // see Epoch.Create
+	connector *conn.Connector // its goroutines are all of the session except the observer
+	creates   keyed.Mutex     // see Epoch.Create
 
 	reportedOwnerless sync.Map // the czxid of the node that Epoch.Blocked reported last, by path
 
@@ -62,7 +65,7 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 		closed:   make(chan struct{}),
 	}
 	o.conn.Servers, o.conn.Root, o.conn.Interrupted = servers, string(s.root), s.interrupted
-	s.connector = newConnector(o.conn)
+	s.connector = conn.NewConnector(o.conn)
 	s.renew(1)
 	if f := o.hooks.State; f != nil {
 		s.observer.Go(func() {
@@ -82,11 +85,11 @@ func Connect(ctx context.Context, connect string, opts ...Option) (*Session, err
 // run runs one epoch after the other until the session is closed.
 func (s *Session) run() {
 	for e := s.current(); e != nil; e = s.renew(e.number + 1) {
-		e.link.Start()
+		e.conn.Start()
 		<-e.ctx.Done()
 		s.opts.conn.Log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "cause", context.Cause(e.ctx))
 		s.publish(e, "", context.Cause(e.ctx), false)
-		e.link.Retire()
+		e.conn.Retire()
 	}
 }
 
@@ -98,8 +101,8 @@ func (s *Session) renew(number uint64) *Epoch {
 		return nil
 	}
 	e := &Epoch{session: s, number: number}
-	e.link = s.connector.newLink(func(server string, reason error, hopeless bool) { s.publish(e, server, reason, hopeless) })
-	e.ctx = e.link.Context()
+	e.conn = s.connector.NewConn(func(server string, reason error, hopeless bool) { s.publish(e, server, reason, hopeless) })
+	e.ctx = e.conn.Context()
 	s.epoch = e
 	if s.renewed != nil {
 		close(s.renewed)
@@ -115,8 +118,8 @@ func (s *Session) current() *Epoch {
 	return s.epoch
 }
 
-// publish adds the present status of e to the history. It derives the state from the
-// link and not from its caller, so that concurrent calls in any order leave the
+// publish adds the present status of e to the history. It derives the state from
+// e.conn and not from its caller, so that concurrent calls in any order leave the
 // correct status.
 func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) {
 	s.mu.Lock()
@@ -154,7 +157,7 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 
 // describe returns the present status of e.
 func (s *Session) describe(e *Epoch) Status {
-	now := e.link.State()
+	now := e.conn.State()
 	st := Status{Epoch: e.number, ID: now.ID, Deadline: now.Deadline}
 	switch {
 	case now.Ended:
@@ -226,7 +229,7 @@ func (s *Session) interrupted(ctx context.Context) error {
 
 // Timeout returns the session timeout that the server granted. Before there is a
 // ZooKeeper session, it is the timeout that is requested.
-func (s *Session) Timeout() time.Duration { return s.current().link.Timeout() }
+func (s *Session) Timeout() time.Duration { return s.current().conn.Timeout() }
 
 // MaxBuffer returns the maximal size of a request in bytes; see WithMaxBuffer.
 func (s *Session) MaxBuffer() int { return s.opts.conn.MaxBuffer }
@@ -253,7 +256,7 @@ func (s *Session) Epoch(ctx context.Context) (*Epoch, error) {
 			// then, since callers that retry in each epoch would retry permanently.
 			return nil, s.interrupted(ctx)
 		}
-		connected, attached := e.link.Attached()
+		connected, attached := e.conn.Attached()
 		if connected && e.ctx.Err() == nil {
 			return e, nil
 		}
@@ -356,7 +359,7 @@ func (s *Session) close(ctx context.Context, e *Epoch) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout())
 	defer cancel()
 	stop := context.AfterFunc(ctx, s.connector.Hurry)
-	e.link.End(ErrClosed, true)
+	e.conn.End(ErrClosed, true)
 	s.connector.Wait()
 	stop()
 	s.connector.Hurry()

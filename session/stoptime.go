@@ -45,7 +45,7 @@ func (e *Epoch) CheckStopTime(path string, stop time.Duration) error {
 	if stop == 0 {
 		return nil
 	}
-	timeout, cfg := e.link.Timeout(), &e.session.opts.conn
+	timeout, cfg := e.conn.Timeout(), &e.session.opts.conn
 	switch most := cfg.MaxStopTime(timeout); {
 	case stop < 0:
 		return opError("own", path, fmt.Errorf("%w: a stop time of %v", ErrInvalid, stop))
@@ -60,12 +60,12 @@ func (e *Epoch) CheckStopTime(path string, stop time.Duration) error {
 // allow. Until release is called, the session sends proofs as often as the stop time
 // needs. Ownership may begin when AwaitStopTime has returned. Only recipes need it.
 func (e *Epoch) KeepProvingFor(ctx context.Context, stop time.Duration) (release func(), err error) {
-	return e.link.KeepProvingFor(ctx, stop)
+	return e.conn.KeepProvingFor(ctx, stop)
 }
 
 // AwaitStopTime blocks until an owner with the stop time would survive an outage that
 // begins now. If the session has sent proofs often enough, it returns immediately. The
 // caller must have called KeepProvingFor and not its release. Only recipes need it.
 func (e *Epoch) AwaitStopTime(ctx context.Context, stop time.Duration) error {
-	return e.link.AwaitStopTime(ctx, stop)
+	return e.conn.AwaitStopTime(ctx, stop)
 }

@@ -53,6 +53,6 @@ func (e *Epoch) TxnDetached(ctx context.Context, late func([]Result, error), ops
 		return o.results, o.err
 	case <-doubt:
 		close(left)
-		return nil, opError(ops[0].name(), ops[0].path, unknown(e.link.Ended(ctx)))
+		return nil, opError(ops[0].name(), ops[0].path, unknown(e.conn.Ended(ctx)))
 	}
 }

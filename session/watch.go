@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 )
 
 // Watch waits for the next change of one node or of its children. Close it unless it has
@@ -9,7 +11,7 @@ import (
 // is removed with the last of them.
 type Watch struct {
 	epoch *Epoch
-	watch watch
+	watch conn.Watch
 }
 
 // Fired returns a channel that is closed at the change. If the change happens while the

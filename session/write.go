@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -72,24 +73,24 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 			return Stat{}, err
 		}
 		abs := s.root.abs(path)
-		var tries attempts
+		var tries conn.Attempts
 		for {
-			c := newCall(wire.OpSetACL, abs, &wire.SetACLRequest{Path: abs, ACL: toWireACL(acl), Version: version}, &wire.Stat{})
-			c.attempts = &tries
-			sent, err := e.link.Exchange(ctx, c)
+			c := conn.NewCall(wire.OpSetACL, abs, &wire.SetACLRequest{Path: abs, ACL: toWireACL(acl), Version: version}, &wire.Stat{})
+			c.Attempts = &tries
+			sent, err := e.conn.Exchange(ctx, c)
 			switch {
 			case err != nil && sent:
 				return Stat{}, unknown(err)
 			case err != nil:
 				return Stat{}, err
-			case errors.Is(c.err, errAuthRequired):
-				return Stat{}, c.err
-			case c.err != nil && c.written:
-				return Stat{}, unknown(c.err)
-			case c.retryable():
-				e.link.Throttle(ctx, c)
+			case errors.Is(c.Err, conn.ErrAuthRequired):
+				return Stat{}, c.Err
+			case c.Err != nil && c.Written:
+				return Stat{}, unknown(c.Err)
+			case c.Retryable():
+				e.conn.Throttle(ctx, c)
 			default:
-				return fromWire(c.reply.(*wire.Stat)), c.result()
+				return fromWire(c.Reply.(*wire.Stat)), c.Result()
 			}
 		}
 	})
@@ -169,40 +170,40 @@ type resolver func(ctx context.Context, ops []Op, before int64) (results []Resul
 // ctx is done or the epoch has ended, and the outcome of a request that was sent is not
 // known yet.
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
-	var tries, listTries attempts
+	var tries, listTries conn.Attempts
 	for {
 		if err := e.unsupported(ops); err != nil {
 			return nil, err
 		}
-		before := e.link.LastZxid()
+		before := e.conn.LastZxid()
 		c, list := e.commitCalls(ops)
-		c.attempts = &tries
-		if n, most := len(wire.Frame(c.body)), e.session.opts.conn.MaxBuffer; n > most-16 {
+		c.Attempts = &tries
+		if n, most := len(wire.Frame(c.Body)), e.session.opts.conn.MaxBuffer; n > most-16 {
 			return nil, fmt.Errorf("%w: a request of %d bytes, and it may have %d (see WithMaxBuffer)", ErrInvalid, n, most)
 		}
-		flight := []*call{c}
+		flight := []*conn.Call{c}
 		if list != nil {
-			list.attempts = &listTries
+			list.Attempts = &listTries
 			flight = append(flight, list)
 		}
-		sent, err := e.link.Exchange(ctx, flight...)
+		sent, err := e.conn.Exchange(ctx, flight...)
 		if err != nil && sent && settle != ctx {
 			if doubt != nil {
 				doubt()
 			}
-			err = e.link.Await(settle, flight...)
+			err = e.conn.Await(settle, flight...)
 		}
 		switch {
 		case err != nil && !sent:
 			return nil, err
 		case err != nil:
 			return nil, unknown(err)
-		case c.err == nil && !c.retryable():
+		case c.Err == nil && !c.Retryable():
 			switch learned, err := e.learnFrom(settle, ops, c); {
 			case err != nil:
 				return nil, err
 			case learned:
-				tries = attempts{}
+				tries = conn.Attempts{}
 				continue
 			}
 			results, err := e.commitResults(ops, c)
@@ -210,18 +211,18 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 				err = e.siblings(settle, ops[0], list, results[0])
 			}
 			return results, err
-		case errors.Is(c.err, errAuthRequired): // the reply to an earlier request
-			return nil, c.err
-		case c.err == nil: // the server did not execute the request
-			e.link.Throttle(ctx, c)
-		case c.written:
+		case errors.Is(c.Err, conn.ErrAuthRequired): // the reply to an earlier request
+			return nil, c.Err
+		case c.Err == nil: // the server did not execute the request
+			e.conn.Throttle(ctx, c)
+		case c.Written:
 			stop := func() bool { return true }
 			if doubt != nil {
 				stop = context.AfterFunc(ctx, doubt)
 			}
 			results, done, err := resolve(settle, ops, before)
 			learned, asking := false, error(nil)
-			if !done && (err != nil || !c.retryable()) {
+			if !done && (err != nil || !c.Retryable()) {
 				learned, asking = e.learnFrom(settle, ops, c)
 			}
 			stop()
@@ -229,15 +230,15 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 			case done: // this request did not break the connection
 				return results, err
 			case learned: // the servers refuse the operation, so it was not committed, even if the nodes do not show that
-				tries = attempts{}
+				tries = conn.Attempts{}
 			case err != nil && asking != nil:
 				return nil, fmt.Errorf("%w: %w", err, asking)
-			case err != nil && !c.retryable():
-				return nil, fmt.Errorf("%w: %w", err, c.err)
+			case err != nil && !c.Retryable():
+				return nil, fmt.Errorf("%w: %w", err, c.Err)
 			case err != nil:
 				return nil, err
-			case !c.retryable():
-				return nil, c.err
+			case !c.Retryable():
+				return nil, c.Err
 			}
 		}
 	}
@@ -245,30 +246,30 @@ func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolve
 
 // commitCalls returns the request for ops and, for the option Siblings, the list request
 // that follows it.
-func (e *Epoch) commitCalls(ops []Op) (c, list *call) {
+func (e *Epoch) commitCalls(ops []Op) (c, list *conn.Call) {
 	if len(ops) > 1 {
 		req := &wire.MultiRequest{}
 		for i := range ops {
 			kind := e.createKind(&ops[i])
 			req.Ops = append(req.Ops, wire.MultiOp{Op: kind, Body: ops[i].recordAs(kind, e.session)})
 		}
-		return newCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
+		return conn.NewCall(wire.OpMulti, "", req, &wire.MultiResponse{}), nil
 	}
 	op := &ops[0]
 	abs := e.session.root.abs(op.path)
 	switch op.kind {
 	case wire.OpSetData:
-		return newCall(op.kind, abs, op.record(e.session), &wire.Stat{}), nil
+		return conn.NewCall(op.kind, abs, op.record(e.session), &wire.Stat{}), nil
 	case wire.OpDelete:
-		return newCall(op.kind, abs, op.record(e.session), &wire.Empty{}), nil
+		return conn.NewCall(op.kind, abs, op.record(e.session), &wire.Empty{}), nil
 	case wire.OpCheck: // not every server knows it outside of a transaction
 		req := &wire.MultiRequest{Ops: []wire.MultiOp{{Op: op.kind, Body: op.record(e.session)}}}
-		return newCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
+		return conn.NewCall(wire.OpMulti, abs, req, &wire.MultiResponse{}), nil
 	}
 	kind := e.createKind(op)
-	c = newCall(kind, abs, op.recordAs(kind, e.session), &wire.CreateResponse{})
+	c = conn.NewCall(kind, abs, op.recordAs(kind, e.session), &wire.CreateResponse{})
 	if kind == wire.OpCreate {
-		c.reply = &wire.Path{}
+		c.Reply = &wire.Path{}
 	}
 	if op.create.siblings != nil {
 		parent, _ := Split(op.path)
@@ -286,9 +287,9 @@ func (e *Epoch) made(op *Op, zxid Zxid) Result {
 	return r
 }
 
-func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
+func (e *Epoch) commitResults(ops []Op, c *conn.Call) ([]Result, error) {
 	root := e.session.root
-	switch r := c.reply.(type) {
+	switch r := c.Reply.(type) {
 	case *wire.MultiResponse:
 		results := make([]Result, len(ops))
 		for i, res := range r.Results {
@@ -296,26 +297,26 @@ func (e *Epoch) commitResults(ops []Op, c *call) ([]Result, error) {
 				break
 			}
 			if res.Op == wire.OpError && res.Err != wire.OK && res.Err != wire.CodeRuntimeInconsistency {
-				return nil, opError(ops[i].name(), ops[i].path, ops[i].refusal(codeToError(res.Err)))
+				return nil, opError(ops[i].name(), ops[i].path, ops[i].refusal(conn.ErrorOf(res.Err)))
 			}
 			results[i].Stat = fromWire(&res.Stat)
 			if results[i].Stat.Mzxid == 0 { // servers before 3.9 do not return it for a create
-				results[i].Stat = e.made(&ops[i], Zxid(c.zxid)).Stat
+				results[i].Stat = e.made(&ops[i], Zxid(c.Zxid)).Stat
 			}
 			if res.Path != "" {
 				results[i].Path = root.rel(res.Path)
 			}
 		}
-		return results, c.result()
+		return results, c.Result()
 	case *wire.Path: // of create, which returns no Stat
-		made := e.made(&ops[0], Zxid(c.zxid))
+		made := e.made(&ops[0], Zxid(c.Zxid))
 		made.Path = root.rel(r.Path)
-		return []Result{made}, ops[0].refusal(c.result())
+		return []Result{made}, ops[0].refusal(c.Result())
 	case *wire.CreateResponse:
-		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, ops[0].refusal(c.result())
+		return []Result{{root.rel(r.Path), fromWire(&r.Stat)}}, ops[0].refusal(c.Result())
 	case *wire.Stat:
-		return []Result{{Stat: fromWire(r)}}, c.result()
+		return []Result{{Stat: fromWire(r)}}, c.Result()
 	default:
-		return []Result{{}}, c.result()
+		return []Result{{}}, c.Result()
 	}
 }

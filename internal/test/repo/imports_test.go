@@ -87,7 +87,7 @@ func standard(path string) bool {
 // imports go-zookeeper, and one backoff.
 func TestImportsOfOthers(t *testing.T) {
 	importers := map[string]string{
-		"github.com/go-zookeeper/zk":     "session",
+		"github.com/go-zookeeper/zk":     "internal/client/conn",
 		"github.com/cenkalti/backoff/v4": "internal/client/backoff",
 	}
 	used := map[string]bool{}

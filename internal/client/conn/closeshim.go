@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"encoding/binary"
@@ -9,13 +9,13 @@ import (
 )
 
 // go-zookeeper's Close waits a second for the reply to its close request if it has no
-// connection, and longer if it is in a handshake. So the link gives it a last connection
+// connection, and longer if it is in a handshake. So the Conn gives it a last connection
 // to a server in this process, which always replies, and Close returns immediately.
 
 // dialShim returns the client end of such a connection.
-func (l *link) dialShim() net.Conn {
+func (cc *Conn) dialShim() net.Conn {
 	client, server := net.Pipe()
-	l.connector.Go(func() {
+	cc.connector.Go(func() {
 		defer server.Close()
 		if frame, err := readFrame(server); err == nil {
 			var req wire.ConnectRequest
@@ -24,7 +24,7 @@ func (l *link) dialShim() net.Conn {
 			}
 			server.Write(wire.Frame(&wire.ConnectResponse{Timeout: req.Timeout, SessionID: 1, Passwd: make([]byte, 16)}))
 		}
-		l.shimOnce.Do(func() { close(l.shimConnected) })
+		cc.shimOnce.Do(func() { close(cc.shimConnected) })
 		for {
 			frame, err := readFrame(server)
 			if err != nil {
@@ -41,20 +41,20 @@ func (l *link) dialShim() net.Conn {
 
 // shutdown ends go-zookeeper and waits until its goroutines have returned. It breaks the
 // latest transport.
-func (l *link) shutdown() {
-	l.close()
-	if l.conn == nil {
+func (cc *Conn) shutdown() {
+	cc.close()
+	if cc.zkConn == nil {
 		return
 	}
-	l.mu.Lock()
-	t := l.latest
-	l.mu.Unlock()
+	cc.mu.Lock()
+	t := cc.latest
+	cc.mu.Unlock()
 	if t != nil {
 		t.fail(net.ErrClosed)
 	}
-	<-l.shimConnected
-	l.conn.Close()
-	for range l.events { // closed when its loop has ended
+	<-cc.shimConnected
+	cc.zkConn.Close()
+	for range cc.events { // closed when its loop has ended
 	}
 }
 

@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"bufio"
@@ -25,7 +25,7 @@ const maxReply = 256 << 20
 // records when each request was sent and answered.
 type transport struct {
 	net.Conn
-	link     *link
+	cc       *Conn
 	to       target
 	server   string // its label
 	in       *bufio.Reader
@@ -36,9 +36,9 @@ type transport struct {
 
 	mu        sync.Mutex
 	queue     [][]byte
-	pending   []*call // in flight, in order
-	waiting   []*call // not sent yet, because of a suspect; see pump
-	alone     *call   // a suspect in flight, which is then the only call in pending
+	pending   []*Call // in flight, in order
+	waiting   []*Call // not sent yet, because of a suspect; see pump
+	alone     *Call   // a suspect in flight, which is then the only call in pending
 	pinged    bool    // a ping was sent to see whether the server answers on this connection
 	answers   bool    // the server has answered after the handshake
 	written   int     // how many of pending have been written to the connection
@@ -48,16 +48,16 @@ type transport struct {
 	reason    error     // why the transport is broken; nil if it is not
 }
 
-func newTransport(l *link, to target, c net.Conn) *transport {
+func newTransport(cc *Conn, to target, c net.Conn) *transport {
 	t := &transport{
-		Conn: c, link: l, to: to, server: to.label,
+		Conn: c, cc: cc, to: to, server: to.label,
 		in:      bufio.NewReaderSize(c, 16<<10),
 		broken:  make(chan struct{}),
 		wake:    make(chan struct{}, 1),
 		nextXid: math.MinInt32,
 	}
-	c.SetDeadline(time.Now().Add(l.cfg.ConnectTimeout))
-	l.connector.Go(t.write)
+	c.SetDeadline(time.Now().Add(cc.cfg.ConnectTimeout))
+	cc.connector.Go(t.write)
 	return t
 }
 
@@ -94,7 +94,7 @@ func (t *transport) Write(p []byte) (int, error) {
 		}
 		// go-zookeeper sees no replies, so it does not know the latest zxid that the
 		// session has seen. A server that is behind it must refuse the session.
-		req.LastZxidSeen = t.link.lastZxid.Load()
+		req.LastZxidSeen = t.cc.lastZxid.Load()
 		req.HasReadOnly = true
 		frame = wire.Frame(&req)
 		t.handshake = time.Now()
@@ -105,7 +105,7 @@ func (t *transport) Write(p []byte) (int, error) {
 
 // send queues calls, so that they are sent in this order without another request of the
 // session between them. If the connection is broken, it returns false and sends none.
-func (t *transport) send(calls ...*call) bool {
+func (t *transport) send(calls ...*Call) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.reason != nil {
@@ -117,13 +117,13 @@ func (t *transport) send(calls ...*call) bool {
 }
 
 // sendFirst is send for a call that is sent before the waiting ones.
-func (t *transport) sendFirst(c *call) bool {
+func (t *transport) sendFirst(c *Call) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.reason != nil {
 		return false
 	}
-	t.waiting = append([]*call{c}, t.waiting...)
+	t.waiting = append([]*Call{c}, t.waiting...)
 	t.pump()
 	return true
 }
@@ -134,7 +134,7 @@ func (t *transport) sendFirst(c *call) bool {
 func (t *transport) pump() {
 	for len(t.waiting) > 0 && t.alone == nil {
 		c := t.waiting[0]
-		if c.attempts.suspect {
+		if c.Attempts.suspect {
 			if !t.answers && !t.pinged {
 				t.pinged = true
 				t.enqueue(wire.Frame(&wire.RequestHeader{Xid: wire.XidPing, Op: wire.OpPing}))
@@ -150,21 +150,21 @@ func (t *transport) pump() {
 }
 
 // transmit gives a call to the writer. The caller must hold t.mu.
-func (t *transport) transmit(c *call) {
+func (t *transport) transmit(c *Call) {
 	c.xid = t.nextXid
 	if t.nextXid++; t.nextXid > -1<<16 { // the protocol reserves small negative ones
 		t.nextXid = math.MinInt32
 	}
-	switch c.op {
+	switch c.Op {
 	case wire.OpAuth:
 		c.xid = wire.XidAuth
 	case wire.OpSetWatches:
 		c.xid = wire.XidSetWatches
 	}
-	c.sent = time.Now()
+	c.Sent = time.Now()
 	t.pending = append(t.pending, c)
-	frame := wire.Frame(&wire.RequestHeader{Xid: c.xid, Op: c.op}, c.body)
-	c.size = len(frame)
+	frame := wire.Frame(&wire.RequestHeader{Xid: c.xid, Op: c.Op}, c.Body)
+	c.Size = len(frame)
 	t.enqueue(frame)
 }
 
@@ -193,7 +193,7 @@ func (t *transport) write() {
 		opened := t.opened
 		t.mu.Unlock()
 		if opened {
-			t.Conn.SetWriteDeadline(time.Now().Add(t.link.recvTimeout()))
+			t.Conn.SetWriteDeadline(time.Now().Add(t.cc.recvTimeout()))
 		}
 		bufs := net.Buffers(queue)
 		if _, err := bufs.WriteTo(t.Conn); err != nil {
@@ -227,7 +227,7 @@ func (t *transport) frame() ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head)
-	tooLong := n > uint32(max(maxReply, t.link.cfg.MaxBuffer))
+	tooLong := n > uint32(max(maxReply, t.cc.cfg.MaxBuffer))
 	if tooLong && t.opened {
 		return nil, t.skip(n)
 	}
@@ -262,15 +262,15 @@ func (t *transport) skip(n uint32) error {
 	if _, err := io.CopyN(io.Discard, t.in, int64(n)-wire.ReplyHeaderLen); err != nil {
 		return err
 	}
-	t.Conn.SetReadDeadline(time.Now().Add(t.link.recvTimeout()))
-	t.link.heard(h.Zxid)
+	t.Conn.SetReadDeadline(time.Now().Add(t.cc.recvTimeout()))
+	t.cc.heard(h.Zxid)
 	c, err := t.answered(h.Xid)
 	if err != nil {
 		return err
 	}
-	c.zxid, c.code = h.Zxid, h.Err
-	c.err = fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, max(maxReply, t.link.cfg.MaxBuffer))
-	t.link.finish(c, 4+int(n))
+	c.Zxid, c.Code = h.Zxid, h.Err
+	c.Err = fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, max(maxReply, t.cc.cfg.MaxBuffer))
+	t.cc.finish(c, 4+int(n))
 	return nil
 }
 
@@ -284,21 +284,21 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 		if err := wire.Unmarshal(body, &resp); err != nil {
 			return nil, err
 		}
-		if err := t.link.attach(t, &resp); err != nil {
+		if err := t.cc.attach(t, &resp); err != nil {
 			return nil, err
 		}
 		return frame, nil
 	}
-	t.Conn.SetReadDeadline(time.Now().Add(t.link.recvTimeout()))
+	t.Conn.SetReadDeadline(time.Now().Add(t.cc.recvTimeout()))
 	var h wire.ReplyHeader
 	if err := wire.Unmarshal(body, &h); err != nil {
 		return nil, err
 	}
-	t.link.heard(h.Zxid)
+	t.cc.heard(h.Zxid)
 	body = body[wire.ReplyHeaderLen:]
 	switch {
 	case (h.Xid == wire.XidPing || h.Xid >= 0) && h.Err == wire.CodeSASLRequired:
-		return nil, errAuthRequired
+		return nil, ErrAuthRequired
 	case h.Xid == wire.XidPing, h.Xid >= 0:
 		t.mu.Lock()
 		t.answers = true
@@ -310,40 +310,40 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 		if err := wire.Unmarshal(body, &ev); err != nil {
 			return nil, err
 		}
-		t.link.watches.fire(ev)
+		t.cc.watches.fire(ev)
 		return nil, nil
 	}
 	c, err := t.answered(h.Xid)
 	if err != nil {
 		return nil, err
 	}
-	c.zxid, c.code = h.Zxid, h.Err
+	c.Zxid, c.Code = h.Zxid, h.Err
 	var broken error
-	if h.Err == wire.OK || c.op == wire.OpMulti && len(body) > 0 {
-		if broken = wire.Unmarshal(body, c.reply); broken != nil {
+	if h.Err == wire.OK || c.Op == wire.OpMulti && len(body) > 0 {
+		if broken = wire.Unmarshal(body, c.Reply); broken != nil {
 			c.garbled(broken)
 		}
 	}
 	switch {
 	case broken != nil:
 	case h.Err == wire.CodeSASLRequired: // the server ignores all later requests
-		broken = errAuthRequired
-	case c.refused() && c.unsupported() && c.op != wire.OpCreateTTL:
+		broken = ErrAuthRequired
+	case c.Refused() && c.unsupported() && c.Op != wire.OpCreateTTL:
 		broken = errOperationRefused
 	}
 	if broken != nil {
 		t.fail(broken) // first, so that c is not sent again over this connection
 	}
-	t.link.finish(c, len(frame))
+	t.cc.finish(c, len(frame))
 	if broken == nil {
-		broken = c.err // set by restore for refused credentials
+		broken = c.Err // set by restore for refused credentials
 	}
 	return nil, broken
 }
 
 // answered removes the call with the given xid from pending and returns it. It must be the
 // oldest, since servers answer in order; only replies to auth may arrive earlier.
-func (t *transport) answered(xid int32) (*call, error) {
+func (t *transport) answered(xid int32) (*Call, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, c := range t.pending {
@@ -353,12 +353,12 @@ func (t *transport) answered(xid int32) (*call, error) {
 		if c.xid == xid {
 			t.pending = slices.Delete(t.pending, i, i+1)
 			t.written--
-			c.written = true
+			c.Written = true
 			t.answers = true
 			if c == t.alone {
 				t.alone = nil
 			}
-			c.attempts.suspect, c.attempts.closes = false, 0
+			c.Attempts.suspect, c.Attempts.closes = false, 0
 			t.pump()
 			return c, nil
 		}
@@ -380,14 +380,14 @@ func (t *transport) end(reason error) {
 	t.mu.Unlock()
 
 	t.Conn.Close()
-	t.link.detach(t, reason)
+	t.cc.detach(t, reason)
 	lost := fmt.Errorf("%w: %w", errConnectionLost, reason)
 	for i, c := range append(pending, waiting...) {
-		c.written, c.err = i < written, lost
-		if suspicious && c.written {
+		c.Written, c.Err = i < written, lost
+		if suspicious && c.Written {
 			c.closed(c == alone)
 		}
-		t.link.finish(c, 0)
+		t.cc.finish(c, 0)
 	}
 }
 

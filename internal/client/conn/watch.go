@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"sync"
@@ -6,9 +6,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// watch is one waiter for the next change of one node or of its children. Each is set by
-// one of the methods of link whose names begin with Arm.
-type watch struct {
+// Watch is one waiter for the next change of one node or of its children. Each is set by
+// one of the methods of Conn whose names begin with Arm.
+type Watch struct {
 	key            watchKey
 	all            *watches
 	fired          chan struct{}
@@ -21,14 +21,14 @@ type watch struct {
 }
 
 // Path returns the path of the node as the server sees it, with the chroot.
-func (w *watch) Path() string { return w.key.path }
+func (w *Watch) Path() string { return w.key.path }
 
 // Fired returns a channel that is closed at the change.
-func (w *watch) Fired() <-chan struct{} { return w.fired }
+func (w *Watch) Fired() <-chan struct{} { return w.fired }
 
 // Notify makes w send to wakeup when it fires, or immediately if it has fired already. It
 // does not block on the channel.
-func (w *watch) Notify(wakeup chan<- struct{}) {
+func (w *Watch) Notify(wakeup chan<- struct{}) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	w.wakeup = wakeup
@@ -40,7 +40,7 @@ func (w *watch) Notify(wakeup chan<- struct{}) {
 }
 
 // wake sends to the channel of Notify. The caller must hold w.all.mu.
-func (w *watch) wake() {
+func (w *Watch) wake() {
 	if w.closed {
 		return
 	}
@@ -52,21 +52,21 @@ func (w *watch) wake() {
 
 // SameConnection reports, for a watch that has fired, whether it was set on the connection
 // on which its event arrived.
-func (w *watch) SameConnection() bool {
+func (w *Watch) SameConnection() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	return w.sameConnection
 }
 
 // Deleted reports, for a watch that has fired, whether the node was deleted.
-func (w *watch) Deleted() bool {
+func (w *Watch) Deleted() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	return w.event == wire.EventDeleted
 }
 
 // Close removes the watch. It must be called unless w has fired.
-func (w *watch) Close() { w.all.drop(w) }
+func (w *Watch) Close() { w.all.drop(w) }
 
 type watchKey struct {
 	path     string // as the server sees it, with the chroot
@@ -75,95 +75,95 @@ type watchKey struct {
 
 // watches are the watches that are set on the server of a session, or about to be set.
 type watches struct {
-	link *link
+	cc   *Conn
 	mu   sync.Mutex
 	byID map[watchKey]*shared
 }
 
 // shared is one watch on the server, and the watches of callers that share it.
 type shared struct {
-	interested map[*watch]struct{}
+	interested map[*Watch]struct{}
 	arming     int  // reads in flight that will set it
 	held       bool // it is set on the server of the present connection
 	absent     bool // the node did not exist when it was set
 	uncounted  bool // see wire.Stat.PzxidStopped
 }
 
-func newWatches(l *link) *watches {
-	return &watches{link: l, byID: make(map[watchKey]*shared)}
+func newWatches(cc *Conn) *watches {
+	return &watches{cc: cc, byID: make(map[watchKey]*shared)}
 }
 
 // Arm makes c, a read that sets a watch, register w when its reply arrives, since only
 // later events are for w. The caller must send c or call Disarm.
-func (l *link) Arm(w *watch, c *call) {
-	ws := l.watches
+func (cc *Conn) Arm(w *Watch, c *Call) {
+	ws := cc.watches
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	s := ws.add(w, c.path, c.op == wire.OpGetChildren2)
+	s := ws.add(w, c.Path, c.Op == wire.OpGetChildren2)
 	s.arming++
-	c.onReply = func(c *call) { ws.armed(w, c) }
+	c.onReply = func(c *Call) { ws.armed(w, c) }
 }
 
 // ArmExisting is Arm for a read that may find no node. If so, nothing is watched: the
 // request to remove the watch is sent before the read returns.
-func (l *link) ArmExisting(w *watch, c *call) {
+func (cc *Conn) ArmExisting(w *Watch, c *Call) {
 	w.existing = true
-	l.Arm(w, c)
+	cc.Arm(w, c)
 }
 
 // ArmSince is Arm for a setWatches. The server sends an event for an earlier change
 // before the reply, so ArmSince registers w immediately.
-func (l *link) ArmSince(w *watch, c *call) {
-	ws := l.watches
+func (cc *Conn) ArmSince(w *Watch, c *Call) {
+	ws := cc.watches
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	s := ws.add(w, c.path, true)
-	w.generation = ws.link.attachments()
+	s := ws.add(w, c.Path, true)
+	w.generation = ws.cc.attachments()
 	s.interested[w] = struct{}{}
 	s.arming++
-	c.onReply = func(c *call) {
+	c.onReply = func(c *Call) {
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		s.arming--
 		select {
 		case <-w.fired:
 		default:
-			s.held = s.held || c.err == nil && c.code == wire.OK
+			s.held = s.held || c.Err == nil && c.Code == wire.OK
 		}
 		ws.sweep(w.key, s)
 	}
 }
 
 // ArmDeleted makes w a watch that has fired because its node does not exist.
-func (l *link) ArmDeleted(w *watch) {
-	w.all, w.fired, w.event = l.watches, make(chan struct{}), wire.EventDeleted
+func (cc *Conn) ArmDeleted(w *Watch) {
+	w.all, w.fired, w.event = cc.watches, make(chan struct{}), wire.EventDeleted
 	close(w.fired)
 }
 
 // add initializes w and returns the shared watch of its key. The caller must hold ws.mu.
-func (ws *watches) add(w *watch, path string, children bool) *shared {
+func (ws *watches) add(w *Watch, path string, children bool) *shared {
 	w.key, w.all, w.fired = watchKey{path, children}, ws, make(chan struct{})
 	s := ws.byID[w.key]
 	if s == nil {
-		s = &shared{interested: make(map[*watch]struct{})}
+		s = &shared{interested: make(map[*Watch]struct{})}
 		ws.byID[w.key] = s
 	}
 	return s
 }
 
-func (ws *watches) armed(w *watch, c *call) {
+func (ws *watches) armed(w *Watch, c *Call) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	s := ws.byID[w.key]
 	s.arming--
-	absent := c.op == wire.OpExists && c.code == wire.CodeNoNode
-	if c.err == nil && (c.code == wire.OK || absent) {
+	absent := c.Op == wire.OpExists && c.Code == wire.CodeNoNode
+	if c.Err == nil && (c.Code == wire.OK || absent) {
 		s.held, s.absent = true, absent
-		if r, ok := c.reply.(*wire.ChildrenResponse); ok {
+		if r, ok := c.Reply.(*wire.ChildrenResponse); ok {
 			s.uncounted = r.Stat.PzxidStopped()
 		}
 		if !w.closed && !(absent && w.existing) {
-			w.generation = ws.link.attachments()
+			w.generation = ws.cc.attachments()
 			s.interested[w] = struct{}{}
 		}
 	}
@@ -171,8 +171,8 @@ func (ws *watches) armed(w *watch, c *call) {
 }
 
 // Disarm undoes Arm, ArmExisting or ArmSince if the call was not sent.
-func (l *link) Disarm(w *watch) {
-	ws := l.watches
+func (cc *Conn) Disarm(w *Watch) {
+	ws := cc.watches
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	s := ws.byID[w.key]
@@ -180,7 +180,7 @@ func (l *link) Disarm(w *watch) {
 	ws.sweep(w.key, s)
 }
 
-func (ws *watches) drop(w *watch) {
+func (ws *watches) drop(w *Watch) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w.closed = true
@@ -200,14 +200,14 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 		return
 	}
 	delete(ws.byID, key)
-	if t := ws.link.openedTransport(); t != nil && s.held && !ws.link.capabilities.lacks(wire.OpRemoveWatches) {
+	if t := ws.cc.openedTransport(); t != nil && s.held && !ws.cc.capabilities.lacks(wire.OpRemoveWatches) {
 		kind := wire.WatcherData
 		if key.children {
 			kind = wire.WatcherChildren
 		}
-		c := newCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
-		c.attempts = &ws.link.removeAttempts
-		c.onReply = ws.link.capabilities.learn
+		c := NewCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
+		c.Attempts = &ws.cc.removeAttempts
+		c.onReply = ws.cc.capabilities.learn
 		t.send(c)
 	}
 }
@@ -230,7 +230,7 @@ func (ws *watches) fireKey(key watchKey, event int32) {
 	if s == nil {
 		return
 	}
-	generation := ws.link.attachments()
+	generation := ws.cc.attachments()
 	for w := range s.interested {
 		w.event, w.sameConnection = event, w.generation == generation
 		close(w.fired)
@@ -251,11 +251,11 @@ const rearmLimit = safeRequestSize - 4<<10
 func (ws *watches) rearm(t *transport, zxid int64) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.link.capabilities.lacks(wire.OpSetWatches) {
+	if ws.cc.capabilities.lacks(wire.OpSetWatches) {
 		ws.fireAll()
 		return
 	}
-	var calls []*call
+	var calls []*Call
 	var req *wire.SetWatches
 	size := 0
 	for key, s := range ws.byID {
@@ -270,9 +270,9 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 		}
 		if req == nil || size > rearmLimit {
 			req, size = &wire.SetWatches{RelativeZxid: zxid}, 0
-			calls = append(calls, newCall(wire.OpSetWatches, "", req, &wire.Empty{}))
+			calls = append(calls, NewCall(wire.OpSetWatches, "", req, &wire.Empty{}))
 			last := calls[len(calls)-1]
-			last.onReply, last.attempts = ws.rearmed, &ws.link.rearmAttempts
+			last.onReply, last.Attempts = ws.rearmed, &ws.cc.rearmAttempts
 		}
 		size += 4 + len(key.path)
 		switch {
@@ -288,12 +288,12 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 }
 
 // rearmed runs when a setWatches of rearm is done.
-func (ws *watches) rearmed(c *call) {
+func (ws *watches) rearmed(c *Call) {
 	switch {
-	case c.err != nil: // rearm is called for the next connection
-		ws.link.capabilities.learn(c)
-	case c.code != wire.OK && !c.retryable():
-		ws.link.capabilities.learn(c)
+	case c.Err != nil: // rearm is called for the next connection
+		ws.cc.capabilities.learn(c)
+	case c.Code != wire.OK && !c.Retryable():
+		ws.cc.capabilities.learn(c)
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		ws.fireAll()
@@ -315,8 +315,8 @@ func (ws *watches) fireAll() {
 }
 
 // Fire fires one watch, as if its node's children had changed.
-func (l *link) Fire(w *watch) {
-	ws := l.watches
+func (cc *Conn) Fire(w *Watch) {
+	ws := cc.watches
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	s := ws.byID[w.key]

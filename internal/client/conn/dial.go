@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// hostProvider is the link as go-zookeeper's HostProvider. It does not select servers; dial
+// hostProvider is the Conn as go-zookeeper's HostProvider. It does not select servers; dial
 // does.
-type hostProvider link
+type hostProvider Conn
 
-// Init does nothing: the link has its servers.
+// Init does nothing: the Conn has its servers.
 func (h *hostProvider) Init([]string) error { return nil }
 
 // Len returns the number of servers.
@@ -27,65 +27,65 @@ func (h *hostProvider) Connected() {}
 
 // dial is go-zookeeper's dialer. It dials the next server of the round. Between rounds it
 // blocks for the backoff.
-func (l *link) dial(_, _ string, _ time.Duration) (net.Conn, error) {
-	if l.failures > 0 && l.cycle.over() {
-		l.rounds++
-		l.sleep(l.cfg.Backoff(l.rounds))
+func (cc *Conn) dial(_, _ string, _ time.Duration) (net.Conn, error) {
+	if cc.failures > 0 && cc.cycle.over() {
+		cc.rounds++
+		cc.sleep(cc.cfg.Backoff(cc.rounds))
 	}
-	if l.isClosed() {
-		return l.dialShim(), nil
+	if cc.isClosed() {
+		return cc.dialShim(), nil
 	}
-	if l.failures == 0 || l.cycle.over() {
-		l.cycle.begin()
+	if cc.failures == 0 || cc.cycle.over() {
+		cc.cycle.begin()
 	}
-	l.failures++
-	to, conn, err := l.dialNext()
+	cc.failures++
+	to, conn, err := cc.dialNext()
 	if err != nil {
-		l.failed(to, err)
+		cc.failed(to, err)
 		return nil, err
 	}
-	t := newTransport(l, to, conn)
-	l.mu.Lock()
-	l.latest = t
-	l.mu.Unlock()
-	if l.isClosed() { // shutdown may not have seen l.latest
+	t := newTransport(cc, to, conn)
+	cc.mu.Lock()
+	cc.latest = t
+	cc.mu.Unlock()
+	if cc.isClosed() { // shutdown may not have seen cc.latest
 		t.Close()
 	}
 	return t, nil
 }
 
-func (l *link) isClosed() bool {
+func (cc *Conn) isClosed() bool {
 	select {
-	case <-l.quit:
+	case <-cc.quit:
 		return true
 	default:
 		return false
 	}
 }
 
-func (l *link) sleep(d time.Duration) {
+func (cc *Conn) sleep(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-l.quit:
+	case <-cc.quit:
 	}
 }
 
-func (l *link) dialNext() (target, net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.cfg.ConnectTimeout)
+func (cc *Conn) dialNext() (target, net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), cc.cfg.ConnectTimeout)
 	defer cancel()
-	defer context.AfterFunc(l.ctx, cancel)()
-	to, err := l.cycle.next(ctx)
+	defer context.AfterFunc(cc.ctx, cancel)()
+	to, err := cc.cycle.next(ctx)
 	if err != nil {
 		return to, nil, err
 	}
-	conn, err := l.cfg.dial(ctx, to)
+	conn, err := cc.cfg.dial(ctx, to)
 	return to, conn, err
 }
 
 // dial connects to a target, with TLS if it is configured.
-func (cfg *config) dial(ctx context.Context, to target) (net.Conn, error) {
+func (cfg *Config) dial(ctx context.Context, to target) (net.Conn, error) {
 	conn, err := cfg.Dial(ctx, "tcp", to.addr)
 	if err != nil || cfg.TLS == nil {
 		return conn, err
@@ -103,24 +103,24 @@ func (cfg *config) dial(ctx context.Context, to target) (net.Conn, error) {
 }
 
 // failed records and publishes why an attempt to connect to a server failed.
-func (l *link) failed(to target, err error) {
-	l.mu.Lock()
+func (cc *Conn) failed(to target, err error) {
+	cc.mu.Lock()
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
-		l.unresolved[to.server] = true
+		cc.unresolved[to.server] = true
 	} else {
-		delete(l.unresolved, to.server)
+		delete(cc.unresolved, to.server)
 	}
 	unresolved := true
-	for _, server := range l.cfg.Servers {
-		unresolved = unresolved && l.unresolved[server]
+	for _, server := range cc.cfg.Servers {
+		unresolved = unresolved && cc.unresolved[server]
 	}
-	l.mu.Unlock()
+	cc.mu.Unlock()
 	// Refused credentials break the connection; the status must still show the refusal.
 	hopeless := unresolved || errors.Is(err, ErrAuthFailed)
-	if l.isClosed() {
+	if cc.isClosed() {
 		return
 	}
-	l.cfg.Log.Info("zookeeper: cannot connect", "server", to.label, "err", err)
-	l.report(to.label, err, hopeless)
+	cc.cfg.Log.Info("zookeeper: cannot connect", "server", to.label, "err", err)
+	cc.report(to.label, err, hopeless)
 }

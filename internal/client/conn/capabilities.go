@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/keyed"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 // replace most of them. A server refuses an operation with an error code, or it closes
 // the connection each time, which ends in ErrRejected.
 type capabilities struct {
-	probing keyedLock // by the name of the operation
+	probing keyed.Mutex // by the name of the operation
 	mu      sync.Mutex
 	refused map[wire.Op]bool
 }
@@ -31,13 +32,13 @@ func (a *capabilities) lacks(op wire.Op) bool {
 const safeRequestSize = 64 << 10
 
 // learn records that the servers refuse the operation of c if the outcome of c shows that.
-func (a *capabilities) learn(c *call) {
+func (a *capabilities) learn(c *Call) {
 	switch {
-	case !c.refused():
+	case !c.Refused():
 		return
-	case errors.Is(c.err, ErrRejected) && c.size > safeRequestSize:
+	case errors.Is(c.Err, ErrRejected) && c.Size > safeRequestSize:
 		return
-	case c.op == wire.OpCreateTTL && c.err == nil:
+	case c.Op == wire.OpCreateTTL && c.Err == nil:
 		return // a setting of the servers, which may change
 	}
 	a.mu.Lock()
@@ -45,53 +46,53 @@ func (a *capabilities) learn(c *call) {
 	if a.refused == nil {
 		a.refused = make(map[wire.Op]bool)
 	}
-	a.refused[c.op] = true
+	a.refused[c.Op] = true
 }
 
 // Lacks reports whether the servers are known to refuse op.
-func (l *link) Lacks(op wire.Op) bool { return l.capabilities.lacks(op) }
+func (cc *Conn) Lacks(op wire.Op) bool { return cc.capabilities.lacks(op) }
 
 // Learn records that the servers refuse the operation of c if the outcome of c shows that.
-func (l *link) Learn(c *call) { l.capabilities.learn(c) }
+func (cc *Conn) Learn(c *Call) { cc.capabilities.learn(c) }
 
 // Probe finds out whether the servers refuse kind, unless that is known. Only one probe of
 // a kind runs at a time, since a server may close the connection on it, which all requests
 // of the session use.
-func (l *link) Probe(ctx context.Context, kind wire.Op) error {
-	probing := &l.capabilities.probing
-	if err := probing.lock(ctx, kind.String()); err != nil {
+func (cc *Conn) Probe(ctx context.Context, kind wire.Op) error {
+	probing := &cc.capabilities.probing
+	if err := probing.Lock(ctx, kind.String()); err != nil {
 		return err
 	}
-	defer probing.unlock(kind.String())
-	var tries attempts
-	for !l.capabilities.lacks(kind) {
-		c := l.harmlessRequest(kind)
-		c.attempts = &tries
-		if _, err := l.Exchange(ctx, c); err != nil {
+	defer probing.Unlock(kind.String())
+	var tries Attempts
+	for !cc.capabilities.lacks(kind) {
+		c := cc.harmlessRequest(kind)
+		c.Attempts = &tries
+		if _, err := cc.Exchange(ctx, c); err != nil {
 			return err
 		}
-		l.capabilities.learn(c)
-		if !c.retryable() {
+		cc.capabilities.learn(c)
+		if !c.Retryable() {
 			break
 		}
-		l.Throttle(ctx, c)
+		cc.Throttle(ctx, c)
 	}
 	return nil
 }
 
 // harmlessRequest returns a small request of the given kind that changes nothing: a
 // transaction with a check only, or a create of a node whose parent does not exist.
-func (l *link) harmlessRequest(kind wire.Op) *call {
+func (cc *Conn) harmlessRequest(kind wire.Op) *Call {
 	if kind == wire.OpMulti {
 		root := wire.MultiOp{Op: wire.OpCheck, Body: &wire.PathVersion{Path: "/", Version: -1}}
-		return newCall(kind, "/", &wire.MultiRequest{Ops: []wire.MultiOp{root}}, &wire.MultiResponse{})
+		return NewCall(kind, "/", &wire.MultiRequest{Ops: []wire.MultiOp{root}}, &wire.MultiResponse{})
 	}
-	req := &wire.CreateRequest{Path: l.cfg.Root + "/" + rand.Text() + "/n", Data: []byte{}, ACL: l.cfg.ACL}
+	req := &wire.CreateRequest{Path: cc.cfg.Root + "/" + rand.Text() + "/n", Data: []byte{}, ACL: cc.cfg.ACL}
 	switch kind {
 	case wire.OpCreateContainer:
 		req.Flags = wire.FlagContainer
 	case wire.OpCreateTTL:
 		req.Flags, req.TTL, req.HasTTL = wire.FlagTTL, time.Hour.Milliseconds(), true
 	}
-	return newCall(kind, req.Path, req, &wire.CreateResponse{})
+	return NewCall(kind, req.Path, req, &wire.CreateResponse{})
 }

@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// config is the configuration of the connections of a session.
-type config struct {
+// Config is the configuration of the connections of a session.
+type Config struct {
 	Servers        []string      // host:port, as in the connect string
 	Root           string        // the chroot: empty, or a path
 	Timeout        time.Duration // the session timeout to request
@@ -20,24 +20,24 @@ type config struct {
 	Dial           func(ctx context.Context, network, addr string) (net.Conn, error)
 	Lookup         func(ctx context.Context, host string) ([]string, error) // nil if Dial gets names
 	TLS            *tls.Config                                              // nil without TLS
-	Auth           []credential
-	ACL            []wire.ACL // of the nodes that requests of the package ask for, and never create
+	Auth           []Credential
+	ACL            []wire.ACL // in requests of Probe and in proofs, which create no node
 	MaxBuffer      int        // bytes of a request
 
 	Outage     time.Duration // the longest outage that a lease with a stop time survives; 0 for a quarter of the timeout
 	Steady     bool          // send proofs also while the session is idle
-	SteadyStop time.Duration
+	SteadyStop time.Duration // the stop time that Steady allows
 
 	Log *slog.Logger
 	// Finished is called when a call has ended, in the goroutine that reads the
 	// connection. received is the size of the reply, or 0 without a reply. It may be nil.
-	Finished func(c *call, received int)
+	Finished func(c *Call, received int)
 	// Interrupted returns the error of a call that cannot continue because ctx is done.
 	Interrupted func(ctx context.Context) error
 }
 
-// credential authenticates a connection.
-type credential struct {
+// Credential authenticates a connection.
+type Credential struct {
 	Scheme string
 	Data   []byte
 }

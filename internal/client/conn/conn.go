@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -14,31 +14,31 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// link is the connection of one ZooKeeper session: one go-zookeeper Conn, which lives
+// Conn is the connection of one ZooKeeper session: one go-zookeeper Conn, which lives
 // exactly as long as the session. go-zookeeper runs the dial loop and the handshakes, and
-// sends pings. The link decides which server is dialed, when, and with which timeout, and
+// sends pings. The Conn decides which server is dialed, when, and with which timeout, and
 // sends requests over the same connection.
 //
-// A link ends when a server reports that the session has expired, when the link's own
-// clock has passed the deadline, or by end.
-type link struct {
-	connector    *connector
-	cfg          *config       // of the connector
+// A Conn ends when a server reports that the session has expired, when the Conn's own
+// clock has passed the deadline, or by End.
+type Conn struct {
+	connector    *Connector
+	cfg          *Config       // of the connector
 	capabilities *capabilities // of the connector
 	watches      *watches
-	report       func(server string, reason error, hopeless bool) // see connector.newLink
+	report       func(server string, reason error, hopeless bool) // see Connector.NewConn
 	ctx          context.Context                                  // done when the ZooKeeper session has ended
 	cancel       context.CancelCauseFunc
 	wakeup       chan struct{} // wakes proveLoop; capacity 1
 
 	// Attempts of requests that several callers send again.
-	authAttempts, rearmAttempts, removeAttempts, probeAttempts attempts
+	authAttempts, rearmAttempts, removeAttempts, probeAttempts Attempts
 
-	conn     *zk.Conn
+	zkConn   *zk.Conn
 	events   <-chan zk.Event
 	lastZxid atomic.Int64 // the latest zxid that the session has seen
 
-	quit          chan struct{} // closed when the link is to end
+	quit          chan struct{} // closed when the Conn is to end
 	quitOnce      sync.Once
 	shimConnected chan struct{} // closed when go-zookeeper has the connection of dialShim
 	shimOnce      sync.Once
@@ -60,8 +60,10 @@ type link struct {
 	attachedAt   time.Time
 	generation   int             // how often the session has been attached
 	unresolved   map[string]bool // servers whose name did not exist when they were tried last
+	finished     bool
+	abandoned    bool // ended locally: the servers may still keep the ZooKeeper session
 
-	// See proving.go. Under mu, too.
+	// For proving.go; under mu, too.
 	provers       int                   // calls of KeepProving that have not been released
 	stopTimes     map[time.Duration]int // how many of provers have which stop time
 	proveUntil    time.Time             // until when proofs are sent without provers
@@ -69,15 +71,13 @@ type link struct {
 	endedAt       time.Time             // what ownedUntil returns when the ZooKeeper session has ended
 	shownDeadline time.Time             // the deadline that Deadline returned last
 	deadlineMoved chan struct{}         // closed when the deadline is another than shownDeadline; nil if no call waits
-	abandoned     bool                  // ended locally: the servers may still keep the ZooKeeper session
-	finished      bool
 }
 
-// newLink returns a link that Start starts. After every change of the connection it calls
+// NewConn returns a Conn that Start starts. After every change of the connection it calls
 // report, with the server and the reason why there is no connection, if there is none.
 // hopeless reports that no retry can help.
-func (cr *connector) newLink(report func(server string, reason error, hopeless bool)) *link {
-	l := &link{
+func (cr *Connector) NewConn(report func(server string, reason error, hopeless bool)) *Conn {
+	cc := &Conn{
 		connector: cr, cfg: &cr.cfg, capabilities: &cr.capabilities, report: report,
 		wakeup:        make(chan struct{}, 1),
 		quit:          make(chan struct{}),
@@ -87,116 +87,116 @@ func (cr *connector) newLink(report func(server string, reason error, hopeless b
 		timeout:       cr.cfg.Timeout,
 		attached:      make(chan struct{}),
 	}
-	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	l.watches = newWatches(l)
-	return l
+	cc.ctx, cc.cancel = context.WithCancelCause(context.Background())
+	cc.watches = newWatches(cc)
+	return cc
 }
 
 // Start begins to connect.
-func (l *link) Start() {
-	l.connector.Go(l.proveLoop)      // before there is a ZooKeeper session
-	if err := l.open(); err != nil { // impossible: the arguments are this package's
-		l.End(err, false)
+func (cc *Conn) Start() {
+	cc.connector.Go(cc.proveLoop)     // before there is a ZooKeeper session
+	if err := cc.open(); err != nil { // impossible: the arguments are this package's
+		cc.End(err, false)
 	}
 }
 
 // open starts go-zookeeper. Its buffers are small, since it sends and receives nothing but
 // handshakes, pings and the close request.
-func (l *link) open() error {
+func (cc *Conn) open() error {
 	const buffer = 4 << 10
-	conn, events, err := zk.Connect(l.cfg.Servers, l.cfg.Timeout,
-		zk.WithDialer(l.dial), zk.WithHostProvider((*hostProvider)(l)),
-		zk.WithLogger(debugLogger{l.cfg.Log}), zk.WithLogInfo(false),
+	conn, events, err := zk.Connect(cc.cfg.Servers, cc.cfg.Timeout,
+		zk.WithDialer(cc.dial), zk.WithHostProvider((*hostProvider)(cc)),
+		zk.WithLogger(debugLogger{cc.cfg.Log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(buffer), zk.WithMaxConnBufferSize(buffer))
-	l.conn, l.events = conn, events
+	cc.zkConn, cc.events = conn, events
 	return err
 }
 
 // Retire cleans up in the background after the ZooKeeper session has ended.
-func (l *link) Retire() { l.connector.Go(l.closeRetired) }
+func (cc *Conn) Retire() { cc.connector.Go(cc.closeRetired) }
 
 // Context is done when the ZooKeeper session has ended. Its cause wraps ErrExpired, or is
 // that of End.
-func (l *link) Context() context.Context { return l.ctx }
+func (cc *Conn) Context() context.Context { return cc.ctx }
 
-// End ends the link. Only the first call has an effect. abandon reports that the servers
+// End ends the Conn. Only the first call has an effect. abandon reports that the servers
 // may still keep the ZooKeeper session, which Retire then closes.
-func (l *link) End(cause error, abandon bool) {
-	l.mu.Lock()
-	if l.finished {
-		l.mu.Unlock()
+func (cc *Conn) End(cause error, abandon bool) {
+	cc.mu.Lock()
+	if cc.finished {
+		cc.mu.Unlock()
 		return
 	}
-	if now, deadline := time.Now(), l.ownedUntil(); now.Before(deadline) {
-		l.endedAt = now
+	if now, deadline := time.Now(), cc.ownedUntil(); now.Before(deadline) {
+		cc.endedAt = now
 	} else {
-		l.endedAt = deadline
+		cc.endedAt = deadline
 	}
-	l.finished, l.abandoned = true, abandon && l.id != 0
-	l.cancel(cause) // before the deadline moves, so that no waiter takes the deadline for the cause
-	l.notifyDeadline()
-	l.mu.Unlock()
-	l.close()
+	cc.finished, cc.abandoned = true, abandon && cc.id != 0
+	cc.cancel(cause) // before the deadline moves, so that no waiter takes the deadline for the cause
+	cc.notifyDeadline()
+	cc.mu.Unlock()
+	cc.close()
 }
 
 // Ended returns the error of an operation that cannot continue because the ZooKeeper
 // session has ended or ctx is done.
-func (l *link) Ended(ctx context.Context) error {
-	if l.ctx.Err() != nil {
-		return context.Cause(l.ctx)
+func (cc *Conn) Ended(ctx context.Context) error {
+	if cc.ctx.Err() != nil {
+		return context.Cause(cc.ctx)
 	}
-	return l.cfg.Interrupted(ctx)
+	return cc.cfg.Interrupted(ctx)
 }
 
-// state is the state of a link at one moment.
-type state struct {
+// State is the state of a Conn at one moment.
+type State struct {
 	ID       int64     // of the ZooKeeper session, or 0 before there is one
 	Server   string    // of the present connection; empty without one
-	Deadline time.Time // when the link ends unless a server answers; zero before there is a ZooKeeper session
+	Deadline time.Time // when the Conn ends unless a server answers; zero before there is a ZooKeeper session
 	Ended    bool
 }
 
 // State returns the present state.
-func (l *link) State() state {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	st := state{ID: l.id, Ended: l.finished}
-	st.Deadline, _ = l.deadline()
-	if l.current != nil {
-		st.Server = l.current.server
+func (cc *Conn) State() State {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	st := State{ID: cc.id, Ended: cc.finished}
+	st.Deadline, _ = cc.deadline()
+	if cc.current != nil {
+		st.Server = cc.current.server
 	}
 	return st
 }
 
 // ID returns the id of the ZooKeeper session, or 0 before there is one.
-func (l *link) ID() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.id
+func (cc *Conn) ID() int64 {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return cc.id
 }
 
 // Timeout returns the session timeout that the server granted. Before there is a
 // ZooKeeper session, it is the timeout that is requested.
-func (l *link) Timeout() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.timeout
+func (cc *Conn) Timeout() time.Duration {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return cc.timeout
 }
 
 // LastZxid returns the latest zxid that a server has sent.
-func (l *link) LastZxid() int64 { return l.lastZxid.Load() }
+func (cc *Conn) LastZxid() int64 { return cc.lastZxid.Load() }
 
 // Attached reports whether there is a connection, and returns a channel that is closed
 // when there is one.
-func (l *link) Attached() (bool, <-chan struct{}) {
-	t, attached := l.gate()
+func (cc *Conn) Attached() (bool, <-chan struct{}) {
+	t, attached := cc.gate()
 	return t != nil, attached
 }
 
 // Suspended returns a channel that is closed when the present connection breaks. If
 // there is no connection, the channel is already closed.
-func (l *link) Suspended() <-chan struct{} {
-	if t, _ := l.gate(); t != nil {
+func (cc *Conn) Suspended() <-chan struct{} {
+	if t, _ := cc.gate(); t != nil {
 		return t.broken
 	}
 	return closed
@@ -205,147 +205,147 @@ func (l *link) Suspended() <-chan struct{} {
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // attach is called with the reply to a handshake.
-func (l *link) attach(t *transport, resp *wire.ConnectResponse) error {
-	if l.isClosed() {
+func (cc *Conn) attach(t *transport, resp *wire.ConnectResponse) error {
+	if cc.isClosed() {
 		return net.ErrClosed
 	}
 	refused := resp.Timeout <= 0 || resp.SessionID == 0
-	l.mu.Lock()
-	if refused && l.id == 0 {
-		l.mu.Unlock()
+	cc.mu.Lock()
+	if refused && cc.id == 0 {
+		cc.mu.Unlock()
 		return fmt.Errorf("session: server %s did not open a session", t.server)
 	}
-	if refused || l.id != 0 && resp.SessionID != l.id {
+	if refused || cc.id != 0 && resp.SessionID != cc.id {
 		// Some servers open another session instead of reporting that this one has
 		// expired. It means the same.
-		id := l.id
-		l.mu.Unlock()
-		l.End(fmt.Errorf("%w: server %s no longer knows session 0x%x", ErrExpired, t.server, id), false)
+		id := cc.id
+		cc.mu.Unlock()
+		cc.End(fmt.Errorf("%w: server %s no longer knows session 0x%x", ErrExpired, t.server, id), false)
 		return errExpiredHandshake
 	}
-	first := l.id == 0
-	l.id, l.passwd = resp.SessionID, resp.Passwd
-	l.timeout = time.Duration(resp.Timeout) * time.Millisecond
+	first := cc.id == 0
+	cc.id, cc.passwd = resp.SessionID, resp.Passwd
+	cc.timeout = time.Duration(resp.Timeout) * time.Millisecond
 	t.mu.Lock()
 	sent := t.handshake
 	t.opened = true
 	t.mu.Unlock()
 	if first {
-		l.proofs.start(l.timeout, sent)
-		l.pace()
+		cc.proofs.start(cc.timeout, sent)
+		cc.pace()
 	} else {
-		l.proofs.reattached(sent)
+		cc.proofs.reattached(sent)
 	}
-	l.notifyDeadline()
+	cc.notifyDeadline()
 	now := time.Now()
-	l.heardAt, l.attachedAt = now, now
+	cc.heardAt, cc.attachedAt = now, now
 	t.Conn.SetDeadline(time.Time{})
-	t.Conn.SetReadDeadline(now.Add(l.timeout * 2 / 3))
-	l.generation++
-	l.mu.Unlock()
+	t.Conn.SetReadDeadline(now.Add(cc.timeout * 2 / 3))
+	cc.generation++
+	cc.mu.Unlock()
 
-	l.restore(t)
+	cc.restore(t)
 	return nil
 }
 
 // restore sends the first requests of a new connection: the credentials, and the watches
 // to set again. Other requests are sent when the server has accepted the credentials.
-func (l *link) restore(t *transport) {
-	left := len(l.cfg.Auth)
-	for _, a := range l.cfg.Auth {
-		c := newCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.Scheme, Auth: a.Data}, &wire.Empty{})
-		c.attempts = &l.authAttempts
-		c.onReply = func(c *call) {
+func (cc *Conn) restore(t *transport) {
+	left := len(cc.cfg.Auth)
+	for _, a := range cc.cfg.Auth {
+		c := NewCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.Scheme, Auth: a.Data}, &wire.Empty{})
+		c.Attempts = &cc.authAttempts
+		c.onReply = func(c *Call) {
 			switch {
-			case errors.Is(c.err, ErrRejected):
-				l.report(t.server, c.err, true)
-			case c.err != nil: // the connection broke
-			case c.code != wire.OK:
-				l.report(t.server, c.result(), c.code == wire.CodeAuthFailed)
-				c.err = c.result() // makes deliver break the connection
+			case errors.Is(c.Err, ErrRejected):
+				cc.report(t.server, c.Err, true)
+			case c.Err != nil: // the connection broke
+			case c.Code != wire.OK:
+				cc.report(t.server, c.Result(), c.Code == wire.CodeAuthFailed)
+				c.Err = c.Result() // makes deliver break the connection
 			default:
 				if left--; left == 0 {
-					l.ready(t)
+					cc.ready(t)
 				}
 			}
 		}
 		t.send(c)
 	}
-	l.watches.rearm(t, l.lastZxid.Load())
+	cc.watches.rearm(t, cc.lastZxid.Load())
 	if left == 0 {
-		l.ready(t)
+		cc.ready(t)
 	}
 }
 
 // ready makes t the current transport, which requests are sent over. If t has broken, it
 // has been detached already, and ready does nothing.
-func (l *link) ready(t *transport) {
-	l.mu.Lock()
+func (cc *Conn) ready(t *transport) {
+	cc.mu.Lock()
 	if t.isBroken() {
-		l.mu.Unlock()
+		cc.mu.Unlock()
 		return
 	}
-	l.current = t
-	close(l.attached)
-	clear(l.unresolved)
-	l.mu.Unlock()
-	l.cfg.Log.Info("zookeeper: connected", "server", t.server, "session", fmt.Sprintf("0x%x", l.ID()))
-	l.report(t.server, nil, false)
-	l.wake()
+	cc.current = t
+	close(cc.attached)
+	clear(cc.unresolved)
+	cc.mu.Unlock()
+	cc.cfg.Log.Info("zookeeper: connected", "server", t.server, "session", fmt.Sprintf("0x%x", cc.ID()))
+	cc.report(t.server, nil, false)
+	cc.wake()
 }
 
 // detach is called when a transport has broken.
-func (l *link) detach(t *transport, reason error) {
-	l.mu.Lock()
-	was := l.current == t
+func (cc *Conn) detach(t *transport, reason error) {
+	cc.mu.Lock()
+	was := cc.current == t
 	if was {
-		l.current = nil
-		l.attached = make(chan struct{})
-		if time.Since(l.attachedAt) > l.timeout/3 {
-			l.failures = 0 // the connection lasted; go-zookeeper dials only after this
-			l.rounds = 0
+		cc.current = nil
+		cc.attached = make(chan struct{})
+		if time.Since(cc.attachedAt) > cc.timeout/3 {
+			cc.failures = 0 // the connection lasted; go-zookeeper dials only after this
+			cc.rounds = 0
 		}
 	}
-	l.mu.Unlock()
+	cc.mu.Unlock()
 	if !was {
 		if !errors.Is(reason, errExpiredHandshake) {
-			l.failed(t.to, reason)
+			cc.failed(t.to, reason)
 		}
 		return
 	}
-	if l.ctx.Err() == nil {
-		l.cfg.Log.Info("zookeeper: connection lost", "server", t.server, "session", fmt.Sprintf("0x%x", l.ID()), "err", reason)
+	if cc.ctx.Err() == nil {
+		cc.cfg.Log.Info("zookeeper: connection lost", "server", t.server, "session", fmt.Sprintf("0x%x", cc.ID()), "err", reason)
 	}
-	l.report(t.server, reason, false)
-	l.wake()
+	cc.report(t.server, reason, false)
+	cc.wake()
 }
 
 // heard records that the server sent a reply.
-func (l *link) heard(zxid int64) {
-	if zxid > l.lastZxid.Load() { // only the reader stores
-		l.lastZxid.Store(zxid)
+func (cc *Conn) heard(zxid int64) {
+	if zxid > cc.lastZxid.Load() { // only the reader stores
+		cc.lastZxid.Store(zxid)
 	}
-	l.mu.Lock()
-	l.heardAt = time.Now()
-	l.mu.Unlock()
+	cc.mu.Lock()
+	cc.heardAt = time.Now()
+	cc.mu.Unlock()
 }
 
 // finish ends a call and wakes its waiters.
-func (l *link) finish(c *call, received int) {
+func (cc *Conn) finish(c *Call, received int) {
 	if c.onReply != nil {
 		c.onReply(c)
 	}
-	if c.err == nil && provesLeader(c) {
-		l.mu.Lock()
-		l.proofs.add(c.sent)
-		l.notifyDeadline()
-		if l.proofArrived != nil {
-			close(l.proofArrived)
-			l.proofArrived = nil
+	if c.Err == nil && provesLeader(c) {
+		cc.mu.Lock()
+		cc.proofs.add(c.Sent)
+		cc.notifyDeadline()
+		if cc.proofArrived != nil {
+			close(cc.proofArrived)
+			cc.proofArrived = nil
 		}
-		l.mu.Unlock()
+		cc.mu.Unlock()
 	}
-	if f := l.cfg.Finished; f != nil {
+	if f := cc.cfg.Finished; f != nil {
 		f(c, received)
 	}
 	close(c.done)
@@ -354,46 +354,46 @@ func (l *link) finish(c *call, received int) {
 // provesLeader reports whether c passed through a quorum. Every write does, also one that
 // failed because of the state of the nodes. A sync does not: a leader without followers
 // answers it alone.
-func provesLeader(c *call) bool {
-	switch c.op {
+func provesLeader(c *Call) bool {
+	switch c.Op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpDelete, wire.OpSetData, wire.OpSetACL, wire.OpMulti:
 	default:
 		return false
 	}
-	switch c.code {
+	switch c.Code {
 	case wire.OK, wire.CodeNoNode, wire.CodeNodeExists, wire.CodeBadVersion, wire.CodeNotEmpty, wire.CodeNoAuth:
 		return true
 	}
 	return false
 }
 
-func (l *link) recvTimeout() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.timeout * 2 / 3
+func (cc *Conn) recvTimeout() time.Duration {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return cc.timeout * 2 / 3
 }
 
 // attachments returns how many connections the ZooKeeper session has had.
-func (l *link) attachments() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.generation
+func (cc *Conn) attachments() int {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return cc.generation
 }
 
 // gate returns the attached transport, or nil, and a channel that is closed at the next
 // attachment.
-func (l *link) gate() (*transport, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.current, l.attached
+func (cc *Conn) gate() (*transport, <-chan struct{}) {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return cc.current, cc.attached
 }
 
 // openedTransport returns the latest transport if its handshake is complete, even if it is
 // not ready for requests yet.
-func (l *link) openedTransport() *transport {
-	l.mu.Lock()
-	t := l.latest
-	l.mu.Unlock()
+func (cc *Conn) openedTransport() *transport {
+	cc.mu.Lock()
+	t := cc.latest
+	cc.mu.Unlock()
 	if t == nil {
 		return nil
 	}
@@ -405,10 +405,10 @@ func (l *link) openedTransport() *transport {
 	return t
 }
 
-// close ends the link: no new connection is made after the present one breaks. It does not
+// close ends the Conn: no new connection is made after the present one breaks. It does not
 // wait.
-func (l *link) close() {
-	l.quitOnce.Do(func() { close(l.quit) })
+func (cc *Conn) close() {
+	cc.quitOnce.Do(func() { close(cc.quit) })
 }
 
 // debugLogger logs go-zookeeper's lines at debug level.

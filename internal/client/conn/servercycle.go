@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -19,12 +19,12 @@ type target struct {
 // dialer each address of a host is a separate server, and a host is looked up once in each
 // round. A custom dialer gets the names.
 type serverCycle struct {
-	cfg  *config
+	cfg  *Config
 	left []target
 	last target // returned last; it is the last of the next round
 }
 
-func newServerCycle(cfg *config) *serverCycle { return &serverCycle{cfg: cfg} }
+func newServerCycle(cfg *Config) *serverCycle { return &serverCycle{cfg: cfg} }
 
 // over reports whether every server of the round has been returned.
 func (r *serverCycle) over() bool { return len(r.left) == 0 }

@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -32,7 +32,7 @@ func proofInterval(timeout, stop, outage time.Duration) time.Duration {
 }
 
 // outageOf returns the longest outage that a lease with a stop time survives.
-func (cfg *config) outageOf(timeout time.Duration) time.Duration {
+func (cfg *Config) outageOf(timeout time.Duration) time.Duration {
 	if cfg.Outage > 0 {
 		return cfg.Outage
 	}
@@ -40,13 +40,13 @@ func (cfg *config) outageOf(timeout time.Duration) time.Duration {
 }
 
 // MaxStopTime returns the longest stop time that is possible with a session timeout.
-func (cfg *config) MaxStopTime(timeout time.Duration) time.Duration {
+func (cfg *Config) MaxStopTime(timeout time.Duration) time.Duration {
 	const shortest = 16
 	return maxStopTime(timeout, timeout/shortest, cfg.outageOf(timeout)).Truncate(time.Millisecond)
 }
 
 // TimeoutFor returns a session timeout that allows a stop time.
-func (cfg *config) TimeoutFor(stop time.Duration) time.Duration {
+func (cfg *Config) TimeoutFor(stop time.Duration) time.Duration {
 	need := float64(stop) / 0.3325
 	if cfg.Outage > 0 {
 		need = float64(stop+cfg.Outage) / 0.5825
@@ -56,15 +56,15 @@ func (cfg *config) TimeoutFor(stop time.Duration) time.Duration {
 }
 
 // KeepProvingFor is KeepProving for an owner with a stop time of at most MaxStopTime.
-// Until release is called, the link sends proofs as often as the stop time needs.
-func (l *link) KeepProvingFor(ctx context.Context, stop time.Duration) (release func(), err error) {
-	stopProving, err := l.KeepProving(ctx)
+// Until release is called, the Conn sends proofs as often as the stop time needs.
+func (cc *Conn) KeepProvingFor(ctx context.Context, stop time.Duration) (release func(), err error) {
+	stopProving, err := cc.KeepProving(ctx)
 	if err != nil || stop == 0 {
 		return stopProving, err
 	}
-	l.countStopTime(stop, 1)
+	cc.countStopTime(stop, 1)
 	return sync.OnceFunc(func() {
-		l.countStopTime(stop, -1)
+		cc.countStopTime(stop, -1)
 		stopProving()
 	}), nil
 }
@@ -72,50 +72,50 @@ func (l *link) KeepProvingFor(ctx context.Context, stop time.Duration) (release 
 // AwaitStopTime blocks until an owner with the stop time would survive an outage that
 // begins now. If proofs have been sent often enough, it returns immediately. The caller
 // must have called KeepProvingFor and not its release.
-func (l *link) AwaitStopTime(ctx context.Context, stop time.Duration) error {
+func (cc *Conn) AwaitStopTime(ctx context.Context, stop time.Duration) error {
 	for stop > 0 {
-		_, changed := l.Deadline()
-		if l.allows(stop) {
+		_, changed := cc.Deadline()
+		if cc.allows(stop) {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return l.Ended(ctx)
+			return cc.Ended(ctx)
 		}
-		if l.Err() != nil {
-			return l.Ended(ctx)
+		if cc.Err() != nil {
+			return cc.Ended(ctx)
 		}
 	}
 	return nil
 }
 
 // allows reports whether AwaitStopTime need not wait.
-func (l *link) allows(stop time.Duration) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.finished && time.Until(l.proofs.certain()) >= stop+l.cfg.outageOf(l.timeout)
+func (cc *Conn) allows(stop time.Duration) bool {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return !cc.finished && time.Until(cc.proofs.certain()) >= stop+cc.cfg.outageOf(cc.timeout)
 }
 
 // countStopTime adds n to the number of provers with a stop time.
-func (l *link) countStopTime(stop time.Duration, n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stopTimes == nil {
-		l.stopTimes = make(map[time.Duration]int)
+func (cc *Conn) countStopTime(stop time.Duration, n int) {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	if cc.stopTimes == nil {
+		cc.stopTimes = make(map[time.Duration]int)
 	}
-	if l.stopTimes[stop] += n; l.stopTimes[stop] == 0 {
-		delete(l.stopTimes, stop)
+	if cc.stopTimes[stop] += n; cc.stopTimes[stop] == 0 {
+		delete(cc.stopTimes, stop)
 	}
-	l.pace()
-	l.wake()
+	cc.pace()
+	cc.wake()
 }
 
-// pace sets the interval between proofs. The caller must hold l.mu.
-func (l *link) pace() {
-	longest := l.cfg.SteadyStop
-	for stop := range l.stopTimes {
+// pace sets the interval between proofs. The caller must hold cc.mu.
+func (cc *Conn) pace() {
+	longest := cc.cfg.SteadyStop
+	for stop := range cc.stopTimes {
 		longest = max(longest, stop)
 	}
-	l.proofs.interval = proofInterval(l.timeout, longest, l.cfg.outageOf(l.timeout))
+	cc.proofs.interval = proofInterval(cc.timeout, longest, cc.cfg.outageOf(cc.timeout))
 }

@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// attempts records the failures of a request. All calls that send the same request again
+// Attempts records the failures of a request. All calls that send the same request again
 // share it.
 //
 // A server closes the connection on a request that is too long for it or that it does not
@@ -17,7 +17,7 @@ import (
 // counted in the same way.
 //
 // Only the transport that sends the request uses it.
-type attempts struct {
+type Attempts struct {
 	suspect   bool
 	closes    int // of the connection, while the request was sent alone
 	malformed int // replies
@@ -28,22 +28,22 @@ const failuresToReject = 2
 
 // closed is called when the server has closed the connection on which c was in flight.
 // alone reports that c was a suspect and no other request was in flight.
-func (c *call) closed(alone bool) {
-	a := c.attempts
+func (c *Call) closed(alone bool) {
+	a := c.Attempts
 	if a.suspect = true; !alone {
 		return
 	}
 	if a.closes++; a.closes >= failuresToReject {
-		c.err = fmt.Errorf("%w: %v with %d bytes: the connection is closed each time; either the request is longer than the server's jute.maxbuffer, or the server does not know the operation",
-			ErrRejected, c.op, c.size)
+		c.Err = fmt.Errorf("%w: %v with %d bytes: the connection is closed each time; either the request is longer than the server's jute.maxbuffer, or the server does not know the operation",
+			ErrRejected, c.Op, c.Size)
 	}
 }
 
 // garbled is called when the reply to c cannot be decoded.
-func (c *call) garbled(reason error) {
-	c.err = fmt.Errorf("%w: %w", errConnectionLost, reason)
-	if c.attempts.malformed++; c.attempts.malformed >= failuresToReject {
-		c.err = fmt.Errorf("%w: %v with %d bytes: the reply cannot be decoded: %w", ErrRejected, c.op, c.size, reason)
+func (c *Call) garbled(reason error) {
+	c.Err = fmt.Errorf("%w: %w", errConnectionLost, reason)
+	if c.Attempts.malformed++; c.Attempts.malformed >= failuresToReject {
+		c.Err = fmt.Errorf("%w: %v with %d bytes: the reply cannot be decoded: %w", ErrRejected, c.Op, c.Size, reason)
 	}
 }
 

@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"io"
@@ -11,28 +11,28 @@ import (
 // it does not become the current one, since it would not be detached again. The next
 // connection is used.
 func TestBrokenBeforeReady(t *testing.T) {
-	cr := newConnector(config{Servers: []string{"zk1:2181"}, Log: slog.New(slog.DiscardHandler)})
-	l := cr.newLink(func(string, error, bool) {})
+	cr := NewConnector(Config{Servers: []string{"zk1:2181"}, Log: slog.New(slog.DiscardHandler)})
+	cc := cr.NewConn(func(string, error, bool) {})
 	open := func() *transport {
 		c, _ := net.Pipe()
-		return newTransport(l, target{label: "zk1:2181"}, c)
+		return newTransport(cc, target{label: "zk1:2181"}, c)
 	}
 	first := open()
 	first.fail(io.EOF)
-	l.ready(first)
-	if t1, _ := l.gate(); t1 != nil {
+	cc.ready(first)
+	if t1, _ := cc.gate(); t1 != nil {
 		t.Error("a broken connection is used")
 	}
-	if server := l.State().Server; server != "" {
-		t.Errorf("the link is connected to %q", server)
+	if server := cc.State().Server; server != "" {
+		t.Errorf("the Conn is connected to %q", server)
 	}
 	second := open()
-	l.ready(second)
-	if t2, _ := l.gate(); t2 != second {
+	cc.ready(second)
+	if t2, _ := cc.gate(); t2 != second {
 		t.Error("the next connection is not used")
 	}
 	second.fail(io.EOF)
-	if t2, _ := l.gate(); t2 != nil {
+	if t2, _ := cc.gate(); t2 != nil {
 		t.Error("a connection is used after it has broken")
 	}
 	cr.Wait()

@@ -1,4 +1,4 @@
-package session
+package conn
 
 import (
 	"context"
@@ -12,28 +12,28 @@ import (
 // closeRetired cleans up after a ZooKeeper session has ended. It stops go-zookeeper's
 // goroutines, and if the servers may still keep the session, it closes that session, so
 // that its nodes are deleted before it expires.
-func (l *link) closeRetired() {
-	l.mu.Lock()
-	t, id, passwd, abandoned := l.current, l.id, l.passwd, l.abandoned
-	l.mu.Unlock()
+func (cc *Conn) closeRetired() {
+	cc.mu.Lock()
+	t, id, passwd, abandoned := cc.current, cc.id, cc.passwd, cc.abandoned
+	cc.mu.Unlock()
 	done := false
 	if abandoned && t != nil {
-		done = l.closeOverTransport(t)
+		done = cc.closeOverTransport(t)
 	}
-	l.shutdown()
+	cc.shutdown()
 	if abandoned && !done {
-		l.connector.reattachToClose(id, passwd)
+		cc.connector.reattachToClose(id, passwd)
 	}
 }
 
 // closeOverTransport closes the ZooKeeper session over its present connection and reports
 // whether the server confirmed it. After a local loss the server often does not answer.
-func (l *link) closeOverTransport(t *transport) bool {
-	c := newCall(wire.OpClose, "", &wire.Empty{}, &wire.Empty{})
+func (cc *Conn) closeOverTransport(t *transport) bool {
+	c := NewCall(wire.OpClose, "", &wire.Empty{}, &wire.Empty{})
 	if !t.send(c) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(l.connector.ctx, l.cfg.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(cc.connector.ctx, cc.cfg.ConnectTimeout)
 	defer cancel()
 	select {
 	case <-c.done:
@@ -46,7 +46,7 @@ func (l *link) closeOverTransport(t *transport) bool {
 			return false
 		}
 	}
-	return c.err == nil && c.code == wire.OK
+	return c.Err == nil && c.Code == wire.OK
 }
 
 // closeGrace is how long Close waits for a server at least.
@@ -54,7 +54,7 @@ const closeGrace = 50 * time.Millisecond
 
 // reattachToClose resumes a ZooKeeper session on any server and closes it. It retries until
 // a server has closed the session or no longer knows it.
-func (cr *connector) reattachToClose(id int64, passwd []byte) {
+func (cr *Connector) reattachToClose(id int64, passwd []byte) {
 	rounds := 0
 	r := newServerCycle(&cr.cfg)
 	for r.begin(); cr.ctx.Err() == nil; {
@@ -71,7 +71,7 @@ func (cr *connector) reattachToClose(id int64, passwd []byte) {
 }
 
 // closeAt closes a ZooKeeper session on the next server of the round.
-func (cr *connector) closeAt(r *serverCycle, id int64, passwd []byte) error {
+func (cr *Connector) closeAt(r *serverCycle, id int64, passwd []byte) error {
 	ctx, cancel := context.WithTimeout(cr.ctx, cr.cfg.ConnectTimeout)
 	defer cancel()
 	to, err := r.next(ctx)
