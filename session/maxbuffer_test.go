@@ -74,7 +74,7 @@ func TestReplyTooLarge(t *testing.T) {
 	replies := make(chan int, 1)
 	f := newFake(t, func(_ int, c *fakeConn) {
 		c.hello()
-		c.welcome(1, 4000)
+		c.welcome(1, 60_000) // a reply must arrive within two thirds of the timeout
 		for n := 0; ; {
 			h, _, ok := c.request()
 			if !ok {
