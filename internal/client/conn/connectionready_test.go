@@ -12,7 +12,12 @@ import (
 // connection is used.
 func TestBrokenBeforeReady(t *testing.T) {
 	cr := NewConnector(Config{Servers: []string{"zk1:2181"}, Log: slog.New(slog.DiscardHandler)})
-	cc := cr.NewConn(func(string, error, bool) {})
+	connected := 0
+	cc := cr.NewConn(func(_ string, reason error, _ bool) {
+		if reason == nil {
+			connected++
+		}
+	})
 	open := func() *transport {
 		c, _ := net.Pipe()
 		return newTransport(cc, target{label: "zk1:2181"}, c)
@@ -23,8 +28,8 @@ func TestBrokenBeforeReady(t *testing.T) {
 	if t1, _ := cc.gate(); t1 != nil {
 		t.Error("a broken connection is used")
 	}
-	if server := cc.State().Server; server != "" {
-		t.Errorf("the Conn is connected to %q", server)
+	if server := cc.State().Server; server != "" || connected > 0 {
+		t.Errorf("the Conn is connected to %q, as reported %d times", server, connected)
 	}
 	second := open()
 	cc.ready(second)

@@ -16,7 +16,7 @@ type Watch struct {
 	event          int32
 	sameConnection bool
 	closed         bool
-	existing       bool // set by ArmExisting
+	existing       bool // set by ArmExisting, not under all.mu
 	wakeup         chan<- struct{}
 }
 

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// Mutex is a mutex for each key, with a context to wait. The zero value is ready to use.
+// Mutex is a mutex for each key. A wait for it ends with a context. The zero value is
+// ready to use.
 type Mutex struct {
 	mu   sync.Mutex
 	held map[string]chan struct{} // closed at the unlock
