@@ -82,11 +82,11 @@ type watches struct {
 
 // shared is one watch on the server, and the watches of callers that share it.
 type shared struct {
-	interested map[*Watch]struct{}
-	arming     int  // reads in flight that will set it
-	held       bool // it is set on the server of the present connection
-	absent     bool // the node did not exist when it was set
-	uncounted  bool // see wire.Stat.PzxidStopped
+	interested   map[*Watch]struct{}
+	arming       int  // reads in flight that will set it
+	held         bool // it is set on the server of the present connection
+	absent       bool // the node did not exist when it was set
+	pzxidStopped bool // see wire.Stat.PzxidStopped
 }
 
 func newWatches(cc *Conn) *watches {
@@ -160,7 +160,7 @@ func (ws *watches) armed(w *Watch, c *Call) {
 	if c.Err == nil && (c.Code == wire.OK || absent) {
 		s.held, s.absent = true, absent
 		if r, ok := c.Reply.(*wire.ChildrenResponse); ok {
-			s.uncounted = r.Stat.PzxidStopped()
+			s.pzxidStopped = r.Stat.PzxidStopped()
 		}
 		if !w.closed && !(absent && w.existing) {
 			w.generation = ws.cc.attachments()
@@ -259,8 +259,8 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 	var req *wire.SetWatches
 	size := 0
 	for key, s := range ws.byID {
-		if s.uncounted {
-			s.uncounted = false
+		if s.pzxidStopped {
+			s.pzxidStopped = false
 			ws.fireKey(key, wire.EventChildrenChanged) // the server may send no event for new children
 			continue
 		}
