@@ -159,7 +159,7 @@ func (cc *Conn) nextProof(outstanding bool) (sleep time.Duration, probe bool) {
 	deadline, ok := cc.deadline()
 	if ok && !now.Before(deadline) {
 		cc.mu.Unlock()
-		cc.End(fmt.Errorf("%w: given up, since no server has confirmed it for too long", ErrExpired), true)
+		cc.End(fmt.Errorf("%w: given up, since no server has confirmed the session for too long", ErrExpired), true)
 		return time.Hour, false
 	}
 	defer cc.mu.Unlock()
