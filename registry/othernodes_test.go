@@ -1,6 +1,8 @@
 package registry_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +173,20 @@ func TestOutageDoesNotEmptyResolvers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer without.Close()
+		followed := make(chan string, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			defer close(followed)
+			for list, err := range r.Follow(ctx, "s") {
+				if err == nil {
+					followed <- ids(list)
+				} else if !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}
+		}()
+		synctest.Wait()
 		heal := srv.Partition(late.Status().ID)
 		srv.Expire(late.Status().ID)
 		srv.Expire(s.Status().ID)
@@ -206,6 +222,14 @@ func TestOutageDoesNotEmptyResolvers(t *testing.T) {
 		synctest.Wait()
 		if got := shown(with); strings.Contains(got, "new") {
 			t.Errorf("removed while connected, and there is %q", got)
+		}
+		cancel()
+		var yielded []string
+		for list := range followed {
+			yielded = append(yielded, list)
+		}
+		if want := []string{"back gone", "back gone new", "back new", "back"}; !slices.Equal(yielded, want) {
+			t.Errorf("Follow has yielded %q, want %q", yielded, want)
 		}
 	})
 }
@@ -252,10 +276,4 @@ func TestResolverChangedOnlyIfSomethingHas(t *testing.T) {
 	})
 }
 
-func shown(v *registry.Resolver) string {
-	var ids []string
-	for _, in := range v.Instances() {
-		ids = append(ids, in.ID)
-	}
-	return strings.Join(ids, " ")
-}
+func shown(v *registry.Resolver) string { return ids(v.Instances()) }

@@ -79,6 +79,27 @@ func (r *Registry) Resolve(ctx context.Context, service string) (*Resolver, erro
 	return res, nil
 }
 
+// Follow yields the instances of a service as a Resolver shows them, and all of them
+// again after every change. Use it to pass instances to another load balancer. The
+// slices must not be changed.
+//
+// Unlike Watch, Follow includes the instances that WithOutageGrace keeps. It ends with a
+// pair whose error is not nil, that of Resolve or of Resolver.Watch. It does not retry.
+// Leaving the loop ends Follow.
+//
+// The cost is that of Resolve.
+func (r *Registry) Follow(ctx context.Context, service string) iter.Seq2[[]Instance, error] {
+	return func(yield func([]Instance, error) bool) {
+		res, err := r.Resolve(ctx, service)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer res.Close()
+		res.Watch(ctx)(yield)
+	}
+}
+
 // run takes over what the view shows, until the view ends.
 func (r *Resolver) run() {
 	defer close(r.ended)

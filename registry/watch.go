@@ -31,7 +31,7 @@ func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instan
 			return
 		}
 		rd := r.reader()
-		follow(ctx, r.session, dir, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: 1, Patience: maxUnsettled}, func(s *view.Snapshot) []Instance {
+		watchView(ctx, r.session, dir, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: 1, Patience: maxUnsettled}, func(s *view.Snapshot) []Instance {
 			list := rd.service(service, dir, s)
 			r.report(rd.problems())
 			return list
@@ -53,7 +53,7 @@ func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance
 		if r.options.layout == Spring { // service names may have slashes
 			depth = view.Unlimited
 		}
-		follow(ctx, r.session, r.root, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: depth, Patience: maxUnsettled}, func(s *view.Snapshot) map[string][]Instance {
+		watchView(ctx, r.session, r.root, view.Options{Package: "registry", Closed: ErrClosed, Stale: ErrStale, Depth: depth, Patience: maxUnsettled}, func(s *view.Snapshot) map[string][]Instance {
 			all := rd.services(s)
 			r.report(rd.problems())
 			return all
@@ -61,9 +61,9 @@ func (r *Registry) WatchAll(ctx context.Context) iter.Seq2[map[string][]Instance
 	}
 }
 
-// follow yields the result of read for each snapshot of a view, unless it equals the
+// watchView yields the result of read for each snapshot of a view, unless it equals the
 // previous result.
-func follow[T any](ctx context.Context, s *session.Session, path string, opts view.Options,
+func watchView[T any](ctx context.Context, s *session.Session, path string, opts view.Options,
 	read func(*view.Snapshot) T, yield func(T, error) bool) {
 	var last T
 	v, err := view.Open(ctx, s, path, opts)

@@ -3,7 +3,6 @@ package grpcresolver
 import (
 	"context"
 	"errors"
-	"iter"
 	"net"
 	"slices"
 	"strconv"
@@ -79,7 +78,7 @@ func (f *follower) run(ctx context.Context) {
 	defer close(f.done)
 	pause := shortest
 	for ctx.Err() == nil {
-		for instances, err := range follow(ctx, f.registry, f.service) {
+		for instances, err := range f.registry.Follow(ctx, f.service) {
 			switch {
 			case err == nil:
 				pause = shortest
@@ -92,24 +91,6 @@ func (f *follower) run(ctx context.Context) {
 		}
 		f.wait(ctx, pause)
 		pause = min(2*pause, longest)
-	}
-}
-
-// follow yields the instances of a service, including those that have not registered
-// again after an outage; see registry.WithOutageGrace.
-func follow(ctx context.Context, r *registry.Registry, service string) iter.Seq2[[]registry.Instance, error] {
-	return func(yield func([]registry.Instance, error) bool) {
-		v, err := r.Resolve(ctx, service)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer v.Close()
-		for list, err := range v.Watch(ctx) {
-			if !yield(list, err) {
-				return
-			}
-		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (w *watcher) Next() ([]*kratos.ServiceInstance, error) {
 			return nil, err
 		}
 		if w.next == nil {
-			w.next, w.stop = iter.Pull2(follow(w.ctx, w.registry, w.service))
+			w.next, w.stop = iter.Pull2(w.registry.Follow(w.ctx, w.service))
 		}
 		list, err, _ := w.next()
 		if err != nil {
@@ -54,24 +54,6 @@ func (w *watcher) Next() ([]*kratos.ServiceInstance, error) {
 		if sis := instances(list); w.returned || len(sis) > 0 {
 			w.returned = true
 			return sis, nil
-		}
-	}
-}
-
-// follow yields the instances of a service, including those that have not registered
-// again after an outage; see registry.WithOutageGrace.
-func follow(ctx context.Context, r *registry.Registry, service string) iter.Seq2[[]registry.Instance, error] {
-	return func(yield func([]registry.Instance, error) bool) {
-		v, err := r.Resolve(ctx, service)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer v.Close()
-		for list, err := range v.Watch(ctx) {
-			if !yield(list, err) {
-				return
-			}
 		}
 	}
 }
