@@ -186,6 +186,9 @@ func (w *taskWorker) stopCommand(ctx context.Context, t tasks.Task[[]byte], c *p
 // attemptError returns the failure of an attempt whose command has failed: how it
 // ended, and its last line on stderr.
 func attemptError(c *proc.CapturedChild) error {
+	if err := c.Err(); err != nil {
+		return err
+	}
 	text := fmt.Sprintf("exit status %d", c.ExitCode())
 	if sig := c.KilledBy(); sig != 0 {
 		text = "signal: " + sig.String()

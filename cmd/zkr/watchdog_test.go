@@ -90,11 +90,10 @@ func parentOf(t *testing.T, pid int) int {
 }
 
 // descendantsScript has a child in its process group and one in another group and
-// session. All ignore TERM. The script reports that it has received USR1.
-const descendantsScript = `trap "" TERM USR1
+// session. All ignore TERM.
+const descendantsScript = `trap "" TERM
 sh -c 'echo $$ >inside; while :; do sleep 1; done' &
 setsid sh -c 'echo $$ >outside; while :; do sleep 1; done' &
-trap "echo $$ >received" USR1
 echo $$ >leader; while :; do sleep 1; done`
 
 // descendants returns the process ids of descendantsScript. The last is that of the
@@ -145,10 +144,6 @@ func TestKilledWatchdog(t *testing.T) {
 	c := startLockCommand(t, zktest.New(t), descendantsScript)
 	pids := c.descendants(t)
 	t.Cleanup(func() { syscall.Kill(pids[1], syscall.SIGKILL) })
-	// zkr relays a signal only after the watchdog has reported the process id of the
-	// command. If the watchdog is killed before that, the group is left behind.
-	c.Process.Signal(syscall.SIGUSR1)
-	c.pid(t, "received")
 	syscall.Kill(parentOf(t, pids[2]), syscall.SIGKILL)
 	if c.Wait(); c.ProcessState.ExitCode() != exitFailed {
 		t.Errorf("zkr: %v: %s", c.ProcessState, c.Stderr)

@@ -4,6 +4,7 @@ package proc
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"strconv"
 	"sync"
@@ -49,7 +50,6 @@ func startChild(c *Command, spec Spec) (*Child, error) {
 		}
 		return nil, &ExecError{syscall.Errno(m.value)}
 	}
-	p.pid = int(m.value)
 	if front {
 		controlling.setOwner(p)
 	}
@@ -60,7 +60,8 @@ func startChild(c *Command, spec Spec) (*Child, error) {
 	return p, nil
 }
 
-// startWatchdog starts the watchdog, which starts c, and returns its first message.
+// startWatchdog starts the watchdog, which starts c, and returns the message about that.
+// It sets p.pid. If it returns an error, no process is left.
 func (p *Child) startWatchdog(c *Command, front bool) (message, error) {
 	self, err := executable()
 	if err != nil {
@@ -95,13 +96,25 @@ func (p *Child) startWatchdog(c *Command, front bool) (message, error) {
 		}
 	}
 	m, err := readMessage(ours)
-	ours.SetReadDeadline(time.Time{})
-	if err != nil {
-		ours.Close()
-		p.watchdog.Kill()
-		p.watchdog.Wait()
+	if err == nil && m.kind == msgReady {
+		p.pid = int(m.value)
+		p.send(msgStart, 0)
+		m, err = readMessage(ours)
 	}
-	return m, err
+	ours.SetReadDeadline(time.Time{})
+	if err == nil {
+		return m, nil
+	}
+	ours.Close()
+	p.watchdog.Kill()
+	p.watchdog.Wait()
+	if p.pid != 0 {
+		p.killGroup()
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrWatchdogKilled
+	}
+	return message{}, err
 }
 
 // socketPair returns both ends of a connection. Other children do not inherit them.
@@ -212,6 +225,11 @@ func (p *Child) onWatchdogKilled() {
 	p.killedBy = syscall.SIGKILL
 	p.code = watchdogFailed
 	p.failure = ErrWatchdogKilled
+	p.killGroup()
+}
+
+// killGroup kills the child's group when the watchdog has ended.
+func (p *Child) killGroup() {
 	limit := time.Now().Add(time.Second) // their new parent may not reap them
 	for syscall.Kill(-p.pid, syscall.SIGKILL) == nil && time.Now().Before(limit) {
 		time.Sleep(groupPoll)

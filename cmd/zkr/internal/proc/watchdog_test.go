@@ -13,8 +13,15 @@ import (
 const silentProgram = "silent"
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == silentProgram {
+	switch {
+	case os.Args[0] == silentProgram:
 		time.Sleep(time.Hour)
+	case len(os.Args) > 1 && os.Args[1] == WatchdogArg:
+		killAtStage()
+		os.Exit(WatchdogMain(os.Args[2:]))
+	case os.Args[0] == zkrProgram:
+		zkrMain()
+		return
 	}
 	os.Exit(m.Run())
 }

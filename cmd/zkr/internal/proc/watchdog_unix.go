@@ -21,11 +21,28 @@ import (
 // when the deadline passes until which zkr certainly owns what it owns. zkr and the
 // watchdog exchange messages over a socket. A message is a kind and a number.
 //
+//	zkr                  watchdog                starter, then command
+//	 | start              |                       |
+//	 |------------------->| fork                  |
+//	 |                    |---------------------->| waits
+//	 | msgReady, pid      |                       |
+//	 |<-------------------|                       |
+//	 | msgStart           |                       |
+//	 |------------------->| one byte              |
+//	 |                    |---------------------->| executes the command
+//	 | msgStarted         | end of file, or errno |
+//	 |<-------------------|<----------------------|
+//
+// The command is executed only after both zkr and the watchdog know its process group,
+// so that each can kill the group when the other has died. Until then a starter, zkr
+// itself as well, has the command's process id. It ends when its watchdog ends.
+//
 // The watchdog has its own process group and catches all signals. It does not keep
 // the terminal or other files of the command open.
 
 // Messages to the watchdog.
 const (
+	msgStart    = 'g' // execute the command
 	msgDeadline = 'd' // kill the command at this time of the monotonic clock; 0 for none
 	msgSignal   = 's' // send this signal to the group
 	msgEnd      = 'e' // send TERM now, and KILL after this number of nanoseconds
@@ -33,7 +50,8 @@ const (
 
 // Messages from the watchdog.
 const (
-	msgStarted   = 'p' // the command runs with this process id
+	msgReady     = 'p' // the command will have this process id
+	msgStarted   = 'r' // the command runs
 	msgFailed    = 'f' // the command cannot be executed, because of this errno
 	msgStopped   = 't' // the command was stopped by this signal
 	msgContinued = 'c' // the command was continued
@@ -70,10 +88,16 @@ type watchdog struct {
 	killing sync.Once
 }
 
-// WatchdogMain runs a watchdog and returns its exit code. The arguments are those
-// after WatchdogArg: the descriptor of the socket, the first deadline, whether the
+// reached is called by the watchdog at each stage of a start. Tests replace it.
+var reached = func(stage string) {}
+
+// WatchdogMain runs a watchdog or a starter and returns its exit code. The arguments are
+// those after WatchdogArg, for a watchdog the descriptor of the socket, the first deadline, whether the
 // command gets the terminal, and the command's file and arguments.
 func WatchdogMain(args []string) int {
+	if len(args) > 0 && args[0] == starterArg {
+		return starterMain(args[1:])
+	}
 	if len(args) < 5 {
 		return watchdogFailed
 	}
@@ -92,26 +116,122 @@ func WatchdogMain(args []string) int {
 		writeMessage(w.conn, message{msgFailed, int64(syscall.ECANCELED)})
 		return watchdogFailed
 	}
-	attr := &syscall.SysProcAttr{Setpgid: true, Foreground: args[2] == "1"}
-	dieWithParent(attr)
+	reached("prepared")
 	w.mu.Lock() // no signal is sent before the process id is known
-	w.pid, err = syscall.ForkExec(args[3], args[4:], &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: attr})
+	starter, err := w.startStarter(args[2] == "1", args[3:])
 	if err != nil {
-		errno, ok := err.(syscall.Errno)
-		if !ok {
-			errno = syscall.EINVAL
-		}
-		writeMessage(w.conn, message{msgFailed, int64(errno)})
-		return watchdogFailed
+		return w.fail(err)
 	}
+	reached("forked")
 	w.deadlineTimer = time.AfterFunc(time.Hour, w.kill)
 	w.setDeadline(deadline)
 	w.mu.Unlock()
 	closeInherited(fd)
-	writeMessage(w.conn, message{msgStarted, int64(w.pid)})
+	writeMessage(w.conn, message{msgReady, int64(w.pid)})
+	reached("ready")
+	if m, err := readMessage(w.conn); err != nil || m.kind != msgStart {
+		w.kill()
+		w.wait()
+		return watchdogFailed
+	}
 	go w.listen()
+	if err := w.execute(starter); err != nil {
+		w.wait() // the starter ends as well
+		return w.fail(err)
+	}
+	writeMessage(w.conn, message{msgStarted, 0})
+	go reached("running")
 	writeMessage(w.conn, message{msgEnded, int64(w.wait())})
 	return 0
+}
+
+// fail reports that the command cannot be executed, and returns the exit code.
+func (w *watchdog) fail(err error) int {
+	errno, ok := err.(syscall.Errno)
+	if !ok {
+		errno = syscall.EINVAL
+	}
+	writeMessage(w.conn, message{msgFailed, int64(errno)})
+	return watchdogFailed
+}
+
+// startStarter starts a starter for the command argv, which is its file and its
+// arguments, and returns the connection to it. The caller must hold w.mu.
+func (w *watchdog) startStarter(foreground bool, argv []string) (*os.File, error) {
+	self, err := executable()
+	if err != nil {
+		return nil, err
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	fd := theirs.Fd()
+	if _, err := unix.FcntlInt(fd, unix.F_SETFD, 0); err != nil { // the starter inherits it
+		return nil, err
+	}
+	attr := &syscall.SysProcAttr{Setpgid: true, Foreground: foreground}
+	dieWithParent(attr)
+	w.pid, err = syscall.ForkExec(self, append([]string{os.Args[0], WatchdogArg, starterArg, strconv.Itoa(int(fd))}, argv...),
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: attr})
+	return ours, err
+}
+
+// continuePeriod is how often a starter is continued: a signal from the terminal could
+// have stopped it before it has executed the command.
+const continuePeriod = 100 * time.Millisecond
+
+// execute makes the starter execute the command, and returns when it has.
+func (w *watchdog) execute(starter *os.File) error {
+	defer starter.Close()
+	ticker := time.NewTicker(continuePeriod)
+	defer ticker.Stop()
+	executed := make(chan struct{})
+	defer close(executed)
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				w.signal(syscall.SIGCONT)
+			case <-executed:
+				return
+			}
+		}
+	}()
+	starter.Write([]byte{0}) // if the starter is gone, wait returns its status
+	reached("released")
+	m, err := readMessage(starter)
+	reached("started")
+	if err != nil { // the connection was closed by the execution
+		return nil
+	}
+	return syscall.Errno(m.value)
+}
+
+// starterArg is the first argument after WatchdogArg of a starter.
+const starterArg = "start"
+
+// starterMain waits for a byte from the watchdog and executes the command. The arguments
+// are the descriptor of the connection, and the command's file and arguments.
+func starterMain(args []string) int {
+	if len(args) < 3 {
+		return watchdogFailed
+	}
+	fd, err := strconv.Atoi(args[0])
+	if err != nil {
+		return watchdogFailed
+	}
+	syscall.CloseOnExec(fd)
+	conn := os.NewFile(uintptr(fd), "watchdog")
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		return watchdogFailed // the watchdog is gone
+	}
+	err = syscall.Exec(args[1], args[2:], os.Environ())
+	if errno, ok := err.(syscall.Errno); ok {
+		writeMessage(conn, message{msgFailed, int64(errno)})
+	}
+	return watchdogFailed
 }
 
 // catchSignals makes signals to the watchdog have no effect. It catches them, because
