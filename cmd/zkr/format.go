@@ -45,6 +45,23 @@ func (a *app) printData(data []byte, v any) error {
 	return err
 }
 
+// printID prints the id of an item or a task.
+func (a *app) printID(id string) error {
+	return a.print(id, struct {
+		ID string `json:"id"`
+	}{id})
+}
+
+// printEach calls print for each element of a list until it returns an error.
+func printEach[T any](list []T, print func(T) error) error {
+	for _, v := range list {
+		if err := print(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // oneWord formats an id as one word: quoted if it is not one already. Ids can come from
 // any program.
 func oneWord(id string) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -24,12 +25,26 @@ while a command runs.`)
 	return cmd
 }
 
-// directory returns the directory at root, and the name of path in it.
-func (c *client) directory(root, path string) (d *naming.Directory, name string, err error) {
-	if err := session.CheckPath(path); err != nil {
-		return nil, "", err
+// nameVerb completes a command for the name PATH in the directory at root. It calls f with
+// the name relative to that directory.
+func (a *app) nameVerb(cmd *cobra.Command, root *string, with func(*app, func(context.Context, *client) error) error,
+	f func(ctx context.Context, c *client, d *naming.Directory, name string) error) *cobra.Command {
+	cmd.Long += nameCodes
+	cmd.Args = onePath
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return with(a, func(ctx context.Context, c *client) error {
+			return c.withName(*root, args[0], func(d *naming.Directory, name string) error { return f(ctx, c, d, name) })
+		})
 	}
-	return naming.NewDirectory(c.Session, root), strings.TrimPrefix(path, "/"), nil
+	return cmd
+}
+
+// withName calls f with the directory at root and the name of path in it.
+func (c *client) withName(root, path string, f func(d *naming.Directory, name string) error) error {
+	if err := session.CheckPath(path); err != nil {
+		return err
+	}
+	return exitOfNaming(f(naming.NewDirectory(c.Session, root), strings.TrimPrefix(path, "/")))
 }
 
 // exitOfNaming adds exit code 1 to errors that mean no.

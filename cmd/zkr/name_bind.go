@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zkrecipes/zkrecipes/naming"
 )
 
 func newNameBind(a *app, root *string, rebind bool) *cobra.Command {
@@ -30,15 +32,12 @@ bound already, exit with 1. The name stays bound until unbind.
 			return err
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
-			d, name, err := c.directory(*root, args[0])
-			if err != nil {
-				return err
-			}
-			bind := d.Bind
-			if rebind {
-				bind = d.Rebind
-			}
-			return exitOfNaming(bind(ctx, name, value))
+			return c.withName(*root, args[0], func(d *naming.Directory, name string) error {
+				if rebind {
+					return d.Rebind(ctx, name, value)
+				}
+				return d.Bind(ctx, name, value)
+			})
 		})
 	}
 	return cmd
@@ -48,17 +47,9 @@ func newNameUnbind(a *app, root *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unbind [flags] PATH",
 		Short: "Unbind a name",
-		Long:  "Unbind the name PATH. If it is not bound, exit with 1.\n" + nameCodes,
-		Args:  onePath,
+		Long:  "Unbind the name PATH. If it is not bound, exit with 1.\n",
 	}
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.withSession(func(ctx context.Context, c *client) error {
-			d, name, err := c.directory(*root, args[0])
-			if err != nil {
-				return err
-			}
-			return exitOfNaming(d.Unbind(ctx, name))
-		})
-	}
-	return cmd
+	return a.nameVerb(cmd, root, (*app).withSession, func(ctx context.Context, _ *client, d *naming.Directory, name string) error {
+		return d.Unbind(ctx, name)
+	})
 }

@@ -17,36 +17,23 @@ func newNameLs(a *app, root *string) *cobra.Command {
 		Long: `Print a line for each name directly below PATH: the name and its value, or "->"
 and the target if it is a link. A name that is not bound, and only has names
 below it, ends in a slash.
-` + nameCodes,
-		Args: onePath,
+`,
 	}
 	at.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.withSyncedSession(func(ctx context.Context, c *client) error {
-			d, name, err := c.directory(*root, args[0])
-			if err != nil {
-				return err
-			}
-			node := *root
-			if name != "" {
-				node = session.Join(*root, name)
-			}
-			if err := at.check(ctx, c, node); err != nil {
-				return err
-			}
-			entries, err := d.List(ctx, name)
-			if err != nil {
-				return exitOfNaming(err)
-			}
-			for _, e := range entries {
-				if err := a.printName(e); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return cmd
+	return a.nameVerb(cmd, root, (*app).withSyncedSession, func(ctx context.Context, c *client, d *naming.Directory, name string) error {
+		node := *root
+		if name != "" {
+			node = session.Join(*root, name)
+		}
+		if err := at.check(ctx, c, node); err != nil {
+			return err
+		}
+		entries, err := d.List(ctx, name)
+		if err != nil {
+			return err
+		}
+		return printEach(entries, a.printName)
+	})
 }
 
 func (a *app) printName(e naming.Entry) error {

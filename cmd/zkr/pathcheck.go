@@ -50,8 +50,12 @@ func (s *pathCheck) reportMissing(c *client, path string) error {
 	return nil
 }
 
-// read is app.withSyncedSession for a command that reads path.
-func (s *pathCheck) read(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
+// readMode runs f for a command that reads path, after it has checked path: as
+// pathCheck.once or pathCheck.follow does.
+type readMode func(s *pathCheck, a *app, path string, own []recipe, f func(context.Context, *client) error) error
+
+// once is app.withSyncedSession for a command that reads path.
+func (s *pathCheck) once(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
 	return a.withSyncedSession(func(ctx context.Context, c *client) error {
 		if err := s.check(ctx, c, path, own...); err != nil {
 			return err
@@ -72,4 +76,21 @@ func (s *pathCheck) follow(a *app, path string, own []recipe, f func(context.Con
 		}
 		return f(ctx, c)
 	})
+}
+
+const readingCodes = `
+Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
+no server can be reached, 4 if not authorised, 5 if the output cannot be
+written.`
+
+// reading completes a command that reads the recipe at PATH and is written as f.
+func (a *app) reading(cmd *cobra.Command, mode readMode, own recipe, f func(ctx context.Context, c *client, path string) error) *cobra.Command {
+	var at pathCheck
+	at.register(cmd)
+	cmd.Args = onePath
+	cmd.Long += readingCodes
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return mode(&at, a, args[0], []recipe{own}, func(ctx context.Context, c *client) error { return f(ctx, c, args[0]) })
+	}
+	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,24 @@ func (f *layoutFlag) parse() (queue.Layout, error) {
 		return queue.Kazoo, nil
 	}
 	return 0, usage("--layout %s is none of native, curator, simple and kazoo", f.name)
+}
+
+// readingQueue is app.reading for commands that read a queue in any layout.
+func (a *app) readingQueue(cmd *cobra.Command, f func(context.Context, *queue.Queue[[]byte]) error) *cobra.Command {
+	var flag layoutFlag
+	var at pathCheck
+	flag.register(cmd)
+	at.register(cmd)
+	cmd.Args = onePath
+	cmd.Long += readingCodes
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		l, err := flag.parse()
+		if err != nil {
+			return err
+		}
+		return at.once(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error { return f(ctx, c.queue(args[0], l)) })
+	}
+	return cmd
 }
 
 // layoutRecipes maps each layout to the recipe that its queues are recognised as.

@@ -29,33 +29,24 @@ Print the IDs.`,
 }
 
 func newQueueDeadLs(a *app) *cobra.Command {
-	var at pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls PATH",
 		Short: "Print the dead letters",
 		Long: `Print a line for each dead letter: its id, its attempts, the time at which it
 became one, its value, and the reason.
-
-Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
-no server can be reached, 4 if not authorised, 5 if the output cannot be
-written.`,
-		Args: onePath,
+`,
 	}
-	at.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return at.read(a, args[0], []recipe{recipeQueue}, func(ctx context.Context, c *client) error {
-			for l, err := range c.queue(args[0], queue.Native).DeadLetters(ctx) {
-				if err == nil {
-					err = a.printDeadLetter(l)
-				}
-				if err != nil {
-					return err
-				}
+	return a.reading(cmd, (*pathCheck).once, recipeQueue, func(ctx context.Context, c *client, path string) error {
+		for l, err := range c.queue(path, queue.Native).DeadLetters(ctx) {
+			if err == nil {
+				err = a.printDeadLetter(l)
 			}
-			return nil
-		})
-	}
-	return cmd
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (a *app) printDeadLetter(l queue.DeadLetter) error {
@@ -97,9 +88,7 @@ output cannot be written.`,
 			for _, id := range ids {
 				err := do(q, ctx, id)
 				if err == nil {
-					err = a.print(id, struct {
-						ID string `json:"id"`
-					}{id})
+					err = a.printID(id)
 				}
 				if err != nil {
 					failed = errors.Join(failed, err)

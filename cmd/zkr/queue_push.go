@@ -49,7 +49,7 @@ written.`,
 			q := c.queue(args[0], l)
 			push := func(vs [][]byte) error {
 				ids, err := q.PushAll(ctx, vs, opts...)
-				return errors.Join(exitOfQueue(err), a.printIDs(ids))
+				return errors.Join(exitOfQueue(err), printEach(ids, a.printID))
 			}
 			if len(args) == 1 {
 				return pushLines(ctx, os.Stdin, q.MaxSize(), push)
@@ -62,18 +62,6 @@ written.`,
 		})
 	}
 	return cmd
-}
-
-func (a *app) printIDs(ids []string) error {
-	for _, id := range ids {
-		err := a.print(id, struct {
-			ID string `json:"id"`
-		}{id})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // The limits of a batch of lines.

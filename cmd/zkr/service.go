@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -57,16 +58,33 @@ func (f *registryFlags) path() string {
 
 // parse is constructor for commands with an optional argument NAME, which it returns as
 // service. It checks the name before anything is sent.
-func (f *registryFlags) parse(a *app, args []string) (registryAt func(*session.Session) *registry.Registry, service string, err error) {
-	at, err := f.constructor(a)
+func (f *registryFlags) parse(a *app, args []string) (registryOf func(*session.Session) *registry.Registry, service string, err error) {
+	registryOf, err = f.constructor(a)
 	if err != nil || len(args) == 0 {
-		return at, "", err
+		return registryOf, "", err
 	}
-	const anywhere = "host:1"
-	if err := at(nil).Check(registry.Instance{Service: args[0], Addr: anywhere}); err != nil {
+	const anyAddr = "host:1"
+	if err := registryOf(nil).Check(registry.Instance{Service: args[0], Addr: anyAddr}); err != nil {
 		return nil, "", exitOfSession(err)
 	}
-	return at, args[0], nil
+	return registryOf, args[0], nil
+}
+
+// readingRegistry completes a command that reads one service, or all if service is "".
+func (a *app) readingRegistry(cmd *cobra.Command, mode readMode, f func(ctx context.Context, c *client, r *registry.Registry, service string) error) *cobra.Command {
+	var flags registryFlags
+	var at pathCheck
+	flags.register(cmd)
+	at.register(cmd)
+	cmd.Args = optionalName
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		registryOf, service, err := flags.parse(a, args)
+		if err != nil {
+			return err
+		}
+		return mode(&at, a, flags.path(), nil, func(ctx context.Context, c *client) error { return f(ctx, c, registryOf(c.Session), service) })
+	}
+	return cmd
 }
 
 // instanceJSON describes an instance.

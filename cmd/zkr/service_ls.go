@@ -10,8 +10,6 @@ import (
 )
 
 func newServiceLs(a *app) *cobra.Command {
-	var f registryFlags
-	var on pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [NAME]",
 		Short: "Print the services, or the instances of one",
@@ -22,23 +20,13 @@ be used, and its metadata. Nodes that are not instances are reported on stderr.
 Exit codes: 0, 1 if the service has no instances or the registry is the path of
 another recipe, 2 for bad usage, 3 if no server can be reached, 4 if not
 authorised, 5 if the output cannot be written.`,
-		Args: optionalName,
 	}
-	f.register(cmd)
-	on.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		at, service, err := f.parse(a, args)
-		if err != nil {
-			return err
+	return a.readingRegistry(cmd, (*pathCheck).once, func(ctx context.Context, c *client, r *registry.Registry, service string) error {
+		if service == "" {
+			return c.listServices(ctx, r)
 		}
-		return on.read(a, f.path(), nil, func(ctx context.Context, c *client) error {
-			if service == "" {
-				return c.listServices(ctx, at(c.Session))
-			}
-			return c.listInstances(ctx, at(c.Session), service)
-		})
-	}
-	return cmd
+		return c.listInstances(ctx, r, service)
+	})
 }
 
 func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
@@ -46,15 +34,11 @@ func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		err := c.print(oneWord(name), struct {
+	return printEach(names, func(name string) error {
+		return c.print(oneWord(name), struct {
 			Service string `json:"service"`
 		}{name})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (c *client) listInstances(ctx context.Context, r *registry.Registry, service string) error {
@@ -65,10 +49,5 @@ func (c *client) listInstances(ctx context.Context, r *registry.Registry, servic
 	if len(list) == 0 {
 		return exit(exitNo, fmt.Errorf("%s: %w", oneWord(service), registry.ErrNoInstances))
 	}
-	for _, in := range list {
-		if err := c.print(instanceDetails(in), newInstanceJSON(in)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printEach(list, func(in registry.Instance) error { return c.print(instanceDetails(in), newInstanceJSON(in)) })
 }

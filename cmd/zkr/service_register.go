@@ -58,14 +58,14 @@ cannot be written, 125 if zkr failed (no session, missing rights, bad usage),
 		if in.Meta, err = parseMeta(meta); err != nil {
 			return err
 		}
-		at, err := f.constructor(a)
+		registryOf, err := f.constructor(a)
 		if err != nil {
 			return err
 		}
-		if err := at(nil).Check(in); err != nil {
+		if err := registryOf(nil).Check(in); err != nil {
 			return err
 		}
-		return a.register(at, in, command)
+		return a.register(registryOf, in, command)
 	}
 	return cmd
 }
@@ -88,10 +88,10 @@ func parseMeta(pairs []string) (map[string]string, error) {
 	return meta, nil
 }
 
-func (a *app) register(at func(*session.Session) *registry.Registry, in registry.Instance, run *proc.Command) error {
+func (a *app) register(registryOf func(*session.Session) *registry.Registry, in registry.Instance, run *proc.Command) error {
 	o := &holdRunner{app: a, command: run, grace: defaultGrace}
 	return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-		g, err := at(s).Register(ctx, in)
+		g, err := registryOf(s).Register(ctx, in)
 		if err != nil {
 			return nil, err
 		}

@@ -14,8 +14,6 @@ import (
 )
 
 func newServiceWatch(a *app) *cobra.Command {
-	var f registryFlags
-	var on pathCheck
 	cmd := &cobra.Command{
 		Use:   "watch [flags] [NAME]",
 		Short: "Print the instances and each change",
@@ -30,35 +28,24 @@ usage, 3 if no server can be reached, 4 if not authorised, 5 if the output
 cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,
-		Args: optionalName,
 	}
-	f.register(cmd)
-	on.register(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		at, service, err := f.parse(a, args)
-		if err != nil {
-			return err
+	return a.readingRegistry(cmd, (*pathCheck).follow, func(ctx context.Context, c *client, r *registry.Registry, service string) error {
+		views := allInstances(r.WatchAll(ctx))
+		if service != "" {
+			views = serviceInstances(service, r.Watch(ctx, service))
 		}
-		return on.follow(a, f.path(), nil, func(ctx context.Context, c *client) error {
-			r := at(c.Session)
-			views := allInstances(r.WatchAll(ctx))
-			if service != "" {
-				views = serviceInstances(service, r.Watch(ctx, service))
+		var last instances
+		for view, err := range views {
+			if err != nil {
+				return err
 			}
-			var last instances
-			for now, err := range views {
-				if err != nil {
-					return err
-				}
-				if err := c.printInstances(now, last, service == ""); err != nil {
-					return err
-				}
-				last = now
+			if err := c.printInstances(view, last, service == ""); err != nil {
+				return err
 			}
-			return nil
-		})
-	}
-	return cmd
+			last = view
+		}
+		return nil
+	})
 }
 
 // instances are the instances of one service, or of all.

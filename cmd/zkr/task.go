@@ -24,6 +24,14 @@ func (c *client) pool(path string, opts ...tasks.Option) *pool {
 	return tasks.New(c.Session, path, codec.Bytes(), codec.Bytes(), opts...)
 }
 
+// onePool is onePath for commands that check PATH before they connect.
+func onePool(cmd *cobra.Command, args []string) error {
+	if err := onePath(cmd, args); err != nil {
+		return err
+	}
+	return checkPool(args[0])
+}
+
 func checkPool(path string) error {
 	if err := session.CheckPath(path); err != nil {
 		return usage("PATH %q: %v", path, err)

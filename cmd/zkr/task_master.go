@@ -28,7 +28,7 @@ if no server can be reached, 4 if not authorised, 5 if the output cannot be
 written.`,
 		Example: `  zkr task master /tasks
   zkr task master --strategy sticky --keep 1000 --keep-for 1h /tasks`,
-		Args: onePath,
+		Args: onePool,
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
@@ -58,9 +58,6 @@ written.`,
 			return usage("--keep %d is negative", keep)
 		case keepFor < 0:
 			return usage("--keep-for %v is negative", keepFor)
-		}
-		if err := checkPool(args[0]); err != nil {
-			return err
 		}
 		return a.untilSignal(func(ctx context.Context, c *client) error { return c.pool(args[0], poolOpts...).Master(ctx, opts...) })
 	}

@@ -58,9 +58,7 @@ output cannot be written, 128+N if signal N came first.`,
 				c.notice("%s is submitted", k.ID())
 				return c.printResult(ctx, k)
 			}
-			return c.print(k.ID(), struct {
-				ID string `json:"id"`
-			}{k.ID()})
+			return c.printID(k.ID())
 		})
 	}
 	return cmd
