@@ -30,45 +30,45 @@ type announcement struct {
 	reported  chan struct{} // closed when report has returned
 }
 
-// begin starts to report, until release.
-func (p *announcement) begin(a *app, s *session.Session) *announcement {
-	p.sessionID, p.released, p.reported = s.Status().ID, make(chan struct{}), make(chan struct{})
-	go p.report(a)
-	return p
+// start starts to report changes until release.
+func (n *announcement) start(a *app, s *session.Session) *announcement {
+	n.sessionID, n.released, n.reported = s.Status().ID, make(chan struct{}), make(chan struct{})
+	go n.report(a)
+	return n
 }
 
-func (p *announcement) Context() context.Context { return context.Background() }
-func (p *announcement) Err() error               { return nil }
+func (n *announcement) Context() context.Context { return context.Background() }
+func (n *announcement) Err() error               { return nil }
 
 // Deadline returns no deadline: nothing is lost when a session expires.
-func (p *announcement) Deadline() (time.Time, <-chan struct{}) { return time.Time{}, nil }
+func (n *announcement) Deadline() (time.Time, <-chan struct{}) { return time.Time{}, nil }
 
-func (p *announcement) SessionID() int64 { return p.sessionID }
+func (n *announcement) SessionID() int64 { return n.sessionID }
 
-func (p *announcement) release(ctx context.Context) error {
-	close(p.released)
-	<-p.reported
-	return p.withdraw(ctx)
+func (n *announcement) release(ctx context.Context) error {
+	close(n.released)
+	<-n.reported
+	return n.withdraw(ctx)
 }
 
 // report prints a notice when the node may not exist, and when it exists again.
-func (p *announcement) report(a *app) {
-	defer close(p.reported)
+func (n *announcement) report(a *app) {
+	defer close(n.reported)
 	for absent := false; ; {
-		changed := p.Changed()
-		switch err := p.announcer.Err(); {
-		case errors.Is(err, p.withdrawn), errors.Is(err, session.ErrClosed):
+		changed := n.Changed()
+		switch err := n.announcer.Err(); {
+		case errors.Is(err, n.withdrawn), errors.Is(err, session.ErrClosed):
 			return
 		case err != nil && !absent:
-			a.notice("%s: not %s: %v", p.name, p.role, err)
+			a.notice("%s: not %s: %v", n.name, n.role, err)
 			absent = true
 		case err == nil && absent:
-			a.notice("%s: %s again", p.name, p.role)
+			a.notice("%s: %s again", n.name, n.role)
 			absent = false
 		}
 		select {
 		case <-changed:
-		case <-p.released:
+		case <-n.released:
 			return
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +12,7 @@ import (
 
 func newBarrierEnter(a *app) *cobra.Command {
 	var n int
-	var grace time.Duration
+	var grace graceFlag
 	cmd := &cobra.Command{
 		Use:   "enter -n N [flags] PATH [-- CMD ARG...]",
 		Short: "Wait for N processes, run a command, leave together",
@@ -25,7 +24,7 @@ CMD is run as by zkr lock. ZKR_TOKEN is the same for all members of a round,
 and grows from round to round. Without CMD, print that number and leave.
 
 Exit codes: that of CMD, 128+N if signal N ended CMD or a wait, 5 if the number
-cannot be written, 123 if the session was lost meanwhile, 124 if the barrier is
+cannot be written, 123 if the session was lost, 124 if the barrier is
 full, 125 if zkr failed (no session, missing rights, bad usage), 126 if CMD
 cannot be executed, 127 if it is not found.`,
 		Example: `  zkr barrier enter -n 3 /start -- simulate     start and end together
@@ -34,7 +33,7 @@ cannot be executed, 127 if it is not found.`,
 	}
 	fs := cmd.Flags()
 	fs.IntVarP(&n, "number", "n", 0, "number of processes that must enter, `N`")
-	fs.DurationVar(&grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the session is lost")
+	grace.register(cmd, " if the session is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		switch {
@@ -44,12 +43,13 @@ cannot be executed, 127 if it is not found.`,
 			return usage("-n is missing")
 		case n <= 0:
 			return usage("-n %d is not positive", n)
-		case grace < 0:
-			return usage("--grace %v is negative", grace)
 		}
-		o := &holdRunner{app: a, path: path, command: command, grace: grace, once: true}
-		err = o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			e, err := barrier.NewDouble(s, path, n, barrier.WithStopTime(o.grace)).Enter(ctx)
+		if err := grace.check(); err != nil {
+			return err
+		}
+		r := &holdRunner{app: a, path: path, command: command, grace: grace.duration, once: true}
+		err = r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			e, err := barrier.NewDouble(s, path, n, barrier.WithStopTime(r.grace)).Enter(ctx)
 			switch {
 			case errors.Is(err, barrier.ErrFull):
 				a.notice("%s: %v", path, err)
@@ -62,7 +62,7 @@ cannot be executed, 127 if it is not found.`,
 			return entry{e, ctx}, nil
 		})
 		if err == nil {
-			err = signalOr(o.sig, nil) // a signal has ended the wait for the others
+			err = signalOr(r.sig, nil) // a signal has ended the wait for the others
 		}
 		return err
 	}

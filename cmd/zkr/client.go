@@ -52,8 +52,8 @@ func (a *app) withSyncedSession(f func(context.Context, *client) error) error {
 func (a *app) untilSignal(f func(context.Context, *client) error) error {
 	return a.withSession(func(ctx context.Context, c *client) error {
 		err := f(ctx, c)
-		var with *exitError
-		if ctx.Err() == nil || errors.As(err, &with) {
+		var exitErr *exitError
+		if ctx.Err() == nil || errors.As(err, &exitErr) {
 			return err
 		}
 		return afterSignal(c.sig)

@@ -36,6 +36,15 @@ func pathAndCommand(cmd *cobra.Command, args []string) (string, *proc.Command, e
 	return own[0], c, err
 }
 
+// pathAndRequiredCommand is pathAndCommand for commands that need CMD.
+func pathAndRequiredCommand(cmd *cobra.Command, args []string) (string, *proc.Command, error) {
+	path, command, err := pathAndCommand(cmd, args)
+	if err == nil && command == nil {
+		err = usage("a command is missing; it comes after --")
+	}
+	return path, command, err
+}
+
 // onlyCommand is pathAndCommand for commands without PATH.
 func onlyCommand(cmd *cobra.Command, args []string) (*proc.Command, error) {
 	dash := cmd.ArgsLenAtDash()

@@ -21,8 +21,8 @@ func newConfigEdit(a *app) *cobra.Command {
 		Use:   "edit PATH",
 		Short: "Edit a value",
 		Long: `Edit the value at PATH with $EDITOR (default vi), store it if it has changed,
-and print its version. If somebody else has stored a value meanwhile, it is not
-overwritten: the edited value stays in a file.
+and print its version. If another client has stored a value since, it is not
+overwritten, and the edited value stays in a file.
 
 Exit codes: 0, 1 if the editor fails or the version is another one, 2 for bad
 usage, 3 if no server can be reached or the session is lost, 4 if not

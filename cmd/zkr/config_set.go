@@ -27,7 +27,7 @@ Exit codes: 0, 1 if the version is another one, 2 for bad usage, 3 if no server
 can be reached or the session is lost, 4 if not authorised, 5 if the output
 cannot be written.`,
 		Example: `  zkr config set /app/limit 100
-  zkr config set --version 7 /app/limit 200      only if nobody has changed it
+  zkr config set --version 7 /app/limit 200      only if it is still version 7
   zkr config set --version absent /app/conf < app.yaml`,
 	}
 	cmd.Flags().StringVar(&version, "version", "", "the version to replace: `N`, or absent")

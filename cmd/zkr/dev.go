@@ -42,16 +42,16 @@ the output cannot be written.`,
 	cmd.Flags().DurationVar(&sweep, "container-check", time.Minute, "`time` between two removals of empty containers and of nodes whose TTL has passed")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if version != "3.8" && version != "3.9" {
-			return usage("--zookeeper %s: neither 3.8 nor 3.9", version)
+			return usage("--zookeeper %s is neither 3.8 nor 3.9", version)
 		}
 		shortest, longest = cmp.Or(shortest, 2*tick), cmp.Or(longest, 20*tick)
 		switch {
 		case tick < time.Millisecond:
 			return usage("--tick %v is shorter than 1 ms", tick)
 		case shortest < time.Millisecond, longest < shortest:
-			return usage("session timeouts from %v to %v", shortest, longest)
+			return usage("the range of session timeouts is empty or too short: from %v to %v", shortest, longest)
 		case sweep <= 0:
-			return usage("--container-check %v", sweep)
+			return usage("--container-check %v is not positive", sweep)
 		}
 		sig := proc.NewSignals(nil, nil)
 		defer sig.Close()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +19,7 @@ type electFlags struct {
 	fixed   bool
 	observe bool
 	target  pathCheck
-	grace   time.Duration
+	grace   graceFlag
 }
 
 func newElect(a *app) *cobra.Command {
@@ -58,7 +57,7 @@ written.`,
 	fs.BoolVar(&f.observe, "observe", false, "print the leader and each change")
 	f.target.register(cmd)
 	f.acquireFlags.register(cmd)
-	fs.DurationVar(&f.grace, "grace", defaultGrace, "time between TERM and KILL for CMD if leadership is lost")
+	f.grace.register(cmd, " if leadership is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
 		if err == nil {
@@ -73,17 +72,17 @@ written.`,
 		if f.observe {
 			return a.observe(&f, path)
 		}
-		o := &holdRunner{app: a, path: path, command: command, grace: f.grace, repeat: f.repeat}
+		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration, repeat: f.repeat}
 		f.startWait(a)
-		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			e := f.election(s, path, election.WithStopTime(o.grace))
-			return f.acquire(ctx, o, s, acquireTerm(e.Campaign), acquireTerm(e.TryCampaign))
+		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			e := f.election(s, path, election.WithStopTime(r.grace))
+			return f.acquire(ctx, r, s, acquireTerm(e.Campaign), acquireTerm(e.TryCampaign))
 		})
 	}
 	return cmd
 }
 
-// check returns an error for arguments that make no sense.
+// check validates the arguments.
 func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) error {
 	if err := f.acquireFlags.check(cmd); err != nil {
 		return err
@@ -96,11 +95,9 @@ func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) err
 	case f.target.mustExist && !f.observe:
 		return usage("--must-exist is for --observe")
 	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
-		return usage("with --fixed, PATH must be a node, and %q is none", path)
-	case f.grace < 0:
-		return usage("--grace %v is negative", f.grace)
+		return usage("with --fixed, PATH must be the path of a node: %q", path)
 	}
-	return nil
+	return f.grace.check()
 }
 
 func (f *electFlags) election(s *session.Session, path string, opts ...election.Option) *election.Election {

@@ -81,13 +81,13 @@ func (f ensembleFlags) check() error {
 	highest := f.highest()
 	switch {
 	case f.servers < 1:
-		return usage("--servers %d", f.servers)
+		return usage("--servers %d is not positive", f.servers)
 	case f.servers > quorumOffset:
-		return usage("--servers %d: there are ports for %d", f.servers, quorumOffset)
+		return usage("--servers %d is too many; there are ports for %d", f.servers, quorumOffset)
 	case f.port < 1, f.port > 65535:
-		return usage("--port %d", f.port)
+		return usage("--port %d is no port", f.port)
 	case highest > 65535:
-		return usage("--port %d: the ports go up to %d", f.port, highest)
+		return usage("--port %d is too high; the servers would use ports up to %d", f.port, highest)
 	}
 	return nil
 }

@@ -58,9 +58,9 @@ const wrapsAnnotation = "wraps"
 
 // exitCode prints err and returns its exit code.
 func (a *app) exitCode(cmd *cobra.Command, err error) int {
-	var unwritten outputError
+	var outputErr outputError
 	if failed := a.stdout.failure(); failed != nil {
-		if err != nil && !errors.As(err, &unwritten) {
+		if err != nil && !errors.As(err, &outputErr) {
 			a.printError(err)
 		}
 		return a.exitOfOutput(failed)
@@ -68,21 +68,21 @@ func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
-	var with *exitError
-	bad := usageError{}
-	coded, misused := errors.As(err, &with), errors.As(err, &bad)
-	if !coded || with.err != nil {
+	var exitErr *exitError
+	usageErr := usageError{}
+	hasCode, isUsage := errors.As(err, &exitErr), errors.As(err, &usageErr)
+	if !hasCode || exitErr.err != nil {
 		a.printError(err)
 	}
-	if misused {
+	if isUsage {
 		fmt.Fprintf(a.stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	}
 	switch _, wrapping := cmd.Annotations[wrapsAnnotation]; {
-	case coded:
-		return with.code
+	case hasCode:
+		return exitErr.code
 	case wrapping:
 		return exitFailed
-	case misused:
+	case isUsage:
 		return exitUsage
 	}
 	return exitNo
@@ -97,22 +97,22 @@ var refusals = []error{
 // exitOfSession adds the exit code to an error of a session, in commands that do not
 // wrap another.
 func exitOfSession(err error) error {
-	var with *exitError
-	bad := usageError{}
-	var file *fs.PathError
-	var unwritten outputError
+	var exitErr *exitError
+	usageErr := usageError{}
+	var pathErr *fs.PathError
+	var outputErr outputError
 	switch {
-	case errors.As(err, &with), errors.As(err, &bad):
+	case errors.As(err, &exitErr), errors.As(err, &usageErr):
 		return err
-	case errors.As(err, &unwritten), errors.As(err, &file):
+	case errors.As(err, &outputErr), errors.As(err, &pathErr):
 		return exit(exitNo, err)
 	case errors.Is(err, session.ErrInvalid):
 		return exit(exitUsage, err)
 	case errors.Is(err, session.ErrNoAuth), errors.Is(err, session.ErrAuthFailed):
 		return exit(exitNotAuthorised, err)
 	}
-	for _, no := range refusals {
-		if errors.Is(err, no) {
+	for _, refusal := range refusals {
+		if errors.Is(err, refusal) {
 			return exit(exitNo, err)
 		}
 	}

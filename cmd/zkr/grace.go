@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -13,6 +15,22 @@ const (
 	defaultGrace = 0
 	longestGrace = 5 * time.Second
 )
+
+// graceFlag is the flag --grace.
+type graceFlag struct{ duration time.Duration }
+
+// register adds the flag. The event, for example " if the lock is lost", says when CMD is
+// stopped.
+func (f *graceFlag) register(cmd *cobra.Command, event string) {
+	cmd.Flags().DurationVar(&f.duration, "grace", defaultGrace, "time between TERM and KILL for CMD"+event)
+}
+
+func (f *graceFlag) check() error {
+	if f.duration < 0 {
+		return usage("--grace %v is negative", f.duration)
+	}
+	return nil
+}
 
 // stopTime returns the grace to use with s, and an error if s does not allow it.
 func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {

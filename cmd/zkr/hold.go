@@ -64,21 +64,21 @@ type holdRunner struct {
 
 // run connects, acquires and holds, and with repeat acquires again. Connecting and
 // acquiring end with the first signal.
-func (o *holdRunner) run(acquire func(context.Context, *session.Session) (ownership, error)) error {
-	return o.runWrapping(o.grace, func(sig *proc.Signals, s *session.Session, grace time.Duration) error {
-		o.sig, o.grace = sig, grace
+func (r *holdRunner) run(acquire func(context.Context, *session.Session) (ownership, error)) error {
+	return r.runWrapping(r.grace, func(sig *proc.Signals, s *session.Session, grace time.Duration) error {
+		r.sig, r.grace = sig, grace
 		for {
 			next := time.After(repeatPause)
-			g, err := acquire(sig.WaitContext(), s)
+			owned, err := acquire(sig.WaitContext(), s)
 			if err != nil {
 				return signalOr(sig, err)
 			}
-			again, err := o.hold(g)
-			if !o.repeat || !again || sig.WaitContext().Err() != nil {
+			repeatable, err := r.hold(owned)
+			if !r.repeat || !repeatable || sig.WaitContext().Err() != nil {
 				return err
 			}
-			if o.command == nil && isLost(err) {
-				o.notice("%v", err)
+			if r.command == nil && isLost(err) {
+				r.notice("%v", err)
 			}
 			select {
 			case <-next:
@@ -91,39 +91,39 @@ func (o *holdRunner) run(acquire func(context.Context, *session.Session) (owners
 	})
 }
 
-// hold runs the command, or waits, while g is owned, and releases g. It returns again
-// if another run makes sense.
-func (o *holdRunner) hold(g ownership) (again bool, err error) {
+// hold runs the command, or waits, while owned lasts, and releases it. It reports
+// whether the command can be run again.
+func (r *holdRunner) hold(owned ownership) (repeatable bool, err error) {
 	defer func() {
-		ctx, cancel := context.WithTimeout(o.sig.ReleaseContext(), closeGrace)
+		ctx, cancel := context.WithTimeout(r.sig.ReleaseContext(), closeGrace)
 		defer cancel()
-		// Only the release shows whether g was still owned when the command ended.
-		switch rerr := g.release(ctx); {
-		case isLost(rerr):
-			err = exit(exitLost, rerr)
-		case rerr != nil:
-			o.notice("%v", rerr)
-			o.sig.CancelRelease() // do not wait for the same servers again
+		// Only the release shows whether it was still owned when the command ended.
+		switch releaseErr := owned.release(ctx); {
+		case isLost(releaseErr):
+			err = exit(exitLost, releaseErr)
+		case releaseErr != nil:
+			r.notice("%v", releaseErr)
+			r.sig.CancelRelease() // do not wait for the same servers again
 		}
 	}()
-	if o.command == nil {
-		return true, o.wait(g)
+	if r.command == nil {
+		return true, r.wait(owned)
 	}
-	c, err := o.sig.Start(o.command, proc.Spec{
-		Env: o.environment(g), Stdin: os.Stdin, Foreground: !o.repeat, Check: g.Err, Deadline: g.Deadline, Notice: o.notice,
+	c, err := r.sig.Start(r.command, proc.Spec{
+		Env: r.environment(owned), Stdin: os.Stdin, Foreground: !r.repeat, Check: owned.Err, Deadline: owned.Deadline, Notice: r.notice,
 	})
 	if err != nil {
-		return isLost(err), startError(o.command, err)
+		return isLost(err), startError(r.command, err)
 	}
 	select {
 	case <-c.Done():
-	case <-g.Context().Done():
-		o.notice("%s is lost, stopping %s", o.path, o.command.Name())
-		c.Stop(o.grace)
+	case <-owned.Context().Done():
+		r.notice("%s is lost, stopping %s", r.path, r.command.Name())
+		c.Stop(r.grace)
 	}
-	o.sig.Detach(c)
+	r.sig.Detach(c)
 	if err := c.Err(); err != nil {
-		return false, exit(exitFailed, fmt.Errorf("%s: %w", o.command.Name(), err))
+		return false, exit(exitFailed, fmt.Errorf("%s: %w", r.command.Name(), err))
 	}
 	if c.ExitCode() == 0 {
 		return true, nil
@@ -139,29 +139,29 @@ type ownedJSON struct {
 	Node    string `json:"node"`
 }
 
-// wait prints what is owned and, unless o.once is set, waits for a signal or a loss.
-func (o *holdRunner) wait(g ownership) error {
-	own := ownedJSON{o.path, int64(g.Token()), hex(g.SessionID()), g.Path()}
-	text, v := strconv.FormatInt(own.Token, 10), any(own)
-	if o.format != nil {
-		text, v = o.format(own)
+// wait prints what is owned and, unless r.once is set, waits for a signal or a loss.
+func (r *holdRunner) wait(owned ownership) error {
+	description := ownedJSON{r.path, int64(owned.Token()), hex(owned.SessionID()), owned.Path()}
+	text, v := strconv.FormatInt(description.Token, 10), any(description)
+	if r.format != nil {
+		text, v = r.format(description)
 	}
-	err := o.print(text, v)
-	if err != nil || o.once {
+	err := r.print(text, v)
+	if err != nil || r.once {
 		return err
 	}
 	select {
-	case <-g.Context().Done():
+	case <-owned.Context().Done():
 		return nil // the release returns the loss
-	case <-o.sig.WaitContext().Done():
-		return afterSignal(o.sig)
+	case <-r.sig.WaitContext().Done():
+		return afterSignal(r.sig)
 	}
 }
 
-func (o *holdRunner) environment(g ownership) []string {
-	return append(childEnvironment(o.path, o.grace, o.vars...),
-		"ZKR_TOKEN="+strconv.FormatInt(int64(g.Token()), 10),
-		"ZKR_SESSION="+hex(g.SessionID()))
+func (r *holdRunner) environment(owned ownership) []string {
+	return append(childEnvironment(r.path, r.grace, r.vars...),
+		"ZKR_TOKEN="+strconv.FormatInt(int64(owned.Token()), 10),
+		"ZKR_SESSION="+hex(owned.SessionID()))
 }
 
 func hex(id int64) string { return fmt.Sprintf("0x%x", uint64(id)) }

@@ -15,7 +15,7 @@ type lockFlags struct {
 	acquireFlags
 	shared  bool
 	permits int // 0 for a lock
-	grace   time.Duration
+	grace   graceFlag
 	naming  string
 }
 
@@ -51,7 +51,7 @@ is then free when the session has expired.
 
 Exit codes: that of CMD, 128+N if signal N ended CMD or the wait for the lock,
 5 if the token cannot be written, 123 if the lock was lost, 124 if a server has
-answered and somebody else holds the lock (-n, -w; see -E), 125 if zkr failed
+answered and another client holds the lock (-n, -w; see -E), 125 if zkr failed
 (no session, missing rights, bad usage, a --grace that cannot be granted), 126
 if CMD cannot be executed, 127 if it is not found.`,
 		Example: `  zkr lock /locks/backup -- backup --all     wait for the lock, then run
@@ -66,7 +66,7 @@ if CMD cannot be executed, 127 if it is not found.`,
 	fs.BoolVarP(&f.shared, "shared", "s", false, "share the lock with other holders that use -s")
 	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
 	fs.IntVarP(&f.conflictCode, "conflict-exit-code", "E", exitNotAcquired, "exit `code` if the lock is not acquired")
-	fs.DurationVar(&f.grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the lock is lost")
+	f.grace.register(cmd, " if the lock is lost")
 	fs.StringVar(&f.naming, "naming", "curator", "the node names to use: `curator` or kazoo; go-zookeeper is compatible with both")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if fs.Changed("permits") && f.permits <= 0 {
@@ -80,18 +80,18 @@ if CMD cannot be executed, 127 if it is not found.`,
 		if err != nil {
 			return err
 		}
-		o := &holdRunner{app: a, path: path, command: command, grace: f.grace}
+		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration}
 		f.startWait(a)
-		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			own, try := f.acquireFuncs(s, path, naming, o.grace)
-			return f.acquire(ctx, o, s, own, try)
+		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			blocking, try := f.acquireFuncs(s, path, naming, r.grace)
+			return f.acquire(ctx, r, s, blocking, try)
 		})
 	}
 	cmd.AddCommand(newLockBreak(a))
 	return cmd
 }
 
-// check returns the naming, and an error for flags that make no sense.
+// check returns the naming, after it has validated the flags.
 func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	if err := f.acquireFlags.check(cmd); err != nil {
 		return 0, err
@@ -99,10 +99,11 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	switch {
 	case f.shared && f.permits > 0:
 		return 0, usage("-s and -k exclude each other")
-	case f.grace < 0:
-		return 0, usage("--grace %v is negative", f.grace)
 	case f.conflictCode < 0 || f.conflictCode > 255:
 		return 0, usage("-E %d is no exit code", f.conflictCode)
+	}
+	if err := f.grace.check(); err != nil {
+		return 0, err
 	}
 	switch f.naming {
 	case "curator":
@@ -114,7 +115,7 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 }
 
 // acquireFuncs returns the functions that acquire with and without waiting.
-func (f *lockFlags) acquireFuncs(s *session.Session, path string, naming lock.Layout, stop time.Duration) (own, try func(context.Context) (ownership, error)) {
+func (f *lockFlags) acquireFuncs(s *session.Session, path string, naming lock.Layout, stop time.Duration) (blocking, try func(context.Context) (ownership, error)) {
 	opts := []lock.Option{lock.WithLayout(naming), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)

@@ -38,14 +38,14 @@ usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		case id == "":
 			return usage("--id is missing")
 		}
-		o := &holdRunner{app: a, path: path, command: command, grace: defaultGrace}
-		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+		r := &holdRunner{app: a, path: path, command: command, grace: defaultGrace}
+		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			m, err := membership.New(s, path).Join(ctx, id, []byte(data))
 			if err != nil {
 				return nil, err
 			}
-			p := &announcement{announcer: m, name: m.ID(), role: "a member", withdraw: m.Leave, withdrawn: membership.ErrLeft}
-			return p.begin(a, s), nil
+			n := &announcement{announcer: m, name: m.ID(), role: "a member", withdraw: m.Leave, withdrawn: membership.ErrLeft}
+			return n.start(a, s), nil
 		})
 	}
 	return cmd

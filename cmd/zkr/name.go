@@ -49,8 +49,8 @@ func (c *client) withName(root, path string, f func(d *naming.Directory, name st
 
 // exitOfNaming adds exit code 1 to errors that mean no.
 func exitOfNaming(err error) error {
-	for _, no := range []error{naming.ErrBound, naming.ErrNotBound, naming.ErrLinks, naming.ErrExhausted} {
-		if errors.Is(err, no) {
+	for _, refusal := range []error{naming.ErrBound, naming.ErrNotBound, naming.ErrLinks, naming.ErrExhausted} {
+		if errors.Is(err, refusal) {
 			return exit(exitNo, err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func newNameLs(a *app, root *string) *cobra.Command {
-	var at pathCheck
+	var target pathCheck
 	cmd := &cobra.Command{
 		Use:   "ls [flags] PATH",
 		Short: "Print the names below a name",
@@ -19,13 +19,13 @@ and the target if it is a link. A name that is not bound, and only has names
 below it, ends in a slash.
 `,
 	}
-	at.register(cmd)
+	target.register(cmd)
 	return a.nameVerb(cmd, root, (*app).withSyncedSession, func(ctx context.Context, c *client, d *naming.Directory, name string) error {
 		node := *root
 		if name != "" {
 			node = session.Join(*root, name)
 		}
-		if err := at.check(ctx, c, node); err != nil {
+		if err := target.check(ctx, c, node); err != nil {
 			return err
 		}
 		entries, err := d.List(ctx, name)

@@ -24,7 +24,7 @@ The first is 1.
 	cmd.Flags().IntVar(&count, "count", 1, "print `N` successive numbers")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if count <= 0 {
-			return usage("--count %d", count)
+			return usage("--count %d is not positive", count)
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
 			first, err := naming.NewSequence(c.Session, args[0]).Reserve(ctx, count)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +12,7 @@ import (
 
 func newNameSlot(a *app) *cobra.Command {
 	var n int
-	var grace time.Duration
+	var grace graceFlag
 	cmd := &cobra.Command{
 		Use:   "slot -n N [flags] PATH -- CMD [ARG...]",
 		Short: "Hold a number below N while a command runs",
@@ -30,29 +29,28 @@ if CMD cannot be executed, 127 if it is not found.`,
 	}
 	fs := cmd.Flags()
 	fs.IntVarP(&n, "number", "n", 0, "how many numbers there are, `N`")
-	fs.DurationVar(&grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the number is lost")
+	grace.register(cmd, " if the number is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		path, command, err := pathAndCommand(cmd, args)
+		path, command, err := pathAndRequiredCommand(cmd, args)
 		switch {
 		case err != nil:
 			return err
-		case command == nil:
-			return usage("a command is missing; it comes after --")
 		case !fs.Changed("number"):
 			return usage("-n is missing")
 		case n <= 0:
 			return usage("-n %d is not positive", n)
-		case grace < 0:
-			return usage("--grace %v is negative", grace)
 		}
-		o := &holdRunner{app: a, path: path, command: command, grace: grace}
-		return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			got, err := naming.NewSlots(s, path, n, naming.WithStopTime(o.grace)).Acquire(ctx)
+		if err := grace.check(); err != nil {
+			return err
+		}
+		r := &holdRunner{app: a, path: path, command: command, grace: grace.duration}
+		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			held, err := naming.NewSlots(s, path, n, naming.WithStopTime(r.grace)).Acquire(ctx)
 			if err != nil {
 				return nil, err
 			}
-			o.vars = []string{"ZKR_SLOT=" + strconv.Itoa(got.Number)}
-			return slot{got, path, s.Status().ID}, nil
+			r.vars = []string{"ZKR_SLOT=" + strconv.Itoa(held.Number)}
+			return slot{held, path, s.Status().ID}, nil
 		})
 	}
 	return cmd

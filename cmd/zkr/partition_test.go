@@ -83,25 +83,25 @@ func cutChild(t *testing.T, cluster *zktest.Cluster, zkr string, ofLeader bool, 
 	go func() { died <- waitDead(pid) }()
 	next, child := start(t, ctx, zkr, others, "echo $$")
 	<-time.After(8*time.Second + rand.N(4*time.Second)) // the next waits, and the cut comes at a random moment
-	var end time.Time
+	var childEnd time.Time
 	select {
-	case end = <-died: // the session was not confirmed in time, which happens on a busy machine
+	case childEnd = <-died: // the session was not confirmed in time, which happens on a busy machine
 	default:
 	}
-	early := !end.IsZero()
+	lostEarly := !childEnd.IsZero()
 	begin := time.Now()
 	heal := cut()
 	defer heal()
 	owned = (<-child).began.Sub(begin)
-	if !early {
-		end = <-died
+	if !lostEarly {
+		childEnd = <-died
 	}
-	gone = end.Sub(begin)
+	gone = childEnd.Sub(begin)
 	var exit *exec.ExitError
 	if err := holder.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitLost {
 		t.Errorf("the holder ended with %v", err)
 	}
-	if early {
+	if lostEarly {
 		t.Logf("lost before the cut: %s", holder.Stderr)
 	}
 	if err := next.Wait(); err != nil {

@@ -15,13 +15,14 @@ import (
 // exist, or that has the nodes of another recipe, would look like an empty recipe.
 type pathCheck struct{ mustExist bool }
 
-func (s *pathCheck) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&s.mustExist, "must-exist", false, "exit with 1 if PATH does not exist")
+func (p *pathCheck) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&p.mustExist, "must-exist", false, "exit with 1 if PATH does not exist")
 }
 
 // check prints a notice if path does not exist, or returns an error with --must-exist. It
-// also returns an error if recipes are recognised at path and none of them is in own.
-func (s *pathCheck) check(ctx context.Context, c *client, path string, own ...recipe) error {
+// also returns an error if recipes are recognised at path and none of them is
+// expected.
+func (p *pathCheck) check(ctx context.Context, c *client, path string, expected ...recipe) error {
 	data, _, err := c.Get(ctx, path)
 	var children []string
 	if err == nil {
@@ -29,21 +30,21 @@ func (s *pathCheck) check(ctx context.Context, c *client, path string, own ...re
 	}
 	switch {
 	case errors.Is(err, session.ErrNoNode):
-		return s.reportMissing(c, path)
+		return p.reportMissing(c, path)
 	case errors.Is(err, session.ErrNoAuth):
 		return nil // the command reports what it may not read itself
 	case err != nil:
 		return err
 	}
 	found := recognise(data, children)
-	if len(found) == 0 || slices.ContainsFunc(own, func(r recipe) bool { return slices.Contains(found, r) }) {
+	if len(found) == 0 || slices.ContainsFunc(expected, func(r recipe) bool { return slices.Contains(found, r) }) {
 		return nil
 	}
 	return exit(exitNo, fmt.Errorf("%s is the path of another recipe: %s", path, found[0]))
 }
 
-func (s *pathCheck) reportMissing(c *client, path string) error {
-	if s.mustExist {
+func (p *pathCheck) reportMissing(c *client, path string) error {
+	if p.mustExist {
 		return exit(exitNo, fmt.Errorf("%s does not exist", path))
 	}
 	c.notice("%s does not exist", path)
@@ -52,12 +53,12 @@ func (s *pathCheck) reportMissing(c *client, path string) error {
 
 // readMode runs f for a command that reads path, after it has checked path: as
 // pathCheck.once or pathCheck.follow does.
-type readMode func(s *pathCheck, a *app, path string, own []recipe, f func(context.Context, *client) error) error
+type readMode func(p *pathCheck, a *app, path string, expected []recipe, f func(context.Context, *client) error) error
 
 // once is app.withSyncedSession for a command that reads path.
-func (s *pathCheck) once(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
+func (p *pathCheck) once(a *app, path string, expected []recipe, f func(context.Context, *client) error) error {
 	return a.withSyncedSession(func(ctx context.Context, c *client) error {
-		if err := s.check(ctx, c, path, own...); err != nil {
+		if err := p.check(ctx, c, path, expected...); err != nil {
 			return err
 		}
 		return f(ctx, c)
@@ -65,11 +66,11 @@ func (s *pathCheck) once(a *app, path string, own []recipe, f func(context.Conte
 }
 
 // follow is app.untilSignal for a command that follows path.
-func (s *pathCheck) follow(a *app, path string, own []recipe, f func(context.Context, *client) error) error {
+func (p *pathCheck) follow(a *app, path string, expected []recipe, f func(context.Context, *client) error) error {
 	return a.untilSignal(func(ctx context.Context, c *client) error {
 		err := c.Sync(ctx, "/")
 		if err == nil {
-			err = s.check(ctx, c, path, own...)
+			err = p.check(ctx, c, path, expected...)
 		}
 		if err != nil {
 			return err
@@ -84,13 +85,13 @@ no server can be reached, 4 if not authorised, 5 if the output cannot be
 written.`
 
 // reading completes a command that reads the recipe at PATH and is written as f.
-func (a *app) reading(cmd *cobra.Command, mode readMode, own recipe, f func(ctx context.Context, c *client, path string) error) *cobra.Command {
-	var at pathCheck
-	at.register(cmd)
+func (a *app) reading(cmd *cobra.Command, mode readMode, expected recipe, f func(ctx context.Context, c *client, path string) error) *cobra.Command {
+	var target pathCheck
+	target.register(cmd)
 	cmd.Args = onePath
 	cmd.Long += readingCodes
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return mode(&at, a, args[0], []recipe{own}, func(ctx context.Context, c *client) error { return f(ctx, c, args[0]) })
+		return mode(&target, a, args[0], []recipe{expected}, func(ctx context.Context, c *client) error { return f(ctx, c, args[0]) })
 	}
 	return cmd
 }

@@ -41,9 +41,9 @@ func (f *layoutFlag) parse() (queue.Layout, error) {
 // readingQueue is app.reading for commands that read a queue in any layout.
 func (a *app) readingQueue(cmd *cobra.Command, f func(context.Context, *queue.Queue[[]byte]) error) *cobra.Command {
 	var flag layoutFlag
-	var at pathCheck
+	var target pathCheck
 	flag.register(cmd)
-	at.register(cmd)
+	target.register(cmd)
 	cmd.Args = onePath
 	cmd.Long += readingCodes
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -51,7 +51,7 @@ func (a *app) readingQueue(cmd *cobra.Command, f func(context.Context, *queue.Qu
 		if err != nil {
 			return err
 		}
-		return at.once(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error { return f(ctx, c.queue(args[0], l)) })
+		return target.once(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error { return f(ctx, c.queue(args[0], l)) })
 	}
 	return cmd
 }

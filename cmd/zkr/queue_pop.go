@@ -43,7 +43,7 @@ cannot be written, 128+N if signal N came first.`,
 			return err
 		}
 		if count <= 0 {
-			return usage("--count %d", count)
+			return usage("--count %d is not positive", count)
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], l)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +15,7 @@ import (
 func newQueueWork(a *app) *cobra.Command {
 	var concurrency, attempts int
 	var once bool
-	var grace time.Duration
+	var grace graceFlag
 	cmd := &cobra.Command{
 		Use:   "work [flags] PATH -- CMD [ARG...]",
 		Short: "Run a command for each item",
@@ -43,25 +42,24 @@ found.`,
 	fs.IntVar(&concurrency, "concurrency", 1, "run up to `N` commands at a time")
 	fs.IntVar(&attempts, "attempts", 0, "try an item up to `N` times; 0 for no limit")
 	fs.BoolVar(&once, "once", false, "run the command for one item only")
-	fs.DurationVar(&grace, "grace", defaultGrace, "time between TERM and KILL for CMD if the item is lost")
+	grace.register(cmd, " if the item is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		path, command, err := pathAndCommand(cmd, args)
+		path, command, err := pathAndRequiredCommand(cmd, args)
 		switch {
 		case err != nil:
 			return err
-		case command == nil:
-			return usage("a command is missing; it comes after --")
 		case concurrency <= 0:
-			return usage("--concurrency %d", concurrency)
+			return usage("--concurrency %d is not positive", concurrency)
 		case attempts < 0:
-			return usage("--attempts %d", attempts)
+			return usage("--attempts %d is negative", attempts)
 		case once && concurrency > 1:
 			return usage("--once and --concurrency exclude each other")
-		case grace < 0:
-			return usage("--grace %v is negative", grace)
+		}
+		if err := grace.check(); err != nil {
+			return err
 		}
 		w := &queueWorker{
-			app: a, worker: commandWorker{path: path, command: command, grace: grace},
+			app: a, worker: commandWorker{path: path, command: command, grace: grace.duration},
 			concurrency: concurrency, attempts: attempts,
 		}
 		return w.worker.run(a, func() error {

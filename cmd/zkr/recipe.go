@@ -67,18 +67,18 @@ var roundRecord = []byte("round\n")
 // the names of its children. Not every recipe can be recognised: a group, for example,
 // has members of any name.
 func recognise(data []byte, children []string) (rs []recipe) {
-	for _, k := range childPatterns {
-		if slices.ContainsFunc(children, k.name.MatchString) {
-			rs = append(rs, k.recipe)
+	for _, p := range childPatterns {
+		if slices.ContainsFunc(children, p.name.MatchString) {
+			rs = append(rs, p.recipe)
 		}
 	}
-	for _, k := range folderPatterns {
+	for _, p := range folderPatterns {
 		unexpected := func(name string) bool {
-			return !slices.Contains(k.needed, name) && !slices.Contains(k.also, name) && (k.matching == nil || !k.matching.MatchString(name))
+			return !slices.Contains(p.needed, name) && !slices.Contains(p.also, name) && (p.matching == nil || !p.matching.MatchString(name))
 		}
 		missing := func(name string) bool { return !slices.Contains(children, name) }
-		if !slices.ContainsFunc(children, unexpected) && !slices.ContainsFunc(k.needed, missing) && !slices.Contains(rs, k.recipe) {
-			rs = append(rs, k.recipe)
+		if !slices.ContainsFunc(children, unexpected) && !slices.ContainsFunc(p.needed, missing) && !slices.Contains(rs, p.recipe) {
+			rs = append(rs, p.recipe)
 		}
 	}
 	if bytes.HasPrefix(data, roundRecord) {

@@ -73,16 +73,16 @@ func (f *registryFlags) parse(a *app, args []string) (registryOf func(*session.S
 // readingRegistry completes a command that reads one service, or all if service is "".
 func (a *app) readingRegistry(cmd *cobra.Command, mode readMode, f func(ctx context.Context, c *client, r *registry.Registry, service string) error) *cobra.Command {
 	var flags registryFlags
-	var at pathCheck
+	var target pathCheck
 	flags.register(cmd)
-	at.register(cmd)
+	target.register(cmd)
 	cmd.Args = optionalName
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		registryOf, service, err := flags.parse(a, args)
 		if err != nil {
 			return err
 		}
-		return mode(&at, a, flags.path(), nil, func(ctx context.Context, c *client) error { return f(ctx, c, registryOf(c.Session), service) })
+		return mode(&target, a, flags.path(), nil, func(ctx context.Context, c *client) error { return f(ctx, c, registryOf(c.Session), service) })
 	}
 	return cmd
 }

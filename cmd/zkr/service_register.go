@@ -88,23 +88,23 @@ func parseMeta(pairs []string) (map[string]string, error) {
 	return meta, nil
 }
 
-func (a *app) register(registryOf func(*session.Session) *registry.Registry, in registry.Instance, run *proc.Command) error {
-	o := &holdRunner{app: a, command: run, grace: defaultGrace}
-	return o.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-		g, err := registryOf(s).Register(ctx, in)
+func (a *app) register(registryOf func(*session.Session) *registry.Registry, instance registry.Instance, command *proc.Command) error {
+	r := &holdRunner{app: a, command: command, grace: defaultGrace}
+	return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+		g, err := registryOf(s).Register(ctx, instance)
 		if err != nil {
 			return nil, err
 		}
-		is := g.Instance()
-		o.path, _ = session.Split(g.Path())
-		o.vars = []string{"ZKR_SERVICE=" + is.Service, "ZKR_ID=" + is.ID, "ZKR_ADDR=" + is.Addr}
-		o.format = func(own ownedJSON) (string, any) {
-			return oneWord(is.ID), struct {
+		in := g.Instance()
+		r.path, _ = session.Split(g.Path())
+		r.vars = []string{"ZKR_SERVICE=" + in.Service, "ZKR_ID=" + in.ID, "ZKR_ADDR=" + in.Addr}
+		r.format = func(description ownedJSON) (string, any) {
+			return oneWord(in.ID), struct {
 				instanceJSON
 				ownedJSON
-			}{newInstanceJSON(is), own}
+			}{newInstanceJSON(in), description}
 		}
-		p := &announcement{announcer: g, name: is.Service + " " + is.ID, role: "registered", withdraw: g.Deregister, withdrawn: registry.ErrDeregistered}
-		return p.begin(a, s), nil
+		n := &announcement{announcer: g, name: in.Service + " " + in.ID, role: "registered", withdraw: g.Deregister, withdrawn: registry.ErrDeregistered}
+		return n.start(a, s), nil
 	})
 }

@@ -12,7 +12,7 @@ import (
 // ends the process, even while it waits for the outcome of a write.
 func (a *app) watchSignals() *proc.Signals {
 	return proc.NewSignals(
-		func() { a.notice("waiting for the servers; a second signal ends zkr at once") },
+		func() { a.notice("waiting for the servers; a second signal ends zkr immediately") },
 		func(first syscall.Signal) {
 			a.printError(errors.New("ended by a second signal; the outcome of the request in flight is unknown"))
 			os.Exit(exitSignalled + int(first))

@@ -48,7 +48,7 @@ func (f *attemptFlags) register(cmd *cobra.Command) {
 
 func (f *attemptFlags) check() error {
 	if f.attempts <= 0 {
-		return usage("--attempts %d", f.attempts)
+		return usage("--attempts %d is not positive", f.attempts)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 func newTaskWork(a *app) *cobra.Command {
 	w := &taskWorker{app: a}
 	var f attemptFlags
+	var grace graceFlag
 	var address string
 	var concurrency int
 	var retryAfter time.Duration
@@ -55,10 +56,10 @@ it is not found.`,
 	fs.StringVar(&address, "addr", "", "`text` that others see (default host:pid)")
 	fs.IntVar(&concurrency, "concurrency", 1, "run up to `N` commands at a time")
 	fs.DurationVar(&retryAfter, "retry-after", time.Second, "pause after the first failed attempt; it doubles with each further one, up to a minute")
-	fs.DurationVar(&w.worker.grace, "grace", defaultGrace, "time between TERM and KILL for CMD")
+	grace.register(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var err error
-		if w.worker.path, w.worker.command, err = pathAndCommand(cmd, args); err == nil {
+		if w.worker.path, w.worker.command, err = pathAndRequiredCommand(cmd, args); err == nil {
 			err = f.check()
 		}
 		switch {
@@ -66,15 +67,15 @@ it is not found.`,
 			return err
 		case w.id == "":
 			return usage("--id is missing")
-		case w.worker.command == nil:
-			return usage("a command is missing; it comes after --")
 		case concurrency <= 0:
-			return usage("--concurrency %d", concurrency)
+			return usage("--concurrency %d is not positive", concurrency)
 		case retryAfter < 0:
 			return usage("--retry-after %v is negative", retryAfter)
-		case w.worker.grace < 0:
-			return usage("--grace %v is negative", w.worker.grace)
 		}
+		if err := grace.check(); err != nil {
+			return err
+		}
+		w.worker.grace = grace.duration
 		if err := checkPool(w.worker.path); err != nil {
 			return err
 		}
@@ -124,9 +125,9 @@ func (w *taskWorker) work() error {
 	defer w.stop(nil)
 	pool := (&client{w.app, w.worker.session, sig}).pool(w.worker.path, w.poolOpts...)
 	err := pool.Work(ctx, w.id, w.attempt, append(w.opts, tasks.WithStopTime(w.worker.grace))...)
-	var with *exitError
-	if errors.As(context.Cause(ctx), &with) { // the command cannot be run
-		return with
+	var exitErr *exitError
+	if errors.As(context.Cause(ctx), &exitErr) { // the command cannot be run
+		return exitErr
 	}
 	return w.worker.result(cmp.Or(err, context.Cause(ctx)))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// console is a terminal; the test is its user.
+// console is the other end of a terminal: the test types and reads there.
 type console struct {
 	*os.File
 	lines chan string
@@ -75,12 +75,23 @@ func (c *console) expect(t *testing.T, pattern string) {
 				return
 			}
 			if !ok {
-				t.Fatalf("the end instead of %s after:\n%s", pattern, &seen)
+				t.Fatalf("the output ended before %s:\n%s", pattern, &seen)
 			}
 			seen.WriteString(line + "\n")
 		case <-expired:
 			t.Fatalf("no %s in:\n%s", pattern, &seen)
 		}
+	}
+}
+
+// waitClosed waits for the end of a command, which must have closed its sessions.
+func waitClosed(t *testing.T, cmd *exec.Cmd, srv *zktest.Server) {
+	t.Helper()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := srv.Sessions(); len(got) != 0 {
+		t.Errorf("sessions %x are left", got)
 	}
 }
 
@@ -107,12 +118,7 @@ echo "shell read $line"`
 	c.expect(t, "^code 3")
 	fmt.Fprintln(c, "good bye")
 	c.expect(t, "^shell read good bye")
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	if got := srv.Sessions(); len(got) != 0 {
-		t.Errorf("sessions %x are left", got)
-	}
+	waitClosed(t, cmd, srv)
 }
 
 // With --repeat, Ctrl-C reaches zkr as well, which then ends.
@@ -142,7 +148,5 @@ zkr lock break /lock x-lock-0000000000; echo "code $?"`
 	fmt.Fprintln(c, "y")
 	c.expect(t, "x-lock-0000000000: removed")
 	c.expect(t, "^code 0")
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	waitClosed(t, cmd, srv)
 }

@@ -16,7 +16,7 @@ type CapturedChild struct {
 	pipes    []*os.File // the ends that zkr reads
 	stdout   prefixBuffer
 	lastLine lastLine
-	drained  chan struct{} // closed when nobody can write to the pipes any more
+	drained  chan struct{} // closed when no process can write to the pipes any more
 }
 
 // StartCaptured is StartWithInput for a command whose output is wanted. It keeps

@@ -154,7 +154,7 @@ func (p *Child) deadline() int64 {
 }
 
 // onWatchdogClock converts a time to the clock of the watchdog. The result is never
-// later than at, even if zkr is stopped meanwhile.
+// later than at, even if zkr is stopped during the call.
 func onWatchdogClock(at time.Time) int64 {
 	if at.IsZero() {
 		return 0

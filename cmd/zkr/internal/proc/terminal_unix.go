@@ -86,7 +86,7 @@ func (t *terminal) reclaim() {
 }
 
 // restore puts zkr into the foreground, unless the shell that started zkr has taken
-// the terminal meanwhile. t.mu is held.
+// the terminal since. t.mu is held.
 func (t *terminal) restore() {
 	own := syscall.Getpgrp()
 	shell, err := syscall.Getpgid(syscall.Getppid())
