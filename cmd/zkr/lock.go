@@ -16,7 +16,7 @@ type lockFlags struct {
 	shared  bool
 	permits int // 0 for a lock
 	grace   graceFlag
-	naming  string
+	layout  string
 }
 
 func newLock(a *app) *cobra.Command {
@@ -67,7 +67,7 @@ if CMD cannot be executed, 127 if it is not found.`,
 	fs.IntVarP(&f.permits, "permits", "k", 0, "wait for one of `N` permits")
 	fs.IntVarP(&f.conflictCode, "conflict-exit-code", "E", exitNotAcquired, "exit `code` if the lock is not acquired")
 	f.grace.register(cmd, " if the lock is lost")
-	fs.StringVar(&f.naming, "naming", "curator", "the node names to use: `curator` or kazoo; go-zookeeper is compatible with both")
+	fs.StringVar(&f.layout, "layout", lock.Curator.String(), "the node names to use: `curator` or kazoo; go-zookeeper is compatible with both")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if fs.Changed("permits") && f.permits <= 0 {
 			return usage("-k %d is not positive", f.permits)
@@ -76,14 +76,14 @@ if CMD cannot be executed, 127 if it is not found.`,
 		if err != nil {
 			return err
 		}
-		naming, err := f.check(cmd)
+		layout, err := f.check(cmd)
 		if err != nil {
 			return err
 		}
 		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration}
 		f.startWait(a)
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			blocking, try := f.acquireFuncs(s, path, naming, r.grace)
+			blocking, try := f.acquireFuncs(s, path, layout, r.grace)
 			return f.acquire(ctx, r, s, blocking, try)
 		})
 	}
@@ -91,7 +91,7 @@ if CMD cannot be executed, 127 if it is not found.`,
 	return cmd
 }
 
-// check returns the naming, after it has validated the flags.
+// check validates the flags and returns the layout.
 func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	if err := f.acquireFlags.check(cmd); err != nil {
 		return 0, err
@@ -105,18 +105,16 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	if err := f.grace.check(); err != nil {
 		return 0, err
 	}
-	switch f.naming {
-	case "curator":
-		return lock.Curator, nil
-	case "kazoo":
-		return lock.Kazoo, nil
+	l, err := lock.ParseLayout(f.layout)
+	if err != nil {
+		return 0, usage("--layout %s is neither curator nor kazoo", f.layout)
 	}
-	return 0, usage("--naming %s is neither curator nor kazoo", f.naming)
+	return l, nil
 }
 
 // acquireFuncs returns the functions that acquire with and without waiting.
-func (f *lockFlags) acquireFuncs(s *session.Session, path string, naming lock.Layout, stop time.Duration) (blocking, try func(context.Context) (ownership, error)) {
-	opts := []lock.Option{lock.WithLayout(naming), lock.WithStopTime(stop)}
+func (f *lockFlags) acquireFuncs(s *session.Session, path string, layout lock.Layout, stop time.Duration) (blocking, try func(context.Context) (ownership, error)) {
+	opts := []lock.Option{lock.WithLayout(layout), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)
 		return acquireLock(m.RLock), acquireLock(m.TryRLock)
