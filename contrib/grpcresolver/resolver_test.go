@@ -26,7 +26,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// TestMain sees to it that no test leaves a goroutine behind.
+// TestMain checks that no test leaves a goroutine behind.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 && os.Getenv("ZKTEST") == "" {
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
+// testTimeout bounds every wait of a test.
+const testTimeout = 5 * time.Minute
 
 // config selects round robin, and retries a call whose server has ended.
 const config = `{
@@ -83,10 +83,10 @@ func dial(t testing.TB, r *registry.Registry) grpc_health_v1.HealthClient {
 	return grpc_health_v1.NewHealthClient(conn)
 }
 
-// call returns the address of the server that has answered.
+// call makes a call and returns the address of the server that has answered.
 func call(t testing.TB, c grpc_health_v1.HealthClient) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	var p peer.Peer
 	if _, err := c.Check(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.Peer(&p), grpc.WaitForReady(true)); err != nil {
@@ -95,15 +95,15 @@ func call(t testing.TB, c grpc_health_v1.HealthClient) string {
 	return p.Addr.String()
 }
 
-// until calls until some calls in a row have reached all of some servers and no
-// others.
-func until(t testing.TB, c grpc_health_v1.HealthClient, servers ...*server) {
+// waitForServers makes calls until a series of them has reached all of the given servers
+// and no other.
+func waitForServers(t testing.TB, c grpc_health_v1.HealthClient, servers ...*server) {
 	t.Helper()
 	want := make(map[string]bool)
 	for _, srv := range servers {
 		want[srv.addr] = true
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(testTimeout)
 	for {
 		got := make(map[string]bool)
 		for range 4 * len(servers) {
@@ -113,34 +113,34 @@ func until(t testing.TB, c grpc_health_v1.HealthClient, servers ...*server) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("calls reach %v, not %v", got, want)
+			t.Fatalf("calls reach %v, want %v", got, want)
 		}
 	}
 }
 
-// Calls alternate between two servers. One is stopped, and calls continue. A third is
-// added and gets its share. The ensemble cannot be reached, and calls continue.
-func TestCallsGoOn(t *testing.T) {
+// Calls alternate between two servers. They continue when one is stopped and when the
+// ensemble cannot be reached. A third server gets calls as well.
+func TestCallsContinue(t *testing.T) {
 	zk := zktest.New(t)
-	join := func() (*session.Session, *registry.Registry) {
+	connect := func() (*session.Session, *registry.Registry) {
 		s := zk.Session(t)
 		return s, registry.New(s, "/services")
 	}
-	s, r := join()
+	s, r := connect()
 	c := dial(t, r)
 	first, second := serve(t, s, r), (*server)(nil)
-	until(t, c, first)
-	second = serve(t, func() *session.Session { s, r = join(); return s }(), r)
-	until(t, c, first, second)
+	waitForServers(t, c, first)
+	second = serve(t, func() *session.Session { s, r = connect(); return s }(), r)
+	waitForServers(t, c, first, second)
 
 	second.Stop() // a process dies: its connections break, and its session ends
 	zk.Expire(second.session.Status().ID)
 	second.session.Close(t.Context())
-	until(t, c, first)
+	waitForServers(t, c, first)
 
-	s, r = join()
+	s, r = connect()
 	third := serve(t, s, r)
-	until(t, c, first, third)
+	waitForServers(t, c, first, third)
 
 	zk.Stop()
 	for range 20 {
@@ -149,14 +149,14 @@ func TestCallsGoOn(t *testing.T) {
 	if err := zk.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	s, r = join()
-	until(t, c, first, third, serve(t, s, r))
+	s, r = connect()
+	waitForServers(t, c, first, third, serve(t, s, r))
 }
 
 // connection replaces gRPC's connection and records what is reported to it.
 type connection struct {
 	resolver.ClientConn
-	told chan string
+	reports chan string
 }
 
 func (c *connection) UpdateState(s resolver.State) error {
@@ -164,23 +164,23 @@ func (c *connection) UpdateState(s resolver.State) error {
 	for _, a := range s.Addresses {
 		addrs = append(addrs, strings.TrimSuffix(a.Addr+" as "+a.ServerName, " as "))
 	}
-	c.told <- strings.Join(addrs, ", ")
-	return errors.New("the balancer does not like it")
+	c.reports <- strings.Join(addrs, ", ")
+	return errors.New("the balancer has rejected the addresses")
 }
 
-func (c *connection) ReportError(err error) { c.told <- "error: " + err.Error() }
+func (c *connection) ReportError(err error) { c.reports <- "error: " + err.Error() }
 
-// wants checks the next report.
-func (c *connection) wants(t *testing.T, want string) {
+// expect checks the next report.
+func (c *connection) expect(t *testing.T, want string) {
 	t.Helper()
-	if got := <-c.told; got != want {
-		t.Errorf("it is told %q, not %q", got, want)
+	if got := <-c.reports; got != want {
+		t.Errorf("reported: %q, want %q", got, want)
 	}
 }
 
 func build(t *testing.T, r *registry.Registry, opts ...grpcresolver.Option) (*connection, resolver.Resolver) {
 	t.Helper()
-	c := &connection{told: make(chan string, 100)}
+	c := &connection{reports: make(chan string, 100)}
 	res, err := grpcresolver.NewBuilder(r, opts...).Build(resolver.Target{URL: url.URL{Scheme: "zk", Path: "/greeter"}}, c, resolver.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -195,25 +195,25 @@ func TestUpdates(t *testing.T) {
 	s := target.Session(t)
 	r := registry.New(s, "/services")
 	c, res := build(t, r)
-	c.wants(t, "")
+	c.expect(t, "")
 	a := register(t, r, registry.Instance{ID: "a", Addr: "a:1"})
-	c.wants(t, "a:1")
+	c.expect(t, "a:1")
 	b := register(t, r, registry.Instance{ID: "b", Addr: "b:1", TLSPort: 2})
-	c.wants(t, "a:1, b:1")
+	c.expect(t, "a:1, b:1")
 	register(t, r, registry.Instance{ID: "c", Addr: "b:1"}) // the same address
-	c.wants(t, "a:1, b:1")
+	c.expect(t, "a:1, b:1")
 	if err := a.Update(t.Context(), registry.Instance{Addr: "a:1", Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
-	c.wants(t, "b:1")
+	c.expect(t, "b:1")
 	res.ResolveNow(resolver.ResolveNowOptions{})
 	if err := b.Deregister(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.wants(t, "b:1")
+	c.expect(t, "b:1")
 	res.Close()
-	if n := len(c.told); n != 0 {
-		t.Errorf("it is told more: %q", <-c.told)
+	if n := len(c.reports); n != 0 {
+		t.Errorf("reported as well: %q", <-c.reports)
 	}
 }
 
@@ -234,54 +234,55 @@ func TestAddresses(t *testing.T) {
 	register(t, r, registry.Instance{ID: "a", Endpoints: []string{"http://a:1", "grpc://a:2?isSecure=false"}})
 	register(t, r, registry.Instance{ID: "b", Endpoints: []string{"http://b:1", "grpcs://b:3"}})
 	c, _ := build(t, r)
-	c.wants(t, "a:1, b:1")
+	c.expect(t, "a:1, b:1")
 	c, _ = build(t, r, grpcresolver.WithEndpoint("grpc"))
-	c.wants(t, "a:2")
+	c.expect(t, "a:2")
 	c, _ = build(t, r, grpcresolver.WithTLS())
-	c.wants(t, "b:3 as b")
+	c.expect(t, "b:3 as b")
 	c, _ = build(t, r, grpcresolver.WithTLS(), grpcresolver.WithEndpoint("grpcs"))
-	c.wants(t, "b:3 as b")
+	c.expect(t, "b:3 as b")
 	if _, _, err := s.Create(t.Context(), "/microservices/greeter/c", []byte(`{"endpoints":["http://no-port"]}`), session.Ephemeral()); err != nil {
 		t.Fatal(err)
 	}
 	c, _ = build(t, r)
-	c.wants(t, "a:1, b:1")
+	c.expect(t, "a:1, b:1")
 }
 
-// A service that may not be read is tried again, seldom, or when gRPC asks.
+// The lookup of a service that may not be read is retried, with growing pauses, or when
+// gRPC calls ResolveNow.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		zk := zktest.New(t)
 		s := zk.Session(t)
 		r := registry.New(s, "/services")
 		c, res := build(t, r)
-		c.wants(t, "")
+		c.expect(t, "")
 		res.Close()
 		if _, _, err := s.Create(t.Context(), "/services/greeter", nil, session.Parents(),
 			session.ACLs(session.ACL{Perms: session.PermAll &^ session.PermRead, Scheme: "world", ID: "anyone"})); err != nil {
 			t.Fatal(err)
 		}
 		c, res = build(t, r)
-		if got := <-c.told; !strings.HasPrefix(got, "error: ") || !strings.Contains(got, "/services/greeter: not authorised") {
-			t.Errorf("it is told %q", got)
+		if got := <-c.reports; !strings.HasPrefix(got, "error: ") || !strings.Contains(got, "/services/greeter: not authorised") {
+			t.Errorf("reported: %q", got)
 		}
 		zk.ResetRequests()
 		time.Sleep(10 * time.Minute)
 		if n := len(zk.Requests()); n > 100 {
 			t.Errorf("%d requests in ten minutes", n)
 		}
-		for len(c.told) > 0 {
-			<-c.told
+		for len(c.reports) > 0 {
+			<-c.reports
 		}
 		if _, err := s.SetACL(t.Context(), "/services/greeter", session.OpenACL(), -1); err != nil {
 			t.Fatal(err)
 		}
 		register(t, r, registry.Instance{ID: "a", Addr: "a:1"})
-		begun := time.Now()
+		start := time.Now()
 		res.ResolveNow(resolver.ResolveNowOptions{})
-		c.wants(t, "a:1")
-		if d := time.Since(begun); d > 2*time.Second {
-			t.Errorf("asked for, it took %v", d)
+		c.expect(t, "a:1")
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("the lookup came %v after ResolveNow", d)
 		}
 		res.Close()
 	})

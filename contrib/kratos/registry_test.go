@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience bounds what a test waits for.
-const patience = 5 * time.Minute
+// testTimeout bounds every wait of a test.
+const testTimeout = 5 * time.Minute
 
 func newRegistry(s *session.Session) *kratos.Registry {
 	return kratos.New(registry.New(s, "", registry.WithLayout(registry.Kratos)))
@@ -76,22 +76,22 @@ func TestClientsFindServers(t *testing.T) {
 	a, b, c := target.Session(t), target.Session(t), target.Session(t)
 	stop := run(t, "a", newRegistry(a))
 	run(t, "b", newRegistry(b))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	dis := newRegistry(c)
 
-	conn, err := grpc.DialInsecure(ctx, grpc.WithEndpoint("discovery:///greeter"), grpc.WithDiscovery(dis), grpc.WithTimeout(patience))
+	conn, err := grpc.DialInsecure(ctx, grpc.WithEndpoint("discovery:///greeter"), grpc.WithDiscovery(dis), grpc.WithTimeout(testTimeout))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	health := grpc_health_v1.NewHealthClient(conn)
-	client, err := http.NewClient(ctx, http.WithEndpoint("discovery:///greeter"), http.WithDiscovery(dis), http.WithBlock(), http.WithTimeout(patience))
+	client, err := http.NewClient(ctx, http.WithEndpoint("discovery:///greeter"), http.WithDiscovery(dis), http.WithBlock(), http.WithTimeout(testTimeout))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	until := func(want string) {
+	waitForServers := func(want string) {
 		t.Helper()
 		for ctx.Err() == nil {
 			seen := make(map[string]bool)
@@ -115,23 +115,23 @@ func TestClientsFindServers(t *testing.T) {
 				}
 			}
 		}
-		t.Fatalf("the servers that answer are never just %s", want)
+		t.Fatalf("the answers never came from exactly %s", want)
 	}
-	until("a b")
+	waitForServers("a b")
 	stop()
-	until("b")
+	waitForServers("b")
 	if list, err := dis.GetService(ctx, "greeter"); err != nil || len(list) != 1 || list[0].ID != "b" || list[0].Metadata["weight"] != "10" || len(list[0].Endpoints) != 2 {
-		t.Errorf("there are %v, %v", list, err)
+		t.Errorf("the instances are %v, %v", list, err)
 	}
 	target.Expire(b.Status().ID)
 	run(t, "c", newRegistry(a))
-	until("b c")
+	waitForServers("b c")
 
-	// What has been deregistered stays away: go-kratos' own registry brings it
-	// back when its session has ended.
+	// A deregistered instance does not return. go-kratos' registry registers it again after
+	// the end of its session.
 	target.Expire(a.Status().ID)
-	until("b c")
-	for deadline := time.Now().Add(patience); ; {
+	waitForServers("b c")
+	for deadline := time.Now().Add(testTimeout); ; {
 		list, err := dis.GetService(ctx, "greeter")
 		if err != nil {
 			t.Fatal(err)
@@ -143,8 +143,8 @@ func TestClientsFindServers(t *testing.T) {
 		if ids == "bc" {
 			break
 		}
-		if ids != "b" || time.Now().After(deadline) { // c is on its way back
-			t.Fatalf("there are %q", ids)
+		if ids != "b" || time.Now().After(deadline) { // c is not registered again yet
+			t.Fatalf("the instances are %q", ids)
 		}
 	}
 }
@@ -153,8 +153,8 @@ var instance = kratosregistry.ServiceInstance{
 	ID: "1", Name: "svc", Version: "v2", Metadata: map[string]string{"weight": "007", "k": "v"}, Endpoints: []string{"grpc://127.0.0.1:9000?isSecure=false", "http://127.0.0.1:8000"},
 }
 
-// The nodes are those of go-kratos' contrib/registry/zookeeper, which are its type in
-// JSON: each side reads what the other has written.
+// The nodes are those of go-kratos' contrib/registry/zookeeper, its instance type as JSON.
+// Each side can read the other's nodes.
 func TestFormat(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -198,7 +198,7 @@ func TestRegistrar(t *testing.T) {
 		}
 	}
 	if err := r.Deregister(ctx, &instance); err != nil {
-		t.Errorf("deregistered what is not registered: %v", err)
+		t.Errorf("Deregister of an unknown instance: %v", err)
 	}
 	si := instance
 	for _, version := range []string{"1", "2"} { // the second time it is an update
@@ -220,7 +220,7 @@ func TestRegistrar(t *testing.T) {
 		}
 	}
 	if list, err := r.GetService(ctx, "svc"); err != nil || len(list) != 0 {
-		t.Errorf("there are %v, %v", list, err)
+		t.Errorf("the instances are %v, %v", list, err)
 	}
 
 	// Instances of other layouts, and those that are disabled.
