@@ -98,7 +98,7 @@ func ExampleRegistry_Resolve() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	greeters.NoteError(in) // the call has failed: it rests for a while
+	greeters.NoteError(in) // the call has failed: it is not picked for a while
 	again, err := greeters.Pick(registry.Sticky("user 17"))
 	fmt.Println(in.ID != again.ID, err)
 	// Output:
@@ -134,7 +134,7 @@ func ExampleRegistry_Watch() {
 		case addrs == nil:
 			return // leaves no watch behind
 		case addrs[0] == "10.0.0.1:8080":
-			err = reg.Update(ctx, registry.Instance{Addr: "10.0.0.9:8080"}) // the rest stays
+			err = reg.Update(ctx, registry.Instance{Addr: "10.0.0.9:8080"}) // the other fields are kept
 		default:
 			err = reg.Deregister(ctx)
 		}

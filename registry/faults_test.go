@@ -21,14 +21,14 @@ func TestFaultsRegisterUpdateDeregister(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		r, observer := registry.New(s.Faulty, root), registry.New(s.Healthy, root)
 		g := register(s, r, registry.Instance{ID: "a", Addr: "one:1"})
-		stands(s, observer, g, "one:1")
+		checkRegistered(s, observer, g, "one:1")
 		err := g.Update(s.Context(), registry.Instance{Addr: "two:1"})
 		if err != nil {
 			s.Errorf("Update: %v", err)
 		}
-		stands(s, observer, g, "two:1")
+		checkRegistered(s, observer, g, "two:1")
 		time.Sleep(15 * time.Second) // whatever has been lost has come back
-		stands(s, observer, g, "two:1")
+		checkRegistered(s, observer, g, "two:1")
 		deregister(s, g)
 		wants(s, s.Healthy, observer, "web")
 		time.Sleep(15 * time.Second)
@@ -36,8 +36,9 @@ func TestFaultsRegisterUpdateDeregister(t *testing.T) {
 	})
 }
 
-// stands checks that the instance exists once, or will soon.
-func stands(s *faulttable.Run, observer *registry.Registry, g *registry.Registration, addr string) {
+// checkRegistered checks that the instance is listed once, with the given address. It
+// waits until the registration is settled.
+func checkRegistered(s *faulttable.Run, observer *registry.Registry, g *registry.Registration, addr string) {
 	s.Helper()
 	for {
 		changed := g.Changed()
@@ -51,13 +52,13 @@ func stands(s *faulttable.Run, observer *registry.Registry, g *registry.Registra
 			continue
 		}
 		if len(list) != 1 || list[0].Addr != addr {
-			s.Errorf("there are %+v, and not one at %s", list, addr)
+			s.Errorf("the instances are %+v, want one at %s", list, addr)
 		}
 		return
 	}
 }
 
-// Lookup and Watch return what exists, whatever is lost.
+// Lookup and Watch return the existing instances under every fault.
 func TestFaultsLookupWatch(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), testkit.Limit)

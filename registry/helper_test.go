@@ -51,7 +51,7 @@ func lookup(t testing.TB, r *registry.Registry, service string) []registry.Insta
 	return list
 }
 
-// ids writes down who is there.
+// ids returns the ids of instances, separated by blanks.
 func ids(list []registry.Instance) string {
 	var s []string
 	for _, in := range list {
@@ -60,7 +60,7 @@ func ids(list []registry.Instance) string {
 	return strings.Join(s, " ")
 }
 
-// wants checks who is there once all changes are.
+// wants checks which instances a service has after all completed changes.
 func wants(t testing.TB, s *session.Session, r *registry.Registry, service string, want ...string) {
 	t.Helper()
 	if err := s.Sync(t.Context(), "/"); err != nil {
@@ -91,7 +91,7 @@ func get(t testing.TB, s *session.Session, path string) string {
 	return string(data)
 }
 
-// watching runs a Watch, and keeps what it has yielded.
+// watching runs a Watch and collects what it yields.
 type watching struct {
 	testing.TB
 	views chan string
@@ -125,9 +125,9 @@ func (w *watching) until(want string) {
 		case v := <-w.views:
 			seen = append(seen, v)
 		case err := <-w.end:
-			w.Fatalf("saw %q, not %q, and then %v", seen, want, err)
+			w.Fatalf("yielded %q, want %q, and ended with %v", seen, want, err)
 		case <-time.After(testkit.Limit):
-			w.Fatalf("saw %q, and not %q", seen, want)
+			w.Fatalf("yielded %q, want %q", seen, want)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// What is below a registry's root without being an instance is reported, and neither
-// an instance nor a service.
+// A node below a registry's root that is no instance is reported. It counts neither as an
+// instance nor as a service.
 func TestOtherObjectsAreNoInstances(t *testing.T) {
 	for layout, objects := range map[registry.Layout][]string{
 		registry.Curator:   {`{"host":"h","port":9092,"version":5}`, `{"name":"s","id":"1"}`, `{"id":"1","address":"h"}`, `{"name":"s","address":"h"}`, `{}`},
@@ -193,7 +193,7 @@ func TestOutageDoesNotEmptyResolvers(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		if _, err := without.Pick(registry.RoundRobin()); err == nil {
-			t.Error("the outage is not one")
+			t.Error("without a grace there are instances during the outage")
 		}
 		if got := shown(with); got != "back gone" {
 			t.Errorf("after a reconnect: %q", got)
@@ -213,7 +213,7 @@ func TestOutageDoesNotEmptyResolvers(t *testing.T) {
 		select {
 		case <-changed:
 		default:
-			t.Error("Changed does not tell")
+			t.Error("the channel of Changed is not closed")
 		}
 		if err := gone.Deregister(t.Context()); err != nil {
 			t.Fatal(err)
@@ -261,7 +261,7 @@ func TestResolverChangedOnlyIfSomethingHas(t *testing.T) {
 		time.Sleep(time.Second)
 		select {
 		case <-changed:
-			t.Error("told of a node that is no instance")
+			t.Error("Changed reported a node that is no instance")
 		default:
 		}
 		if _, err := r.Register(t.Context(), registry.Instance{Service: "s", ID: "2", Addr: "h:2"}); err != nil {
@@ -271,7 +271,7 @@ func TestResolverChangedOnlyIfSomethingHas(t *testing.T) {
 		select {
 		case <-changed:
 		default:
-			t.Error("not told of an instance")
+			t.Error("Changed did not report an instance")
 		}
 	})
 }

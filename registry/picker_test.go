@@ -61,7 +61,7 @@ func TestRoundRobin(t *testing.T) {
 	}
 }
 
-// Picks are spread: those of instances with smaller weights are not all at once.
+// Picks are spread: those of one instance do not follow each other.
 func TestRoundRobinOrder(t *testing.T) {
 	p, cs := registry.RoundRobin(), candidates(1, 1, 2)
 	var order string
@@ -74,7 +74,7 @@ func TestRoundRobinOrder(t *testing.T) {
 }
 
 // Curator's fault 3.25: its round robin fails after 2^31 calls.
-func TestRoundRobinGoesOn(t *testing.T) {
+func TestRoundRobinOverflow(t *testing.T) {
 	cs := candidates(1, 3, 3)
 	for _, calls := range []uint64{0, math.MaxInt32, math.MaxUint32, math.MaxInt64, math.MaxUint64 - 1000, math.MaxUint64 - 10} {
 		var n atomic.Uint64
@@ -139,7 +139,7 @@ func TestSticky(t *testing.T) {
 			t.Errorf("%s has %d of %d keys", id, n, keys)
 		}
 	}
-	after, _ := pick(ten[:9]) // one goes, or comes
+	after, _ := pick(ten[:9]) // one is removed, or added
 	for i := range before {
 		if before[i] != after[i] && before[i] != "instance 9" {
 			t.Fatalf("key %d has moved from %s to %s", i, before[i], after[i])
@@ -170,9 +170,9 @@ func TestLeastRecentlyFailed(t *testing.T) {
 	}
 }
 
-// An instance rests after an error, whichever picker is used; when all rest, they
-// are taken nevertheless. What is disabled or has no address is never picked.
-func TestRest(t *testing.T) {
+// With every picker, an instance is not picked for a while after an error, unless all
+// have failed. An instance that is disabled or has no address is never picked.
+func TestFailureBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)

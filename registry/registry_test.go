@@ -95,7 +95,7 @@ func TestServices(t *testing.T) {
 	register(t, r, registry.Instance{Service: "db"})
 	services("db", "web")
 	deregister(t, g)
-	services("db") // although there still is a node
+	services("db") // the node of the service still exists
 }
 
 // An id is taken over from its owner, which then waits until it is free.
@@ -172,7 +172,7 @@ func TestWatch(t *testing.T) {
 	testkit.NoWatches(t, target, o)
 }
 
-// A loop that is left leaves nothing, and nor does one whose time is over.
+// A loop leaves no watch when it is left and when its context ends.
 func TestWatchLeavesNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
@@ -319,8 +319,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// The ids that Register makes up for server sets are names as a server makes them,
-// but not ones that it will.
+// The ids that Register chooses for server sets have the form of sequential names that a
+// server gives, but a server never gives the same.
 func TestServerSetIDs(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)

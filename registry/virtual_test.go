@@ -101,7 +101,7 @@ func TestReconnectIsNotSeen(t *testing.T) {
 }
 
 // After the end of a session the instance is back, and never twice.
-func TestExpiryIsMended(t *testing.T) {
+func TestExpiryIsRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		o, s := srv.Session(t), srv.Session(t)
@@ -123,8 +123,8 @@ func TestExpiryIsMended(t *testing.T) {
 				t.Errorf("Err: %v", err)
 			}
 		}
-		// The client gives its session up before the server does: the new node takes
-		// the place of the old one, and nobody sees neither.
+		// The client ends its session before the server does: the new node replaces the
+		// old one, and every reader sees one of them.
 		seen.Lock()
 		seen.least = 0
 		seen.Unlock()
@@ -140,9 +140,9 @@ func TestExpiryIsMended(t *testing.T) {
 	})
 }
 
-// While the ensemble cannot be reached the last good set stays, and picks continue.
+// While the ensemble cannot be reached, the last instances are kept and picks continue.
 // Changes are seen after it can be reached again.
-func TestEnsembleAway(t *testing.T) {
+func TestEnsembleUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, o := srv.Session(t), srv.Session(t)
@@ -174,7 +174,7 @@ func TestEnsembleAway(t *testing.T) {
 			uerr := a.Update(ctx, registry.Instance{Addr: "a:2"})
 			for _, err := range []error{lerr, rerr, gerr, uerr} {
 				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("while the ensemble is away: %v", err)
+					t.Errorf("while the ensemble cannot be reached: %v", err)
 				}
 			}
 			if d := time.Since(begun); d > time.Second {
@@ -197,7 +197,7 @@ func TestEnsembleAway(t *testing.T) {
 	})
 }
 
-// Curator's fault 3.25, too: what nothing can be done about does not spin.
+// A refusal that lasts does not cause a busy loop (Curator's fault 3.25).
 func TestRefusalDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
