@@ -3,6 +3,7 @@ package queue
 import (
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -14,13 +15,13 @@ type ackBatcher struct {
 }
 
 type pendingWrite struct {
-	write write
+	write batch.Write
 	done  chan struct{}
 	err   error
 }
 
 // applyBatched carries out a write, for as long as the epoch lasts.
-func (st *store) applyBatched(ep *session.Epoch, w write) error {
+func (st *store) applyBatched(ep *session.Epoch, w batch.Write) error {
 	b := &st.acks
 	j := &pendingWrite{write: w, done: make(chan struct{})}
 	b.mu.Lock()
@@ -50,7 +51,7 @@ func (st *store) applyWaiting(ep *session.Epoch) {
 		}
 		b.waiting[ep] = nil
 		b.mu.Unlock()
-		ws := make([]write, len(jobs))
+		ws := make([]batch.Write, len(jobs))
 		for i, j := range jobs {
 			ws[i] = j.write
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -76,12 +77,12 @@ func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait b
 
 // claimOps claims an item and counts the attempt. An attempt at an item that
 // another library made too large for a request with both is not counted.
-func (q *Queue[T]) claimOps(f readItem[T]) (w write) {
-	w.create(q.store.claimPath(f.entry.name), []byte(q.store.label), session.Ephemeral())
+func (q *Queue[T]) claimOps(f readItem[T]) (w batch.Write) {
+	w.Create(q.store.claimPath(f.entry.name), []byte(q.store.label), session.Ephemeral())
 	if len(f.data) <= q.MaxSize() {
-		w.set(q.store.itemPath(f.entry.name), f.data, f.version)
+		w.Set(q.store.itemPath(f.entry.name), f.data, f.version)
 	} else {
-		w.check(q.store.itemPath(f.entry.name), f.version)
+		w.Check(q.store.itemPath(f.entry.name), f.version)
 	}
 	return w
 }

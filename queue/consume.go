@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 )
 
 // errConsumersLost is the reason of a dead letter whose last consumer died or lost
@@ -136,32 +137,27 @@ func (c *consumer[T]) consume(ctx context.Context, item *Item[T]) {
 	<-c.working
 	// The item is settled even if ctx has ended.
 	settle := context.WithoutCancel(ctx)
-	var refusal error
+	var failed error
 	switch {
 	case err == nil:
-		refusal = item.Ack(settle)
+		failed = item.Ack(settle)
 	case ctx.Err() != nil && item.Attempt <= c.opts.maxAttempts: // interrupted, which is not a failed attempt
-		refusal = item.Release(settle)
+		failed = item.Release(settle)
 	case item.Attempt >= c.opts.maxAttempts:
-		refusal = item.Bury(settle, err)
+		failed = item.Bury(settle, err)
 	}
 	if item.Err() == nil { // neither acknowledged nor buried
-		if !isRefusal(refusal) {
+		if !refusal.IsDenied(failed) {
 			c.pause(ctx, item)
 		}
-		refusal = errors.Join(refusal, item.Nack(settle))
+		failed = errors.Join(failed, item.Nack(settle))
 	}
 	if item.Err() == nil { // the server refused to put it back
-		refusal = errors.Join(refusal, item.lease.Release(settle))
+		failed = errors.Join(failed, item.lease.Release(settle))
 	}
-	if isRefusal(refusal) {
-		c.fail(refusal)
+	if refusal.IsDenied(failed) {
+		c.fail(failed)
 	}
-}
-
-func isRefusal(err error) bool {
-	c, ok := conflictOf(err)
-	return ok && c.refused()
 }
 
 // call calls fn with a context that ends with ctx and when the claim is lost, but

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -39,7 +40,7 @@ const maxReason = 4 << 10
 
 // moveToDead makes a dead letter of an item, or of its whole node if the node
 // cannot be decoded.
-func (q *Queue[T]) moveToDead(w *write, f readItem[T], reason error) {
+func (q *Queue[T]) moveToDead(w *batch.Write, f readItem[T], reason error) {
 	data := f.data
 	if len(f.rest) > 0 {
 		data = q.store.spec.pack(f.payload)
@@ -50,8 +51,8 @@ func (q *Queue[T]) moveToDead(w *write, f readItem[T], reason error) {
 	if q.store.spec.layout != Native { // names repeat if the parent is deleted and created again
 		path += "-" + session.GUID()
 	}
-	w.create(path, data)
-	w.create(session.Join(path, deadReasonName), why)
+	w.Create(path, data)
+	w.Create(session.Join(path, deadReasonName), why)
 }
 
 // deadSuffix returns the part of a dead letter's name that follows the item's name.
@@ -66,12 +67,12 @@ func (s *layoutSpec) deadSuffix(name string) string {
 // buryCorrupt makes a dead letter of an item that is not claimed. An item that is
 // too large to be moved stays in the queue and is skipped.
 func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f readItem[T]) error {
-	burial := func(f readItem[T]) (w write) {
+	burial := func(f readItem[T]) (w batch.Write) {
 		w = q.removal(f)
 		q.moveToDead(&w, f, f.err)
 		return w
 	}
-	if burial(f).size > q.store.maxWrite() {
+	if w := burial(f); w.Size() > q.store.maxWrite() {
 		q.store.cache.retain(f.entry)
 		return nil
 	}
@@ -203,26 +204,26 @@ func (st *store) readDead(ctx context.Context, names []string) ([]deadNode, erro
 // error is session.ErrNoNode. Requeue happens once; session.ErrUnknown is as with
 // Push.
 func (q *Queue[T]) Requeue(ctx context.Context, id string) error {
-	return q.removeDead(ctx, "requeue", id, func(w *write, l deadNode) {
+	return q.removeDead(ctx, "requeue", id, func(w *batch.Write, l deadNode) {
 		o := q.store.deadKey(l.name)
 		o.due = 0
 		if q.store.spec.layout == CuratorDelay {
 			o.due = time.Now().UnixMilli()
 		}
 		name := q.store.spec.prefix(o, q.store.spec.id(l.name))
-		w.create(q.store.itemPath(name), l.letter.Data, session.Sequential())
+		w.Create(q.store.itemPath(name), l.letter.Data, session.Sequential())
 	})
 }
 
 // Drop deletes a dead letter permanently. If there is no dead letter of this id,
 // the error is session.ErrNoNode.
 func (q *Queue[T]) Drop(ctx context.Context, id string) error {
-	return q.removeDead(ctx, "drop", id, func(*write, deadNode) {})
+	return q.removeDead(ctx, "drop", id, func(*batch.Write, deadNode) {})
 }
 
 // removeDead deletes a dead letter in a transaction that also contains the
 // operations that more adds.
-func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*write, deadNode)) error {
+func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*batch.Write, deadNode)) error {
 	names, err := q.store.deadNames(ctx)
 	if err != nil {
 		return err
@@ -241,20 +242,20 @@ func (q *Queue[T]) removeDead(ctx context.Context, op, id string, more func(*wri
 				return none, q.store.fail(op, fmt.Errorf("%w: dead letter %s", session.ErrNoNode, id))
 			}
 			l := letters[0]
-			var w write
+			var w batch.Write
 			if l.explained {
-				w.delete(session.Join(q.store.deadPath(l.name), deadReasonName), session.AnyVersion)
+				w.Delete(session.Join(q.store.deadPath(l.name), deadReasonName), session.AnyVersion)
 			}
-			w.delete(q.store.deadPath(l.name), l.version)
+			w.Delete(q.store.deadPath(l.name), l.version)
 			more(&w, l)
-			_, err = ep.TxnDetached(ctx, nil, w.ops...)
-			c, k := conflictingWrite([]write{w}, err)
+			_, err = ep.TxnDetached(ctx, nil, batch.Ops(w)...)
+			refused, k := batch.Refused([]batch.Write{w}, err)
 			switch {
-			case k >= 0 && q.store.missing(c) != "":
-				if err := q.store.ensure(ctx, ep, q.store.missing(c)); err != nil {
+			case k >= 0 && q.store.missing(refused) != "":
+				if err := q.store.ensure(ctx, ep, q.store.missing(refused)); err != nil {
 					return none, err
 				}
-			case k >= 0 && (c.reason == session.ErrNoNode || c.reason == session.ErrBadVersion):
+			case k >= 0 && (refused.Reason == session.ErrNoNode || refused.Reason == session.ErrBadVersion):
 				// Another client has changed it: read it again.
 			default:
 				return none, err

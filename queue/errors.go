@@ -33,36 +33,6 @@ func (st *store) fail(op string, err error) error {
 	return &session.OpError{Package: "queue", Op: op, Path: st.path, Err: err}
 }
 
-// conflict is the failure of a transaction because of one of its nodes.
-type conflict struct {
-	op, path string // the operation that failed
-	reason   error
-}
-
-// conflictOf returns the conflict in err. ok is false for any other error, and if
-// the outcome is not known.
-func conflictOf(err error) (c conflict, ok bool) {
-	var oe *session.OpError
-	if !errors.As(err, &oe) || errors.Is(err, session.ErrUnknown) {
-		return c, false
-	}
-	for _, reason := range []error{
-		session.ErrNoNode, session.ErrNodeExists, session.ErrBadVersion, session.ErrNotEmpty,
-		session.ErrNoAuth, session.ErrInvalidACL, session.ErrQuota,
-	} {
-		if errors.Is(err, reason) {
-			return conflict{oe.Op, oe.Path, reason}, true
-		}
-	}
-	return c, false
-}
-
-// refused reports whether the server denied the write, as opposed to a conflict
-// with another client's write.
-func (c conflict) refused() bool {
-	return c.reason == session.ErrNoAuth || c.reason == session.ErrInvalidACL || c.reason == session.ErrQuota
-}
-
 // epochEnded reports whether an operation failed because its epoch ended, with a
 // known outcome.
 func epochEnded(err error) bool {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -81,7 +83,7 @@ func (i *Item[T]) SessionID() int64 { return i.lease.Session() }
 //
 // Concurrent Acks of several items share a transaction.
 func (i *Item[T]) Ack(ctx context.Context) error {
-	var removal write
+	var removal batch.Write
 	i.queue.remove(&removal, i.found, i.found.version)
 	return i.settle(ctx, "acknowledge", removal, true)
 }
@@ -89,18 +91,18 @@ func (i *Item[T]) Ack(ctx context.Context) error {
 // Nack puts the item back at its old position in the queue, for another attempt:
 // the next Claim may return it again. Errors and ctx are as with Ack.
 func (i *Item[T]) Nack(ctx context.Context) error {
-	return i.settle(ctx, "put back", write{}, false)
+	return i.settle(ctx, "put back", batch.Write{}, false)
 }
 
 // Release puts the item back as Nack does, but does not count the attempt. It is
 // for a consumer that stops.
 func (i *Item[T]) Release(ctx context.Context) error {
-	var uncount write
+	var uncount batch.Write
 	if i.counted {
 		// Two changes of the children cancel one attempt; see attempts.
 		child := session.Join(i.queue.store.itemPath(i.found.entry.name), uncountedName)
-		uncount.create(child, nil)
-		uncount.delete(child, session.AnyVersion)
+		uncount.Create(child, nil)
+		uncount.Delete(child, session.AnyVersion)
 	}
 	return i.settle(ctx, "put back", uncount, false)
 }
@@ -116,10 +118,10 @@ func attempts(st session.Stat) int { return int(st.Version) - int(st.Cversion)/2
 // Ack. If another library made the item so large that a request cannot hold its
 // dead letter, the error is session.ErrInvalid and the item stays claimed.
 func (i *Item[T]) Bury(ctx context.Context, reason error) error {
-	var burial write
+	var burial batch.Write
 	i.queue.remove(&burial, i.found, i.found.version)
 	i.queue.moveToDead(&burial, i.found, reason)
-	if burial.size > i.queue.store.maxWrite() {
+	if burial.Size() > i.queue.store.maxWrite() {
 		return &session.OpError{Package: "queue", Op: "bury", Path: i.queue.store.itemPath(i.found.entry.name),
 			Err: fmt.Errorf("%w: item has %d bytes, which is too many to move it", session.ErrInvalid, len(i.found.data))}
 	}
@@ -129,27 +131,27 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 // settle ends the claim with a transaction that deletes it and applies more. remove
 // reports whether more removes the item. If the server refuses the transaction, the
 // claim stays.
-func (i *Item[T]) settle(ctx context.Context, op string, more write, remove bool) error {
+func (i *Item[T]) settle(ctx context.Context, op string, more batch.Write, remove bool) error {
 	q := i.queue
 	return i.lease.ReleaseWith(ctx, func() error {
-		var w write
-		w.delete(q.store.claimPath(i.found.entry.name), 0)
-		w.append(more)
+		var w batch.Write
+		w.Delete(q.store.claimPath(i.found.entry.name), 0)
+		w.Append(more)
 		remaining := remainders([]readItem[T]{i.found})
 		q.store.cache.hide(remaining...)
 		defer q.store.cache.removed(remaining...)
 		err := q.store.applyBatched(i.epoch, w)
-		c, conflict := conflictOf(err)
+		r, refused := refusal.Of(err)
 		switch {
 		case err == nil && remove:
 			q.store.cache.removed(i.found.entry)
 			q.store.cache.addRemainders(remaining...)
 			return nil
-		case err != nil && !errors.Is(err, session.ErrUnknown) && (!conflict || c.refused()) && !epochEnded(err):
+		case err != nil && !errors.Is(err, session.ErrUnknown) && (!refused || r.Denied()) && !epochEnded(err):
 			return err // the item stays claimed
 		}
 		q.store.cache.putBack(i.found.entry)
-		if conflict || epochEnded(err) {
+		if refused || epochEnded(err) {
 			return &session.OpError{Package: "queue", Op: op, Path: q.store.itemPath(i.found.entry.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
 		}
 		return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -97,7 +99,7 @@ func inEpoch[R any](ctx context.Context, st *store, op string, f func(*session.E
 
 // removal removes an item from the queue, if it is unchanged since it was read and
 // not claimed.
-func (q *Queue[T]) removal(f readItem[T]) (w write) {
+func (q *Queue[T]) removal(f readItem[T]) (w batch.Write) {
 	q.exclude(&w, f)
 	q.remove(&w, f, f.version)
 	return w
@@ -106,20 +108,20 @@ func (q *Queue[T]) removal(f readItem[T]) (w write) {
 // exclude makes a transaction fail if the item is claimed, by creating and deleting
 // a claim in it. Where every claim raises the version, an item of version 0 is not
 // claimed, and the delete of that version in remove is enough.
-func (q *Queue[T]) exclude(w *write, f readItem[T]) {
+func (q *Queue[T]) exclude(w *batch.Write, f readItem[T]) {
 	if q.store.claims != "" && !(q.store.spec.counted() && f.version == 0) {
-		w.create(q.store.claimPath(f.entry.name), nil, session.Ephemeral())
-		w.delete(q.store.claimPath(f.entry.name), session.AnyVersion)
+		w.Create(q.store.claimPath(f.entry.name), nil, session.Ephemeral())
+		w.Delete(q.store.claimPath(f.entry.name), session.AnyVersion)
 	}
 }
 
 // remove deletes an item's node, which must have the given version. If the node
 // holds other items, remove creates a node with these in its place. Its name is
 // another one, so that clients that have read the old node do not delete it.
-func (q *Queue[T]) remove(w *write, f readItem[T], version int32) {
-	w.delete(q.store.itemPath(f.entry.name), version)
+func (q *Queue[T]) remove(w *batch.Write, f readItem[T], version int32) {
+	w.Delete(q.store.itemPath(f.entry.name), version)
 	for _, remaining := range remainders([]readItem[T]{f}) {
-		w.create(q.store.itemPath(remaining.name), q.store.spec.pack(f.rest...))
+		w.Create(q.store.itemPath(remaining.name), q.store.spec.pack(f.rest...))
 	}
 }
 
@@ -136,13 +138,13 @@ func remainders[T any](fs []readItem[T]) (es []entry) {
 }
 
 // noteConflict updates the cache after another client's write to an item.
-func (q *Queue[T]) noteConflict(f readItem[T], c conflict) {
+func (q *Queue[T]) noteConflict(f readItem[T], r refusal.Refusal) {
 	switch {
-	case q.store.claims != "" && c.path == q.store.claimPath(f.entry.name) && c.reason == session.ErrNodeExists:
+	case q.store.claims != "" && r.Path == q.store.claimPath(f.entry.name) && r.Reason == session.ErrNodeExists:
 		q.store.cache.claimedByOther(f.entry)
-	case c.path == q.store.itemPath(f.entry.name) && c.reason == session.ErrNoNode:
+	case r.Path == q.store.itemPath(f.entry.name) && r.Reason == session.ErrNoNode:
 		q.store.cache.notFound(f.entry)
-	case c.path == q.store.itemPath(f.entry.name) && c.reason == session.ErrBadVersion:
+	case r.Path == q.store.itemPath(f.entry.name) && r.Reason == session.ErrBadVersion:
 		q.store.cache.putBack(f.entry) // it was claimed or changed since it was read
 	default:
 		// A client has created unexpected nodes, for example below an item. Keep the
@@ -164,7 +166,7 @@ func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
 	back := fs
 	for number := int32(sequence.Last); len(back) > 0; {
 		number -= int32(len(back))
-		ws := make([]write, len(back))
+		ws := make([]batch.Write, len(back))
 		for i, f := range back {
 			data, name := f.data, f.entry.name
 			if len(f.rest) > 0 {
@@ -173,7 +175,7 @@ func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
 			if renumber && f.entry.key.part == 0 {
 				name = withNumber(name, f.entry.key.seq, number+int32(i))
 			}
-			ws[i].create(q.store.itemPath(name), data)
+			ws[i].Create(q.store.itemPath(name), data)
 		}
 		var taken []readItem[T]
 		for i, err := range q.store.apply(ep, ws...) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -46,7 +48,7 @@ func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids
 	if err != nil {
 		return nil, q.store.fail("push", err)
 	}
-	ws := make([]write, len(vs))
+	ws := make([]batch.Write, len(vs))
 	names := make([]string, len(vs))
 	for i, v := range vs {
 		data, err := q.encode(v)
@@ -58,11 +60,11 @@ func (q *Queue[T]) PushAll(ctx context.Context, vs []T, opts ...PushOption) (ids
 		if q.store.spec.layout == Native {
 			create = append(create, session.Unique())
 		}
-		ws[i].create(q.store.itemPath(names[i]), data, create...)
+		ws[i].Create(q.store.itemPath(names[i]), data, create...)
 	}
 	for len(ws) > 0 {
 		some, err := inEpoch(ctx, &q.store, "push", func(ep *session.Epoch) ([]session.Result, error) {
-			return q.store.pushIn(ctx, ep, ws[:q.store.fitting(ws)])
+			return q.store.pushIn(ctx, ep, ws[:q.store.limits().Fitting(ws)])
 		})
 		if err != nil {
 			return ids, err
@@ -96,7 +98,7 @@ func (st *store) pushedID(name string, r session.Result) string {
 
 // pushIn carries out a transaction of creates. If the queue is bounded, it creates
 // as many items as fit.
-func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]session.Result, error) {
+func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []batch.Write) ([]session.Result, error) {
 	if err := st.checkNumbers(ctx, ep); err != nil {
 		return nil, err
 	}
@@ -110,14 +112,14 @@ func (st *store) pushIn(ctx context.Context, ep *session.Epoch, ws []write) ([]s
 			}
 			part, ops = ws[:min(n, len(ws))], []session.Op{guard}
 		}
-		results, err := ep.TxnDetached(ctx, nil, append(opsOf(part), ops...)...)
-		c, k := conflictingWrite(part, err)
+		results, err := ep.TxnDetached(ctx, nil, append(batch.Ops(part...), ops...)...)
+		refused, k := batch.Refused(part, err)
 		switch {
 		case err == nil:
 			st.noteNumbers(results[:len(part)])
 			return results[:len(part)], nil
-		case k >= 0 && st.missing(c) != "":
-			if err := st.ensure(ctx, ep, st.missing(c)); err != nil {
+		case k >= 0 && st.missing(refused) != "":
+			if err := st.ensure(ctx, ep, st.missing(refused)); err != nil {
 				return nil, err
 			}
 		case st.opts.bounded && outdated(err, st.items):
@@ -188,6 +190,6 @@ func (st *store) room(ctx context.Context, ep *session.Epoch) (n int, guard sess
 }
 
 func outdated(err error, path string) bool {
-	c, ok := conflictOf(err)
-	return ok && c.path == path && (c.reason == session.ErrBadVersion || c.reason == session.ErrNoNode)
+	r, ok := refusal.Of(err)
+	return ok && r.Path == path && (r.Reason == session.ErrBadVersion || r.Reason == session.ErrNoNode)
 }

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -16,12 +18,6 @@ type permanentError struct{ reason error }
 
 func (r *permanentError) Error() string   { return ErrStopped.Error() + ": " + r.reason.Error() }
 func (r *permanentError) Unwrap() []error { return []error{ErrStopped, r.reason} }
-
-// isPermanent reports whether a request fails however often it is made.
-func isPermanent(err error) bool {
-	return errors.Is(err, session.ErrNoAuth) || errors.Is(err, session.ErrInvalid) || errors.Is(err, session.ErrInvalidACL) ||
-		errors.Is(err, session.ErrClosed)
-}
 
 // errNotSettled makes process read the task again.
 var errNotSettled = errors.New("tasks: not settled")
@@ -40,7 +36,7 @@ func (w *worker) process(ctx context.Context, task string) bool {
 				return true
 			}
 		}
-		if isPermanent(err) {
+		if refusal.IsPermanent(err) {
 			w.stop(&permanentError{err})
 		}
 		waitAfter(ctx, pauses, began)
@@ -232,7 +228,9 @@ func (a *attempt) failedOps(message string) []session.Op {
 }
 
 func (a *attempt) attemptsOps(h history) []session.Op {
-	return []session.Op{a.history.op(a.worker.pool.paths.attempts(a.task), h)}
+	var w batch.Write
+	a.history.write(&w, a.worker.pool.paths.attempts(a.task), h)
+	return batch.Ops(w)
 }
 
 // call calls the handler with a context that ends with ctx and when the claim is

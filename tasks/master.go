@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -62,7 +63,7 @@ func (c *pool) lead(ctx context.Context, o masterOptions) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case isPermanent(err):
+		case refusal.IsPermanent(err):
 			return err
 		}
 		waitAfter(ctx, pauses, began)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/sequence"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -190,7 +191,7 @@ func (m *master) observeInboxes(ctx context.Context) error {
 		for i, n := range nodes {
 			workers[i].dataWatch = m.wakeOn(n.Watch)
 		}
-		var missing [][]session.Op
+		var missing []batch.Write
 		for i, n := range nodes {
 			d := workers[i]
 			if n.Err != nil && !errors.Is(n.Err, session.ErrNoNode) {
@@ -201,7 +202,9 @@ func (m *master) observeInboxes(ctx context.Context) error {
 			if errors.Is(n.Err, session.ErrNoNode) {
 				m.inboxGone(d)
 				if d.live {
-					missing = append(missing, []session.Op{session.OpCreate(n.Path, nil)})
+					var inbox batch.Write
+					inbox.Create(n.Path, nil)
+					missing = append(missing, inbox)
 				} else {
 					delete(m.state.workers, d.id)
 				}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -48,40 +49,37 @@ func (m *master) due() time.Time {
 	return first
 }
 
-// batch is the number of writes in one transaction.
-const batch = 50
+// txnWrites is the number of writes in one transaction.
+const txnWrites = 50
 
 // apply carries out writes, each of them atomically, many in one transaction. It
 // returns the error of each write. If the second error is not nil, the term ends.
-func (m *master) apply(ctx context.Context, writes [][]session.Op) ([]error, error) {
-	var errs []error
-	for part := range slices.Chunk(writes, batch) {
-		err := m.txn(ctx, slices.Concat(part...)...)
-		if err == nil || len(part) == 1 {
-			for range part {
-				errs = append(errs, err)
-			}
-		} else if !fatal(err) { // one of the writes was refused, so carry out each alone
-			for _, ops := range part {
-				err = m.txn(ctx, ops...)
-				if fatal(err) {
-					break
-				}
-				errs = append(errs, err)
-			}
+func (m *master) apply(ctx context.Context, writes []batch.Write) ([]error, error) {
+	var end error // why the term ends
+	limits := batch.Limits{Writes: txnWrites, Bytes: batch.HalfBuffer(m.pool.session)}
+	errs := batch.Apply(writes, limits, func(ops []session.Op) error {
+		if end != nil {
+			return end
 		}
+		err := m.txn(ctx, ops...)
 		if fatal(err) {
-			return nil, err
+			end = err
 		}
-	}
-	return errs, nil
+		return err
+	}, nil)
+	return errs, end
 }
 
-// fatal reports whether an error of a transaction does not concern its writes, but
-// means that the term is over or that the outcome is not known.
+// fatal reports whether an error of a transaction means that the term ends. An
+// error of a single write does not: other clients change the same nodes, and a
+// worker may deny access to its inbox. A quota or a bad ACL concerns the whole pool,
+// and Master pauses or returns.
 func fatal(err error) bool {
-	return err != nil && !errors.Is(err, session.ErrNoNode) && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrBadVersion) &&
-		!errors.Is(err, session.ErrNotEmpty) && !errors.Is(err, session.ErrNoAuth)
+	if err == nil {
+		return false
+	}
+	r, ok := refusal.Of(err)
+	return !ok || r.Reason == session.ErrQuota || r.Reason == session.ErrInvalidACL
 }
 
 // The pauses between attempts to clear an inbox. It cannot be cleared while the
@@ -114,7 +112,9 @@ func (m *master) clearGoneWorkers(ctx context.Context) error {
 			d.postpone(now)
 			continue
 		}
-		errs, err := m.apply(ctx, [][]session.Op{{session.OpDelete(m.pool.paths.inbox(id), session.AnyVersion)}})
+		var removal batch.Write
+		removal.Delete(m.pool.paths.inbox(id), session.AnyVersion)
+		errs, err := m.apply(ctx, []batch.Write{removal})
 		if err != nil {
 			return err
 		}
@@ -144,18 +144,18 @@ func (m *master) reclaim(ctx context.Context, d *workerState) error {
 	if err != nil {
 		return err
 	}
-	writes := make([][]session.Op, len(ts))
+	writes := make([]batch.Write, len(ts))
 	for i, t := range ts {
 		claims := assignments[i].Stat.Version
 		h := readHistory(attempts[i])
 		t.history = h
-		writes[i] = []session.Op{session.OpDelete(assignments[i].Path, claims)}
+		writes[i].Delete(assignments[i].Path, claims)
 		if claims > 0 {
 			n := h.Attempts + int(claims)
 			if n >= m.pool.opts.maxAttempts {
-				writes[i] = append(writes[i], session.OpCreate(m.pool.paths.status(t.name), failure(exhausted(n, h.Error))))
+				writes[i].Create(m.pool.paths.status(t.name), failure(exhausted(n, h.Error)))
 			} else {
-				writes[i] = append(writes[i], h.op(m.pool.paths.attempts(t.name), history{Attempts: n, Error: fmt.Sprintf("worker %s died", d.id)}))
+				h.write(&writes[i], m.pool.paths.attempts(t.name), history{Attempts: n, Error: fmt.Sprintf("worker %s died", d.id)})
 			}
 		}
 	}
@@ -190,9 +190,11 @@ func (m *master) removeExtras(ctx context.Context) error {
 }
 
 func (m *master) removeExtrasOf(ctx context.Context, d *workerState) error {
-	var writes [][]session.Op
+	var writes []batch.Write
 	for name := range d.extras {
-		writes = append(writes, []session.Op{session.OpDelete(m.pool.paths.assignment(d.id, name), session.AnyVersion)})
+		var removal batch.Write
+		removal.Delete(m.pool.paths.assignment(d.id, name), session.AnyVersion)
+		writes = append(writes, removal)
 	}
 	clear(d.extras) // an assignment with a claim is removed by its worker
 	_, err := m.apply(ctx, writes)
@@ -211,13 +213,11 @@ func (m *master) assign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	writes := make([][]session.Op, len(placements))
+	writes := make([]batch.Write, len(placements))
 	for i, p := range placements {
-		writes[i] = []session.Op{
-			session.OpCheck(m.pool.paths.worker(p.worker.id), session.AnyVersion),
-			session.OpCheck(m.pool.paths.task(p.task.name), session.AnyVersion),
-			session.OpCreate(m.pool.paths.assignment(p.worker.id, p.task.name), nil),
-		}
+		writes[i].Check(m.pool.paths.worker(p.worker.id), session.AnyVersion)
+		writes[i].Check(m.pool.paths.task(p.task.name), session.AnyVersion)
+		writes[i].Create(m.pool.paths.assignment(p.worker.id, p.task.name), nil)
 	}
 	errs, err := m.apply(ctx, writes)
 	if err != nil {

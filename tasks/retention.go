@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -37,16 +38,17 @@ func (m *master) removeFinished(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var writes [][]session.Op
+	var writes []batch.Write
 	for i, name := range names {
 		if isLastNumber(name) && !slices.Contains(children[i], "status") {
 			continue // the task was removed, and this is another one
 		}
-		var removal []session.Op
+		var removal batch.Write
 		for _, child := range children[i] {
-			removal = append(removal, session.OpDelete(session.Join(m.pool.paths.task(name), child), session.AnyVersion))
+			removal.Delete(session.Join(m.pool.paths.task(name), child), session.AnyVersion)
 		}
-		writes = append(writes, append(removal, session.OpDelete(m.pool.paths.task(name), session.AnyVersion)))
+		removal.Delete(m.pool.paths.task(name), session.AnyVersion)
+		writes = append(writes, removal)
 	}
 	_, err = m.apply(ctx, writes)
 	return err

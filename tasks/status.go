@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -68,15 +69,16 @@ func readHistory(n session.Node) (h history) {
 	return h
 }
 
-// op returns the operation that replaces h by next.
-func (h history) op(path string, next history) session.Op {
+// write adds to w the operation that replaces h by next.
+func (h history) write(w *batch.Write, path string, next history) {
 	next.Error = shorten(next.Error)
 	data, err := json.Marshal(next)
 	if err != nil {
 		panic(err) // numbers and a string
 	}
 	if h.version == noNode {
-		return session.OpCreate(path, data)
+		w.Create(path, data)
+	} else {
+		w.Set(path, data, h.version)
 	}
-	return session.OpSet(path, data, h.version)
 }

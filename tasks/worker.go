@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -189,7 +190,7 @@ func (w *worker) serve(ctx context.Context, announcement *presence.Announcement)
 				return ignoreEnd(ctx, err)
 			}
 			v.Refresh()
-		case isPermanent(err):
+		case refusal.IsPermanent(err):
 			return err
 		}
 		if announcement.Err() == nil {
