@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -150,11 +151,10 @@ func (m *member) start(ctx context.Context, present []string) (decision, error) 
 }
 
 // isRetryable returns nil if the member must read again after err, and err otherwise.
+// A member reads again after an unknown outcome, too: the nodes show the round.
 func isRetryable(ctx context.Context, e *session.Epoch, err error) error {
-	for _, harmless := range []error{session.ErrNoNode, session.ErrNodeExists, session.ErrBadVersion, session.ErrUnknown} {
-		if errors.Is(err, harmless) && ctx.Err() == nil && e.Err() == nil {
-			return nil
-		}
+	if (refusal.IsConflict(err) || errors.Is(err, session.ErrUnknown)) && ctx.Err() == nil && e.Err() == nil {
+		return nil
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -38,7 +39,7 @@ func Update(ctx context.Context, s *session.Session, op session.OpError, path st
 			return err
 		}
 		err = write(ctx, s, op, n, data)
-		if !errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrNodeExists) && !errors.Is(err, session.ErrNoNode) {
+		if !refusal.IsConflict(err) {
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func (s *epochState) step() {
 	case err == nil:
 	case s.epoch.Err() != nil, errors.Is(err, session.ErrClosed):
 		pause = 0
-	case errors.Is(err, errRemoved), isConflict(err):
+	case errors.Is(err, errRemoved), mayHaveChanged(err):
 		s.noteFailed(err)
 		if pause = s.announcer.nextPause(); pause > 0 { // events do not shorten the pause
 			s.unwatch()

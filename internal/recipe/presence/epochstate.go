@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -50,7 +51,7 @@ func (s *epochState) ensure(data []byte, n int) (err error) {
 		if s.czxid != 0 && s.heldData == n {
 			return nil
 		}
-		if err = s.write(data, n); !isConflict(err) {
+		if err = s.write(data, n); !mayHaveChanged(err) {
 			return err
 		}
 		s.outdated = true
@@ -58,11 +59,10 @@ func (s *epochState) ensure(data []byte, n int) (err error) {
 	return err
 }
 
-// isConflict reports whether err means that the node may have changed since the last
-// read.
-func isConflict(err error) bool {
-	return errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrNodeExists) ||
-		errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrBadVersion)
+// mayHaveChanged reports whether err means that the node may have changed since the
+// last read. A write of ours with an unknown outcome may have changed it.
+func mayHaveChanged(err error) bool {
+	return refusal.IsConflict(err) || errors.Is(err, session.ErrUnknown)
 }
 
 // write sends the one write that the last read of the node requires.
