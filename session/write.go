@@ -170,77 +170,126 @@ type resolver func(ctx context.Context, ops []Op, before int64) (results []Resul
 // ctx is done or the epoch has ended, and the outcome of a request that was sent is not
 // known yet.
 func (e *Epoch) commitAnd(ctx, settle context.Context, ops []Op, resolve resolver, doubt func()) ([]Result, error) {
-	var tries, listTries conn.Attempts
+	if doubt == nil {
+		doubt = func() {}
+	}
+	c := &commitment{epoch: e, ctx: ctx, settle: settle, ops: ops, resolve: resolve, doubt: doubt}
+	return c.run()
+}
+
+// commitment is one call of commitAnd.
+type commitment struct {
+	epoch       *Epoch
+	ctx, settle context.Context
+	ops         []Op
+	resolve     resolver
+	doubt       func()
+
+	tries, listTries conn.Attempts // of the request and of the list request
+}
+
+// run sends the request until a server answers it or the outcome is known otherwise.
+func (c *commitment) run() ([]Result, error) {
 	for {
-		if err := e.unsupported(ops); err != nil {
+		before := c.epoch.conn.LastZxid()
+		request, list, err := c.newCalls()
+		if err != nil {
 			return nil, err
 		}
-		before := e.conn.LastZxid()
-		c, list := e.commitCalls(ops)
-		c.Attempts = &tries
-		if n, most := len(wire.Frame(c.Body)), e.session.opts.conn.MaxBuffer; n > most-16 {
-			return nil, fmt.Errorf("%w: a request of %d bytes, and it may have %d (see WithMaxBuffer)", ErrInvalid, n, most)
+		if err := c.send(request, list); err != nil {
+			return nil, err
 		}
-		flight := []*conn.Call{c}
-		if list != nil {
-			list.Attempts = &listTries
-			flight = append(flight, list)
-		}
-		sent, err := e.conn.Exchange(ctx, flight...)
-		if err != nil && sent && settle != ctx {
-			if doubt != nil {
-				doubt()
-			}
-			err = e.conn.Await(settle, flight...)
-		}
+		var results []Result
+		done := false
 		switch {
-		case err != nil && !sent:
-			return nil, err
-		case err != nil:
-			return nil, unknown(err)
-		case c.Err == nil && !c.Retryable():
-			switch learned, err := e.learnFrom(settle, ops, c); {
-			case err != nil:
-				return nil, err
-			case learned:
-				tries = conn.Attempts{}
-				continue
-			}
-			results, err := e.commitResults(ops, c)
-			if err == nil && list != nil {
-				err = e.siblings(settle, ops[0], list, results[0])
-			}
-			return results, err
-		case errors.Is(c.Err, conn.ErrAuthRequired): // the reply to an earlier request
-			return nil, c.Err
-		case c.Err == nil: // the server did not execute the request
-			e.conn.Throttle(ctx, c)
-		case c.Written:
-			stop := func() bool { return true }
-			if doubt != nil {
-				stop = context.AfterFunc(ctx, doubt)
-			}
-			results, done, err := resolve(settle, ops, before)
-			learned, asking := false, error(nil)
-			if !done && (err != nil || !c.Retryable()) {
-				learned, asking = e.learnFrom(settle, ops, c)
-			}
-			stop()
-			switch {
-			case done: // this request did not break the connection
-				return results, err
-			case learned: // the servers refuse the operation, so it was not committed, even if the nodes do not show that
-				tries = conn.Attempts{}
-			case err != nil && asking != nil:
-				return nil, fmt.Errorf("%w: %w", err, asking)
-			case err != nil && !c.Retryable():
-				return nil, fmt.Errorf("%w: %w", err, c.Err)
-			case err != nil:
-				return nil, err
-			case !c.Retryable():
-				return nil, c.Err
-			}
+		case errors.Is(request.Err, conn.ErrAuthRequired): // the reply to an earlier request
+			return nil, request.Err
+		case request.Err == nil && request.Retryable(): // the server did not execute it
+			c.epoch.conn.Throttle(c.ctx, request)
+		case request.Err == nil:
+			results, done, err = c.answered(request, list)
+		case request.Written:
+			results, done, err = c.lost(request, before)
 		}
+		if done || err != nil {
+			return results, err
+		}
+	}
+}
+
+// newCalls returns the calls of commitCalls for one attempt.
+func (c *commitment) newCalls() (request, list *conn.Call, err error) {
+	if err := c.epoch.unsupported(c.ops); err != nil {
+		return nil, nil, err
+	}
+	request, list = c.epoch.commitCalls(c.ops)
+	if n, most := len(wire.Frame(request.Body)), c.epoch.session.opts.conn.MaxBuffer; n > most-16 {
+		return nil, nil, fmt.Errorf("%w: a request of %d bytes, and it may have %d (see WithMaxBuffer)", ErrInvalid, n, most)
+	}
+	request.Attempts = &c.tries
+	if list != nil {
+		list.Attempts = &c.listTries
+	}
+	return request, list, nil
+}
+
+// send sends the calls and waits for the replies. It waits until settle is done if they
+// were sent before ctx was done. The error is ErrUnknown if they were sent.
+func (c *commitment) send(request, list *conn.Call) error {
+	flight := []*conn.Call{request}
+	if list != nil {
+		flight = append(flight, list)
+	}
+	sent, err := c.epoch.conn.Exchange(c.ctx, flight...)
+	if err != nil && sent && c.settle != c.ctx {
+		c.doubt()
+		err = c.epoch.conn.Await(c.settle, flight...)
+	}
+	if err != nil && sent {
+		return unknown(err)
+	}
+	return err
+}
+
+// answered returns the results that the server returned, or its refusal. done is false
+// if the request must be sent in another form.
+func (c *commitment) answered(request, list *conn.Call) (results []Result, done bool, err error) {
+	switch learned, err := c.epoch.learnFrom(c.settle, c.ops, request); {
+	case err != nil:
+		return nil, false, err
+	case learned:
+		c.tries = conn.Attempts{}
+		return nil, false, nil
+	}
+	results, err = c.epoch.commitResults(c.ops, request)
+	if err == nil && list != nil {
+		err = c.epoch.siblings(c.settle, c.ops[0], list, results[0])
+	}
+	return results, true, err
+}
+
+// lost finds out the outcome of a request whose reply was lost. If neither done nor an
+// error is returned, it was not committed and must be sent again.
+func (c *commitment) lost(request *conn.Call, before int64) (results []Result, done bool, err error) {
+	defer context.AfterFunc(c.ctx, c.doubt)()
+	results, done, err = c.resolve(c.settle, c.ops, before)
+	if done || err == nil && request.Retryable() {
+		return results, done, err
+	}
+	// The request may have broken the connection.
+	learned, asking := c.epoch.learnFrom(c.settle, c.ops, request)
+	switch {
+	case learned: // the servers refuse the operation, so it was not committed, even if the nodes do not show that
+		c.tries = conn.Attempts{}
+		return nil, false, nil
+	case err != nil && asking != nil:
+		return nil, false, fmt.Errorf("%w: %w", err, asking)
+	case err != nil && !request.Retryable():
+		return nil, false, fmt.Errorf("%w: %w", err, request.Err)
+	case err != nil:
+		return nil, false, err
+	default:
+		return nil, false, request.Err
 	}
 }
 
