@@ -205,8 +205,7 @@ func (st *store) readDead(ctx context.Context, names []string) ([]deadNode, erro
 // Push.
 func (q *Queue[T]) Requeue(ctx context.Context, id string) error {
 	return q.removeDead(ctx, "requeue", id, func(w *batch.Write, l deadNode) {
-		o := q.store.deadKey(l.name)
-		o.due = 0
+		o := requeuedKey(q.store.deadKey(l.name))
 		if q.store.spec.layout == CuratorDelay {
 			o.due = time.Now().UnixMilli()
 		}

@@ -56,9 +56,11 @@ type sortKey struct {
 	rank int64 // lower first: the priority, or in CuratorDelay the due time
 	due  int64 // not before, in milliseconds since 1970; 0 means immediately
 	seq  int32
-	// created orders the items past the last sequence number; 0 comes first.
-	created session.Zxid
-	part    int // how many items were taken from a node that held several
+	// created orders the items past the last sequence number; 0 comes first. It is the
+	// czxid of the node, or of the item's first node if restored.
+	created  session.Zxid
+	restored bool // the node was created by putBack, and its name contains created
+	part     int  // how many items were taken from a node that held several
 }
 
 // layoutSpec describes a layout.
@@ -137,8 +139,9 @@ func specOf(l Layout, prefix string) (layoutSpec, bool) {
 	return s, true
 }
 
-// The native name is PPPPPPPP-TTTTTTTTTTT-GUID-SEQ. The due time in milliseconds
-// has room until the year 2527.
+// The native name is PPPPPPPP-TTTTTTTTTTT-GUID-SEQ, or PPPPPPPP-TTTTTTTTTTT-GUID-SEQ-CZXID
+// for an item past the last sequence number that was put back. The due time in
+// milliseconds has room until the year 2527.
 const (
 	nativeGUID = 8 + 1 + 11 + 1
 	latestDue  = 1<<44 - 1
@@ -156,7 +159,45 @@ func parseNative(name string) (o sortKey, ok bool) {
 	p, ok1 := parseHex(name[:8], lowerHex)
 	due, ok2 := parseHex(name[9:nativeGUID-1], lowerHex)
 	n, rest, ok3 := parseSequence(name[seq:])
-	return sortKey{rank: p + math.MinInt32, due: due, seq: n}, ok1 && ok2 && ok3 && rest == ""
+	o = sortKey{rank: p + math.MinInt32, due: due, seq: n}
+	if rest != "" && sequence.PastEnd(n) {
+		o.created, o.restored = parseCreated(rest)
+	}
+	return o, ok1 && ok2 && ok3 && (rest == "" || o.restored)
+}
+
+// restoredName returns the name of the node that putBack creates for an item past
+// the last sequence number. Its position is that of the node that was removed, whose
+// czxid is created.
+func restoredName(name string, o sortKey, created session.Zxid) string {
+	if o.restored {
+		return name
+	}
+	return fmt.Sprintf("%s-%016x", name, uint64(created))
+}
+
+// parseCreated parses the end of a restoredName.
+func parseCreated(s string) (created session.Zxid, ok bool) {
+	if len(s) != 1+16 || s[0] != '-' {
+		return 0, false
+	}
+	n, ok := parseHex(s[1:], lowerHex)
+	return session.Zxid(n), ok
+}
+
+// maxRequeues is the largest due time that is a count instead; see requeuedKey.
+const maxRequeues = 1 << 20
+
+// requeuedKey returns the key of a dead letter that becomes an item again. Where the
+// sequence number does not make its name different from the previous ones, the due
+// time does, which counts from 0.
+func requeuedKey(o sortKey) sortKey {
+	if o.pastEnd() && o.due < maxRequeues {
+		o.due++
+	} else {
+		o.due = 0
+	}
+	return o
 }
 
 const curatorPrefix = "queue-"

@@ -26,6 +26,59 @@ func mustScheme(t testing.TB, l Layout) layoutSpec {
 
 var allLayouts = []Layout{Native, Curator, CuratorPriority, CuratorDelay, CuratorSimple, Kazoo, KazooLocking}
 
+// The name of a native item that was put back past the last sequence number keeps the
+// item's position and id. Other names with an end are not items.
+func TestRestoredNames(t *testing.T) {
+	s := mustScheme(t, Native)
+	const name = "7fffffff-19b76daa800-" + someGUID + "-2147483647"
+	want := sortKey{rank: -1, due: 1767225600000, seq: math.MaxInt32, created: 0x12f, restored: true}
+	old, ok := s.parse(name)
+	if !ok {
+		t.Fatal(name)
+	}
+	restored := restoredName(name, old, want.created)
+	if restored != name+"-000000000000012f" {
+		t.Error(restored)
+	}
+	if got, ok := s.parse(restored); !ok || got != want {
+		t.Errorf("%s was read as %+v, %v", restored, got, ok)
+	}
+	if again := restoredName(restored, want, 7); again != restored {
+		t.Errorf("put back again: %s", again)
+	}
+	if id := s.id(restored); id != someGUID {
+		t.Errorf("the id is %s", id)
+	}
+	for _, bad := range []string{
+		name + "-", name + "-12f", name + "-000000000000012F", name + "-0000000000000012f", name + "x000000000000012f",
+		"7fffffff-19b76daa800-" + someGUID + "-0000000007-000000000000012f",
+	} {
+		if got, ok := s.parse(bad); ok {
+			t.Errorf("%s was read as %+v", bad, got)
+		}
+	}
+}
+
+// Past the last sequence number, the due time distinguishes the names of an item that
+// becomes a dead letter several times.
+func TestRequeuedKey(t *testing.T) {
+	for _, tt := range []struct {
+		old  sortKey
+		want int64
+	}{
+		{sortKey{seq: 7}, 0},
+		{sortKey{seq: 7, due: 1767225600000}, 0},
+		{sortKey{seq: math.MaxInt32}, 1},
+		{sortKey{seq: math.MinInt32, due: 1}, 2},
+		{sortKey{seq: math.MaxInt32, due: 1767225600000}, 0},
+		{sortKey{seq: math.MaxInt32, due: maxRequeues}, 0},
+	} {
+		if got := requeuedKey(tt.old).due; got != tt.want {
+			t.Errorf("%+v: due %d, want %d", tt.old, got, tt.want)
+		}
+	}
+}
+
 // The names equal those of the other libraries, byte for byte.
 func TestNames(t *testing.T) {
 	for _, tt := range []struct {

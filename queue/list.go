@@ -164,7 +164,7 @@ func (q *Queue[T]) readListed(ctx context.Context, ep *session.Epoch, es []entry
 		if q.store.spec.prioritised {
 			entry.Priority = int(e.key.rank)
 		}
-		if e.key.due > 0 {
+		if e.key.due > maxRequeues {
 			entry.NotBefore = time.UnixMilli(e.key.due)
 		}
 		if q.store.claims != "" {

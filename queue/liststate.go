@@ -62,12 +62,16 @@ func (st *store) readCreated(ctx context.Context, names []string, stat session.S
 		return nil, nil
 	}
 	past = make(map[string]bool)
+	n := 0
 	for _, name := range names {
 		if o, ok := st.spec.parse(name); ok && o.pastEnd() {
-			past[name] = true
+			n++
+			if !o.restored {
+				past[name] = true
+			}
 		}
 	}
-	if len(past) < 2 {
+	if n < 2 || len(past) == 0 {
 		return nil, nil
 	}
 	return inEpoch(ctx, st, "list", func(ep *session.Epoch) (map[string]bool, error) {

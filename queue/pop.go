@@ -156,13 +156,16 @@ func (q *Queue[T]) noteConflict(f readItem[T], r refusal.Refusal) {
 }
 
 // putBack undoes a removal. Each item gets its old name and so its old position. If
-// the node held other items, tremaining new node stays.
+// the node held other items, the new node with these stays.
 //
-// Past the last sequence number, an old name does not give the item's position, and
-// may be that of another item by now. If the items include one of these, they get
-// the greatest free numbers before the last one, and so precede all others past it.
+// Past the last sequence number, an old name does not give the item's position. In
+// layout Native the new name contains the old czxid as well. In other layouts the old
+// name may be that of another item by now, so the items get the greatest free numbers
+// before the last one.
 func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
-	renumber := q.store.cache.ended() && slices.ContainsFunc(fs, func(f readItem[T]) bool { return f.entry.key.pastEnd() })
+	ended := q.store.cache.ended()
+	native := q.store.spec.layout == Native
+	renumber := ended && !native && slices.ContainsFunc(fs, func(f readItem[T]) bool { return f.entry.key.pastEnd() })
 	back := fs
 	for number := int32(sequence.Last); len(back) > 0; {
 		number -= int32(len(back))
@@ -172,8 +175,11 @@ func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
 			if len(f.rest) > 0 {
 				data = q.store.spec.pack(f.payload)
 			}
-			if renumber && f.entry.key.part == 0 {
+			switch {
+			case renumber && f.entry.key.part == 0:
 				name = withNumber(name, f.entry.key.seq, number+int32(i))
+			case ended && native && f.entry.key.pastEnd():
+				name = restoredName(name, f.entry.key, f.created)
 			}
 			ws[i].Create(q.store.itemPath(name), data)
 		}

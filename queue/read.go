@@ -20,7 +20,8 @@ type readItem[T any] struct {
 	version  int32
 	attempts int // so far
 	pushed   time.Time
-	err      error // not nil if the item is corrupt
+	created  session.Zxid // as in sortKey
+	err      error        // not nil if the item is corrupt
 }
 
 // Items are read in batches of as many as the caller may use, limited so that a
@@ -184,7 +185,10 @@ func (st *store) readNodes(ctx context.Context, ep *session.Epoch, es []entry, f
 
 // decode makes an item of a node's data.
 func (q *Queue[T]) decode(e entry, n session.Node) readItem[T] {
-	f := readItem[T]{entry: e, data: n.Data, version: n.Stat.Version, attempts: attempts(n.Stat), pushed: n.Stat.Ctime}
+	f := readItem[T]{entry: e, data: n.Data, version: n.Stat.Version, attempts: attempts(n.Stat), pushed: n.Stat.Ctime, created: n.Stat.Czxid}
+	if e.key.restored {
+		f.created = e.key.created
+	}
 	payloads, err := q.store.spec.unpack(n.Data)
 	switch {
 	case err != nil:

@@ -265,3 +265,165 @@ func TestDeadLettersPastSequenceEnd(t *testing.T) {
 		mustPop(t, q, want...)
 	})
 }
+
+// Removals that are undone at the same moment do not change the order, nor does an
+// item that stays claimed meanwhile.
+func TestPutBacksPastSequenceEnd(t *testing.T) {
+	mostUndone := 0
+	eachEnd(t, func(t *testing.T, end func(*zktest.Server, string)) {
+		for delay := 15 * time.Millisecond; delay < 120*time.Millisecond; delay += 5 * time.Millisecond {
+			srv := zktest.New(t)
+			q, slow := texts(srv.Session(t)), texts(testkit.SlowSession(t, srv, 10*time.Millisecond))
+			pushLast(t, srv, q, path+"/items", "before", "b0", "b1")
+			end(srv, path+"/items")
+			mustPush(t, q, numbered("x", 9)...)
+			mustPop(t, slow, "before", "b0") // which lists the names
+			claimed := []*queue.Item[string]{mustClaim(t, q, "b1"), mustClaim(t, q, "x0")}
+			time.Sleep(time.Second)
+			undone, popped := 0, map[string]bool{}
+			for _, n := range []int{2, 1, 3} {
+				ctx, cancel := context.WithTimeout(t.Context(), delay)
+				got, err := slow.TryPopN(ctx, n)
+				cancel()
+				if errors.Is(err, session.ErrUnknown) {
+					undone++
+				}
+				for _, v := range got {
+					popped[v] = true
+				}
+			}
+			mostUndone = max(mostUndone, undone)
+			time.Sleep(time.Second)
+			for _, item := range claimed {
+				mustNack(t, item)
+			}
+			var want []string
+			for _, v := range append([]string{"b1"}, numbered("x", 9)...) {
+				if !popped[v] {
+					want = append(want, v)
+				}
+			}
+			if got := contents(t, q); got != strings.Join(want, " ") {
+				t.Errorf("after %v (%d undone): %s, want %s:\n%s", delay, undone, got, want, srv.Tree())
+			}
+			mustPop(t, texts(srv.Session(t)), want...)
+		}
+	})
+	if mostUndone < 2 {
+		t.Errorf("at most %d removals were undone at once", mostUndone)
+	}
+}
+
+// An item that was put back past the end has its id, can be claimed, and becomes a dead
+// letter and an item again like any other.
+func TestDeadLetterOfPutBackPastSequenceEnd(t *testing.T) {
+	eachEnd(t, func(t *testing.T, end func(*zktest.Server, string)) {
+		undone := 0
+		for delay := 15 * time.Millisecond; delay < 120*time.Millisecond; delay += 5 * time.Millisecond {
+			srv := zktest.New(t)
+			q, slow := texts(srv.Session(t)), texts(testkit.SlowSession(t, srv, 10*time.Millisecond))
+			pushLast(t, srv, q, path+"/items", "before")
+			end(srv, path+"/items")
+			ids, err := q.PushAll(t.Context(), []string{"x", "y"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustPop(t, slow, "before")
+			for range 2 { // the second time, the node is one that was put back
+				ctx, cancel := context.WithTimeout(t.Context(), delay)
+				_, err = slow.TryPop(ctx)
+				cancel()
+				time.Sleep(time.Second)
+				if !errors.Is(err, session.ErrUnknown) {
+					break
+				}
+				undone++
+			}
+			if err == nil {
+				continue
+			}
+			mustNack(t, mustClaim(t, q, "x"))
+			item := mustClaim(t, q, "x")
+			if item.ID != ids[0] || item.Attempt != 2 {
+				t.Errorf("x has the id %s and attempt %d, want %s and 2", item.ID, item.Attempt, ids[0])
+			}
+			if err := item.Bury(testkit.Soon(t), errors.New("reason")); err != nil {
+				t.Fatal(err)
+			}
+			if ls := dead(t, q); len(ls) != 1 || ls[0].ID != ids[0] {
+				t.Errorf("dead letters: %+v, want %s", ls, ids[0])
+			}
+			if err := q.Requeue(testkit.Soon(t), ids[0]); err != nil {
+				t.Fatal(err)
+			}
+			mustPop(t, texts(srv.Session(t)), "y", "x")
+		}
+		if undone < 2 {
+			t.Errorf("%d removals were undone", undone)
+		}
+	})
+}
+
+// The node of a requeued item never has a name that it had before, and the item is
+// due.
+func TestRequeuePastSequenceEnd(t *testing.T) {
+	eachEnd(t, func(t *testing.T, end func(*zktest.Server, string)) {
+		srv := zktest.New(t)
+		s := srv.Session(t)
+		q := texts(s)
+		pushLast(t, srv, q, path+"/items", "first")
+		end(srv, path+"/items")
+		mustPush(t, q, "second", "a", "b", "c")
+		mustPop(t, q, "first", "second")
+		seen := make(map[string]bool)
+		for i := range 9 {
+			item := mustClaim(t, q, string("abc"[i%3]))
+			if err := item.Bury(testkit.Soon(t), errors.New("reason")); err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Requeue(testkit.Soon(t), item.ID); err != nil {
+				t.Fatal(err)
+			}
+			names, _, err := s.Children(t.Context(), path+"/items")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				if !strings.Contains(name, item.ID) {
+					continue
+				}
+				if seen[name] {
+					t.Errorf("name %s was used again", name)
+				}
+				seen[name] = true
+			}
+		}
+		for e, err := range q.All(testkit.Soon(t)) {
+			if err != nil || !e.NotBefore.IsZero() {
+				t.Errorf("item %s is not due before %v (%v)", e.Value, e.NotBefore, err)
+			}
+		}
+		mustPop(t, q, "a", "b", "c")
+	})
+}
+
+// A consumer that knows an item from before it became a dead letter takes it behind
+// the others once it was requeued.
+func TestRequeueOfKnownItemPastSequenceEnd(t *testing.T) {
+	eachEnd(t, func(t *testing.T, end func(*zktest.Server, string)) {
+		srv := zktest.New(t)
+		q, other := texts(srv.Session(t)), texts(srv.Session(t))
+		pushLast(t, srv, q, path+"/items", "first")
+		end(srv, path+"/items")
+		mustPush(t, q, "second", "a", "b", "c")
+		mustPop(t, other, "first", "second")
+		item := mustClaim(t, q, "a")
+		if err := item.Bury(testkit.Soon(t), errors.New("reason")); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Requeue(testkit.Soon(t), item.ID); err != nil {
+			t.Fatal(err)
+		}
+		mustPop(t, other, "b", "c", "a")
+	})
+}
