@@ -10,10 +10,11 @@ public class Counter {
         DataTree tree = new DataTree();
         tree.createNode("/d", new byte[0], Ids.OPEN_ACL_UNSAFE, 0, -1, 1, 1);
         tree.getNode("/d").stat.setCversion(Integer.parseInt(args[1]));
-        for (String path : new String[] {"/lock", "/queue", "/queue/items", "/simple", "/pool", "/pool/tasks", "/pool/workers", "/pool/assign"}) {
+        for (String path : new String[] {"/lock", "/queue", "/queue/items", "/simple", "/pool", "/pool/tasks", "/pool/workers", "/pool/assign",
+                "/election", "/semaphore", "/semaphore/locks", "/semaphore/leases"}) {
             tree.createNode(path, new byte[0], Ids.OPEN_ACL_UNSAFE, 0, -1, 1, 1);
         }
-        for (String path : new String[] {"/lock", "/queue/items", "/simple", "/pool/tasks"}) {
+        for (String path : new String[] {"/lock", "/queue/items", "/simple", "/pool/tasks", "/election", "/semaphore/locks", "/semaphore/leases"}) {
             tree.getNode(path).stat.setCversion(Integer.parseInt(args[1]));
         }
         tree.lastProcessedZxid = 1;
