@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,8 @@ func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, boo
 	switch {
 	case errors.Is(err, ErrNoNode) && r.count == 0:
 		return nil, false, nil
+	case errors.Is(err, ErrNoNode): // which would look like the error of an op
+		return nil, false, fmt.Errorf("%w: the receipt %s was deleted", ErrUnknown, r.path)
 	case err != nil:
 		return nil, false, unknown(err)
 	case string(n.Data) != string(r.next()):

@@ -243,6 +243,35 @@ func TestReceiptsRemovedByOthers(t *testing.T) {
 	})
 }
 
+// If the receipt is deleted before the outcome is found out, the outcome is unknown. The
+// error is not one of the transaction's operations.
+func TestReceiptOfLostReplyIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serve(t)
+		z, operator := open(t, s), open(t, s)
+		testkit.Create(t, z, "/count", "0")
+		increment(t, z)
+		s.Inject(zktest.Rule{Op: "multi", Nth: 1, Fault: zktest.DropReply})
+		s.Inject(zktest.Rule{Op: "sync", Delay: time.Second}) // which precedes the read of the receipt
+		result := make(chan error)
+		go func() {
+			_, err := z.TxnWithReceipt(t.Context(), session.OpSet("/count", []byte("2"), 1))
+			result <- err
+		}()
+		time.Sleep(500 * time.Millisecond)
+		names, _, err := operator.Children(t.Context(), session.DefaultReceipts)
+		if err != nil || len(names) != 1 {
+			t.Fatalf("receipts: %q, %v", names, err)
+		}
+		if err := operator.Delete(t.Context(), session.Join(session.DefaultReceipts, names[0]), session.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-result; !errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrNoNode) {
+			t.Errorf("the error is %v, want only ErrUnknown", err)
+		}
+	})
+}
+
 // If receipts may not be written, transactions are committed without them.
 func TestReceiptsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
