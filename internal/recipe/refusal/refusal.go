@@ -23,9 +23,9 @@
 // client's children exist. ErrQuota is not permanent: room may be made at any time.
 //
 // Package session classifies replies rather than errors, and does not use this
-// package: whether a server executed a request at all (call.retryable), whether it
-// knows the operation (call.refused), and what the nodes show after a lost reply
-// (Epoch.resolve).
+// package: whether a server executed a request at all (conn.Call.Retryable), whether
+// it knows the operation (Epoch.learnFrom), and what the nodes show after a lost
+// reply (Epoch.resolve).
 package refusal
 
 import (
