@@ -70,8 +70,12 @@
 // done. Delete the node with Epoch.DeleteEventually, which retries in the background
 // until the node is deleted or the epoch has ended.
 //
-// Only recipes need InEpoch and NewError, the option Siblings, and these methods of
-// Epoch: AwaitStopTime, Blocked, CheckStopTime, DeleteEventually, KeepProving,
+// Where is state kept that callers on one session share, such as the callers that wait
+// for the same lock? Use Local instead of a package variable: sessions then share no
+// mutex, and the state is removed with its last user or the session.
+//
+// Only recipes need InEpoch, Local and NewError, the option Siblings, and these methods
+// of Epoch: AwaitStopTime, Blocked, CheckStopTime, DeleteEventually, KeepProving,
 // KeepProvingFor, Stats, Suspended, TxnDetached, WatchChildrenSince and
 // WatchListings.
 //

@@ -24,6 +24,7 @@ type Session struct {
 	statuses  *statusHistory
 	connector *conn.Connector // its goroutines are all of the session except the observer
 	creates   keyed.Mutex     // see Epoch.Create
+	local     localStates
 
 	reportedOwnerless sync.Map // the czxid of the node that Epoch.Blocked reported last, by path
 
