@@ -17,9 +17,9 @@ type localWaiters struct {
 	epoch *session.Epoch
 
 	created sequence.Creations
+	leave   func() // each waiter calls it once
 
 	mu      sync.Mutex
-	members int
 	next    *listing // the listing that will be requested next
 	running bool     // runLists runs
 	owners  []string // names of the latest exclusive contenders that were first
@@ -34,36 +34,13 @@ type localKey struct {
 	marker string
 }
 
-var localByKey = struct {
-	sync.Mutex
-	m map[localKey]*localWaiters
-}{m: make(map[localKey]*localWaiters)}
-
-func (l *Line) localKey(e *session.Epoch) localKey {
-	return localKey{e, l.Path, l.Layout.Markers[0].Text}
-}
-
 // joinLocal adds a waiter to the localWaiters of the line and epoch, and creates
-// these if necessary. It reports whether they have other members.
+// these if necessary. It reports whether there are other waiters.
 func (l *Line) joinLocal(e *session.Epoch) (c *localWaiters, others bool) {
-	localByKey.Lock()
-	defer localByKey.Unlock()
-	key := l.localKey(e)
-	if c = localByKey.m[key]; c == nil {
-		c = &localWaiters{line: *l, epoch: e}
-		localByKey.m[key] = c
-	}
-	c.members++
-	return c, c.members > 1
-}
-
-// leave removes a waiter. The last one deletes the shared state.
-func (c *localWaiters) leave() {
-	localByKey.Lock()
-	defer localByKey.Unlock()
-	if c.members--; c.members == 0 {
-		delete(localByKey.m, c.line.localKey(c.epoch))
-	}
+	key := localKey{e, l.Path, l.Layout.Markers[0].Text}
+	return session.Local(e.Session(), key, func(leave func()) *localWaiters {
+		return &localWaiters{line: *l, epoch: e, leave: leave}
+	})
 }
 
 // noteFirst notes that no node is ahead of this one, which stays so.
