@@ -35,6 +35,7 @@ import (
 type Announcement struct {
 	session   *session.Session
 	node      Node
+	local     *localNode      // set by register
 	live      context.Context // done when the node is to be removed
 	end       context.CancelFunc
 	wake      chan struct{} // capacity 1: there is new data

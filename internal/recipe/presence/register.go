@@ -7,45 +7,47 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// key identifies a node of a session. Only one Announcement at a time may have it: a
-// second one of the same session would take the first one's node for its own.
-type key struct {
-	session *session.Session
-	path    string
-}
+// localNode is the state that the Announcements of one node share in a session. Only
+// one of them may exist at a time: a second one would take the first one's node for
+// its own. An Announcement of another session knows by the owner that the node is not
+// its own, so sessions of one process share nothing.
+type localNode struct {
+	leave func() // each user calls it once
 
-var byNode = struct {
-	sync.Mutex
-	by map[key]*Announcement
-}{by: make(map[key]*Announcement)}
+	mu      sync.Mutex
+	current *Announcement
+}
 
 // register makes p the only Announcement of its node in this session. If another one
 // is being withdrawn, register waits for its end.
 func (p *Announcement) register(ctx context.Context) error {
-	k := key{p.session, p.node.Path}
+	n, _ := session.Local(p.session, p.node.Path, func(leave func()) *localNode { return &localNode{leave: leave} })
 	for {
-		byNode.Lock()
-		other := byNode.by[k]
+		n.mu.Lock()
+		other := n.current
 		if other == nil {
-			byNode.by[k] = p
+			n.current, p.local = p, n
 		}
-		byNode.Unlock()
+		n.mu.Unlock()
 		switch {
 		case other == nil:
 			return nil
 		case other.live.Err() == nil:
+			n.leave()
 			return p.node.Errors.Duplicate
 		}
 		select {
 		case <-other.gone:
 		case <-ctx.Done():
+			n.leave()
 			return context.Cause(ctx)
 		}
 	}
 }
 
 func (p *Announcement) unregister() {
-	byNode.Lock()
-	defer byNode.Unlock()
-	delete(byNode.by, key{p.session, p.node.Path})
+	p.local.mu.Lock()
+	p.local.current = nil
+	p.local.mu.Unlock()
+	p.local.leave()
 }
