@@ -15,9 +15,10 @@ import (
 // WithLocalHandoff. One caller at a time owns the cohort's node, or waits in the line
 // with it. It is the cohort lock of Dice, Marathe and Shavit.
 type cohort struct {
-	key cohortKey
+	leave func() // each caller calls it once, when it no longer belongs to the cohort
 
-	// guarded by cohorts.Mutex
+	mu       sync.Mutex
+	active   bool           // a caller owns the node, waits in the line, or is about to
 	waiting  []chan handoff // with a buffer of one
 	holder   *lease.Lease
 	handoffs int // of the node, in a row
@@ -31,33 +32,26 @@ type handoff struct {
 }
 
 type cohortKey struct {
-	session  *session.Session
 	path, id string
 	layout   Layout
 	stopTime time.Duration
 }
 
-// cohorts has an entry for each lock that a caller with WithLocalHandoff holds or waits
-// for.
-var cohorts = struct {
-	sync.Mutex
-	m map[cohortKey]*cohort
-}{m: make(map[cohortKey]*cohort)}
-
-// joinCohort adds the caller to the cohort of key. handoffs receives the caller's handoff;
-// it is nil if there is none to wait for, so that the caller may join the line. With try,
-// a caller that would have to wait is not added.
-func joinCohort(key cohortKey, try bool) (c *cohort, handoffs chan handoff) {
-	cohorts.Lock()
-	defer cohorts.Unlock()
-	c = cohorts.m[key]
-	if c == nil {
-		c = &cohort{key: key}
-		cohorts.m[key] = c
+// joinCohort adds the caller to the cohort of key on s. handoffs receives the caller's
+// handoff; it is nil if there is none to wait for, so that the caller may join the line.
+// With try, a caller that would have to wait is not added.
+func joinCohort(s *session.Session, key cohortKey, try bool) (c *cohort, handoffs chan handoff) {
+	c, _ = session.Local(s, key, func(leave func()) *cohort { return &cohort{leave: leave} })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.active {
+		c.active = true
 		return c, nil
 	}
 	handoffs = make(chan handoff, 1)
-	if !try {
+	if try {
+		c.leave()
+	} else {
 		c.waiting = append(c.waiting, handoffs)
 	}
 	return c, handoffs
@@ -65,24 +59,25 @@ func joinCohort(key cohortKey, try bool) (c *cohort, handoffs chan handoff) {
 
 // pass gives h to the next caller. If there is none, the waiter of h leaves the line.
 func (c *cohort) pass(h handoff) {
-	cohorts.Lock()
+	c.mu.Lock()
 	passed := c.passLocked(h)
-	cohorts.Unlock()
+	c.mu.Unlock()
 	if !passed && h.waiter != nil {
 		h.waiter.Leave()
 	}
 }
 
-// passLocked gives h to the next caller, and reports whether there is one. If there is
-// none, it removes the cohort. cohorts is locked.
+// passLocked gives h to the next caller, and reports whether there is one. The active
+// caller leaves the cohort. c.mu is held.
 func (c *cohort) passLocked(h handoff) bool {
 	c.holder = nil
+	c.leave()
+	if len(c.waiting) == 0 {
+		c.active, c.handoffs = false, 0
+		return false
+	}
 	if h.acquired == nil {
 		c.handoffs = 0
-	}
-	if len(c.waiting) == 0 {
-		delete(cohorts.m, c.key)
-		return false
 	}
 	c.waiting[0] <- h
 	c.waiting = slices.Delete(c.waiting, 0, 1)
@@ -92,12 +87,13 @@ func (c *cohort) passLocked(h handoff) bool {
 // cancel ends the wait for a handoff. If a handoff has just arrived, cancel passes it to
 // the next caller.
 func (c *cohort) cancel(ctx context.Context, handoffs chan handoff, a *acquirer, n int) {
-	cohorts.Lock()
+	c.mu.Lock()
 	i := slices.Index(c.waiting, handoffs)
 	if i >= 0 {
 		c.waiting = slices.Delete(c.waiting, i, i+1)
+		c.leave()
 	}
-	cohorts.Unlock()
+	c.mu.Unlock()
 	if i >= 0 {
 		return
 	}
@@ -112,12 +108,12 @@ func (c *cohort) cancel(ctx context.Context, handoffs chan handoff, a *acquirer,
 // begin begins the lease of an acquired node and records it as the cohort's holder.
 func (c *cohort) begin(ctx context.Context, acquired lease.Acquired, a *acquirer) *lease.Lease {
 	l := lease.Begin(ctx, acquired, a.behavior)
-	cohorts.Lock()
+	c.mu.Lock()
 	c.holder = l
-	cohorts.Unlock()
+	c.mu.Unlock()
 	context.AfterFunc(l.Context(), func() { // in case it is lost
-		cohorts.Lock()
-		defer cohorts.Unlock()
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		if c.holder == l {
 			c.passLocked(handoff{})
 		}
@@ -128,20 +124,20 @@ func (c *cohort) begin(ctx context.Context, acquired lease.Acquired, a *acquirer
 // unlock passes the node to the next caller, if there is one and the node has been passed
 // fewer than n times in a row. Otherwise it releases the lock.
 func (c *cohort) unlock(ctx context.Context, l *lease.Lease, n int) error {
-	cohorts.Lock()
+	c.mu.Lock()
 	if c.holder != l { // l is lost or unlocked
-		cohorts.Unlock()
+		c.mu.Unlock()
 		return l.Release(ctx)
 	}
 	c.holder = nil // so that the AfterFunc of begin passes nothing
 	handOff := len(c.waiting) > 0 && c.handoffs < n
-	cohorts.Unlock()
+	c.mu.Unlock()
 	if handOff {
 		if acquired, err := l.Transfer(ctx); err == nil {
-			cohorts.Lock()
+			c.mu.Lock()
 			c.handoffs++
 			passed := c.passLocked(handoff{acquired: &acquired})
-			cohorts.Unlock()
+			c.mu.Unlock()
 			if passed {
 				return nil
 			}

@@ -26,7 +26,7 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 	o := newOptions(opts)
 	return &Mutex{
 		acquirer:    newAcquirer(line.Line{Package: "lock", Session: s, Path: path, Layout: o.layout.mutex()}, o),
-		cohort:      cohortKey{s, path, o.id, o.layout, o.stopTime},
+		cohort:      cohortKey{path, o.id, o.layout, o.stopTime},
 		maxHandoffs: o.maxHandoffs,
 	}
 }
@@ -49,7 +49,7 @@ func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 	if m.maxHandoffs == 0 {
 		return newLease(m.acquirer.lock(ctx))
 	}
-	c, handoffs := joinCohort(m.cohort, false)
+	c, handoffs := joinCohort(m.acquirer.line.Session, m.cohort, false)
 	return m.leaseOf(c)(c.lock(ctx, handoffs, &m.acquirer, m.maxHandoffs))
 }
 
@@ -64,7 +64,7 @@ func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	if m.maxHandoffs == 0 {
 		return newLease(m.acquirer.tryLock(ctx))
 	}
-	c, handoffs := joinCohort(m.cohort, true)
+	c, handoffs := joinCohort(m.acquirer.line.Session, m.cohort, true)
 	if handoffs != nil {
 		return nil, ErrLocked
 	}
