@@ -26,6 +26,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,8 +90,8 @@ func (r *Run) String() string {
 // with FAULTS=more or FAULTS=all in the environment all of them.
 //
 // A scenario must end whatever it began. After each run Test checks that ownership did not
-// overlap and that tokens rose (see Owners), and that no ephemeral node, watch, session or
-// goroutine is left.
+// overlap and that tokens rose (see Owners), and that no ephemeral node, watch, session,
+// goroutine or state of session.Local is left.
 func Test(t *testing.T, scenario func(*Run)) { Sample(t, 1, scenario) }
 
 // Sample is Test with every fault at each request, but only one pair for oneIn pairs that
@@ -211,7 +212,15 @@ func (r *Run) checkEnd() {
 		if err := s.Close(context.Background()); err != nil {
 			r.Error(err)
 		}
+		if n := localStates(s); n > 0 {
+			r.Errorf("%d states of session.Local were not released", n)
+		}
 	}
 	r.Server.Leaks(r)
 	r.Owners.Check(r)
+}
+
+// localStates counts the states of session.Local that s has. No goroutine may use s.
+func localStates(s *session.Session) int {
+	return reflect.ValueOf(s).Elem().FieldByName("local").FieldByName("byKey").Len()
 }
