@@ -109,9 +109,10 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T
 		if err != nil {
 			for _, item := range items[:i] {
 				item.lease.Release(context.Background())
+				item.leaveTaken(q.store.cache.putBack)
 			}
 			q.unclaim(ep, fs[i:], rs[i*opsPerClaim:])
-			q.giveBack(fs)
+			q.giveBack(fs[i:])
 			return nil, err
 		}
 		counted := len(f.data) <= q.MaxSize()
@@ -125,14 +126,17 @@ func (q *Queue[T]) begin(ctx context.Context, ep *session.Epoch, fs []readItem[T
 			Checks: []lease.Check{{Path: q.store.itemPath(f.entry.name), Version: f.version}},
 		}, lease.Behavior{Lost: ErrLost, Released: ErrSettled, StopTime: q.store.opts.stopTime})
 		q.store.cache.retain(f.entry)
-		items[i] = &Item[T]{
+		item := &Item[T]{
 			ID: q.store.spec.id(f.entry.name), Value: f.value, Attempt: max(1, f.attempts),
 			queue: q, epoch: ep, lease: l, found: f, counted: counted,
 		}
+		items[i] = item
 		context.AfterFunc(l.Context(), func() {
 			if errors.Is(l.Err(), ErrLost) {
 				<-l.Gone() // with a stop time the claim's node stays for that time
-				q.store.cache.putBack(f.entry)
+				item.settling.Lock()
+				defer item.settling.Unlock()
+				item.leaveTaken(q.store.cache.putBack)
 			}
 		})
 	}

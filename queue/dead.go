@@ -78,7 +78,7 @@ func (q *Queue[T]) buryCorrupt(ctx context.Context, ep *session.Epoch, f readIte
 	}
 	remaining := remainders([]readItem[T]{f})
 	q.store.cache.hide(remaining...)
-	defer q.store.cache.removed(remaining...)
+	defer q.store.cache.release(remaining...)
 	done, _, err := q.txnItems(ctx, ep, []readItem[T]{f}, txnHooks[T]{
 		build:        burial,
 		onConflict:   q.noteConflict,

@@ -38,12 +38,10 @@ func (st *store) parents() []parent {
 // list lists the given parents and merges the names into the cache. Only one call
 // lists at a time, so that an older listing cannot replace a newer one.
 func (st *store) list(ctx context.Context, fs ...parent) error {
-	select {
-	case st.cache.listing <- struct{}{}:
-	case <-ctx.Done():
-		return st.fail("list", context.Cause(ctx))
+	if err := st.cache.beginListing(ctx); err != nil {
+		return st.fail("list", err)
 	}
-	defer func() { <-st.cache.listing }()
+	defer st.cache.endListing()
 	for _, f := range fs {
 		names, stat, err := st.session.Children(ctx, f.path)
 		if err != nil && !errors.Is(err, session.ErrNoNode) {
@@ -209,12 +207,10 @@ func (p *itemCache) blockedOn() error {
 // watch lists a parent and watches its children, or its creation if it does not
 // exist.
 func (st *store) watch(ctx context.Context, ep *session.Epoch, f parent) (*session.Watch, error) {
-	select {
-	case st.cache.listing <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := st.cache.beginListing(ctx); err != nil {
+		return nil, err
 	}
-	defer func() { <-st.cache.listing }()
+	defer st.cache.endListing()
 	select { // the listing below answers the request
 	case <-f.relist:
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/batch"
@@ -24,6 +25,9 @@ type Item[T any] struct {
 	lease   *lease.Lease
 	found   readItem[T] // its version is the one after the claim
 	counted bool        // the claim raised the version of the item's node
+
+	settling  sync.Mutex // held while a transaction settles the item
+	leftTaken sync.Once  // see leaveTaken
 }
 
 // Context returns a context that is done when the claim has ended. context.Cause of
@@ -128,29 +132,42 @@ func (i *Item[T]) Bury(ctx context.Context, reason error) error {
 	return i.settle(ctx, "bury", burial, true)
 }
 
+// leaveTaken calls the function of the cache by which the item leaves the state taken.
+// It does so once: after that another call may have taken the item.
+func (i *Item[T]) leaveTaken(leave func(...entry)) {
+	i.leftTaken.Do(func() { leave(i.found.entry) })
+}
+
 // settle ends the claim with a transaction that deletes it and applies more. remove
 // reports whether more removes the item. If the server refuses the transaction, the
 // claim stays.
 func (i *Item[T]) settle(ctx context.Context, op string, more batch.Write, remove bool) error {
 	q := i.queue
 	return i.lease.ReleaseWith(ctx, func() error {
+		i.settling.Lock()
+		defer i.settling.Unlock()
 		var w batch.Write
 		w.Delete(q.store.claimPath(i.found.entry.name), 0)
 		w.Append(more)
 		remaining := remainders([]readItem[T]{i.found})
 		q.store.cache.hide(remaining...)
-		defer q.store.cache.removed(remaining...)
+		defer q.store.cache.release(remaining...)
 		err := q.store.applyBatched(i.epoch, w)
 		r, refused := refusal.Of(err)
 		switch {
 		case err == nil && remove:
-			q.store.cache.removed(i.found.entry)
+			i.leaveTaken(q.store.cache.removed)
 			q.store.cache.addRemainders(remaining...)
 			return nil
 		case err != nil && !errors.Is(err, session.ErrUnknown) && (!refused || r.Denied()) && !epochEnded(err):
 			return err // the item stays claimed
 		}
-		q.store.cache.putBack(i.found.entry)
+		if remove && errors.Is(err, session.ErrUnknown) {
+			i.leaveTaken(q.store.cache.release)
+			q.store.cache.itemsPutBack() // list again: the item may be removed
+		} else {
+			i.leaveTaken(q.store.cache.putBack)
+		}
 		if refused || epochEnded(err) {
 			return &session.OpError{Package: "queue", Op: op, Path: q.store.itemPath(i.found.entry.name), Err: fmt.Errorf("%w: %w", ErrLost, err)}
 		}

@@ -66,7 +66,8 @@ type itemCache struct {
 	claims        listState
 	blocked       error // set if a claim is an ownerless node; see checkClaims
 
-	listing  chan struct{} // semaphore: one call lists at a time
+	listing  chan struct{}       // semaphore: one call lists at a time
+	deleted  map[string]struct{} // by this process during the listing, which may still contain them
 	follower *follower
 }
 
@@ -211,6 +212,26 @@ func (p *itemCache) add(e entry) {
 func (p *itemCache) removed(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.drop(es)
+	if p.deleted != nil {
+		for _, e := range es {
+			p.deleted[e.name] = struct{}{}
+		}
+	}
+}
+
+// release leaves taken items to the next listing, which may contain them.
+func (p *itemCache) release(es ...entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(es)
+	for _, e := range es {
+		delete(p.deleted, e.name)
+	}
+}
+
+// drop removes taken items from the cache. p.mu is held.
+func (p *itemCache) drop(es []entry) {
 	for _, e := range es {
 		p.unmarkTaken(e)
 		p.created.Forget(e.name)
@@ -221,7 +242,7 @@ func (p *itemCache) removed(es ...entry) {
 }
 
 // hide marks items that are about to be created as taken, so that a listing does
-// not add them before putBack or removed is called for them.
+// not add them before putBack or release is called for them.
 func (p *itemCache) hide(es ...entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

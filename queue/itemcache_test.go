@@ -55,6 +55,34 @@ func TestItemIsNotMissed(t *testing.T) {
 	}
 }
 
+// A listing that was sent before this process has deleted an item does not add it to the
+// cache: its node would not be found, and the next item would be chosen at random, as
+// after a conflict with another consumer.
+func TestDeletedDuringListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, e := taken(t)
+		if _, err := q.PushAll(t.Context(), []string{"y", "z"}); err != nil {
+			t.Fatal(err)
+		}
+		p := &q.store.cache
+		if err := p.beginListing(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		names, stat, err := q.store.session.Children(t.Context(), q.store.items)
+		if err != nil || len(names) != 3 {
+			t.Fatal(names, err)
+		}
+		p.removed(e)
+		if err := q.store.mergeItems(t.Context(), names, stat); err != nil {
+			t.Fatal(err)
+		}
+		p.endListing()
+		if es := p.take(3); len(es) != 2 || es[0] == e {
+			t.Errorf("the cache has %v, with the deleted item %v", es, e)
+		}
+	})
+}
+
 // A queue is not empty while another call of the process may put an item back.
 func TestNotEmptyYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -79,6 +79,26 @@ func (st *store) readCreated(ctx context.Context, names []string, stat session.S
 	})
 }
 
+// beginListing blocks until no other call lists. The caller must call endListing.
+func (p *itemCache) beginListing(ctx context.Context) error {
+	select {
+	case p.listing <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deleted = make(map[string]struct{})
+	return nil
+}
+
+func (p *itemCache) endListing() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deleted = nil
+	<-p.listing
+}
+
 // listItems replaces the items in the cache by a listing. Items in past whose time
 // of creation is not known have been deleted and are left out.
 func (p *itemCache) listItems(names []string, st session.Stat, past map[string]bool) {
@@ -99,6 +119,9 @@ func (p *itemCache) listItems(names []string, st session.Stat, past map[string]b
 		if a, out := p.taken[name]; out {
 			a.listed = true
 			p.taken[name] = a
+			continue
+		}
+		if _, ok := p.deleted[name]; ok {
 			continue
 		}
 		if past[name] {

@@ -79,7 +79,7 @@ func (q *Queue[T]) popIn(ctx context.Context, ep *session.Epoch, n int, wait boo
 		})
 		q.store.cache.removed(entries(removed)...)
 		q.store.cache.addRemainders(remainders(removed)...)
-		q.store.cache.removed(remainders(items)...)
+		q.store.cache.release(remainders(items)...)
 		if err != nil || len(removed) > 0 {
 			return removed, err
 		}
@@ -191,6 +191,6 @@ func (q *Queue[T]) putBack(ep *session.Epoch, fs []readItem[T]) {
 		}
 		back = taken
 	}
-	q.store.cache.removed(entries(fs)...)
+	q.store.cache.release(entries(fs)...)
 	q.store.cache.itemsPutBack()
 }
