@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -86,6 +87,45 @@ func (d *Double) Enter(ctx context.Context) (*Entry, error) {
 			return nil, err
 		}
 	}
+}
+
+// Do enters, calls fn and leaves. The context passed to fn is canceled when ctx is done
+// and when the entry is lost. In either case Do waits until fn has returned before it
+// leaves. Do returns nil only if fn returned nil, the entry was not lost, and all
+// members of the round have left.
+//
+// If fn returns an error or panics, or if ctx is done, Do leaves without waiting for
+// the other members.
+func (d *Double) Do(ctx context.Context, fn func(context.Context, *Entry) error) error {
+	op := session.OpError{Package: "barrier", Op: "do", Path: d.path}
+	if err := run.Check(op, fn == nil); err != nil {
+		return err
+	}
+	e, err := d.Enter(ctx)
+	if err != nil {
+		return err
+	}
+	return run.While(ctx, doEntry{e}, func(fctx context.Context, _ doEntry) error {
+		if err := fn(fctx, e); err != nil || e.Err() != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return e.failed(context.Cause(ctx))
+		}
+		return e.Leave(ctx)
+	})
+}
+
+// doEntry is the entry of Do. Its release ends with the epoch: after that there is
+// nothing to delete.
+type doEntry struct{ *Entry }
+
+func (e doEntry) Release(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ep := e.l.Epoch()
+	defer context.AfterFunc(ep.Context(), func() { cancel(ep.Err()) })()
+	return e.Entry.Release(ctx)
 }
 
 // check refuses what the server would refuse: an invalid path, and more members than

@@ -97,6 +97,31 @@ func ExampleBarrier() {
 	// working
 }
 
+// Do enters, calls a function and leaves when all members have called theirs.
+func ExampleDouble_Do() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+
+	d := barrier.NewDouble(s, "/app/computation", 2)
+	var members sync.WaitGroup
+	for range 2 {
+		members.Go(func() {
+			err := d.Do(ctx, func(context.Context, *barrier.Entry) error {
+				fmt.Println("computing")
+				return nil
+			})
+			fmt.Println("all have computed:", err == nil)
+		})
+	}
+	members.Wait()
+	// Output:
+	// computing
+	// computing
+	// all have computed: true
+	// all have computed: true
+}
+
 // A member that gives up does not count: the others wait for another member.
 func ExampleDouble_Enter() {
 	s, done := connect()

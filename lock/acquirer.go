@@ -3,10 +3,8 @@ package lock
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -81,30 +79,7 @@ func (a *acquirer) contenders(ctx context.Context) ([]Contender, error) {
 	return cs, nil
 }
 
-// ownership is a Lease or a MultiLease.
-type ownership interface {
-	Context() context.Context
-	Err() error
-	Unlock(context.Context) error
-}
-
-// do acquires the lock, calls fn and releases the lock.
-func do[L ownership](ctx context.Context, path string, acquire func(context.Context) (L, error), fn func(context.Context, L) error) (err error) {
-	if fn == nil {
-		return &session.OpError{Package: "lock", Op: "do", Path: path, Err: args.Invalid("the function is nil")}
-	}
-	l, err := acquire(ctx)
-	if err != nil {
-		return err
-	}
-	// Release the lock even if ctx has ended or fn panics.
-	defer func() {
-		if uerr := l.Unlock(context.WithoutCancel(ctx)); uerr != nil && !errors.Is(uerr, ErrReleased) {
-			err = errors.Join(err, uerr)
-		}
-	}()
-	fctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(l.Context(), func() { cancel(l.Err()) })()
-	return fn(fctx, l)
+// do is the operation of Do at path.
+func do(path string) session.OpError {
+	return session.OpError{Package: "lock", Op: "do", Path: path}
 }

@@ -219,3 +219,22 @@ func ExampleLease_Guards() {
 	// with permits: <nil>
 	// without: true
 }
+
+// A job that needs half of the memory takes half of the permits.
+func ExampleSemaphore_DoN() {
+	s, done := connect()
+	defer done()
+	ctx := context.Background()
+
+	gigabytes := lock.NewSemaphore(s, "/app/memory", 8)
+	err := gigabytes.DoN(ctx, 4, func(ctx context.Context, l *lock.Lease) error {
+		free, err := gigabytes.Remaining(ctx)
+		fmt.Println("free:", free)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// free: 4
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -46,7 +47,7 @@ func (m *Multi) TryLock(ctx context.Context) (*MultiLease, error) {
 
 // Do runs fn while it holds all locks, as Mutex.Do does with one.
 func (m *Multi) Do(ctx context.Context, fn func(context.Context, *MultiLease) error) error {
-	return do(ctx, "", m.Lock, fn)
+	return run.Do(ctx, do(""), m.Lock, fn)
 }
 
 func (m *Multi) lock(ctx context.Context, lock func(*Mutex, context.Context) (*Lease, error)) (*MultiLease, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -99,7 +100,7 @@ func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &
 // has returned before it releases the lock. Do returns nil only if fn returned nil and
 // the lock was not lost.
 func (m *Mutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.acquirer.line.Path, m.Lock, fn)
+	return run.Do(ctx, do(m.acquirer.line.Path), m.Lock, fn)
 }
 
 // Contenders returns the holder of the lock, followed by the waiters in order. It takes

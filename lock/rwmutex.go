@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -72,12 +73,12 @@ func (m *RWMutex) REnter(ctx context.Context) (*Place, error) { return enter(ctx
 // Do is like Mutex.Do, with the lock held for writing. If the work needs Downgrade, use
 // Lock: a downgrade ends the lease, and with it the context of fn.
 func (m *RWMutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.write.line.Path, m.Lock, fn)
+	return run.Do(ctx, do(m.write.line.Path), m.Lock, fn)
 }
 
 // RDo is like Do, with the lock held for reading.
 func (m *RWMutex) RDo(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.read.line.Path, m.RLock, fn)
+	return run.Do(ctx, do(m.read.line.Path), m.RLock, fn)
 }
 
 // Contenders returns the writer that holds the lock, or the readers that share it,

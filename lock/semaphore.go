@@ -10,6 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -82,7 +83,12 @@ func (m *Semaphore) TryAcquireN(ctx context.Context, k int) (*Lease, error) {
 
 // Do runs fn while it holds one permit, as Mutex.Do does with a lock.
 func (m *Semaphore) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
-	return do(ctx, m.path, m.Acquire, fn)
+	return m.DoN(ctx, 1, fn)
+}
+
+// DoN runs fn while it holds k permits, as Mutex.Do does with a lock.
+func (m *Semaphore) DoN(ctx context.Context, k int, fn func(context.Context, *Lease) error) error {
+	return run.Do(ctx, do(m.path), func(ctx context.Context) (*Lease, error) { return m.AcquireN(ctx, k) }, fn)
 }
 
 // Remaining returns the number of free permits. It takes one round trip. The number may

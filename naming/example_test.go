@@ -48,6 +48,30 @@ func ExampleSequence() {
 	// a hundred more from 3
 }
 
+// A worker uses its number while a function runs.
+func ExampleSlots_Do() {
+	ctx := context.Background()
+	s, leave := connect(ctx)
+	defer leave()
+
+	workers := naming.NewSlots(s, "/app/workers", 1024)
+	err := workers.Do(ctx, func(ctx context.Context, slot *naming.Slot) error {
+		fmt.Println("worker", slot.Number)
+		return ctx.Err() // done when the number is lost
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	holders, err := workers.Holders(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("holders:", len(holders))
+	// Output:
+	// worker 0
+	// holders: 0
+}
+
 func ExampleSlots() {
 	ctx := context.Background()
 	s, leave := connect(ctx)

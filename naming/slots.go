@@ -12,6 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -171,6 +172,14 @@ func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
 		err = ErrTaken
 	}
 	return slot, err
+}
+
+// Do acquires a number, calls fn and releases the number. The context passed to fn is
+// canceled when ctx is done and when the number is lost. In either case Do waits until
+// fn has returned before it releases the number. Do returns nil only if fn returned nil
+// and the number was not lost.
+func (p *Slots) Do(ctx context.Context, fn func(context.Context, *Slot) error) error {
+	return run.Do(ctx, session.OpError{Package: "naming", Op: "do", Path: p.path}, p.Acquire, fn)
 }
 
 func (p *Slots) behavior() lease.Behavior {

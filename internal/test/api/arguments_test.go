@@ -81,7 +81,14 @@ func barrierCalls(b *barrier.Barrier) map[string]call {
 	return map[string]call{"Raise": b.Raise, "Lower": b.Lower, "Raised": of(b.Raised), "Wait": b.Wait}
 }
 
-func doubleCalls(d *barrier.Double) map[string]call { return map[string]call{"Enter": of(d.Enter)} }
+func doubleCalls(d *barrier.Double) map[string]call {
+	return map[string]call{
+		"Enter": of(d.Enter),
+		"Do": func(ctx context.Context) error {
+			return d.Do(ctx, func(context.Context, *barrier.Entry) error { return nil })
+		},
+	}
+}
 
 func queueCalls(q *queue.Queue[string]) map[string]call {
 	return map[string]call{
@@ -121,7 +128,12 @@ func sequenceCalls(q *naming.Sequence) map[string]call {
 }
 
 func slotsCalls(p *naming.Slots) map[string]call {
-	return map[string]call{"Acquire": of(p.Acquire), "TryAcquire": of(p.TryAcquire), "Holders": of(p.Holders)}
+	return map[string]call{
+		"Acquire": of(p.Acquire), "TryAcquire": of(p.TryAcquire), "Holders": of(p.Holders),
+		"Do": func(ctx context.Context) error {
+			return p.Do(ctx, func(context.Context, *naming.Slot) error { return nil })
+		},
+	}
 }
 
 func directoryCalls(d *naming.Directory) map[string]call {
@@ -227,6 +239,8 @@ func TestBadArguments(t *testing.T) {
 			"lock.Mutex":        {"Do": func(ctx context.Context) error { return lock.New(s, "/a").Do(ctx, nil) }},
 			"lock.RWMutex":      {"RDo": func(ctx context.Context) error { return lock.NewRW(s, "/a").RDo(ctx, nil) }},
 			"lock.Semaphore":    {"Do": func(ctx context.Context) error { return lock.NewSemaphore(s, "/a", 1).Do(ctx, nil) }},
+			"naming.Slots":      {"Do": func(ctx context.Context) error { return naming.NewSlots(s, "/a", 1).Do(ctx, nil) }},
+			"barrier.Double":    {"Do": func(ctx context.Context) error { return barrier.NewDouble(s, "/a", 1).Do(ctx, nil) }},
 			"lock.Multi":        {"Do": func(ctx context.Context) error { return lock.NewMulti(s, []string{"/a"}).Do(ctx, nil) }},
 			"election.Election": {"Run": func(ctx context.Context) error { return election.New(s, "/a").Run(ctx, nil) }},
 			"queue.Queue":       {"Consume": func(ctx context.Context) error { return queue.New(s, "/a", text).Consume(ctx, nil) }},
