@@ -95,7 +95,9 @@ func (d *Double) Enter(ctx context.Context) (*Entry, error) {
 // members of the round have left.
 //
 // If fn returns an error or panics, or if ctx is done, Do leaves without waiting for
-// the other members.
+// the other members. If ctx is done before fn is called, fn is not called, and the
+// error wraps context.Cause(ctx). Otherwise Do returns the result of fn, joined with a
+// loss or the error of Leave. If fn leaves itself, that is not an error.
 func (d *Double) Do(ctx context.Context, fn func(context.Context, *Entry) error) error {
 	op := session.OpError{Package: "barrier", Op: "do", Path: d.path}
 	if err := run.Check(op, fn == nil); err != nil {
@@ -105,7 +107,7 @@ func (d *Double) Do(ctx context.Context, fn func(context.Context, *Entry) error)
 	if err != nil {
 		return err
 	}
-	return run.While(ctx, doEntry{e}, func(fctx context.Context, _ doEntry) error {
+	return run.While(ctx, op, doEntry{e}, func(fctx context.Context, _ doEntry) error {
 		if err := fn(fctx, e); err != nil || e.Err() != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/recipe/identity"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/run"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -174,19 +175,23 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 // is done and when the term is lost. In either case Run waits until fn has returned before
 // it resigns or campaigns again.
 //
-// If fn returns while its term lasts, Run returns the result of fn. Otherwise it
-// campaigns again, until ctx is done or a campaign fails.
+// If fn returns while its term lasts, Run returns the result of fn, joined with a failed
+// release. That fn resigns itself is not an error. If the term was lost, Run campaigns
+// again, unless ctx is done: then it returns the result of fn, joined with the cause of
+// ctx and the loss. If ctx is done before fn is called, or a campaign fails, Run returns
+// an error that wraps context.Cause(ctx) or the reason.
 func (e *Election) Run(ctx context.Context, fn func(context.Context, *Term) error) error {
-	if err := args.NotNil("the function", fn == nil); err != nil {
-		return &session.OpError{Package: "election", Op: "run", Path: e.path, Err: err}
+	op := session.OpError{Package: "election", Op: "run", Path: e.path}
+	if err := run.Check(op, fn == nil); err != nil {
+		return err
 	}
 	for {
 		t, err := e.Campaign(ctx)
 		if err != nil {
 			return err
 		}
-		lost, err := t.run(ctx, fn)
-		if !lost {
+		err = run.While(ctx, op, t, fn)
+		if !errors.Is(t.Err(), ErrLost) {
 			return err
 		}
 		if ctx.Err() != nil {

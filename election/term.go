@@ -2,7 +2,6 @@ package election
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
@@ -79,19 +78,3 @@ func (t *Term) Path() string { return t.l.Path() }
 
 // SessionID returns the id of the ZooKeeper session that leads.
 func (t *Term) SessionID() int64 { return t.l.Session() }
-
-// run calls fn and ends the term. It returns lost if the term had ended before fn
-// returned.
-func (t *Term) run(ctx context.Context, fn func(context.Context, *Term) error) (lost bool, err error) {
-	// End the term even if ctx has ended or fn panics.
-	defer func() {
-		rerr := t.Resign(context.WithoutCancel(ctx))
-		if lost = errors.Is(rerr, ErrLost); rerr != nil && !lost && !errors.Is(rerr, ErrResigned) {
-			err = errors.Join(err, rerr)
-		}
-	}()
-	fctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(t.Context(), func() { cancel(t.Err()) })()
-	return false, fn(fctx, t)
-}

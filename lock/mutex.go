@@ -97,8 +97,11 @@ func (m *Mutex) Enter(ctx context.Context) (*Place, error) { return enter(ctx, &
 
 // Do acquires the lock, calls fn and releases the lock. The context passed to fn is
 // canceled when ctx is done and when the lock is lost. In either case Do waits until fn
-// has returned before it releases the lock. Do returns nil only if fn returned nil and
-// the lock was not lost.
+// has returned before it releases the lock.
+//
+// If ctx is done before fn is called, the error wraps context.Cause(ctx). Otherwise Do
+// returns the result of fn, joined with a loss or a failed release. If fn unlocks the
+// lease itself, the context passed to it is canceled, and that is not an error.
 func (m *Mutex) Do(ctx context.Context, fn func(context.Context, *Lease) error) error {
 	return run.Do(ctx, do(m.acquirer.line.Path), m.Lock, fn)
 }

@@ -176,8 +176,11 @@ func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
 
 // Do acquires a number, calls fn and releases the number. The context passed to fn is
 // canceled when ctx is done and when the number is lost. In either case Do waits until
-// fn has returned before it releases the number. Do returns nil only if fn returned nil
-// and the number was not lost.
+// fn has returned before it releases the number.
+//
+// If ctx is done before fn is called, the error wraps context.Cause(ctx). Otherwise Do
+// returns the result of fn, joined with a loss or a failed release. If fn releases the
+// number itself, that is not an error.
 func (p *Slots) Do(ctx context.Context, fn func(context.Context, *Slot) error) error {
 	return run.Do(ctx, session.OpError{Package: "naming", Op: "do", Path: p.path}, p.Acquire, fn)
 }

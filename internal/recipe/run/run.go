@@ -25,7 +25,7 @@ func Do[O Owner](ctx context.Context, op session.OpError, acquire func(context.C
 	if err != nil {
 		return err
 	}
-	return While(ctx, o, fn)
+	return While(ctx, op, o, fn)
 }
 
 // Check returns an error if the function is nil.
@@ -37,11 +37,12 @@ func Check(op session.OpError, absent bool) error {
 }
 
 // While calls fn and then releases o, also if ctx has ended or fn panics. The context
-// passed to fn is canceled when ctx is done and when o is lost.
+// passed to fn is canceled when ctx is done and when o has ended.
 //
-// It returns the result of fn, joined with the error of the release. If fn has released
-// o itself, that is not an error.
-func While[O Owner](ctx context.Context, o O, fn func(context.Context, O) error) (err error) {
+// If ctx is done before, fn is not called, and the error wraps context.Cause(ctx).
+// Otherwise While returns the result of fn. In both cases the error is joined with a
+// loss and with a failed release. If fn has released o itself, that is not an error.
+func While[O Owner](ctx context.Context, op session.OpError, o O, fn func(context.Context, O) error) (err error) {
 	defer func() {
 		rerr := o.Release(context.WithoutCancel(ctx))
 		released := errors.Is(o.Err(), rerr) && !errors.Is(rerr, session.ErrLost)
@@ -49,6 +50,10 @@ func While[O Owner](ctx context.Context, o O, fn func(context.Context, O) error)
 			err = errors.Join(err, rerr)
 		}
 	}()
+	if ctx.Err() != nil {
+		op.Err = context.Cause(ctx)
+		return &op
+	}
 	fctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(o.Context(), func() { cancel(o.Err()) })()

@@ -171,7 +171,7 @@ func TestDoReturns(t *testing.T) {
 				c.cancel(errEnough)
 				return errResult
 			},
-			calls: 1, want: []error{errResult},
+			calls: 1, want: []error{errResult, session.ErrLost},
 		},
 		"fn releases": {
 			fn: func(t *testing.T, _ context.Context, _ *doCase, o session.Ownership) error {
