@@ -20,7 +20,7 @@ func (c *lineContest) acquire(ctx context.Context, data []byte) (lease.Acquired,
 	return l.Acquire(ctx)
 }
 
-func (c *lineContest) tryAcquire(ctx context.Context, data []byte) (acquired lease.Acquired, ok bool, blocked, err error) {
+func (c *lineContest) tryAcquire(ctx context.Context, data []byte) (lease.Acquired, *lease.Taken, error) {
 	l := c.line
 	l.Data = data
 	return l.TryAcquire(ctx)
@@ -78,9 +78,9 @@ func (c *fixedContest) acquire(ctx context.Context, data []byte) (lease.Acquired
 	return c.fixedNode().Acquire(ctx, data)
 }
 
-func (c *fixedContest) tryAcquire(ctx context.Context, data []byte) (acquired lease.Acquired, ok bool, blocked, err error) {
+func (c *fixedContest) tryAcquire(ctx context.Context, data []byte) (lease.Acquired, *lease.Taken, error) {
 	if err := c.check(); err != nil {
-		return acquired, false, nil, err
+		return lease.Acquired{}, nil, err
 	}
 	return c.fixedNode().TryAcquire(ctx, data)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -121,9 +120,9 @@ type Leader struct {
 type contest interface {
 	// acquire waits until a node with data leads.
 	acquire(ctx context.Context, data []byte) (lease.Acquired, error)
-	// tryAcquire returns ok if a node with data leads. If another node leads, ok is
-	// false. If no session owns the node in the way, blocked is an error that names it.
-	tryAcquire(ctx context.Context, data []byte) (acquired lease.Acquired, ok bool, blocked, err error)
+	// tryAcquire returns what is acquired if a node with data leads. If another node
+	// leads, taken describes it.
+	tryAcquire(ctx context.Context, data []byte) (acquired lease.Acquired, taken *lease.Taken, err error)
 	// holder returns the path of the leader's node, or "" if there is none.
 	holder(ctx context.Context, e *session.Epoch) (string, error)
 	// watchVacant watches for the creation of a leader's node. It returns nil if
@@ -150,8 +149,9 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	return &Term{l: lease.Begin(ctx, acquired, e.behavior), id: e.id}, nil
 }
 
-// TryCampaign is like Campaign, but returns ErrOtherLeader instead of waiting. If no
-// session owns the node that Campaign would wait for, the error wraps session.ErrNoOwner
+// TryCampaign is like Campaign, but returns ErrOtherLeader instead of waiting. The error
+// names the leader by its id and its node: "another candidate leads: web-3:4121 (/boss/…)".
+// If no session owns the node that Campaign would wait for, the error wraps session.ErrNoOwner
 // as well.
 //
 // A call that returns ErrOtherLeader takes a second round trip.
@@ -159,14 +159,12 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	if e.argErr != nil {
 		return nil, e.argErr
 	}
-	acquired, ok, blocked, err := e.contest.tryAcquire(ctx, encode(e.id, e.data))
+	acquired, taken, err := e.contest.tryAcquire(ctx, encode(e.id, e.data))
 	switch {
 	case err != nil:
 		return nil, err
-	case !ok && blocked != nil:
-		return nil, fmt.Errorf("%w: %w", ErrOtherLeader, blocked)
-	case !ok:
-		return nil, ErrOtherLeader
+	case taken != nil:
+		return nil, taken.Wrap(ErrOtherLeader, nil)
 	}
 	return &Term{l: lease.Begin(ctx, acquired, e.behavior), id: e.id}, nil
 }

@@ -3,7 +3,6 @@ package lock
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
@@ -30,23 +29,14 @@ func (a *acquirer) lock(ctx context.Context) (*lease.Lease, error) {
 }
 
 func (a *acquirer) tryLock(ctx context.Context) (*lease.Lease, error) {
-	acquired, ok, blocked, err := a.line.TryAcquire(ctx)
+	acquired, taken, err := a.line.TryAcquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, locked(blocked)
+	if taken != nil {
+		return nil, taken.Wrap(ErrLocked, revokeData)
 	}
 	return lease.Begin(ctx, acquired, a.behavior), nil
-}
-
-// locked returns ErrLocked, which wraps blocked if no session owns the node that the call
-// would wait for.
-func locked(blocked error) error {
-	if blocked == nil {
-		return ErrLocked
-	}
-	return fmt.Errorf("%w: %w", ErrLocked, blocked)
 }
 
 // Contender is a holder of a lock or a waiter for it.

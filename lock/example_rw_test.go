@@ -94,7 +94,7 @@ func ExampleSemaphore() {
 	fmt.Println("a caller that expects six permits:", errors.Is(err, lock.ErrLimit))
 	// Output:
 	// 2 of 5 are free
-	// four more: lock: not enough permits are free
+	// four more: lock: not enough permits are free: want 4, 3 of 5 are taken
 	// a caller that expects six permits: true
 }
 

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
@@ -54,8 +55,9 @@ func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 	return m.leaseOf(c)(c.lock(ctx, handoffs, &m.acquirer, m.maxHandoffs))
 }
 
-// TryLock is like Lock, but returns ErrLocked instead of waiting. If no session owns
-// the node that Lock would wait for, the error wraps session.ErrNoOwner as well.
+// TryLock is like Lock, but returns ErrLocked instead of waiting. The error names the
+// first in line by its id and its node: "held by another owner: web-3:4121 (/app/lock/…)".
+// If no session owns the node that Lock would wait for, the error wraps session.ErrNoOwner as well.
 //
 // A call that returns ErrLocked takes a second round trip, to delete its node again.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
@@ -67,11 +69,11 @@ func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	}
 	c, handoffs := joinCohort(m.acquirer.line.Session, m.cohort, true)
 	if handoffs != nil {
-		return nil, ErrLocked
+		return nil, fmt.Errorf("%w: a caller in this process", ErrLocked)
 	}
-	acquired, ok, blocked, err := m.acquirer.line.TryAcquire(ctx)
-	if err == nil && !ok {
-		err = locked(blocked)
+	acquired, taken, err := m.acquirer.line.TryAcquire(ctx)
+	if err == nil && taken != nil {
+		err = taken.Wrap(ErrLocked, revokeData)
 	}
 	if err != nil {
 		c.pass(handoff{})

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/enum"
@@ -27,14 +28,19 @@ var (
 	ErrLimit = errors.New("lock: wrong limit of permits")
 )
 
-// noPermits is the ErrLocked of a semaphore. The field blocked is the error of a taken
-// permit that no session owns, or nil.
-type noPermits struct{ blocked error }
+// noPermits is the ErrLocked of a semaphore.
+type noPermits struct {
+	taken, ahead, want, limit int   // ahead: the number that the callers ahead wait for
+	blocked                   error // of a taken permit that no session owns, or nil
+}
 
 func (e noPermits) Error() string {
-	const text = "lock: not enough permits are free"
+	text := fmt.Sprintf("lock: not enough permits are free: want %d, %d of %d are taken", e.want, e.taken, e.limit)
+	if e.ahead > 0 {
+		text += fmt.Sprintf(", callers ahead wait for %d", e.ahead)
+	}
 	if e.blocked != nil {
-		return text + ": one is " + e.blocked.Error()
+		return text + ", one is " + e.blocked.Error()
 	}
 	return text
 }

@@ -205,17 +205,17 @@ func (m *Semaphore) checkFree(ctx context.Context, w *line.Waiter, k int) error 
 		if err != nil {
 			return err
 		}
-		total, left := len(taken)+k, false // left: a caller ahead has left the line since
+		waiting, left := 0, false // left: a caller ahead has left the line since
 		for _, n := range nodes {
 			left = left || errors.Is(n.Err, session.ErrNoNode)
-			total += decodeRequest(n.Data)
+			waiting += decodeRequest(n.Data)
 		}
 		switch {
 		case left:
-		case total > m.n:
+		case len(taken)+waiting+k > m.n:
 			var blockers lease.Blockers
 			blocked, err := blockers.Check(ctx, w.Epoch(), append(ahead, taken...)...)
-			return errors.Join(noPermits{blocked}, err)
+			return errors.Join(noPermits{len(taken), waiting, k, m.n, blocked}, err)
 		default:
 			return nil
 		}

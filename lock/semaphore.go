@@ -74,8 +74,8 @@ func (m *Semaphore) AcquireN(ctx context.Context, k int) (*Lease, error) {
 // another client holds.
 func (m *Semaphore) TryAcquire(ctx context.Context) (*Lease, error) { return m.TryAcquireN(ctx, 1) }
 
-// TryAcquireN is like AcquireN, but returns ErrLocked instead of waiting for permits that
-// other clients hold or are about to take. It does wait for callers ahead of it for
+// TryAcquireN is like AcquireN, but returns ErrLocked, with the numbers of permits,
+// instead of waiting for permits that other clients hold or are about to take. It does wait for callers ahead of it for
 // which permits are free.
 func (m *Semaphore) TryAcquireN(ctx context.Context, k int) (*Lease, error) {
 	return m.acquire(ctx, k, true)
@@ -243,7 +243,7 @@ func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool
 		}
 		blocked, err := blockers.Check(ctx, own.Epoch(), taken...)
 		if err == nil && try {
-			err = noPermits{blocked}
+			err = noPermits{taken: len(taken), want: k, limit: m.n, blocked: blocked}
 		}
 		if err != nil {
 			changed.Close()

@@ -139,7 +139,7 @@ func (d *Directory) create(ctx context.Context, path string, data []byte) error 
 		case err != nil:
 			return err
 		case bound(n):
-			return ErrBound
+			return boundBy(n)
 		case n.Stat.EphemeralOwner == math.MinInt64:
 			return fmt.Errorf("%w: the node is a container, which is deleted with the last name below it", session.ErrInvalid)
 		}
@@ -156,7 +156,7 @@ func (d *Directory) announce(ctx context.Context, path string, data []byte) erro
 	_, own := d.announced[path]
 	d.mu.Unlock()
 	if own {
-		return ErrBound
+		return fmt.Errorf("%w: by this Directory", ErrBound)
 	}
 	p, err := presence.Announce(ctx, d.session, presence.Node{
 		Package: "naming",
@@ -300,6 +300,18 @@ func (d *Directory) read(ctx context.Context, path string) (session.Node, error)
 
 // bound reports whether a node binds its name.
 func bound(n session.Node) bool { return len(n.Data) > 0 || n.Stat.Ephemeral() }
+
+// boundBy returns an ErrBound that says what n is.
+func boundBy(n session.Node) error {
+	to, isLink := target(n.Data)
+	switch {
+	case isLink:
+		return fmt.Errorf("%w: it is a link to %s", ErrBound, to)
+	case n.Stat.Owner() != 0:
+		return fmt.Errorf("%w: session %#x owns the node", ErrBound, uint64(n.Stat.Owner()))
+	}
+	return fmt.Errorf("%w: permanently, by transaction %v", ErrBound, n.Stat.Mzxid)
+}
 
 // checkValue refuses a value that a Lookup would not return as it is.
 func (d *Directory) checkValue(value []byte) error {

@@ -156,7 +156,7 @@ func (s *Slot) Release(ctx context.Context) error { return s.l.Release(ctx) }
 // them, the wait is reported to session.Hooks.Blocked, and its error wraps
 // session.ErrNoOwner.
 func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
-	slot, err := p.tryFree(ctx, false)
+	slot, err := p.tryFree(ctx, nil)
 	for slot == nil && err == nil {
 		slot, err = p.wait(ctx)
 	}
@@ -167,9 +167,10 @@ func (p *Slots) Acquire(ctx context.Context) (*Slot, error) {
 // is free, or only as many as there are waiters in line, who will take them. Before it
 // returns ErrTaken it takes a sync and another list.
 func (p *Slots) TryAcquire(ctx context.Context) (*Slot, error) {
-	slot, err := p.tryFree(ctx, true)
+	var full full
+	slot, err := p.tryFree(ctx, &full)
 	if slot == nil && err == nil {
-		err = ErrTaken
+		err = &session.OpError{Package: "naming", Op: "acquire a slot at", Path: p.path, Err: full}
 	}
 	return slot, err
 }
@@ -185,42 +186,58 @@ func (p *Slots) Do(ctx context.Context, fn func(context.Context, *Slot) error) e
 	return run.Do(ctx, session.OpError{Package: "naming", Op: "do", Path: p.path}, p.Acquire, fn)
 }
 
+// full is the ErrTaken of TryAcquire.
+type full struct{ taken, n, waiting int }
+
+func (e full) Error() string {
+	text := fmt.Sprintf("%v: %d of %d are held", ErrTaken, e.taken, e.n)
+	if e.waiting > 0 {
+		text += fmt.Sprintf(", %d wait", e.waiting)
+	}
+	return text
+}
+
+func (full) Unwrap() error { return ErrTaken }
+
 func (p *Slots) behavior() lease.Behavior {
 	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: p.options.loseOnSuspend, StopTime: p.options.stopTime}
 }
 
 // tryFree takes a free number that no waiter will take. It returns nil if there is
-// none. If sure is true, it looks again after a sync, so that it sees all numbers that
-// were released before.
-func (p *Slots) tryFree(ctx context.Context, sure bool) (*Slot, error) {
+// none. If why is not nil, it looks again after a sync, so that it sees all numbers that
+// were released before, and sets why.
+func (p *Slots) tryFree(ctx context.Context, why *full) (*Slot, error) {
 	if p.argErr != nil {
 		return nil, p.argErr
 	}
 	return session.InEpoch(ctx, p.session, session.OpError{Package: "naming", Op: "acquire a slot at", Path: p.path}, func(e *session.Epoch) (*Slot, error) {
-		slot, err := p.tryFreeIn(ctx, e)
-		if slot == nil && err == nil && sure {
+		slot, _, err := p.tryFreeIn(ctx, e)
+		if slot == nil && err == nil && why != nil {
 			if err = e.Sync(ctx, p.path); err == nil {
-				slot, err = p.tryFreeIn(ctx, e)
+				slot, *why, err = p.tryFreeIn(ctx, e)
 			}
 		}
 		return slot, err
 	})
 }
 
-func (p *Slots) tryFreeIn(ctx context.Context, e *session.Epoch) (*Slot, error) {
+func (p *Slots) tryFreeIn(ctx context.Context, e *session.Epoch) (slot *Slot, why full, err error) {
 	names, err := e.Children(ctx, p.path)
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
-		return nil, err
+		return nil, why, err
 	}
 	free := p.free(names)
+	why = full{taken: p.n - len(free), n: p.n}
 	if len(free) > 0 && slices.Contains(names, waitingNode) {
 		waiting, err := p.line.Nodes(ctx)
 		if err != nil {
-			return nil, err
+			return nil, why, err
 		}
+		why.waiting = len(waiting)
 		free = free[min(len(waiting), len(free)):] // waiters take the smaller ones
 	}
-	return p.create(ctx, e, free)
+	slot, err = p.create(ctx, e, free)
+	return slot, why, err
 }
 
 // wait joins the line, waits until it is first, and takes a free number. It returns

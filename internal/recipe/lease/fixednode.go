@@ -28,20 +28,20 @@ func (s FixedNode) Acquire(ctx context.Context, data []byte) (Acquired, error) {
 	return s.acquire(ctx, data, true)
 }
 
-// TryAcquire creates the node if there is none. Otherwise ok is false, and blocked is
-// the result of Epoch.Blocked for the existing node.
+// TryAcquire creates the node if there is none. Otherwise taken describes the existing
+// node.
 //
 // It takes one round trip, and a second one if the node exists.
-func (s FixedNode) TryAcquire(ctx context.Context, data []byte) (c Acquired, ok bool, blocked, err error) {
+func (s FixedNode) TryAcquire(ctx context.Context, data []byte) (c Acquired, taken *Taken, err error) {
 	c, err = s.acquire(ctx, data, false)
 	if !errors.Is(err, session.ErrNodeExists) {
-		return c, err == nil, nil, err
+		return c, nil, err
 	}
+	taken = new(Taken)
 	if e, err := s.Session.Epoch(ctx); err == nil {
-		var b Blockers
-		blocked, _ = b.Check(ctx, e, s.Path) // the answer does not depend on it
+		taken = ReadTaken(ctx, e, s.Path)
 	}
-	return Acquired{}, false, blocked, nil
+	return Acquired{}, taken, nil
 }
 
 func (s FixedNode) acquire(ctx context.Context, data []byte, wait bool) (Acquired, error) {

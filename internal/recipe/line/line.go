@@ -65,33 +65,36 @@ func (l *Line) Acquire(ctx context.Context) (lease.Acquired, error) {
 	}
 }
 
-// TryAcquire joins the line and leaves it again if it does not own at once. Then ok
-// is false, and blocked is the result of Epoch.Blocked for the nearest two nodes
-// ahead, whose stats are read while the own node is removed.
-func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, ok bool, blocked, err error) {
+// TryAcquire joins the line and leaves it again if it does not own at once. Then taken
+// is not nil. It describes the first in line and the nearest two nodes ahead, which are
+// read while the own node is removed.
+func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, taken *lease.Taken, err error) {
 	for {
 		p, err := l.Join(ctx)
 		if err != nil {
-			return lease.Acquired{}, false, nil, err
+			return lease.Acquired{}, nil, err
 		}
 		if p.Free() {
 			if err = p.awaitProof(ctx); err == nil {
-				return p.toAcquired(), true, nil, nil
+				return p.toAcquired(), nil, nil
 			}
 			p.Leave()
 			if IsGone(err) {
 				continue
 			}
-			return lease.Acquired{}, false, nil, err
+			return lease.Acquired{}, nil, err
 		}
 		left := p.Leave()
-		var blockers lease.Blockers
-		blocked, _ = blockers.Check(ctx, p.acquired.Epoch, p.ahead...) // the answer does not depend on it
+		paths := p.ahead
+		if !slices.Contains(paths, p.first) {
+			paths = append([]string{p.first}, paths...)
+		}
+		taken = lease.ReadTaken(ctx, p.acquired.Epoch, paths...)
 		select {
 		case err = <-left:
 		case <-ctx.Done():
 		}
-		return lease.Acquired{}, false, blocked, err
+		return lease.Acquired{}, taken, err
 	}
 }
 

@@ -136,6 +136,17 @@ func (r *listing) nearest(n Layout, own contender, gone []string) (two []string,
 	return two, false, found
 }
 
+// first returns the path of the first contender that own waits for, or "".
+func (r *listing) first(l *Line, own contender) string {
+	ahead, _ := r.before(own)
+	for _, c := range ahead {
+		if l.Layout.waitsFor(c.kind) {
+			return session.Join(l.Path, c.name)
+		}
+	}
+	return ""
+}
+
 // paths returns the nodes of all contenders that own waits for, in order.
 func (r *listing) paths(l *Line, own contender) (paths []string, found bool) {
 	ahead, found := r.before(own)

@@ -19,6 +19,7 @@ type Waiter struct {
 	local     *localWaiters
 	ahead     []string                  // the paths of the nearest two not known to be deleted, nearest last
 	more      bool                      // there may be others ahead of them
+	first     string                    // the path of the first in the last listing that the waiter waits for
 	watched   map[string]*session.Watch // watches of the nodes in ahead
 	unowned   map[string]error          // the errors of Epoch.Blocked for the nodes in ahead that are blocked
 	blocked   atomic.Pointer[error]     // one of unowned while Wait waits; see Blocked
@@ -49,7 +50,7 @@ func (p *Waiter) noteAhead(r *listing) error {
 	if err := r.checkEnd(p.contender()); err != nil {
 		return &session.OpError{Package: p.line.Package, Op: "wait for", Path: p.line.Path, Err: err}
 	}
-	p.ahead, p.more = nil, more
+	p.ahead, p.more, p.first = nil, more, r.first(p.line, p.contender())
 	for _, name := range two {
 		p.ahead = append(p.ahead, session.Join(p.line.Path, name))
 	}
