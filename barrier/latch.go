@@ -55,13 +55,14 @@ func (l *Latch) CountDown(ctx context.Context) error {
 	if l.argErr != nil {
 		return l.argErr
 	}
-	return cas.Update(ctx, l.session, l.op("count down"), l.path, func(n session.Node) ([]byte, error) {
+	_, err := cas.Update(ctx, l.session, l.op("count down"), l.path, func(n session.Node) ([]byte, error) {
 		left, err := l.left(n)
 		if left == 0 || err != nil {
 			return nil, err
 		}
 		return l.data(left - 1), nil
 	})
+	return err
 }
 
 // Count returns the remaining count. It sees every CountDown that was complete before

@@ -37,7 +37,7 @@ func Example() {
 	defer limits.Close()
 	fmt.Println(limits.Load().Rate) // in every request
 
-	err = limits.Update(ctx, func(l Limits) (Limits, error) {
+	_, err = limits.Update(ctx, func(l Limits) (Limits, error) {
 		l.Rate *= 2
 		return l, nil
 	})
@@ -196,5 +196,5 @@ func ExamplePut() {
 	_, err = config.Put(ctx, s, "/app/motd", codec.Text(), edited, first.Version)
 	fmt.Println(err)
 	// Output:
-	// session: set /app/motd: bad version
+	// config: set /app/motd: bad version: want 0, node is at 1
 }

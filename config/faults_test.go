@@ -71,7 +71,7 @@ func TestFaultsUpdate(t *testing.T) {
 		}
 		defer v.Close()
 		done, unknown := 0, 0
-		switch err := v.Update(ctx, add(1)); {
+		switch _, err := v.Update(ctx, add(1)); {
 		case err == nil:
 			if done++; v.Load().Rate < done {
 				s.Errorf("after the update it is %v", v.Load())

@@ -89,3 +89,6 @@ func wantDecode(t testing.TB, err, reason error, path string) {
 		t.Errorf("the error is %v, want a DecodeError at %s for %v", err, path, reason)
 	}
 }
+
+// second returns the second of two results.
+func second[T any](_ T, err error) error { return err }

@@ -40,13 +40,13 @@ func TestCurator(t *testing.T) {
 		java.Wants("count /shared 5", "5")
 		n := follow(t, s, "/shared", codec.Int32())
 		holds(t, n, 5)
-		if err := n.Update(t.Context(), increment[int32]); err != nil {
+		if _, err := n.Update(t.Context(), increment[int32]); err != nil {
 			t.Fatal(err)
 		}
 		java.Wants("counts 6", "6")
 		java.Wants("try -2147483648", "true")
 		holds(t, n, -2147483648)
-		if err := n.Put(t.Context(), 0, session.AnyVersion); err != nil {
+		if _, err := n.Put(t.Context(), 0, session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
 		java.Wants("counts 0", "0")
@@ -55,7 +55,7 @@ func TestCurator(t *testing.T) {
 		var both sync.WaitGroup
 		both.Go(func() {
 			for range times {
-				if err := n.Update(t.Context(), increment[int32]); err != nil {
+				if _, err := n.Update(t.Context(), increment[int32]); err != nil {
 					t.Error(err)
 				}
 			}
@@ -66,7 +66,7 @@ func TestCurator(t *testing.T) {
 		java.Wants("counts 100", "100")
 
 		long := follow(t, s, "/long", codec.Int64())
-		if err := long.Put(t.Context(), 1<<40, config.Absent); err != nil {
+		if _, err := long.Put(t.Context(), 1<<40, config.Absent); err != nil {
 			t.Fatal(err)
 		}
 		java.Wants("long /long -1", "1099511627775")
@@ -75,7 +75,7 @@ func TestCurator(t *testing.T) {
 		text := follow(t, s, "/text", codec.Text())
 		java.Wants("cache /text", "ok")
 		for _, v := range []string{"one", "two"} {
-			if err := text.Put(t.Context(), v, session.AnyVersion); err != nil {
+			if _, err := text.Put(t.Context(), v, session.AnyVersion); err != nil {
 				t.Fatal(err)
 			}
 			java.Wants("caches "+v, v)
@@ -93,7 +93,7 @@ func TestKazoo(t *testing.T) {
 		python := foreign.Python(t, "testdata/interop/shared.py", connect)
 		text := follow(t, s, "/text", codec.Text())
 		python.Wants("watch /text", "ok")
-		if err := text.Put(t.Context(), "one", session.AnyVersion); err != nil {
+		if _, err := text.Put(t.Context(), "one", session.AnyVersion); err != nil {
 			t.Fatal(err)
 		}
 		python.Wants("sees one", "one")
@@ -105,14 +105,14 @@ func TestKazoo(t *testing.T) {
 		python.Wants("sees -", "-")
 
 		n := follow(t, s, "/counter", codec.JSON[int]())
-		if err := n.Put(t.Context(), 7, config.Absent); err != nil {
+		if _, err := n.Put(t.Context(), 7, config.Absent); err != nil {
 			t.Fatal(err)
 		}
 		const times = 50
 		var both sync.WaitGroup
 		both.Go(func() {
 			for range times {
-				if err := n.Update(t.Context(), increment[int]); err != nil {
+				if _, err := n.Update(t.Context(), increment[int]); err != nil {
 					t.Error(err)
 				}
 			}

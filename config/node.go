@@ -3,11 +3,11 @@ package config
 import (
 	"context"
 	"errors"
-	"time"
+	"fmt"
 
 	"github.com/zkrecipes/zkrecipes/codec"
-	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/cas"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -35,15 +35,17 @@ func Get[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 // created and must not exist.
 //
 // The error is session.ErrBadVersion, ErrNoNode or ErrNodeExists if the node is not as
-// expected. A lost reply is looked up; the error is session.ErrUnknown only if the
+// expected. For ErrBadVersion, Put reads the node's version and names it: "bad version:
+// want 77, node is at 3". A lost reply is looked up; the error is session.ErrUnknown only if the
 // session or ctx ends before that is possible. A value that the codec cannot decode
 // again is refused before it is sent.
 //
 // Put takes one round trip, for a transaction that also writes a receipt (see
 // session.Session.TxnWithReceipt).
 func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], value T, version int32) (Snapshot[T], error) {
-	w, err := node[T]{s, path, c}.put(ctx, value, version)
-	return w.Snapshot, err
+	n := node[T]{s, path, c}
+	w, err := n.put(ctx, value, version)
+	return w.Snapshot, n.explain(ctx, err, version)
 }
 
 // Update replaces the value at path by the result of fn, and returns the new version.
@@ -106,62 +108,76 @@ func (c node[T]) decode(data []byte, st session.Stat) (Snapshot[T], error) {
 	return Snapshot[T]{Value: v, Version: st.Version, Zxid: st.Mzxid}, nil
 }
 
+// encode returns the data of a value, and the value that other clients decode from it,
+// which the caller cannot change.
+func (c node[T]) encode(value T) (data []byte, decoded T, err error) {
+	if data, err = c.codec.Encode(value); err == nil {
+		decoded, err = c.codec.Decode(data)
+	}
+	if err != nil {
+		op := c.op("set")
+		op.Err = err
+		return nil, decoded, &op
+	}
+	return data, decoded, nil
+}
+
+func (c node[T]) op(op string) session.OpError {
+	return session.OpError{Package: "config", Op: op, Path: c.path}
+}
+
 func (c node[T]) put(ctx context.Context, value T, version int32) (w writeResult[T], err error) {
 	if err := c.check(); err != nil {
 		return w, err
 	}
-	data, err := c.codec.Encode(value)
+	data, value, err := c.encode(value)
 	if err != nil {
-		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
+		return w, err
 	}
-	// Return a decoded copy: it is what other clients read, and the caller cannot
-	// change it.
-	if value, err = c.codec.Decode(data); err != nil {
-		return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
+	r, err := c.write(ctx, data, version)
+	if err != nil {
+		return w, err
 	}
-	st, epoch, err := c.write(ctx, data, version)
-	return writeResult[T]{Snapshot[T]{Value: value, Version: st.Version, Zxid: st.Mzxid}, data, epoch}, err
+	return newWriteResult(value, data, r), nil
+}
+
+func newWriteResult[T any](value T, data []byte, r cas.Result) writeResult[T] {
+	return writeResult[T]{Snapshot[T]{Value: value, Version: r.Stat.Version, Zxid: r.Stat.Mzxid}, data, r.Epoch}
+}
+
+// explain adds the node's version to the ErrBadVersion of a write. It reads the version
+// now, so that another client may have changed it since.
+func (c node[T]) explain(ctx context.Context, err error, want int32) error {
+	if !errors.Is(err, session.ErrBadVersion) || ctx.Err() != nil {
+		return err
+	}
+	st, exists, rerr := c.session.Exists(ctx, c.path)
+	if rerr != nil || !exists {
+		return err
+	}
+	return &session.OpError{Package: "config", Op: "set", Path: c.path, Err: fmt.Errorf("%w: want %d, node is at %d", session.ErrBadVersion, want, st.Version)}
 }
 
 // write sets or creates the node.
-func (c node[T]) write(ctx context.Context, data []byte, version int32) (session.Stat, uint64, error) {
-	create := version == Absent
+func (c node[T]) write(ctx context.Context, data []byte, version int32) (cas.Result, error) {
 	for {
-		op := session.OpSet(c.path, data, version)
-		if create {
-			op = session.OpCreate(c.path, data)
-		}
-		st, epoch, err := c.commit(ctx, "set", op)
-		switch {
-		case err == nil:
-			return st, epoch, nil
-		case errors.Is(err, session.ErrUnknown):
-		case create && errors.Is(err, session.ErrNoNode):
-			if err = c.session.CreateAncestors(ctx, c.path); err == nil {
-				continue
+		if version != Absent {
+			r, err := c.commit(ctx, "set", session.OpSet(c.path, data, version))
+			missing := errors.Is(err, session.ErrNoNode) && !errors.Is(err, session.ErrUnknown)
+			if version != session.AnyVersion || !missing {
+				return r, err
 			}
-		case version == session.AnyVersion && errors.Is(err, session.ErrNoNode):
-			create = true
-			continue
-		case version == session.AnyVersion && errors.Is(err, session.ErrNodeExists):
-			create = false
-			continue
 		}
-		return session.Stat{}, 0, err
+		r, err := cas.Create(ctx, c.session, c.op("set"), c.path, data)
+		if version == Absent || !errors.Is(err, session.ErrNodeExists) || errors.Is(err, session.ErrUnknown) {
+			return r, err
+		}
 	}
 }
 
-// commit carries out op and returns the epoch in which it was committed.
-func (c node[T]) commit(ctx context.Context, what string, op session.Op) (session.Stat, uint64, error) {
-	var epoch uint64
-	results, err := session.InEpoch(ctx, c.session, session.OpError{Package: "config", Op: what, Path: c.path}, func(e *session.Epoch) ([]session.Result, error) {
-		epoch = e.Number()
-		return e.TxnDetached(ctx, nil, op)
-	})
-	if err != nil {
-		return session.Stat{}, 0, err
-	}
-	return results[0].Stat, epoch, nil
+// commit carries out op.
+func (c node[T]) commit(ctx context.Context, what string, op session.Op) (cas.Result, error) {
+	return cas.Commit(ctx, c.session, c.op(what), op)
 }
 
 // update is the function Update. If the node does not exist, fn is called with the
@@ -170,36 +186,27 @@ func (c node[T]) update(ctx context.Context, missing func() T, fn func(T) (T, er
 	if err := c.check(args.NotNil("the function", fn == nil)); err != nil {
 		return w, err
 	}
-	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
-	for conflicts := 0; ; conflicts++ {
-		if conflicts > 1 { // the first retry is immediate
-			if err := pauses.Wait(ctx); err != nil {
-				return w, &session.OpError{Package: "config", Op: "set", Path: c.path, Err: err}
-			}
+	var value T
+	var data []byte
+	r, err := cas.Update(ctx, c.session, c.op("set"), c.path, func(n session.Node) ([]byte, error) {
+		var current Snapshot[T]
+		var err error
+		if n.Err != nil { // session.ErrNoNode
+			current.Value = missing()
+		} else if current, err = c.decode(n.Data, n.Stat); err != nil {
+			return nil, err
 		}
-		current, err := c.get(ctx)
-		if errors.Is(err, session.ErrNoNode) {
-			current, err = Snapshot[T]{Value: missing(), Version: Absent}, nil
+		if value, err = fn(current.Value); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return w, err
+		data, value, err = c.encode(value)
+		if data == nil && err == nil {
+			data = []byte{} // nil writes nothing
 		}
-		value, err := fn(current.Value)
-		if err != nil {
-			return w, err
-		}
-		result, err := c.put(ctx, value, current.Version)
-		if err == nil || errors.Is(err, session.ErrUnknown) || !isConflict(err, current.Version) {
-			return result, err
-		}
+		return data, err
+	})
+	if err != nil {
+		return w, err
 	}
-}
-
-// isConflict reports whether a write failed because another client has written since
-// the read.
-func isConflict(err error, version int32) bool {
-	if version == Absent {
-		return errors.Is(err, session.ErrNodeExists)
-	}
-	return errors.Is(err, session.ErrBadVersion) || errors.Is(err, session.ErrNoNode)
+	return newWriteResult(value, data, r), nil
 }

@@ -30,7 +30,7 @@ func TestValueFollowsServersThatLostTheirData(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if err := v.Put(t.Context(), "own", session.AnyVersion); err != nil || v.Load() != "own" || v.Err() != nil {
+		if _, err := v.Put(t.Context(), "own", session.AnyVersion); err != nil || v.Load() != "own" || v.Err() != nil {
 			t.Errorf("after a Put: %q, %v (%v)", v.Load(), v.Err(), err)
 		}
 		put(t, srv.Session(t), "another's")

@@ -194,8 +194,9 @@ func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
 // Put is the function Put for the value of a key. Load shows the new value when a
 // server has notified the view.
 func (t *Tree[T]) Put(ctx context.Context, key string, value T, version int32) (Snapshot[T], error) {
-	w, err := t.node(key).put(ctx, value, version)
-	return w.Snapshot, err
+	n := t.node(key)
+	w, err := n.put(ctx, value, version)
+	return w.Snapshot, n.explain(ctx, err, version)
 }
 
 // Update is the function Update for the value of a key. Load shows the new value when
@@ -210,14 +211,13 @@ func (t *Tree[T]) Update(ctx context.Context, key string, fn func(T) (T, error))
 // node. Lost replies are looked up, as by Put.
 func (t *Tree[T]) Delete(ctx context.Context, key string, version int32) error {
 	c := t.node(key)
-	_, _, err := c.commit(ctx, "delete", session.OpDelete(c.path, version))
+	_, err := c.commit(ctx, "delete", session.OpDelete(c.path, version))
 	return err
 }
 
-// Close ends the view of the tree. Load still returns the last view. The error is
-// always nil.
-func (t *Tree[T]) Close() error {
+// Close ends the view of the tree. Load still returns the last snapshot. Close may be
+// called again.
+func (t *Tree[T]) Close() {
 	t.view.Close()
 	<-t.done
-	return nil
 }

@@ -3,6 +3,7 @@ package config_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestUpdate(t *testing.T) {
 	s, other := target.Session(t), target.Session(t)
 	v := openOr(t, s, limits{Rate: 10, Name: "fallback"})
 	for i := range 5 {
-		if err := v.Update(t.Context(), add(1)); err != nil {
+		if _, err := v.Update(t.Context(), add(1)); err != nil {
 			t.Fatal(err)
 		}
 		if want := (limits{11 + i, "fallback"}); v.Load() != want || v.Snapshot().Version != int32(i) {
@@ -44,7 +45,7 @@ func TestUpdate(t *testing.T) {
 	}
 	testkit.Delete(t, other, path)
 	fails(t, v, session.ErrNoNode)
-	if err := v.Update(t.Context(), add(1)); err != nil { // of the last good value
+	if _, err := v.Update(t.Context(), add(1)); err != nil { // of the last good value
 		t.Fatal(err)
 	}
 	shows(t, v, limits{16, "fallback"})
@@ -59,23 +60,23 @@ func TestUpdateIsRefused(t *testing.T) {
 	v := open(t, s)
 	before := v.Snapshot()
 	failed := errors.New("failed")
-	if err := v.Update(t.Context(), func(limits) (limits, error) { return limits{Rate: 6}, failed }); err != failed {
+	if _, err := v.Update(t.Context(), func(limits) (limits, error) { return limits{Rate: 6}, failed }); err != failed {
 		t.Errorf("an error of fn comes as %v", err)
 	}
-	err := v.Update(t.Context(), add(-10))
+	_, err := v.Update(t.Context(), add(-10))
 	testkit.WantOpError(t, err, errNegative, path)
-	err = v.Put(t.Context(), limits{Rate: -1}, session.AnyVersion)
+	_, err = v.Put(t.Context(), limits{Rate: -1}, session.AnyVersion)
 	testkit.WantOpError(t, err, errNegative, path)
 	if stored, err := config.Get(t.Context(), s, path, checked); err != nil || stored != before || v.Snapshot() != before {
 		t.Errorf("what is stored is %+v (%v)", stored, err)
 	}
 	write(t, s, path, "nonsense")
-	err = v.Update(t.Context(), func(l limits) (limits, error) {
+	_, err = v.Update(t.Context(), func(l limits) (limits, error) {
 		t.Errorf("fn is called with %+v", l)
 		return l, nil
 	})
 	wantDecode(t, err, codec.ErrMalformed, path)
-	if err := v.Put(t.Context(), limits{Rate: 6}, session.AnyVersion); err != nil { // replaces even that
+	if _, err := v.Put(t.Context(), limits{Rate: 6}, session.AnyVersion); err != nil { // replaces even that
 		t.Fatal(err)
 	}
 	shows(t, v, limits{Rate: 6})
@@ -106,7 +107,7 @@ func TestUpdateOutrun(t *testing.T) {
 	}
 	v := openOr(t, s, limits{Rate: 7})
 	var given []int
-	err := v.Update(t.Context(), func(l limits) (limits, error) {
+	_, err := v.Update(t.Context(), func(l limits) (limits, error) {
 		if given = append(given, l.Rate); len(given) <= len(rivals) {
 			rivals[len(given)-1]()
 		}
@@ -134,7 +135,7 @@ func TestUpdateConcurrently(t *testing.T) {
 		all.Go(func() {
 			for range times {
 				before := v.Load()
-				if err := v.Update(t.Context(), add(1)); err != nil {
+				if _, err := v.Update(t.Context(), add(1)); err != nil {
 					t.Error(err)
 				}
 				if v.Load().Rate <= before.Rate {
@@ -205,7 +206,7 @@ func TestPutDoesNotShare(t *testing.T) {
 	}
 	defer v.Close()
 	data := []byte("good")
-	if err := v.Put(t.Context(), data, session.AnyVersion); err != nil {
+	if _, err := v.Put(t.Context(), data, session.AnyVersion); err != nil {
 		t.Fatal(err)
 	}
 	copy(data, "evil")
@@ -220,11 +221,60 @@ func TestContextEnds(t *testing.T) {
 	v := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	testkit.WantOpError(t, v.Update(ctx, add(1)), context.Canceled, path)
-	testkit.WantOpError(t, v.Put(ctx, limits{}, session.AnyVersion), context.Canceled, path)
+	testkit.WantOpError(t, second(v.Update(ctx, add(1))), context.Canceled, path)
+	testkit.WantOpError(t, second(v.Put(ctx, limits{}, session.AnyVersion)), context.Canceled, path)
 	_, err := config.Open(ctx, s, path, checked)
 	testkit.WantOpError(t, err, context.Canceled, path)
 	if got, err := config.Get(t.Context(), s, path, checked); err != nil || got.Version != 0 {
 		t.Errorf("what is stored is %+v, %v", got, err)
+	}
+}
+
+// The error of a Put with another version than the node's names both versions.
+func TestBadVersionNamesVersion(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	v, err := config.OpenOr(t.Context(), s, path, codec.Text(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	tree, err := config.OpenTree(t.Context(), s, "/app", codec.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	for i := range int32(3) {
+		snap, err := v.Put(t.Context(), "v", session.AnyVersion)
+		if err != nil || snap.Version != i || snap.Value != "v" || snap.Zxid == 0 {
+			t.Errorf("Put returned %+v, %v", snap, err)
+		}
+	}
+	snap, err := v.Update(t.Context(), func(old string) (string, error) { return old + "w", nil })
+	if err != nil || snap.Version != 3 || snap.Value != "vw" || snap != v.Snapshot() {
+		t.Errorf("Update returned %+v, %v", snap, err)
+	}
+	for name, put := range map[string]func() error{
+		"Put":       func() error { return second(config.Put(t.Context(), s, path, codec.Text(), "x", 77)) },
+		"Value.Put": func() error { return second(v.Put(t.Context(), "x", 77)) },
+		"Tree.Put":  func() error { return second(tree.Put(t.Context(), strings.TrimPrefix(path, "/app/"), "x", 77)) },
+	} {
+		err := put()
+		if want := "config: set " + path + ": bad version: want 77, node is at 3"; !errors.Is(err, session.ErrBadVersion) || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+}
+
+// A codec may encode a value as no data at all.
+func TestUpdateToNoData(t *testing.T) {
+	s := zktest.Open(t).Session(t)
+	for range 2 {
+		snap, err := config.Update(t.Context(), s, path, codec.Bytes(), func([]byte) ([]byte, error) { return nil, nil })
+		if err != nil || snap.Zxid == 0 || len(snap.Value) != 0 {
+			t.Errorf("Update returned %+v, %v", snap, err)
+		}
+	}
+	if got, err := config.Get(t.Context(), s, path, codec.Bytes()); err != nil || got.Version != 1 {
+		t.Errorf("Get returned %+v, %v", got, err)
 	}
 }

@@ -226,21 +226,21 @@ func (v *Value[T]) Watch(ctx context.Context) iter.Seq2[Snapshot[T], error] {
 // Update is the function Update for this value. When it returns, Load returns what was
 // written or a later value. If the node does not exist, fn is called with the last
 // good value, or with the fallback.
-func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
+func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) (Snapshot[T], error) {
 	w, err := v.node.update(ctx, v.Load, fn)
 	return v.written(w, err)
 }
 
 // Put is the function Put for this value. When it returns, Load returns what was
 // written or a later value.
-func (v *Value[T]) Put(ctx context.Context, value T, version int32) error {
+func (v *Value[T]) Put(ctx context.Context, value T, version int32) (Snapshot[T], error) {
 	w, err := v.node.put(ctx, value, version)
-	return v.written(w, err)
+	return v.written(w, v.node.explain(ctx, err, version))
 }
 
 // written shows the result of a write immediately, before a server notifies the view
 // of it.
-func (v *Value[T]) written(w writeResult[T], err error) error {
+func (v *Value[T]) written(w writeResult[T], err error) (Snapshot[T], error) {
 	if err == nil {
 		v.replace(func(now state[T]) (state[T], bool) {
 			older := w.epoch < now.epoch || w.epoch == now.epoch && w.Zxid <= now.seen
@@ -254,13 +254,12 @@ func (v *Value[T]) written(w writeResult[T], err error) error {
 			v.view.Refresh()
 		}
 	}
-	return err
+	return w.Snapshot, err
 }
 
-// Close ends the view of the node. Load still returns the last good value. The error
-// is always nil.
-func (v *Value[T]) Close() error {
+// Close ends the view of the node. Load still returns the last good value. Close may be
+// called again.
+func (v *Value[T]) Close() {
 	v.view.Close()
 	<-v.done
-	return nil
 }

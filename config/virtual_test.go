@@ -51,7 +51,7 @@ func TestLostRepliesAreCountedOnce(t *testing.T) {
 					v := openOr(t, srv.Session(t), limits{})
 					all.Go(func() {
 						for range times {
-							if err := v.Update(t.Context(), add(1)); err != nil {
+							if _, err := v.Update(t.Context(), add(1)); err != nil {
 								t.Error(err) // ErrUnknown would be honest, but no session has ended
 								continue
 							}
@@ -96,7 +96,7 @@ func TestUpdatesUnderRandomFaults(t *testing.T) {
 			for _, v := range views {
 				all.Go(func() {
 					for range 5 {
-						switch err := v.Update(t.Context(), add(1)); {
+						switch _, err := v.Update(t.Context(), add(1)); {
 						case err == nil:
 							done.Add(1)
 						case errors.Is(err, session.ErrUnknown):
@@ -164,8 +164,8 @@ func TestCutOff(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		testkit.WantOpError(t, v.Update(testkit.Within(t, 500*time.Millisecond), add(1)), context.DeadlineExceeded, path)
-		testkit.WantOpError(t, v.Put(testkit.Within(t, 500*time.Millisecond), limits{}, 0), context.DeadlineExceeded, path)
+		testkit.WantOpError(t, second(v.Update(testkit.Within(t, 500*time.Millisecond), add(1))), context.DeadlineExceeded, path)
+		testkit.WantOpError(t, second(v.Put(testkit.Within(t, 500*time.Millisecond), limits{}, 0)), context.DeadlineExceeded, path)
 		_, err := config.Open(testkit.Within(t, 500*time.Millisecond), s, path, checked)
 		testkit.WantOpError(t, err, context.DeadlineExceeded, path)
 		_, err = config.OpenTree(testkit.Within(t, 500*time.Millisecond), s, "/conf", codec.Text())
@@ -339,7 +339,7 @@ func TestDeletedUnseen(t *testing.T) {
 			}
 			return zktest.Pass
 		})()
-		if err := v.Update(t.Context(), add(1)); err != nil {
+		if _, err := v.Update(t.Context(), add(1)); err != nil {
 			t.Fatal(err)
 		}
 		if v.Load().Rate != 1 {

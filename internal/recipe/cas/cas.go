@@ -11,6 +11,12 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
+// Result is the write of an Update. It is zero if nothing was written.
+type Result struct {
+	Stat  session.Stat
+	Epoch uint64 // in which it was written
+}
+
 // Update calls change with the node at path and writes what change returns, unless
 // another client has changed the node since: then it reads the node and calls change
 // again. If there is no node, n.Err is session.ErrNoNode, and the node is created with
@@ -21,26 +27,26 @@ import (
 // otherwise that of change or of the session. op is copied for errors of Update itself.
 //
 // It takes two round trips, a read and a transaction, and two more for each conflict.
-func Update(ctx context.Context, s *session.Session, op session.OpError, path string, change func(n session.Node) ([]byte, error)) error {
+func Update(ctx context.Context, s *session.Session, op session.OpError, path string, change func(n session.Node) ([]byte, error)) (Result, error) {
 	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
 	for conflicts := 0; ; conflicts++ {
 		if conflicts > 1 { // the first retry is immediate
 			if err := pauses.Wait(ctx); err != nil {
 				op.Err = err
-				return &op
+				return Result{}, &op
 			}
 		}
 		n, err := read(ctx, s, op, path)
 		if err != nil {
-			return err
+			return Result{}, err
 		}
 		data, err := change(n)
 		if data == nil || err != nil {
-			return err
+			return Result{}, err
 		}
-		err = write(ctx, s, op, n, data)
+		r, err := write(ctx, s, op, n, data)
 		if !refusal.IsConflict(err) {
-			return err
+			return r, err
 		}
 	}
 }
@@ -57,19 +63,36 @@ func read(ctx context.Context, s *session.Session, op session.OpError, path stri
 }
 
 // write makes one attempt to replace the data of the node as it was read, or to create
-// the node.
-func write(ctx context.Context, s *session.Session, op session.OpError, n session.Node, data []byte) error {
-	change := session.OpSet(n.Path, data, n.Stat.Version)
-	if n.Err != nil {
-		change = session.OpCreate(n.Path, data)
+// the node and its ancestors.
+func write(ctx context.Context, s *session.Session, op session.OpError, n session.Node, data []byte) (Result, error) {
+	if n.Err == nil {
+		return Commit(ctx, s, op, session.OpSet(n.Path, data, n.Stat.Version))
 	}
-	_, err := session.InEpoch(ctx, s, op, func(e *session.Epoch) ([]session.Result, error) {
-		return e.TxnDetached(ctx, nil, change)
-	})
-	if n.Err != nil && errors.Is(err, session.ErrNoNode) {
-		if err := s.CreateAncestors(ctx, n.Path); err != nil {
-			return err
+	return Create(ctx, s, op, n.Path, data)
+}
+
+// Create creates a node and its ancestors.
+func Create(ctx context.Context, s *session.Session, op session.OpError, path string, data []byte) (Result, error) {
+	for {
+		r, err := Commit(ctx, s, op, session.OpCreate(path, data))
+		if !errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrUnknown) {
+			return r, err
+		}
+		if err := s.CreateAncestors(ctx, path); err != nil {
+			return Result{}, err
 		}
 	}
-	return err
+}
+
+// Commit writes one node. A lost reply is looked up.
+func Commit(ctx context.Context, s *session.Session, op session.OpError, change session.Op) (r Result, err error) {
+	results, err := session.InEpoch(ctx, s, op, func(e *session.Epoch) ([]session.Result, error) {
+		r.Epoch = e.Number()
+		return e.TxnDetached(ctx, nil, change)
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	r.Stat = results[0].Stat
+	return r, nil
 }

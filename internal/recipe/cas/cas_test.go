@@ -18,11 +18,12 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 const path = "/app/count"
 
 func increment(t *testing.T, s *session.Session) error {
-	return cas.Update(t.Context(), s, session.OpError{Package: "test", Op: "increment", Path: path}, path, func(n session.Node) ([]byte, error) {
+	_, err := cas.Update(t.Context(), s, session.OpError{Package: "test", Op: "increment", Path: path}, path, func(n session.Node) ([]byte, error) {
 		v := 0
 		fmt.Sscan(string(n.Data), &v)
 		return fmt.Append(nil, v+1), nil
 	})
+	return err
 }
 
 func wantCount(t *testing.T, s *session.Session, want string) {
