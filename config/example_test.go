@@ -156,7 +156,7 @@ func ExampleTree() {
 			log.Fatal(err)
 		}
 	}
-	var last config.View[string]
+	var last config.TreeSnapshot[string]
 	for v, err := range tree.Watch(ctx) {
 		if err != nil {
 			log.Fatal(err)

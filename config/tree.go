@@ -26,7 +26,7 @@ type Tree[T any] struct {
 
 // treeState is what a Tree shows until changed is closed.
 type treeState[T any] struct {
-	View[T]
+	TreeSnapshot[T]
 	end     error // set when the Tree has ended
 	changed chan struct{}
 }
@@ -41,7 +41,7 @@ type leaf[T any] struct {
 // OpenTree starts to follow all values below path and waits until it has read them or
 // ctx is done. ctx bounds only this call. The caller must call Close.
 //
-// Keys whose data is not a value are in View.Errors. If the node at path does not
+// Keys whose data is not a value are in TreeSnapshot.Errors. If the node at path does not
 // exist, the tree is empty.
 //
 // OpenTree takes a round trip for each level of the tree, and one for the data of all
@@ -58,7 +58,7 @@ func OpenTree[T any](ctx context.Context, s *session.Session, path string, c cod
 	}
 	t := &Tree[T]{session: s, path: path, codec: c, view: vw, done: make(chan struct{})}
 	snap := vw.Snapshot()
-	t.state.Store(&treeState[T]{View: t.decode(snap), changed: make(chan struct{})})
+	t.state.Store(&treeState[T]{TreeSnapshot: t.decode(snap), changed: make(chan struct{})})
 	go t.run(snap)
 	return t, nil
 }
@@ -68,12 +68,12 @@ func (t *Tree[T]) run(last *view.Snapshot) {
 	defer close(t.done)
 	for snap, err := range t.view.Watch(context.Background()) {
 		now := t.state.Load()
-		next := &treeState[T]{View: now.View, end: err, changed: make(chan struct{})}
+		next := &treeState[T]{TreeSnapshot: now.TreeSnapshot, end: err, changed: make(chan struct{})}
 		if err == nil {
 			if snap == last {
 				continue
 			}
-			next.View, last = t.decode(snap), snap
+			next.TreeSnapshot, last = t.decode(snap), snap
 		}
 		t.state.Store(next)
 		close(now.changed)
@@ -82,12 +82,12 @@ func (t *Tree[T]) run(last *view.Snapshot) {
 
 // decode decodes the nodes of a snapshot. Nodes that have not been written since the
 // last snapshot are not decoded again.
-func (t *Tree[T]) decode(snap *view.Snapshot) View[T] {
+func (t *Tree[T]) decode(snap *view.Snapshot) TreeSnapshot[T] {
 	directories := make(map[string]bool)
 	for i := range snap.Nodes {
 		directories[parentOf(snap.Nodes[i].Path)] = true
 	}
-	v := View[T]{Errors: make(map[string]error)}
+	v := TreeSnapshot[T]{Errors: make(map[string]error)}
 	leaves := make(map[string]leaf[T], len(snap.Nodes))
 	for i := range snap.Nodes {
 		n := &snap.Nodes[i]
@@ -140,12 +140,12 @@ func (t *Tree[T]) node(key string) node[T] {
 	return node[T]{t.session, session.Join(t.path, key), t.codec}
 }
 
-// Load returns the latest view. It is one atomic load, so it may be called for every
+// Load returns the latest snapshot. It is one atomic load, so it may be called for every
 // request.
-func (t *Tree[T]) Load() View[T] { return t.state.Load().View }
+func (t *Tree[T]) Load() TreeSnapshot[T] { return t.state.Load().TreeSnapshot }
 
 // Err returns nil if Load returns what is stored, as far as the server has reported,
-// and otherwise the reason why it may not: the first of View.Errors; ErrStale while
+// and otherwise the reason why it may not: the first of TreeSnapshot.Errors; ErrStale while
 // there is no connection, or while the tree changes faster than it can be read;
 // ErrClosed; or session.ErrClosed.
 func (t *Tree[T]) Err() error {
@@ -156,29 +156,30 @@ func (t *Tree[T]) Err() error {
 	return joinStale(st.err(), t.view.Err())
 }
 
-// Changed returns a channel that is closed when there is a new view, for select loops.
+// Changed returns a channel that is closed when there is a new snapshot, for select loops.
 // Call Changed before Load, so that no change is missed. After the end of the Tree the
 // channel is never closed.
 func (t *Tree[T]) Changed() <-chan struct{} { return t.state.Load().changed }
 
-// Watch yields the current view and then every new one; View.Diff returns the
-// differences. A slow reader skips views that have been replaced in the meantime,
-// delays no other reader, and always gets the latest. The loop ends after a pair whose
-// error is not nil: the end of ctx, ErrClosed, or session.ErrClosed.
-func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[View[T], error] {
-	return func(yield func(View[T], error) bool) {
+// Watch yields the current snapshot and then every new one; TreeSnapshot.Diff returns
+// the differences. A slow reader skips snapshots that have been replaced in the
+// meantime, delays no other reader, and always gets the latest. The loop ends after a
+// pair with the last snapshot and an error: the end of ctx, ErrClosed, or
+// session.ErrClosed.
+func (t *Tree[T]) Watch(ctx context.Context) iter.Seq2[TreeSnapshot[T], error] {
+	return func(yield func(TreeSnapshot[T], error) bool) {
 		var shown *treeState[T]
 		for {
 			st := t.state.Load()
 			switch {
 			case ctx.Err() != nil:
-				yield(st.View, &session.OpError{Package: "config", Op: "watch", Path: t.path, Err: context.Cause(ctx)})
+				yield(st.TreeSnapshot, &session.OpError{Package: "config", Op: "watch", Path: t.path, Err: context.Cause(ctx)})
 				return
 			case st.end != nil:
-				yield(st.View, st.end)
+				yield(st.TreeSnapshot, st.end)
 				return
 			case st != shown:
-				if shown = st; !yield(st.View, nil) {
+				if shown = st; !yield(st.TreeSnapshot, nil) {
 					return
 				}
 				continue

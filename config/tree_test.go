@@ -29,7 +29,7 @@ func openTree[T any](t testing.TB, s *session.Session, c codec.Codec[T]) *config
 }
 
 // text writes a view down.
-func text[T any](v config.View[T]) string {
+func text[T any](v config.TreeSnapshot[T]) string {
 	var parts []string
 	for _, e := range v.Entries {
 		parts = append(parts, fmt.Sprintf("%s=%v", e.Key, e.Value))
@@ -38,7 +38,7 @@ func text[T any](v config.View[T]) string {
 }
 
 // bad are the keys with errors.
-func bad[T any](v config.View[T]) string {
+func bad[T any](v config.TreeSnapshot[T]) string {
 	var keys []string
 	for k := range v.Errors {
 		keys = append(keys, k)
@@ -48,7 +48,7 @@ func bad[T any](v config.View[T]) string {
 }
 
 // treeShows waits until the tree is as want says.
-func treeShows[T any](t testing.TB, tree *config.Tree[T], want string) config.View[T] {
+func treeShows[T any](t testing.TB, tree *config.Tree[T], want string) config.TreeSnapshot[T] {
 	t.Helper()
 	testkit.Await(t, tree, want, func() bool { return text(tree.Load()) == want })
 	return tree.Load()

@@ -64,7 +64,7 @@ func gather(b *testing.B, n int) *crowd {
 }
 
 // note records how many members watcher i sees, and the data of the first.
-func (c *crowd) note(i int, v membership.View) {
+func (c *crowd) note(i int, v membership.Snapshot) {
 	c.seen[i].Store(int64(len(v.Members)))
 	if m, ok := v.Find("m0000"); ok {
 		data := string(m.Data)

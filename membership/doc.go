@@ -18,7 +18,7 @@
 //	}
 //
 // Members reads the members once. Watch yields complete views, so that a slow reader
-// may skip old views; View.Diff compares two views.
+// may skip old snapshots; Snapshot.Diff compares two snapshots.
 //
 // # Loss
 //

@@ -76,7 +76,7 @@ func ExampleGroup_Watch() {
 		func() error { return me.Update(ctx, []byte("busy")) },
 		func() error { return me.Leave(ctx) },
 	}
-	var last membership.View
+	var last membership.Snapshot
 	for v, err := range workers.Watch(ctx) {
 		if err != nil {
 			log.Fatal(err) // ctx has ended, or the session is closed

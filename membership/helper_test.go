@@ -63,7 +63,7 @@ func again(t testing.TB, m *membership.Membership, token session.Zxid) {
 }
 
 // summary is "id=data" of each member, and a blank between.
-func summary(v membership.View) string {
+func summary(v membership.Snapshot) string {
 	var s []string
 	for _, m := range v.Members {
 		s = append(s, m.ID+"="+string(m.Data))
@@ -72,7 +72,7 @@ func summary(v membership.View) string {
 }
 
 // members reads the group after a sync with the leader.
-func members(t testing.TB, g *membership.Group, s *session.Session) membership.View {
+func members(t testing.TB, g *membership.Group, s *session.Session) membership.Snapshot {
 	t.Helper()
 	if err := s.Sync(t.Context(), "/"); err != nil {
 		t.Fatal(err)
@@ -88,16 +88,16 @@ func members(t testing.TB, g *membership.Group, s *session.Session) membership.V
 type watcher struct {
 	testing.TB
 	cancel context.CancelFunc
-	views  chan membership.View
+	views  chan membership.Snapshot
 	end    chan error
 }
 
 func watch(t testing.TB, g *membership.Group) *watcher {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watcher{t, cancel, make(chan membership.View), make(chan error, 1)}
+	w := &watcher{t, cancel, make(chan membership.Snapshot), make(chan error, 1)}
 	go func() {
 		var err error
-		var v membership.View
+		var v membership.Snapshot
 		for v, err = range g.Watch(ctx) {
 			if err != nil {
 				break
@@ -113,7 +113,7 @@ func watch(t testing.TB, g *membership.Group) *watcher {
 }
 
 // next is the next view.
-func (w *watcher) next() membership.View {
+func (w *watcher) next() membership.Snapshot {
 	w.Helper()
 	select {
 	case v := <-w.views:
@@ -127,7 +127,7 @@ func (w *watcher) next() membership.View {
 }
 
 // until reads views up to one whose summary is as given.
-func (w *watcher) until(want string) membership.View {
+func (w *watcher) until(want string) membership.Snapshot {
 	w.Helper()
 	var seen []string
 	for {

@@ -82,7 +82,7 @@ func TestForeignChildren(t *testing.T) {
 			if _, _, err := s.Create(t.Context(), path+"/"+c.member, []byte("data"), session.Ephemeral()); err != nil {
 				t.Fatal(err)
 			}
-			for _, v := range []membership.View{w.next(), members(t, g, s)} {
+			for _, v := range []membership.Snapshot{w.next(), members(t, g, s)} {
 				if _, ok := v.Find(c.id); !ok || len(v.Members) != 2 {
 					t.Errorf("there are %v", v)
 				}

@@ -16,20 +16,20 @@ import (
 //
 // Members takes a list and one flight that reads all members. A member that joins or
 // leaves during the call may be included or not.
-func (g *Group) Members(ctx context.Context) (View, error) {
+func (g *Group) Members(ctx context.Context) (Snapshot, error) {
 	if err := g.check(); err != nil {
-		return View{}, &session.OpError{Package: "membership", Op: "list", Path: g.path, Err: err}
+		return Snapshot{}, &session.OpError{Package: "membership", Op: "list", Path: g.path, Err: err}
 	}
-	return session.InEpoch(ctx, g.session, session.OpError{Package: "membership", Op: "list", Path: g.path}, func(e *session.Epoch) (View, error) { return g.read(ctx, e) })
+	return session.InEpoch(ctx, g.session, session.OpError{Package: "membership", Op: "list", Path: g.path}, func(e *session.Epoch) (Snapshot, error) { return g.read(ctx, e) })
 }
 
-func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
+func (g *Group) read(ctx context.Context, e *session.Epoch) (Snapshot, error) {
 	names, err := e.Children(ctx, g.path)
 	if errors.Is(err, session.ErrNoNode) {
-		return View{}, nil
+		return Snapshot{}, nil
 	}
 	if err != nil {
-		return View{}, err
+		return Snapshot{}, err
 	}
 	var paths []string
 	for _, name := range names {
@@ -39,9 +39,9 @@ func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
 	}
 	nodes, err := e.Nodes(ctx, paths...)
 	if err != nil {
-		return View{}, err
+		return Snapshot{}, err
 	}
-	var v View
+	var v Snapshot
 	for _, n := range nodes {
 		_, name := session.Split(n.Path)
 		// A node that was deleted since the list, or may not be read, has no owner.
@@ -53,46 +53,46 @@ func (g *Group) read(ctx context.Context, e *session.Epoch) (View, error) {
 	return v, nil
 }
 
-// maxUnsettled is how long a watcher tries to read a view of one moment while the
+// maxUnsettled is how long a watcher tries to read a snapshot of one moment while the
 // group changes all the time.
 const maxUnsettled = time.Second
 
-// Watch yields the members, and then every later view that differs. A slow reader
-// skips views that have been replaced in the meantime and always gets the latest.
+// Watch yields the members, and then every later snapshot that differs. A slow reader
+// skips snapshots that have been replaced in the meantime and always gets the latest.
 // Watch continues across reconnects and epochs. While there is no connection nothing
-// is yielded; see Session.Changed. It ends with a pair whose error is not nil: the end
-// of ctx, session.ErrClosed, or session.ErrNoAuth.
+// is yielded; see Session.Changed. The last pair has the last snapshot and an error: the
+// end of ctx, session.ErrClosed, or session.ErrNoAuth.
 //
-// A view is the group at one moment, unless the group has been changing for a second
+// A snapshot is the group at one moment, unless the group has been changing for a second
 // without a pause. Then each member is shown as it was at a different moment.
 //
 // Watch takes two round trips at first. After a pause, a change is read immediately: a
 // list of names if a member has joined or left, and the members that are new or have
 // changed. The next read follows after a tenth of a second plus half a millisecond for
 // every name and member of the last read.
-func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
-	return func(yield func(View, error) bool) {
+func (g *Group) Watch(ctx context.Context) iter.Seq2[Snapshot, error] {
+	return func(yield func(Snapshot, error) bool) {
 		if err := g.check(); err != nil {
-			yield(View{}, &session.OpError{Package: "membership", Op: "watch", Path: g.path, Err: err})
+			yield(Snapshot{}, &session.OpError{Package: "membership", Op: "watch", Path: g.path, Err: err})
 			return
 		}
 		v, err := view.Open(ctx, g.session, g.path, view.Options{Package: "membership", Depth: 1, Accept: g.layout.accepts, Patience: maxUnsettled})
 		if err != nil {
-			yield(View{}, err)
+			yield(Snapshot{}, err)
 			return
 		}
 		defer v.Close()
-		var last View
+		var last Snapshot
 		yielded := false
 		for s, err := range v.Watch(ctx) {
 			if err == nil {
 				err = s.Root.Err
 			}
 			if err != nil {
-				yield(View{}, err)
+				yield(last, err)
 				return
 			}
-			now := g.view(s)
+			now := g.snapshot(s)
 			if yielded && now.equal(last) {
 				continue
 			}
@@ -103,9 +103,9 @@ func (g *Group) Watch(ctx context.Context) iter.Seq2[View, error] {
 	}
 }
 
-// view decodes the nodes of a snapshot.
-func (g *Group) view(s *view.Snapshot) View {
-	var v View
+// snapshot decodes the nodes of a view's snapshot.
+func (g *Group) snapshot(s *view.Snapshot) Snapshot {
+	var v Snapshot
 	for _, n := range s.Nodes {
 		if m, ok := g.layout.member(g.path, n.Path, n.Data, n.Stat); ok {
 			v.Members = append(v.Members, m)

@@ -143,7 +143,7 @@ func TestWatchersOfChangingGroup(t *testing.T) {
 		watching, stop := context.WithCancel(t.Context())
 		defer stop()
 		var mu sync.Mutex
-		views, latest := 0, map[int64]membership.View{}
+		views, latest := 0, map[int64]membership.Snapshot{}
 		for range nWatchers {
 			s := srv.Session(t)
 			all.Go(func() {

@@ -61,7 +61,8 @@ func (d *Directory) List(ctx context.Context, name string) ([]Entry, error) {
 
 // Watch yields what List returns, and again after each change. A slow reader skips
 // lists that have been replaced in the meantime. Watch continues across reconnects and
-// expiries. It ends with an error: the cause of ctx, or session.ErrClosed. Links are
+// expiries. The last pair has the last list and an error: the end of ctx, or
+// session.ErrClosed. Links are
 // followed at the beginning only.
 func (d *Directory) Watch(ctx context.Context, name string) iter.Seq2[[]Entry, error] {
 	return func(yield func([]Entry, error) bool) {
@@ -71,12 +72,13 @@ func (d *Directory) Watch(ctx context.Context, name string) iter.Seq2[[]Entry, e
 			return
 		}
 		defer v.Close()
+		var entries []Entry
 		for snap, err := range v.Watch(ctx) {
 			if err != nil {
-				yield(nil, d.errorOf("list", name, err))
+				yield(entries, d.errorOf("list", name, err))
 				return
 			}
-			entries := make([]Entry, 0, len(snap.Nodes))
+			entries = make([]Entry, 0, len(snap.Nodes))
 			for _, n := range snap.Nodes {
 				entries = append(entries, entry(n))
 			}

@@ -245,7 +245,7 @@ func reports(t *testing.T, s *session.Session, l registry.Layout, bad int) {
 	n := 0
 	r := registry.New(s, root, registry.WithLayout(l), registry.WithMalformedHandler(func(error) {
 		n++
-		if got := len(v.Instances()); got != 1 {
+		if got := len(v.Load()); got != 1 {
 			t.Errorf("there are %d instances", got)
 		}
 	}))

@@ -276,4 +276,4 @@ func TestResolverChangedOnlyIfSomethingHas(t *testing.T) {
 	})
 }
 
-func shown(v *registry.Resolver) string { return ids(v.Instances()) }
+func shown(v *registry.Resolver) string { return ids(v.Load()) }

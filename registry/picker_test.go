@@ -201,7 +201,7 @@ func TestFailureBackoff(t *testing.T) {
 				t.Errorf("picked %s, not %s", got, want)
 			}
 		}
-		all := v.Instances()
+		all := v.Load()
 		if len(all) != 4 { // e is malformed
 			t.Fatalf("there are %q", ids(all))
 		}
@@ -251,7 +251,7 @@ func TestNothingToPick(t *testing.T) {
 	if _, err := v.Pick(registry.Random()); !errors.Is(err, registry.ErrClosed) {
 		t.Errorf("Pick after Close: %v", err)
 	}
-	if got := ids(v.Instances()); got != "a" {
+	if got := ids(v.Load()); got != "a" {
 		t.Errorf("the last were %q", got)
 	}
 	deregister(t, g)

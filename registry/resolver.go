@@ -151,8 +151,8 @@ func (r *Resolver) notify() {
 	r.changed = make(chan struct{})
 }
 
-// Instances returns all instances, sorted by id. The slice must not be changed.
-func (r *Resolver) Instances() []Instance { return r.current().instances }
+// Load returns all instances, sorted by id. The slice must not be changed.
+func (r *Resolver) Load() []Instance { return r.current().instances }
 
 // Pick chooses an instance among those that are not Disabled, have an address, and
 // have not failed recently (see NoteError). If all have failed recently, it chooses
@@ -271,9 +271,9 @@ func (r *Resolver) keep(last *set, snap *view.Snapshot, list []Instance) []Insta
 	return list
 }
 
-// Changed returns a channel that is closed at the next change of Instances, and when
-// Err changes for another reason than the state of the session. Call Changed before
-// Instances, so that no change is missed.
+// Changed returns a channel that is closed at the next change of what Load returns, and
+// when Err changes for another reason than the state of the session. Call Changed before
+// Load, so that no change is missed.
 func (r *Resolver) Changed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -315,7 +315,7 @@ func (r *Resolver) Watch(ctx context.Context) iter.Seq2[[]Instance, error] {
 	}
 }
 
-// Err returns nil while Instances is kept up to date, and otherwise the reason why it
+// Err returns nil while Load is kept up to date, and otherwise the reason why it
 // is not: the session is not connected or has just begun and reads everything again,
 // the node of an instance may not be read, or the Resolver is closed (ErrClosed).
 func (r *Resolver) Err() error {
@@ -325,7 +325,7 @@ func (r *Resolver) Err() error {
 	return r.view.Err()
 }
 
-// Close stops following the service. When it returns, only the result of Instances is
+// Close stops following the service. When it returns, only the result of Load is
 // left. It may be called again.
 func (r *Resolver) Close() {
 	r.closed.Store(true)

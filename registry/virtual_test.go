@@ -185,7 +185,7 @@ func TestEnsembleUnreachable(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(2 * time.Minute)
-			if got := ids(v.Instances()); got != "a b" || v.Err() != nil {
+			if got := ids(v.Load()); got != "a b" || v.Err() != nil {
 				t.Errorf("afterwards there are %q, %v", got, v.Err())
 			}
 		}

@@ -19,7 +19,7 @@ may be printed as one.
 `,
 	}
 	return a.reading(cmd, (*pathCheck).follow, recipeParty, func(ctx context.Context, c *client, path string) error {
-		var last membership.View
+		var last membership.Snapshot
 		for view, err := range membership.New(c.Session, path).Watch(ctx) {
 			if err != nil {
 				return err
@@ -33,7 +33,7 @@ may be printed as one.
 	})
 }
 
-func (a *app) printChanges(view, last membership.View) error {
+func (a *app) printChanges(view, last membership.Snapshot) error {
 	joined, left, changed := view.Diff(last)
 	for _, change := range []struct {
 		event   string

@@ -144,7 +144,7 @@ const partitions = 6
 
 // share deals the partitions out in the order of ids. Until all have seen the same
 // view, two may work on one partition; where that does harm, take a lock for each.
-func share(v membership.View, id string) (mine []int) {
+func share(v membership.Snapshot, id string) (mine []int) {
 	i := slices.IndexFunc(v.Members, func(m membership.Member) bool { return m.ID == id })
 	if i < 0 {
 		return nil // not a member at present

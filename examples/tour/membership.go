@@ -21,7 +21,7 @@ func assemble(ctx context.Context, st *stage) error {
 		}
 		a.say("joins")
 	}
-	var last membership.View
+	var last membership.Snapshot
 	for view, err := range cleo.group().Watch(ctx) {
 		if err != nil {
 			return err

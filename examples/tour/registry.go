@@ -37,7 +37,7 @@ func find(ctx context.Context, st *stage) error {
 	}
 	defer greeters.Close()
 	// Cleo's server may lag behind theirs.
-	if err := next(ctx, greeters, func() bool { return len(greeters.Instances()) == 2 }); err != nil {
+	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 2 }); err != nil {
 		return err
 	}
 	turns := registry.RoundRobin()
@@ -61,7 +61,7 @@ func find(ctx context.Context, st *stage) error {
 		return err
 	}
 	ann.say("is told: %v", first.Err())
-	if err := next(ctx, greeters, func() bool { return len(greeters.Instances()) == 1 }); err != nil {
+	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 1 }); err != nil {
 		return err
 	}
 	ann.mend()
@@ -70,7 +70,7 @@ func find(ctx context.Context, st *stage) error {
 	}
 	ann.say("is registered again, in session 0x%x", ann.Status().ID)
 	// Cleo hears of it a moment later, and leaves ann alone for a rest.
-	if err := next(ctx, greeters, func() bool { return len(greeters.Instances()) == 2 }); err != nil {
+	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 2 }); err != nil {
 		return err
 	}
 	if err := work(ctx, rest); err != nil {

@@ -15,11 +15,11 @@ func GroupAndMaster(t *testing.T, target *zktest.Target) {
 	ctx := withinLimit(t)
 	type member struct {
 		client *client
-		views  chan membership.View
+		views  chan membership.Snapshot
 	}
 	var members []*member
 	join := func(id string) {
-		m := &member{newClient(t, target), make(chan membership.View, 1000)}
+		m := &member{newClient(t, target), make(chan membership.Snapshot, 1000)}
 		g := membership.New(m.client.session, "/GroupMembers")
 		if _, err := g.Join(ctx, id, []byte("address of "+id)); err != nil {
 			t.Fatal(err)

@@ -162,7 +162,7 @@ func awaitInstances(t *testing.T, r *registry.Resolver, n int) {
 	t.Helper()
 	for {
 		changed := r.Changed()
-		if len(r.Instances()) == n {
+		if len(r.Load()) == n {
 			return
 		}
 		receive(t, fmt.Sprintf("change to %d instances", n), changed)

@@ -10,9 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// View is the members of a group at one time. Members of different views share their
-// data, which must not be changed.
-type View struct {
+// Snapshot is the members of a group at one time. Members of several snapshots share data, which must not be changed.
+type Snapshot struct {
 	Members []Member // sorted by ID
 }
 
@@ -35,16 +34,16 @@ func (m *Member) same(o *Member) bool {
 	return m.ID == o.ID && m.Path == o.Path && m.Session == o.Session && m.Token == o.Token && bytes.Equal(m.Data, o.Data)
 }
 
-func (v *View) sort() {
+func (v *Snapshot) sort() {
 	slices.SortFunc(v.Members, func(a, b Member) int { return a.compare(&b) })
 }
 
-func (v View) equal(o View) bool {
+func (v Snapshot) equal(o Snapshot) bool {
 	return slices.EqualFunc(v.Members, o.Members, func(a, b Member) bool { return a.same(&b) })
 }
 
 // Find returns a member with the given id.
-func (v View) Find(id string) (Member, bool) {
+func (v Snapshot) Find(id string) (Member, bool) {
 	i, ok := slices.BinarySearchFunc(v.Members, id, func(m Member, id string) int { return strings.Compare(m.ID, id) })
 	if !ok {
 		return Member{}, false
@@ -59,7 +58,7 @@ func (v View) Find(id string) (Member, bool) {
 // Use First to choose a process for work that may sometimes be done by two processes
 // or by none: each process uses its own view, which may be out of date. It is not a
 // lock. To elect a leader, use package election.
-func (v View) First() (first Member, ok bool) {
+func (v Snapshot) First() (first Member, ok bool) {
 	if len(v.Members) == 0 {
 		return Member{}, false
 	}
@@ -68,7 +67,7 @@ func (v View) First() (first Member, ok bool) {
 
 // Diff returns the members that have joined and left since an older view, and those
 // whose data or session has changed. Each list is sorted by ID.
-func (v View) Diff(old View) (joined, left, changed []Member) {
+func (v Snapshot) Diff(old Snapshot) (joined, left, changed []Member) {
 	current, previous := v.Members, old.Members
 	for len(current) > 0 || len(previous) > 0 {
 		order := 0

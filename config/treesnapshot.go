@@ -12,8 +12,8 @@ type Entry[T any] struct {
 	Snapshot[T]
 }
 
-// View is an immutable copy of a tree of values at one moment.
-type View[T any] struct {
+// TreeSnapshot is an immutable copy of a tree of values at one moment.
+type TreeSnapshot[T any] struct {
 	// Entries are the values, sorted by key. A key whose data has become invalid has
 	// its last good value.
 	Entries []Entry[T]
@@ -23,7 +23,7 @@ type View[T any] struct {
 }
 
 // Get returns the value of a key.
-func (v View[T]) Get(key string) (value T, ok bool) {
+func (v TreeSnapshot[T]) Get(key string) (value T, ok bool) {
 	i, ok := slices.BinarySearchFunc(v.Entries, key, func(e Entry[T], key string) int { return strings.Compare(e.Key, key) })
 	if ok {
 		value = v.Entries[i].Value
@@ -32,7 +32,7 @@ func (v View[T]) Get(key string) (value T, ok bool) {
 }
 
 // Map returns all values by their keys, in a new map.
-func (v View[T]) Map() map[string]T {
+func (v TreeSnapshot[T]) Map() map[string]T {
 	m := make(map[string]T, len(v.Entries))
 	for _, e := range v.Entries {
 		m[e.Key] = e.Value
@@ -42,7 +42,7 @@ func (v View[T]) Map() map[string]T {
 
 // Diff returns the values that were added, removed and changed since old, each sorted
 // by key. A value that was written again counts as changed, even if it is equal.
-func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
+func (v TreeSnapshot[T]) Diff(old TreeSnapshot[T]) (added, removed, changed []Entry[T]) {
 	was, is := old.Entries, v.Entries
 	for len(was) > 0 || len(is) > 0 {
 		switch {
@@ -62,7 +62,7 @@ func (v View[T]) Diff(old View[T]) (added, removed, changed []Entry[T]) {
 }
 
 // err returns the error of the first key that has one.
-func (v View[T]) err() error {
+func (v TreeSnapshot[T]) err() error {
 	var first string
 	var err error
 	for key, e := range v.Errors {

@@ -15,7 +15,7 @@ import (
 
 // What Diff says, done to the older view, gives the newer one.
 func TestDiff(t *testing.T) {
-	draw := func(rng *rand.Rand) (v membership.View) {
+	draw := func(rng *rand.Rand) (v membership.Snapshot) {
 		for i := range 8 {
 			if rng.IntN(2) == 0 {
 				v.Members = append(v.Members, membership.Member{
@@ -68,7 +68,7 @@ func TestDiff(t *testing.T) {
 }
 
 func TestFirstOfNobody(t *testing.T) {
-	if m, ok := (membership.View{}).First(); ok {
+	if m, ok := (membership.Snapshot{}).First(); ok {
 		t.Errorf("the first is %v", m)
 	}
 }
