@@ -12,8 +12,8 @@ import (
 // Observe yields the leader, and then yields the new leader after each change. It yields a
 // zero Leader while there is none. If the caller is slow, Observe skips leaders that have
 // been replaced, and always reaches the present one. It continues across reconnects and
-// epochs. The last pair has the last leader and an error: the end of ctx, or a permanent
-// error.
+// epochs. The last pair has an error, the end of ctx or a permanent error, and a zero
+// Leader, because the leader is not known any more.
 //
 // It watches the leader's node only, so other candidates that join or leave cost nothing.
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
@@ -27,7 +27,7 @@ func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 			return struct{}{}, o.observe(ctx, ep)
 		})
 		if !o.stopped {
-			yield(o.last, err)
+			yield(Leader{}, err)
 		}
 	}
 }

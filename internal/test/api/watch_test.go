@@ -10,7 +10,6 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/config"
-	"github.com/zkrecipes/zkrecipes/election"
 	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/naming"
@@ -70,12 +69,6 @@ func TestWatchEnds(t *testing.T) {
 			_, err := g.Join(t.Context(), "a", nil)
 			must(t, err)
 			return printed(g.Watch(ctx))
-		},
-		"election": func(t *testing.T, ctx context.Context, s *session.Session) iter.Seq2[string, error] {
-			e := election.New(s, "/r")
-			_, err := e.Campaign(t.Context())
-			must(t, err)
-			return printed(e.Observe(ctx))
 		},
 		"registry.Watch": func(t *testing.T, ctx context.Context, s *session.Session) iter.Seq2[string, error] {
 			return printed(register(t, s).Watch(ctx, "web"))
