@@ -30,7 +30,7 @@
 //
 // # Cost
 //
-// Campaign takes one round trip if there is no other candidate, and so does Resign.
+// Campaign takes one round trip if there is no other candidate. Resign takes one.
 // Observe watches only the leader's node.
 //
 // # Layout

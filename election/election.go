@@ -118,10 +118,10 @@ type Leader struct {
 
 // contest is one of the two ways to elect: a line or a fixed node.
 type contest interface {
-	// acquire waits until a node with data leads.
+	// acquire creates a node that holds data, and waits until it leads.
 	acquire(ctx context.Context, data []byte) (lease.Acquired, error)
-	// tryAcquire returns what is acquired if a node with data leads. If another node
-	// leads, taken describes it.
+	// tryAcquire creates a node that holds data, and returns what is acquired if the
+	// node leads immediately. If another node leads, taken describes it.
 	tryAcquire(ctx context.Context, data []byte) (acquired lease.Acquired, taken *lease.Taken, err error)
 	// holder returns the path of the leader's node, or "" if there is none.
 	holder(ctx context.Context, e *session.Epoch) (string, error)

@@ -73,7 +73,8 @@ func (l *Lease) Verify(ctx context.Context) error { return l.l.Verify(ctx) }
 //
 // ctx bounds only the wait for the deletion. If ctx ends first, the deletion continues
 // in the background until it is done or the session's epoch ends. Unlock takes one
-// round trip.
+// round trip. With WithLocalHandoff, Unlock may pass the node to the next goroutine of
+// the session instead, which takes no round trip.
 func (l *Lease) Unlock(ctx context.Context) error {
 	if l.cohort != nil {
 		return l.cohort.unlock(ctx, l.l, l.maxHandoffs)

@@ -38,8 +38,9 @@ func New(s *session.Session, path string, opts ...Option) *Mutex {
 // reconnects. If its session expires, it waits again from the end of the line.
 //
 // If ctx is done first, Lock returns an error that wraps context.Cause(ctx) and
-// deletes its node in the background. Errors that waiting does not resolve, such as
-// session.ErrNoAuth, are returned immediately.
+// deletes its node in the background. With WithLocalHandoff it leaves the node to the
+// next waiter of the session, if there is one. Errors that waiting does not resolve,
+// such as session.ErrNoAuth, are returned immediately.
 //
 // Lock takes one round trip if the lock is free: the creation of a sequential ephemeral
 // node and a listing of its siblings, sent together. A waiter takes one more, to watch
@@ -59,7 +60,9 @@ func (m *Mutex) Lock(ctx context.Context) (*Lease, error) {
 // first in line by its id and its node: "held by another owner: web-3:4121 (/app/lock/…)".
 // If no session owns the node that Lock would wait for, the error wraps session.ErrNoOwner as well.
 //
-// A call that returns ErrLocked takes a second round trip, to delete its node again.
+// A call that returns ErrLocked takes a second round trip, to delete its node again. With
+// WithLocalHandoff it takes no round trip if another goroutine of the session holds the
+// lock or waits for it.
 func (m *Mutex) TryLock(ctx context.Context) (*Lease, error) {
 	if err := m.acquirer.line.Check(); err != nil {
 		return nil, err

@@ -13,9 +13,9 @@ import (
 // The contenders behind it wait until the lease that Lock returns is unlocked, or until
 // Leave is called: one of the two must happen.
 //
-// If the place's node is deleted or its session expires, the next call joins the line
-// again at its end. A Place is safe for concurrent use: one goroutine can follow
-// Positions while another calls Lock.
+// If the place's node is deleted or its session expires, the next call of Lock, Position
+// or Positions joins the line again at its end. A Place is safe for concurrent use: one
+// goroutine can follow Positions while another calls Lock.
 type Place struct {
 	acquirer, read *acquirer       // read is what a writer can downgrade to; else nil
 	busy           chan struct{}   // a mutex: full while a call waits in the line or joins it

@@ -23,12 +23,12 @@ func (l *Lease) Revoked() <-chan struct{} { return l.l.Revoked() }
 // once it holds the lock; see Lease.Revoked. Contenders of this library receive the
 // request, and those of Curator that were made revocable.
 //
-// Revoke does not wait for the release. It returns nil if a contender has left or if there
-// is no holder.
+// Revoke does not wait for the release. If it returns nil, each contender or the holder
+// has been asked or has left, or there was no holder.
 //
 // The request replaces the id in the contender's node. It takes one round trip. Without
 // contenders it takes two more to find the present holder, even if the session's server
-// lags behind: nil means that the holder was asked.
+// lags behind.
 func (m *Mutex) Revoke(ctx context.Context, contenders ...Contender) error {
 	return m.acquirer.revoke(ctx, contenders)
 }
@@ -40,8 +40,8 @@ func (m *RWMutex) Revoke(ctx context.Context, contenders ...Contender) error {
 }
 
 // Revoke asks holders, which Holders has returned, to release their permits. Without
-// holders it asks all of them. A holder of several permits releases all of them. See
-// Mutex.Revoke.
+// holders it asks all of them, which takes three more round trips. A holder of several
+// permits releases all of them. See Mutex.Revoke.
 func (m *Semaphore) Revoke(ctx context.Context, holders ...Contender) error {
 	if m.argErr != nil {
 		return m.argErr

@@ -35,9 +35,9 @@ func NewRW(s *session.Session, path string, opts ...Option) *RWMutex {
 	}
 }
 
-// Lock blocks until it holds the lock for writing or ctx is done. It has the errors and
-// costs of Mutex.Lock. Acquiring the lock after a writer takes one more listing, since
-// the writer may have become a reader.
+// Lock blocks until it holds the lock for writing or ctx is done. Order, reconnects, the
+// end of ctx, errors and costs are as for Mutex.Lock. Acquiring the lock after a writer
+// takes one more listing, since the writer may have become a reader.
 //
 // A reader that wants to write must release the lock first: two readers that waited for
 // each other would wait forever.
@@ -55,9 +55,10 @@ func (m *RWMutex) writing(l *lease.Lease, err error) (*Lease, error) {
 	return &Lease{l: l, downgradeTo: &m.read}, nil
 }
 
-// RLock blocks until it shares the lock with other readers or ctx is done. It has the
-// errors and costs of Mutex.Lock. All readers that wait for the same writer hold the
-// lock as soon as that writer's node is deleted, without a further read.
+// RLock blocks until it holds the lock for reading, which other readers may hold too, or
+// ctx is done. Order, reconnects, the end of ctx, errors and costs are as for Mutex.Lock.
+// All readers that wait for the same writer hold the lock as soon as that writer's node
+// is deleted, without a further read.
 func (m *RWMutex) RLock(ctx context.Context) (*Lease, error) { return newLease(m.read.lock(ctx)) }
 
 // TryRLock is like RLock, but returns ErrLocked if a writer holds the lock or waits for

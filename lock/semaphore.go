@@ -149,9 +149,9 @@ func (m *Semaphore) check(k int) error {
 	case m.argErr != nil:
 		return m.argErr
 	case k <= 0:
-		return invalid("want %d permits", k)
+		return invalid("%d permits, the minimum is 1", k)
 	case k > m.n:
-		return invalid("want %d permits, the limit is %d", k, m.n)
+		return invalid("%d permits, the limit is %d", k, m.n)
 	case k > m.session.MaxBuffer()/(perNode+len(m.layout.leases)+len(m.opts.id)):
 		return invalid("%d permits do not fit into a transaction", k)
 	}

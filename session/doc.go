@@ -45,8 +45,9 @@
 //
 // # Layout
 //
-// A session writes no node by itself. Receipts are ephemeral nodes under
-// DefaultReceipts, or where WithReceipts says.
+// Apart from the nodes that its caller names, a session creates missing ancestors,
+// as containers, and receipts: ephemeral nodes under DefaultReceipts, or where
+// WithReceipts says.
 //
 // # For authors of recipes
 //

@@ -70,6 +70,7 @@ func (e *Epoch) KeepProving(ctx context.Context) (release func(), err error) {
 // the ZooKeeper session, and a channel that is closed when that moment has moved. All
 // work under an ownership in this epoch must have stopped by then.
 //
-// While no call of KeepProving is in effect, the deadline is zero. When the epoch has
-// ended, it is the moment of the end.
+// While no call of KeepProving is in effect, the deadline is zero. After the end of the
+// epoch it is the moment at which ownership ended: the end of the epoch, or the deadline
+// if that had passed before. It is zero if no call of KeepProving was in effect then.
 func (e *Epoch) Deadline() (deadline time.Time, changed <-chan struct{}) { return e.conn.Deadline() }

@@ -34,7 +34,8 @@ type Stat struct {
 
 // Ephemeral reports whether a ZooKeeper session owns the node, so that the servers delete
 // it when the session ends. EphemeralOwner alone does not show that: containers and nodes
-// with a TTL have values there that are not session ids.
+// with a TTL have values there that are never session ids on servers that allow such
+// nodes.
 func (s Stat) Ephemeral() bool {
 	return s.EphemeralOwner != 0 && s.EphemeralOwner != math.MinInt64 && uint64(s.EphemeralOwner)>>56 != 0xff
 }

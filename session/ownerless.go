@@ -34,9 +34,9 @@ func (e blockedError) Error() string { return "held by " + string(e) + ", which 
 
 func (e blockedError) Unwrap() error { return ErrNoOwner }
 
-// Break deletes an ownerless node that other clients wait for; see ErrNoOwner. If the node
-// was created by another transaction than czxid, Break returns ErrNoNode; with 0 it
-// deletes every ownerless node at path.
+// Break deletes an ownerless node that other clients wait for; see ErrNoOwner. If there is
+// no node, or it was created by another transaction than czxid, Break returns ErrNoNode.
+// With 0 the node may be from any transaction.
 //
 // If a ZooKeeper session owns the node, the error is ErrOwned. If it has children, the
 // error is ErrNotEmpty.

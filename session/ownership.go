@@ -2,9 +2,9 @@ package session
 
 import "context"
 
-// Ownership is what the recipes have in common that make a process own something: a
-// lock's lease, a leader's term, a slot, a claimed item, a task's attempt, an entry in a
-// barrier's round. It lasts until its holder releases it or loses it.
+// Ownership is the interface of everything that a process can own: a lock's lease, a
+// leader's term, a slot, a claimed item, a task's attempt, an entry in a barrier's round.
+// It lasts until its holder releases it or loses it.
 type Ownership interface {
 	// Context is done when the ownership has ended. Its cause wraps ErrLost if the
 	// ownership was lost. It has the values of the context of the acquisition, and does

@@ -18,9 +18,13 @@ const DefaultReceipts = "/zkrecipes-receipts"
 // TxnWithReceipt is Txn with an outcome that is known as long as the epoch lasts. The
 // transaction also writes a number into a receipt, an ephemeral node of the session,
 // which shows after a lost reply whether the transaction was committed. The error is
-// ErrUnknown only if the epoch ends before a server could be asked, if another client
-// has deleted the receipt, or if the session may not write receipts (see WithReceipts).
-// Without receipts it is returned in the same cases as by Txn.
+// ErrUnknown only if the epoch ends before a server could be asked, if the receipt
+// cannot be read, for example because another client has deleted it, or if the session
+// may not write receipts (see WithReceipts). Without receipts it is returned in the same
+// cases as by Txn.
+//
+// TxnWithReceipt assumes that no other client deletes a receipt between its creation and
+// the look-up after a lost reply: the transaction could then be committed twice.
 //
 // ctx bounds the time until the transaction is sent. From then on the call waits for
 // the outcome, even if ctx is done. See Epoch.TxnDetached for callers that cannot wait.
@@ -145,7 +149,9 @@ func (r *receipt) op() Op {
 	return OpSet(r.path, r.next(), AnyVersion)
 }
 
-// resolve is the resolver that reads the receipt.
+// resolve is the resolver that reads the receipt. If the transaction was to create the
+// receipt and there is none, it was not committed, provided that no other client has
+// deleted the receipt.
 func (r *receipt) resolve(ctx context.Context, ops []Op, _ int64) ([]Result, bool, error) {
 	e := r.epoch
 	n := Node{}

@@ -46,8 +46,8 @@ type Session struct {
 // tried in random order. If a host has several addresses, each is tried as a separate
 // server. Hosts are looked up again whenever all servers have been tried.
 //
-// Connect fails immediately if an argument is bad, if the names of all servers do not
-// exist, or if the servers refuse the credentials. Otherwise it retries until ctx is
+// Connect fails immediately if an argument is bad, if none of the servers' host names
+// exists, or if the servers refuse the credentials. Otherwise it retries until ctx is
 // done. The error has the latest failure of each server that was tried:
 //
 //	session: connect zk1:2181: context deadline exceeded (zk1:2181: connection refused)

@@ -10,13 +10,15 @@ import (
 //
 // If ctx is done after the transaction was sent and before its outcome is known, the
 // error is ErrUnknown. The wait then continues in the background, and late, if it is not
-// nil, is called with the results, so that the recipe can undo the transaction. late
-// must return when the epoch has ended.
+// nil, is called with the results or the error of the transaction. If that error is nil,
+// the transaction was committed, and the recipe can undo it. ErrUnknown means that the
+// outcome cannot be found out; any other error, that the transaction was not committed
+// and will not be. late must return when the epoch has ended.
 //
 // In the cases in which TxnWithReceipt returns ErrUnknown, TxnDetached does too, and may
-// call late with that error. After any other error, such as that ctx was done before the
-// transaction was sent, the transaction was not committed and will not be, and late is
-// not called.
+// call late with that error. After any other error of TxnDetached, for example if ctx
+// was done before the transaction was sent, the transaction was not committed and will
+// not be, and late is not called.
 func (e *Epoch) TxnDetached(ctx context.Context, late func([]Result, error), ops ...Op) ([]Result, error) {
 	if len(ops) == 0 {
 		return nil, nil

@@ -7,8 +7,9 @@ import (
 )
 
 // Watch waits for the next change of one node or of its children. Close it unless it has
-// fired. All Watches of a session for the same node share one watch on the server, which
-// is removed with the last of them.
+// fired. All Watches of an epoch for the same node and the same kind of change (of the
+// node itself, or of its children) share one watch on the server, which is removed with
+// the last of them.
 type Watch struct {
 	epoch *Epoch
 	watch conn.Watch
@@ -58,9 +59,10 @@ func (w *Watch) Wait(ctx context.Context) error {
 // sends nothing.
 func (w *Watch) Notify(wakeup chan<- struct{}) { w.watch.Notify(wakeup) }
 
-// SameConnection reports, for a watch that has fired, whether it was set on the
-// connection on which its event arrived. Then the event was delivered in the order of
-// all changes: the events of all earlier changes were delivered before it.
+// SameConnection reports, for a watch that has fired, whether its event arrived on the
+// connection of the read that returned w, without a reconnect in between. Then the event
+// was delivered in the order of all changes: the events of all earlier changes were
+// delivered before it.
 func (w *Watch) SameConnection() bool { return w.watch.SameConnection() }
 
 // Deleted reports, for a watch that has fired, whether the node was deleted.

@@ -12,8 +12,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Set replaces a node's data if the node has the given version, or in every version if
-// version is AnyVersion. If the reply is lost and the node has changed since in a way
+// Set replaces a node's data if the node has the given version, or whatever its version
+// is if version is AnyVersion. If the reply is lost and the node has changed since in a way
 // that may be this write, the error is ErrUnknown.
 func (s *Session) Set(ctx context.Context, path string, data []byte, version int32) (Stat, error) {
 	results, err := s.commit(ctx, OpSet(path, data, version))
@@ -23,8 +23,8 @@ func (s *Session) Set(ctx context.Context, path string, data []byte, version int
 	return results[0].Stat, nil
 }
 
-// Delete deletes a node if it has the given version, or in every version if version is
-// AnyVersion. If Delete returns nil, this call deleted the node. If the reply is lost
+// Delete deletes a node if it has the given version, or whatever its version is if version
+// is AnyVersion. If Delete returns nil, this call deleted the node. If the reply is lost
 // and the node no longer exists, the error is ErrUnknown.
 func (s *Session) Delete(ctx context.Context, path string, version int32) error {
 	_, err := s.commit(ctx, OpDelete(path, version))
@@ -108,7 +108,7 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 //
 // If other clients may use the name of the node, give the node's czxid: then only the
 // node that was created by that transaction is deleted, at the cost of another round
-// trip. With 0 every node at path is deleted.
+// trip. With 0 the node at path is deleted, whatever transaction created it.
 func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 	if done == nil {
 		done = func(error) {}
@@ -277,13 +277,13 @@ func (c *commitment) lost(request *conn.Call, before int64) (results []Result, d
 		return results, done, err
 	}
 	// The request may have broken the connection.
-	learned, asking := c.epoch.learnFrom(c.settle, c.ops, request)
+	learned, learnErr := c.epoch.learnFrom(c.settle, c.ops, request)
 	switch {
 	case learned: // the servers refuse the operation, so it was not committed, even if the nodes do not show that
 		c.tries = conn.Attempts{}
 		return nil, false, nil
-	case err != nil && asking != nil:
-		return nil, false, fmt.Errorf("%w: %w", err, asking)
+	case err != nil && learnErr != nil:
+		return nil, false, fmt.Errorf("%w: %w", err, learnErr)
 	case err != nil && !request.Retryable():
 		return nil, false, fmt.Errorf("%w: %w", err, request.Err)
 	case err != nil:

@@ -8,7 +8,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
-// Call is one request and its outcome. The fields of the second group may be read when
+// Call is one request and its reply or error. The fields of the second group may be read when
 // the call is done.
 type Call struct {
 	Op       wire.Op
@@ -60,8 +60,9 @@ func (c *Call) Refused() bool {
 	return c.Code == wire.CodeUnimplemented || c.Code == wire.CodeBadArguments
 }
 
-// Retryable reports whether a finished call has no outcome: the connection broke, or the
-// server did not execute the request.
+// Retryable reports whether the end of a call does not answer the request: the connection
+// broke, so that the outcome of a write is not known, or the server did not execute the
+// request.
 func (c *Call) Retryable() bool {
 	if c.Err != nil {
 		return !errors.Is(c.Err, ErrRejected) && !errors.Is(c.Err, ErrTooLarge) && !errors.Is(c.Err, ErrAuthRequired)

@@ -31,7 +31,7 @@ func (a *capabilities) lacks(op wire.Op) bool {
 // jute.maxbuffer. A rejected request that is not longer was rejected for its operation.
 const safeRequestSize = 64 << 10
 
-// learn records that the servers refuse the operation of c if the outcome of c shows that.
+// learn records that the servers refuse the operation of c if the result of c shows that.
 func (a *capabilities) learn(c *Call) {
 	switch {
 	case !c.Refused():
@@ -52,7 +52,7 @@ func (a *capabilities) learn(c *Call) {
 // Lacks reports whether the servers are known to refuse op.
 func (cc *Conn) Lacks(op wire.Op) bool { return cc.capabilities.lacks(op) }
 
-// Learn records that the servers refuse the operation of c if the outcome of c shows that.
+// Learn records that the servers refuse the operation of c if the result of c shows that.
 func (cc *Conn) Learn(c *Call) { cc.capabilities.learn(c) }
 
 // Probe finds out whether the servers refuse kind, unless that is known. Only one probe of

@@ -49,11 +49,11 @@ func (cc *Conn) closeOverTransport(t *transport) bool {
 	return c.Err == nil && c.Code == wire.OK
 }
 
-// closeGrace is how long Close waits for a server at least.
+// closeGrace is the minimal time that Close waits for a server.
 const closeGrace = 50 * time.Millisecond
 
 // reattachToClose resumes a ZooKeeper session on any server and closes it. It retries until
-// a server has closed the session or no longer knows it.
+// a server has closed the session or no longer knows it, or until cr.ctx is done.
 func (cr *Connector) reattachToClose(id int64, passwd []byte) {
 	rounds := 0
 	r := newServerCycle(&cr.cfg)

@@ -10,9 +10,10 @@
 //	session.Epoch      Conn         id, proofs and deadline, shared watches
 //	                   transport    the requests in flight
 //
-// A request is a Call. Exchange sends calls that belong together. A Call has an outcome
-// when it is done, unless it is Retryable: then the caller sends another Call with the
-// same Attempts, or, if it was Written, first finds out whether it was committed.
+// A request is a Call. Exchange sends calls that belong together. The reply or error of a
+// Call that is done is final, unless the Call is Retryable: then the caller sends another
+// Call with the same Attempts, or, if it was Written, first finds out whether it was
+// committed.
 //
 // Paths are those of the server, with the chroot. The package knows no operation of
 // package session: callers give it the protocol's records.

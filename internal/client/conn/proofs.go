@@ -16,7 +16,7 @@ import "time"
 type proofs struct {
 	timeout      time.Duration
 	interval     time.Duration // between two proofs, at most
-	confirmed    time.Time     // when the leader certainly knows that the session was alive
+	confirmed    time.Time     // the latest moment of which the leader certainly knows that the session was alive then
 	unconfirmed  []time.Time   // sending times of later proofs, ascending
 	latest       time.Time     // when the latest proof was sent
 	reattachedAt time.Time     // of a resumed session, until a transaction is answered

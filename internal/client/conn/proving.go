@@ -204,8 +204,10 @@ func (cc *Conn) deadline() (time.Time, bool) {
 
 // Deadline returns the moment, by the local clock, until which the servers certainly keep
 // the ZooKeeper session, and a channel that is closed when that moment has moved. While
-// no call of KeepProving is in effect, the deadline is zero. When the ZooKeeper session
-// has ended, it is the moment of the end.
+// no call of KeepProving is in effect, the deadline is zero. After the end of the ZooKeeper
+// session it is the moment at which ownership ended: the end of the session, or the
+// deadline if that had passed before. It is zero if no call of KeepProving was in effect
+// then.
 func (cc *Conn) Deadline() (deadline time.Time, changed <-chan struct{}) {
 	cc.mu.Lock()
 	defer cc.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // in this case, the request fails with ErrRejected. Replies that cannot be decoded are
 // counted in the same way.
 //
-// Only the transport that sends the request uses it.
+// Only the transport of the present attempt uses it.
 type Attempts struct {
 	suspect   bool
 	closes    int // of the connection, while the request was sent alone

@@ -12,7 +12,7 @@ type Watch struct {
 	key            watchKey
 	all            *watches
 	fired          chan struct{}
-	generation     int // of the connection that set it; this and the next fields are under all.mu
+	generation     int // of the connection that first set it, which rearm does not change; this and the next fields are under all.mu
 	event          int32
 	sameConnection bool
 	closed         bool
@@ -50,8 +50,9 @@ func (w *Watch) wake() {
 	}
 }
 
-// SameConnection reports, for a watch that has fired, whether it was set on the connection
-// on which its event arrived.
+// SameConnection reports, for a watch that has fired, whether its event arrived on the
+// connection of the request that Arm or ArmSince was called for, without a reconnect in
+// between.
 func (w *Watch) SameConnection() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()

@@ -22,11 +22,14 @@ type Result struct {
 // again. If there is no node, n.Err is session.ErrNoNode, and the node is created with
 // its ancestors. If change returns nil data, nothing is written.
 //
-// A lost reply is looked up, so no write happens twice. The error is
-// session.ErrUnknown if ctx or the epoch ends before the outcome is known, and
-// otherwise that of change or of the session. op is copied for errors of Update itself.
+// A lost reply is looked up in a receipt, so no write happens twice. The error is
+// session.ErrUnknown if ctx or the epoch ends before the outcome is known or if the
+// receipt is not available (see Session.TxnWithReceipt), and otherwise that of change
+// or of the session. op is copied for errors of Update itself.
 //
 // It takes two round trips, a read and a transaction, and two more for each conflict.
+// From the second conflict on it pauses before it reads again, for 10 ms at first and
+// then for up to 250 ms. Creating missing ancestors takes two more round trips.
 func Update(ctx context.Context, s *session.Session, op session.OpError, path string, change func(n session.Node) ([]byte, error)) (Result, error) {
 	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
 	for conflicts := 0; ; conflicts++ {

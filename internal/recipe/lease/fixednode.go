@@ -75,7 +75,7 @@ func (s FixedNode) acquired(ctx context.Context, e *session.Epoch, st session.St
 
 // AwaitProof sets StopProving for a node that was just created, so that its lease
 // can begin. With a stop time it waits until the epoch's proofs allow such a lease.
-// If AwaitProof fails, it removes the node.
+// If AwaitProof fails, it deletes the node.
 func AwaitProof(ctx context.Context, c Acquired, stop time.Duration) (Acquired, error) {
 	stopProving, err := c.Epoch.KeepProvingFor(ctx, stop)
 	if err == nil {

@@ -94,8 +94,8 @@ type Lease struct {
 
 	mu          sync.Mutex    // guards the end of the lease
 	endedAt     time.Time     // when ownership ended; see Deadline
-	gone        chan struct{} // closed when the lease has ended and its nodes are removed, or their removal was refused
-	refused     error         // the refusal to remove the nodes; set before gone is closed
+	gone        chan struct{} // closed when the lease has ended and its nodes are deleted, or their deletion was refused
+	refused     error         // the refusal to delete the nodes; set before gone is closed
 	stopping    bool          // the lease is lost, and its nodes stay until endedAt
 	cutStay     chan struct{} // closed when the nodes of a lost lease need not stay any longer
 	cutStayOnce sync.Once
@@ -253,20 +253,20 @@ func (l *Lease) asLoss(err error) error {
 	return err
 }
 
-// Release ends the lease and removes its nodes. Ownership ends immediately; ctx
-// bounds only the wait for the removal. After a loss, Release removes the nodes that
+// Release ends the lease and deletes its nodes. Ownership ends immediately; ctx
+// bounds only the wait for the deletion. After a loss, Release deletes the nodes that
 // would stay for the rest of the stop time.
 //
-// If the server refuses to remove a node, Release returns the refusal, and the
-// removal is retried in the background. A second call, and a call after a loss,
+// If the server refuses to delete a node, Release returns the refusal, and the
+// deletion is retried in the background. A second call, and a call after a loss,
 // returns the cause of Context.
 func (l *Lease) Release(ctx context.Context) error {
 	l.Err() // notes a loss at the deadline first, so that it is the cause
 	if !l.end(l.behavior.Released) {
-		l.removeEarly(ctx)
+		l.deleteEarly(ctx)
 		return context.Cause(l.ctx)
 	}
-	l.remove()
+	l.deleteNodes()
 	select {
 	case <-l.gone:
 		return l.refused
@@ -277,7 +277,7 @@ func (l *Lease) Release(ctx context.Context) error {
 		return l.refused
 	case <-ctx.Done():
 		return &session.OpError{Package: l.acquired.Package, Op: "release", Path: l.acquired.Path,
-			Err: fmt.Errorf("%w (the removal continues in the background)", context.Cause(ctx))}
+			Err: fmt.Errorf("%w (the deletion continues in the background)", context.Cause(ctx))}
 	}
 }
 
@@ -303,7 +303,7 @@ func (l *Lease) endBy(cause error, stop time.Duration) bool {
 
 // lose ends ownership with a loss. The servers delete the nodes of an epoch that has
 // ended. While the epoch lasts, some of several nodes may still exist, so they are
-// removed.
+// deleted.
 func (l *Lease) lose(reason error) {
 	if l.acquired.MorePaths != nil && l.acquired.Epoch.Context().Err() == nil {
 		l.abandon(reason)
@@ -314,9 +314,9 @@ func (l *Lease) lose(reason error) {
 
 func (l *Lease) lostErr(reason error) error { return fmt.Errorf("%w: %w", l.behavior.Lost, reason) }
 
-// remove removes the owner's nodes in the background. It does not remove another
+// deleteNodes deletes the owner's nodes in the background. It does not delete another
 // node of the same name.
-func (l *Lease) remove() {
+func (l *Lease) deleteNodes() {
 	czxid := l.acquired.Token
 	if l.acquired.Version == session.AnyVersion {
 		czxid = 0 // the name is never used again
@@ -326,7 +326,7 @@ func (l *Lease) remove() {
 	done := func(err error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		refusals = append(refusals, NotRemoved(l.acquired.Package, l.acquired.Path, err))
+		refusals = append(refusals, NotDeleted(l.acquired.Package, l.acquired.Path, err))
 		if left--; left == 0 {
 			l.refused = errors.Join(refusals...)
 			close(l.gone)
@@ -338,9 +338,9 @@ func (l *Lease) remove() {
 	}
 }
 
-// NotRemoved returns the error of a release at path if the server refused it with
-// err, and nil if err is nil. Epoch.DeleteEventually retries the removal.
-func NotRemoved(pkg, path string, err error) error {
+// NotDeleted returns the error of a release at path if the server refused it with
+// err, and nil if err is nil. Epoch.DeleteEventually retries the deletion.
+func NotDeleted(pkg, path string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -348,5 +348,5 @@ func NotRemoved(pkg, path string, err error) error {
 	if errors.As(err, &oe) {
 		err = oe.Err
 	}
-	return &session.OpError{Package: pkg, Op: "release", Path: path, Err: fmt.Errorf("%w (the removal of the node is retried in the background)", err)}
+	return &session.OpError{Package: pkg, Op: "release", Path: path, Err: fmt.Errorf("%w (the deletion of the node is retried in the background)", err)}
 }

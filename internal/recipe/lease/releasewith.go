@@ -14,7 +14,7 @@ import (
 //
 // If remove succeeds, ownership has ended. If the server refuses the transaction,
 // ownership continues, and ReleaseWith may be called again. If ownership is lost or
-// the outcome is unknown, ownership has ended, and the node is removed without the
+// the outcome is unknown, ownership has ended, and the node is deleted without the
 // other writes.
 //
 // ReleaseWith returns the error of remove, unless ctx is done before.
@@ -30,7 +30,7 @@ func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 	}
 	l.Err() // notes a loss at the deadline first, so that it is the cause
 	if l.ctx.Err() != nil {
-		l.removeEarly(ctx)
+		l.deleteEarly(ctx)
 		<-l.releasing
 		return context.Cause(l.ctx)
 	}
@@ -44,7 +44,7 @@ func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 			}
 		case !l.endsOwnership(err):
 		case l.end(l.behavior.Released):
-			l.remove()
+			l.deleteNodes()
 		}
 		<-l.releasing
 		result <- err
@@ -52,7 +52,7 @@ func (l *Lease) ReleaseWith(ctx context.Context, remove func() error) error {
 	if !started {
 		<-l.releasing
 		if l.end(l.behavior.Released) {
-			close(l.gone) // closing the session removes the node
+			close(l.gone) // closing the session deletes the node
 		}
 		return session.ErrClosed
 	}

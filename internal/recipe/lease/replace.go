@@ -26,14 +26,14 @@ func (s Replacement) op() session.Op {
 // transaction. It returns the created nodes for another lease. The context of the
 // old lease is done first.
 //
-// If Replace fails, the lease has ended nevertheless, and all nodes are removed, in
+// If Replace fails, the lease has ended nevertheless, and all nodes are deleted, in
 // the background if necessary. The error is session.ErrNoNode if the lease's node or
 // a parent of the others did not exist, and session.ErrUnknown if too many nodes
 // were deleted to find out the outcome.
 func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, error) {
 	l.Err() // notes a loss at the deadline first, so that it is the cause
 	if !l.end(l.behavior.Released) {
-		l.removeEarly(ctx)
+		l.deleteEarly(ctx)
 		return Acquired{}, context.Cause(l.ctx)
 	}
 	type outcome struct {
@@ -61,17 +61,17 @@ func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, er
 	}
 }
 
-// replace waits for the outcome as long as the epoch lasts, because it has to remove
+// replace waits for the outcome as long as the epoch lasts, because it has to delete
 // the nodes after a failure.
 func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, err error) {
 	e := l.acquired.Epoch
 	if ctx.Err() != nil {
-		l.remove()
+		l.deleteNodes()
 		return c, context.Cause(ctx)
 	}
 	c = Acquired{Package: l.acquired.Package, Epoch: e, Version: session.AnyVersion}
 	if c.StopProving, err = e.KeepProvingFor(ctx, l.behavior.StopTime); err != nil {
-		l.remove()
+		l.deleteNodes()
 		return c, &session.OpError{Package: l.acquired.Package, Op: "acquire", Path: l.acquired.Path, Err: err}
 	}
 	ops := []session.Op{session.OpDelete(l.acquired.Path, session.AnyVersion)}
@@ -80,7 +80,7 @@ func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, e
 	}
 	results, err := e.Txn(e.Context(), ops...)
 	if err != nil {
-		l.remove()
+		l.deleteNodes()
 		for _, n := range nodes {
 			if !n.Sequential { // in case the outcome is unknown
 				c.MorePaths = append(c.MorePaths, n.Path)
@@ -109,7 +109,7 @@ func (l *Lease) replace(ctx context.Context, nodes []Replacement) (c Acquired, e
 	return c, nil
 }
 
-// discard removes nodes of which no lease was made.
+// discard deletes nodes of which no lease was made.
 func (c *Acquired) discard() {
 	if c.StopProving == nil {
 		return

@@ -12,7 +12,7 @@ var (
 )
 
 // loseWhenSuspended ends the lease when the connection breaks. The ZooKeeper session
-// may continue, so the node has to be removed.
+// may continue, so the node has to be deleted.
 func (l *Lease) loseWhenSuspended(suspended <-chan struct{}) {
 	select {
 	case <-suspended:
@@ -55,7 +55,7 @@ func (l *Lease) abandon(reason error) {
 		return
 	}
 	if l.behavior.StopTime == 0 {
-		l.remove()
+		l.deleteNodes()
 		return
 	}
 	e := l.acquired.Epoch
@@ -67,16 +67,16 @@ func (l *Lease) abandon(reason error) {
 		case <-l.cutStay:
 		case <-e.Context().Done():
 		}
-		l.remove()
+		l.deleteNodes()
 	})
 	if !started {
-		close(l.gone) // closing the session removes the nodes
+		close(l.gone) // closing the session deletes the nodes
 	}
 }
 
-// removeEarly removes the nodes of a lost lease before the stop time has passed, and
-// waits for the removal.
-func (l *Lease) removeEarly(ctx context.Context) {
+// deleteEarly deletes the nodes of a lost lease before the stop time has passed, and
+// waits for the deletion.
+func (l *Lease) deleteEarly(ctx context.Context) {
 	l.cutStayOnce.Do(func() { close(l.cutStay) })
 	l.mu.Lock()
 	stopping := l.stopping
@@ -90,6 +90,6 @@ func (l *Lease) removeEarly(ctx context.Context) {
 	}
 }
 
-// Gone is closed when the lease has ended and its nodes are removed, or their
-// removal was refused.
+// Gone is closed when the lease has ended and its nodes are deleted, or their
+// deletion was refused.
 func (l *Lease) Gone() <-chan struct{} { return l.gone }

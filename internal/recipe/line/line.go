@@ -12,9 +12,10 @@
 // joins an empty line is first after one round trip.
 //
 // Each waiter watches the nearest two nodes ahead that it waits for. When the
-// farther one is deleted, the children are read again. When the nearer one is
-// deleted after that, the waiter knows without a read that it is first, because
-// nodes are added only at the end of the line.
+// farther one is deleted, the children are read again. If that read shows no other
+// node ahead that it waits for, the waiter knows without a further read that it
+// owns when the nearer one is deleted, because nodes are added only at the end of
+// the line.
 //
 // There is one exception: an exclusive contender may be replaced by a shared one
 // at the same position. A waiter that would wait for the replacement reads the
@@ -47,7 +48,7 @@ type Line struct {
 
 // Acquire joins the line and blocks until it owns or ctx is done. If the epoch
 // ends or its node is deleted while it waits, it joins again at the end of the
-// line. If ctx is done first, its node is removed, in the background if necessary.
+// line. If ctx is done first, its node is deleted, in the background if necessary.
 func (l *Line) Acquire(ctx context.Context) (lease.Acquired, error) {
 	for {
 		p, err := l.Join(ctx)
@@ -67,7 +68,7 @@ func (l *Line) Acquire(ctx context.Context) (lease.Acquired, error) {
 
 // TryAcquire joins the line and leaves it again if it does not own at once. Then taken
 // is not nil. It describes the first in line and the nearest two nodes ahead, which are
-// read while the own node is removed.
+// read while the own node is deleted.
 func (l *Line) TryAcquire(ctx context.Context) (c lease.Acquired, taken *lease.Taken, err error) {
 	for {
 		p, err := l.Join(ctx)
@@ -256,7 +257,7 @@ func (l *Line) Has(path string) bool {
 func IsGone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, session.ErrExpired) }
 
 // errGone is the error of a waiter whose node was deleted while its epoch lasts.
-var errGone = errors.New("line: own node removed")
+var errGone = errors.New("line: own node deleted")
 
 // without returns the elements of s except gone.
 func without(s []string, gone string) []string {

@@ -12,7 +12,7 @@ import (
 )
 
 // Waiter is a waiter's node in a line. The caller must turn it into an owner with Wait,
-// or remove it with Leave. Only Ahead and Blocked may be called while another method runs.
+// or delete it with Leave. Only Ahead and Blocked may be called while another method runs.
 type Waiter struct {
 	acquired  lease.Acquired
 	line      *Line
@@ -76,8 +76,8 @@ func (p *Waiter) toAcquired() lease.Acquired {
 }
 
 // Wait blocks until no contender is ahead that the waiter waits for, and returns
-// the node for a lease. After an error the node still exists, and Wait may be
-// called again unless IsGone reports true for the error.
+// the node for a lease. Unless IsGone reports true for an error, the node still
+// exists after it, and Wait may be called again.
 //
 // Only the nearest two are watched. When one of them is deleted and there were
 // others, the line is read again while the wait continues: the reply and the event
@@ -293,8 +293,8 @@ func (p *Waiter) unwatch() {
 	p.rechecks++
 }
 
-// Leave leaves the line and removes the node with Epoch.DeleteEventually. The
-// channel receives nil when the node is gone, or the server's refusal to remove it.
+// Leave leaves the line and deletes the node with Epoch.DeleteEventually. The
+// channel receives nil when the node is gone, or the server's refusal to delete it.
 func (p *Waiter) Leave() <-chan error {
 	p.unwatch()
 	p.local.leave()
@@ -305,7 +305,7 @@ func (p *Waiter) Leave() <-chan error {
 	gone := make(chan error, 1)
 	p.acquired.Epoch.DeleteEventually(p.acquired.Path, 0, func(err error) {
 		p.acquired.Watch.Close() // it has usually fired already
-		gone <- lease.NotRemoved(p.acquired.Package, p.acquired.Path, err)
+		gone <- lease.NotDeleted(p.acquired.Package, p.acquired.Path, err)
 	})
 	return gone
 }

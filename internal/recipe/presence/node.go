@@ -16,8 +16,9 @@ type Node struct {
 	Errors   Errors
 }
 
-// IfExists is what Announce does if the node exists and this session does not own
-// it. In later epochs the announcement always waits, as with Await.
+// IfExists is what Announce does if a node exists that neither this epoch nor an
+// earlier epoch of the session created. In later epochs the announcement waits for
+// such a node, as with Await. The node of an earlier epoch is always replaced.
 type IfExists uint8
 
 const (

@@ -5,8 +5,8 @@
 //
 // In each ZooKeeper session the node is created once; a reconnect does not touch it.
 // In the next ZooKeeper session it is created again. If the node of the previous one
-// still exists, one transaction deletes it and creates the new one, so that readers
-// always see exactly one. Data that another client writes into the node stays until
+// still exists, one transaction deletes it and creates the new one, so that no reader
+// sees both or neither during the replacement. Data that another client writes into the node stays until
 // the next Update or ZooKeeper session.
 //
 // Curator's PersistentNode is the model, with three differences: the outcome of a
@@ -198,10 +198,10 @@ func (p *Announcement) interrupted(ctx context.Context) error {
 	return err
 }
 
-// Withdraw ends the announcement and removes the node. ctx bounds only the wait for
-// the removal. The error is nil if the node is removed, or its ZooKeeper session has
-// ended and the servers remove it. A second call returns the same. If the server
-// refuses to remove the node, Withdraw returns the refusal, and the removal is
+// Withdraw ends the announcement and deletes the node. ctx bounds only the wait for
+// the deletion. The error is nil if the node is deleted, or its ZooKeeper session has
+// ended and the servers delete it. A second call returns the same. If the server
+// refuses to delete the node, Withdraw returns the refusal, and the deletion is
 // retried in the background until the ZooKeeper session ends.
 //
 // It takes one round trip.
@@ -217,11 +217,11 @@ func (p *Announcement) Withdraw(ctx context.Context) error {
 		return p.removeErr
 	case <-ctx.Done():
 		return &session.OpError{Package: p.node.Package, Op: "withdraw", Path: p.node.Path,
-			Err: fmt.Errorf("%w (the removal continues in the background)", context.Cause(ctx))}
+			Err: fmt.Errorf("%w (the deletion continues in the background)", context.Cause(ctx))}
 	}
 }
 
-// stop ends the announcement; run then removes the node in the background.
+// stop ends the announcement; run then deletes the node in the background.
 func (p *Announcement) stop() {
 	p.set(func(s *state) {
 		if s.ended == nil {

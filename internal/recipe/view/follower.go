@@ -10,8 +10,10 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// The limits on the load that a view puts on the servers. It reads at most once per
-// basePause, and on average fewer than 1/pausePerNode nodes and names in a second.
+// The limits on the load that a view puts on the servers. After it has read, it waits
+// for at least basePause, but not with Options.Prompt, and not before the first
+// promptReads repetitions of a read. On average it reads fewer than 1/pausePerNode nodes
+// and names in a second.
 const (
 	basePause    = 100 * time.Millisecond
 	pausePerNode = 500 * time.Microsecond

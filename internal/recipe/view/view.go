@@ -172,7 +172,7 @@ func (v *View) disconnected() error {
 // Refresh makes the view read the followed node again although no watch has fired.
 // If the node does not exist, that always publishes a new snapshot. Use it after
 // creating the node: no watch fires for a node that is created and deleted while the
-// session is cut off.
+// session is suspended.
 func (v *View) Refresh() {
 	select {
 	case v.refresh <- struct{}{}:
@@ -211,9 +211,8 @@ func (v *View) Watch(ctx context.Context) iter.Seq2[*Snapshot, error] {
 	}
 }
 
-// Close ends the view. When it returns, no goroutine of the view runs, and the
-// removal of its watches has been sent. Snapshots stay valid. Close may be called
-// again.
+// Close ends the view. When it returns, no goroutine of the view runs, and its
+// watches are being removed. Snapshots stay valid. Close may be called again.
 func (v *View) Close() {
 	v.cancel()
 	<-v.done
