@@ -62,7 +62,7 @@ func (l *Latch) CountDown(ctx context.Context) error {
 		}
 		return l.data(left - 1), nil
 	})
-	return err
+	return l.failed("count down", err)
 }
 
 // Count returns the remaining count. It sees every CountDown that was complete before
@@ -71,7 +71,7 @@ func (l *Latch) Count(ctx context.Context) (left int, err error) {
 	if l.argErr != nil {
 		return 0, l.argErr
 	}
-	return session.InEpoch(ctx, l.session, l.op("read"), func(e *session.Epoch) (int, error) {
+	left, err = session.InEpoch(ctx, l.session, l.op("read"), func(e *session.Epoch) (int, error) {
 		if err := e.Sync(ctx, l.path); err != nil {
 			return 0, err
 		}
@@ -81,6 +81,7 @@ func (l *Latch) Count(ctx context.Context) (left int, err error) {
 		}
 		return l.left(nodes[0])
 	})
+	return left, l.failed("read", err)
 }
 
 // Wait blocks until the count is 0. It survives reconnects and the end of ZooKeeper
@@ -97,7 +98,7 @@ func (l *Latch) Wait(ctx context.Context) error {
 	_, err := session.InEpoch(ctx, l.session, l.op("wait for"), func(e *session.Epoch) (struct{}, error) {
 		return struct{}{}, l.wait(ctx, e, &seen)
 	})
-	return err
+	return l.failed("wait for", err)
 }
 
 // wait is Wait within one epoch.
@@ -138,6 +139,17 @@ func (l *Latch) wait(ctx context.Context, e *session.Epoch, seen *bool) error {
 
 func (l *Latch) op(op string) session.OpError {
 	return session.OpError{Package: "barrier", Op: op, Path: l.path}
+}
+
+// failed wraps an error of package session, so that its text names package barrier.
+func (l *Latch) failed(what string, err error) error {
+	var oe *session.OpError
+	if err == nil || errors.As(err, &oe) && oe.Package == "barrier" {
+		return err
+	}
+	op := l.op(what)
+	op.Err = err
+	return &op
 }
 
 // data is the content of the node at a remaining count.

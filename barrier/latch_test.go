@@ -3,6 +3,7 @@ package barrier_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -143,7 +144,11 @@ func TestLatchWaitCancelled(t *testing.T) {
 					return zktest.Pass
 				})()
 				defer time.AfterFunc(time.Minute, func() { cancel(enough) }).Stop()
-				testkit.WantOpError(t, l.Wait(ctx), enough, latchPath)
+				err := l.Wait(ctx)
+				testkit.WantOpError(t, err, enough, latchPath)
+				if !strings.HasPrefix(err.Error(), "barrier: wait for ") {
+					t.Errorf("the error does not name the package: %v", err)
+				}
 			})
 		}
 	}

@@ -56,8 +56,9 @@ func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 // If fn returns an error, Update returns it unchanged and writes nothing. If the node
 // does not hold a value, Update returns the *DecodeError and writes nothing, because
 // fn must not replace what it cannot see. A lost reply is neither an error nor counted
-// twice; the error is session.ErrUnknown only if the session or ctx ends before the
-// outcome is known.
+// twice. The error is session.ErrUnknown if the outcome of a lost reply cannot be found
+// out, because ctx or the session has ended or the session has no receipts (see
+// session.WithReceipts). A node of version -1 is refused with session.ErrInvalid.
 //
 // ZooKeeper numbers the versions of a node from its creation. If the node is deleted
 // and created again between the read and the write and has reached the same version

@@ -10,15 +10,17 @@ import (
 // Errors to test for with errors.Is.
 var (
 	// ErrNoTask is returned if the task does not exist: it was never submitted, or
-	// it was removed after it finished (see WithRetention).
+	// it was removed after it finished (see WithRetention). Together with
+	// session.ErrUnknown it is returned by Submit if a submitted task has no known id.
 	ErrNoTask = errors.New("tasks: no such task")
 	// ErrWorking is returned if this session already has a worker of the same id.
 	ErrWorking = errors.New("tasks: this session has a worker of this id")
 	// ErrTaken is returned if the worker's node is an ownerless node.
 	ErrTaken = errors.New("tasks: the worker's id is taken")
-	// ErrLost is the cause of a handler's context when the claim of its task has
-	// ended with the session or because the claim's node was deleted. It wraps the
-	// reason. The result of the handler is then ignored.
+	// ErrLost is the cause of a handler's context when the claim of its task was
+	// lost: its session ended or came too close to its deadline (see WithStopTime),
+	// or the claim's node was deleted. It wraps the reason. The result of the handler
+	// is then ignored.
 	ErrLost = session.NewError("tasks: claim lost", session.ErrLost)
 	// ErrStopped is the cause of a handler's context when Work ends with an error.
 	// It wraps that error.

@@ -42,7 +42,11 @@ func (p *Pool[In, Out]) MaxSize() int { return p.pool.session.MaxPayload() }
 //
 // A task of more than MaxSize bytes is refused with session.ErrInvalid. If ctx or
 // the ZooKeeper session ends before the outcome is known, the error is
-// session.ErrUnknown. After any other error the task does not exist.
+// session.ErrUnknown. It is also session.ErrUnknown if the task was submitted, but
+// the reply was lost and the id could not be looked up, because ctx is done, or
+// because the task was removed or the session closed before that; in the last two
+// cases the error wraps ErrNoTask as well. After any other error the task was not
+// submitted.
 //
 // After the last sequence number, 2147483647, servers repeat that number. Submit
 // then fails with session.ErrSequenceEnd while the task of that number exists, that
@@ -67,8 +71,8 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 			return e.TxnDetached(ctx, nil, session.OpCreate(p.pool.paths.task(taskPrefix), data, session.Sequential()))
 		})
 		switch {
-		case err == nil && r[0].Path == "": // the reply was lost, and the task does not exist any more
-			return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path, Err: ErrNoTask}
+		case err == nil && r[0].Path == "": // committed, but the reply was lost and the name could not be looked up
+			return nil, &session.OpError{Package: "tasks", Op: "submit to", Path: p.pool.paths.path, Err: p.pool.unnamed(ctx)}
 		case err == nil:
 			_, id := session.Split(r[0].Path)
 			return &Ticket[Out]{&p.pool, p.out, id, r[0].Stat.Czxid}, nil
@@ -88,6 +92,16 @@ func (p *Pool[In, Out]) Submit(ctx context.Context, in In) (*Ticket[Out], error)
 // another process. It sends nothing, and does not check whether the task exists.
 func (p *Pool[In, Out]) Ticket(id string) *Ticket[Out] {
 	return &Ticket[Out]{&p.pool, p.out, id, 0}
+}
+
+// unnamed returns the error of a Submit that was committed, but has no id to return. It
+// wraps session.ErrUnknown, so that the caller does not simply submit the task again.
+func (c *pool) unnamed(ctx context.Context) error {
+	reason := ErrNoTask
+	if ctx.Err() != nil {
+		reason = context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: the task was submitted, but its id could not be looked up: %w", session.ErrUnknown, reason)
 }
 
 // usable returns an error if an argument of New is invalid.

@@ -4,6 +4,7 @@ package cas
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
@@ -20,16 +21,19 @@ type Result struct {
 // Update calls change with the node at path and writes what change returns, unless
 // another client has changed the node since: then it reads the node and calls change
 // again. If there is no node, n.Err is session.ErrNoNode, and the node is created with
-// its ancestors. If change returns nil data, nothing is written.
+// its ancestors. If change returns nil data, nothing is written. If the node was deleted
+// and created again since and has the same version, it is written although change has
+// not seen it.
 //
-// A lost reply is looked up in a receipt, so no write happens twice. The error is
-// session.ErrUnknown if ctx or the epoch ends before the outcome is known or if the
-// receipt is not available (see Session.TxnWithReceipt), and otherwise that of change
-// or of the session. op is copied for errors of Update itself.
+// A lost reply is looked up, so no write happens twice. The error is session.ErrUnknown
+// if a reply is lost and its outcome cannot be found out, because ctx or the epoch has
+// ended or the session has no receipts (see session.WithReceipts). A node of version -1,
+// for which ZooKeeper has no compare-and-set, is refused with session.ErrInvalid. Other
+// errors are those of change or of the session. op is copied for errors of Update itself.
 //
-// It takes two round trips, a read and a transaction, and two more for each conflict.
-// From the second conflict on it pauses before it reads again, for 10 ms at first and
-// then for up to 250 ms. Creating missing ancestors takes two more round trips.
+// It takes two round trips, a read and a transaction, two more for each conflict, and
+// two more if the ancestors of the node do not exist. From the second conflict on it
+// pauses before it retries, for at most 250 ms.
 func Update(ctx context.Context, s *session.Session, op session.OpError, path string, change func(n session.Node) ([]byte, error)) (Result, error) {
 	pauses := backoff.New(10*time.Millisecond, 250*time.Millisecond, 1)
 	for conflicts := 0; ; conflicts++ {
@@ -59,10 +63,15 @@ func read(ctx context.Context, s *session.Session, op session.OpError, path stri
 	if err != nil {
 		return session.Node{}, err
 	}
-	if n := nodes[0]; n.Err == nil || errors.Is(n.Err, session.ErrNoNode) {
+	n := nodes[0]
+	switch {
+	case n.Err == nil && n.Stat.Version == session.AnyVersion: // a set of this version would be unconditional
+		op.Err = fmt.Errorf("%w: the node has version -1, for which ZooKeeper has no compare-and-set", session.ErrInvalid)
+		return session.Node{}, &op
+	case n.Err == nil, errors.Is(n.Err, session.ErrNoNode):
 		return n, nil
 	}
-	return session.Node{}, nodes[0].Err
+	return session.Node{}, n.Err
 }
 
 // write makes one attempt to replace the data of the node as it was read, or to create
