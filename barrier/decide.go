@@ -70,9 +70,10 @@ func (m *member) admitted(ctx context.Context, names []string) ([]string, error)
 	return names, nil
 }
 
-// remaining returns the nodes of the members that have not left the round that began
-// with the transaction zxid. A node that was created later belongs to a member of
-// another library that has entered again under the same name.
+// remaining returns the paths of the nodes of the members that have not left the round
+// that began with the transaction zxid. It sets m.blocked if one of them is an ownerless
+// node. A node that was created later belongs to a member of another library that has
+// entered again under the same name.
 func (m *member) remaining(ctx context.Context, names []string, zxid session.Zxid) (paths []string, err error) {
 	nodes, err := m.nodes(ctx, names)
 	for _, n := range nodes {

@@ -1,11 +1,12 @@
 // Package barrier makes processes wait for each other: Barrier holds callers until it
-// is lowered, and Double starts and ends a piece of work together on several
-// processes.
+// is lowered, Double starts and ends a piece of work together on several processes, and
+// Latch waits for a number of events.
 //
 // Use a Barrier to stop work until an operator or another process permits it. Use a
 // Double for a computation that n processes begin and end at the same time. A member
 // of a Double can lose its membership while it works: the context of its Entry is then
-// canceled.
+// canceled. Use a Latch to wait until n pieces of work are done, also if the processes
+// that did them have ended since.
 //
 // # Usage
 //
@@ -16,6 +17,10 @@
 //	entry, err := d.Enter(ctx) // returns when 4 members have arrived
 //	...
 //	err = entry.Leave(ctx) // returns when all 4 have left
+//
+//	l := barrier.NewLatch(s, "/app/loaded", 8)
+//	err = l.CountDown(ctx) // after each of 8 events, in any process
+//	err = l.Wait(ctx)      // returns after the eighth CountDown
 //
 // # Rounds
 //
@@ -36,5 +41,6 @@
 // A Barrier is one node: the barrier is up while the node exists. It is the barrier of
 // the ZooKeeper recipes, of Apache Curator's DistributedBarrier and of Kazoo's
 // Barrier. A Double has the nodes of Curator's DistributedDoubleBarrier and of Kazoo's
-// DoubleBarrier, or those of Layout Synchronizing.
+// DoubleBarrier, or those of Layout Synchronizing. A Latch is one node that holds its
+// count; no other library has it.
 package barrier

@@ -86,9 +86,9 @@ func (e *Entry) Path() string { return e.l.Path() }
 // SessionID returns the id of the ZooKeeper session that entered.
 func (e *Entry) SessionID() int64 { return e.l.Session() }
 
-// Leave ends the membership and blocks until all members of the round have left or
-// their sessions have ended. The entry's Context is done first; then its node is
-// deleted.
+// Leave ends the membership and blocks until the nodes of all members of the round are
+// deleted: the members have left, their ZooKeeper sessions have ended, or a client has
+// deleted the nodes. The entry's Context is done first; then its node is deleted.
 //
 // If ctx is done before all have left, the error wraps context.Cause(ctx). This member
 // has left nevertheless: if the deletion is in flight, it continues in the background.

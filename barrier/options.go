@@ -58,9 +58,9 @@ func WithLoseOnSuspend() Option { return func(o *options) { o.loseOnSuspend = tr
 // WithStopTime ends an entry of a Double d before its deadline, so that the holder can
 // stop before the session can end on the server. From then on Context is done. The
 // node stays until Leave or Release is called or d has passed, also if the connection
-// recovers in the meantime, so that no other client owns it during that time. If a
-// client deletes the node, a server ends the session, or the session is closed, the
-// entry ends immediately, without a stop time.
+// recovers in the meantime, so that the other members do not see this member leave
+// during that time. If a client deletes the node, a server ends the session, or the
+// session is closed, the entry ends immediately, without a stop time.
 //
 // The longest d is Session.MaxStopTime, about a third of the session timeout that the
 // server has granted; a longer one is refused with session.ErrInvalid. Outages of a

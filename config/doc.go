@@ -2,9 +2,9 @@
 // it.
 //
 // Use a Value for one node and a Tree for all nodes below a path. What they show may
-// be out of date: while the session is disconnected, while the node does not hold a
-// valid value, and after its deletion they show the last good value, and Err returns
-// the reason.
+// be out of date: while the session is disconnected, or a node does not hold a valid
+// value, they show the last good value, and Err returns the reason. After the deletion
+// of its node a Value does the same; a Tree removes the key.
 //
 // # Usage
 //

@@ -11,9 +11,9 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Tree is a live, decoded view of all nodes below a path, shown as one map. A node is
-// a value. A node without data is only a directory if it has children or if empty data
-// is not a value. Tree is safe for concurrent use.
+// Tree is a live, decoded view of all nodes below a path, shown as one map. Each node
+// is a value, except directories: a node without data has no entry if it has children or
+// if the codec cannot decode empty data. Tree is safe for concurrent use.
 type Tree[T any] struct {
 	session *session.Session
 	path    string

@@ -50,8 +50,9 @@ func Open[T any](ctx context.Context, s *session.Session, path string, c codec.C
 	return open(ctx, s, path, c, nil, newOptions(opts))
 }
 
-// OpenOr is Open, but shows fallback until there is a good value. If the node does not
-// exist, Err is nil; if it holds invalid data, Err returns the reason.
+// OpenOr is Open, but shows fallback until there is a good value. It is not an error if
+// the node does not exist yet: Err is then nil. If the node holds invalid data, or is
+// deleted after it was seen, Err returns the reason.
 func OpenOr[T any](ctx context.Context, s *session.Session, path string, c codec.Codec[T], fallback T, opts ...Option) (*Value[T], error) {
 	return open(ctx, s, path, c, &fallback, newOptions(opts))
 }

@@ -49,7 +49,7 @@
 //
 // The nodes are those of Apache Curator's GroupMember, or with WithLayout those of
 // Kazoo's Party and ShallowParty, so that programs in Java and Python can join the
-// same group. In addition to these, this package announces a node again (unlike
-// Kazoo), reports who has joined or left (unlike Curator), and reports that a process
-// is no longer a member (unlike both).
+// same group. Kazoo does not announce a node again, Curator does not report who has
+// joined or left, and neither reports to a process that it is no longer a member. This
+// package does all three.
 package membership

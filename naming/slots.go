@@ -60,8 +60,8 @@ func WithLoseOnSuspend() SlotsOption { return func(o *slotsOptions) { o.loseOnSu
 // WithStopTime ends a slot d before its deadline, so that the holder can stop before
 // the session can end on the server. From then on Context is done. The node stays
 // until Release is called or d has passed, also if the connection recovers in the
-// meantime, so that no other client owns it during that time. If a client deletes the
-// node, a server ends the session, or the session is closed, the slot ends
+// meantime, so that no other client gets the number during that time. If a client
+// deletes the node, a server ends the session, or the session is closed, the slot ends
 // immediately, without a stop time.
 //
 // The longest d is Session.MaxStopTime, about a third of the session timeout that the
@@ -110,8 +110,8 @@ func (s *Slot) Err() error { return s.l.Err() }
 // deadline is the moment of its end, and changed is nil.
 func (s *Slot) Deadline() (deadline time.Time, changed <-chan struct{}) { return s.l.Deadline() }
 
-// Token returns a number that grows from one holder of the slot to the next. Store it
-// with data that a former holder must not overwrite.
+// Token returns the fencing token, which grows from one holder of the number to the
+// next. Store it with data that a former holder must not overwrite.
 func (s *Slot) Token() session.Zxid { return s.l.Token() }
 
 // Guards returns operations that make a transaction fail with session.ErrNoNode or

@@ -39,7 +39,7 @@ func (q *Queue[T]) claim(ctx context.Context, n int, wait bool) ([]*Item[T], err
 }
 
 func (q *Queue[T]) claimIn(ctx context.Context, ep *session.Epoch, n int, wait bool) ([]*Item[T], error) {
-	// The session proves itself during the wait, so that ownership can begin with the
+	// The session sends proofs during the wait, so that ownership can begin with the
 	// reply.
 	if err := ep.CheckStopTime(q.store.path, q.store.opts.stopTime); err != nil {
 		return nil, err

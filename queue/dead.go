@@ -20,7 +20,7 @@ import (
 type DeadLetter struct {
 	ID       string // for Requeue and Drop; in layout Native the id of the item
 	Data     []byte // as encoded by the codec; of a corrupt item the data that was found
-	Reason   string // the error of the last attempt, or why the item is corrupt
+	Reason   string // the error of the last attempt, that given to Bury, or why the item is corrupt; at most 4 KiB
 	Attempts int
 	Since    time.Time // by the servers' clock
 }

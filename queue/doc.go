@@ -1,10 +1,11 @@
 // Package queue provides a distributed queue: producers push values, and each value
 // is delivered to one consumer, in order.
 //
-// Use a queue to hand work to other processes without losing any of it. It is made
-// for tens of thousands of items of a few kilobytes, because the servers keep
-// everything in memory. For more data use a message broker. An item that is claimed
-// can be delivered more than once, so its consumer must tolerate that.
+// Use a queue to hand work to other processes. With Claim and Consume no item is lost
+// when a consumer dies; an item can then be delivered more than once, so its consumer
+// must tolerate that. A queue is made for tens of thousands of items of a few
+// kilobytes, because the servers keep everything in memory. For more data use a
+// message broker.
 //
 // # Usage
 //

@@ -13,9 +13,9 @@ var (
 	ErrEmpty = errors.New("queue: empty")
 	// ErrFull is returned if a push would exceed WithMaxLen.
 	ErrFull = errors.New("queue: full")
-	// ErrLost is returned if a claim has ended with its session or because its node
-	// was deleted. Another consumer may have the item since. The error wraps the
-	// reason.
+	// ErrLost is returned if a claim was lost: its session ended or came too close
+	// to its deadline (see WithStopTime), or the claim's node was deleted. Another
+	// consumer may have the item since. The error wraps the reason.
 	ErrLost = session.NewError("queue: claim lost", session.ErrLost)
 	// ErrSettled is returned if an item was already acknowledged, put back or
 	// buried.

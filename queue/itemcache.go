@@ -275,8 +275,8 @@ func (p *itemCache) notFound(e entry) {
 }
 
 // claimedByOther returns a taken item that another client has claimed. That claim
-// may have ended already without an event that follows, so the claims are listed
-// again.
+// may have ended already, and then no later event reports it, so the claims are
+// listed again.
 func (p *itemCache) claimedByOther(e entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

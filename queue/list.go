@@ -16,7 +16,7 @@ type Entry[T any] struct {
 	ID        string // as returned by Push
 	Value     T
 	Priority  int
-	NotBefore time.Time // zero if the item was not delayed
+	NotBefore time.Time // as set by WithNotBefore; otherwise zero, or in layout CuratorDelay the time of the push
 	Pushed    time.Time // by the servers' clock
 	Attempts  int       // how often it has been claimed
 	Claimed   bool

@@ -64,9 +64,9 @@ func WithID(id string) Option { return func(o *options) { o.id = id } }
 //
 // The longest d is Session.MaxStopTime, about a third of the session timeout
 // granted by the server. A longer d is refused with session.ErrInvalid. Outages of
-// a quarter of the timeout are still survived: to that end the session proves
-// itself up to four times as often. After an idle period, the first claim takes a
-// quarter of the timeout longer; see session.WithSteadyProofs.
+// a quarter of the timeout are still survived; for that the session sends up to four
+// times as many proofs. After the session was idle, the first claim takes a quarter of
+// the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) Option { return func(o *options) { o.stopTime = d } }
 
 func newOptions(opts []Option) options {

@@ -24,7 +24,8 @@ func (q *Queue[T]) MaxSize() int { return q.store.session.MaxPayload() }
 // If ctx or the session ends before the outcome is known, the error is
 // session.ErrUnknown. After any other error the item was not pushed. In layouts
 // other than Native the id is the name of the node. It is empty if the reply was
-// lost and the item was taken in the meantime.
+// lost and the name could not be looked up, because the item was taken before that or
+// ctx or the session ended.
 //
 // Push takes one round trip: a transaction of a create and a receipt. WithMaxLen
 // adds one.

@@ -15,8 +15,9 @@ var (
 	ErrRegistered = errors.New("registry: registered already by this session")
 	// ErrDeregistered is returned by Update after Deregister.
 	ErrDeregistered = errors.New("registry: deregistered")
-	// ErrTaken is returned if another client owns the instance's node.
-	ErrTaken = errors.New("registry: another client owns the instance's node")
+	// ErrTaken is returned if another session owns the instance's node, or if the node
+	// is an ownerless node.
+	ErrTaken = errors.New("registry: the instance's node is taken")
 	// ErrMalformed is reported if a node does not hold an instance of the layout.
 	ErrMalformed = errors.New("registry: not an instance")
 	// ErrClosed is returned after a Resolver was closed.
@@ -81,7 +82,8 @@ func WithFailureBackoff(d time.Duration) Option { return func(o *options) { o.fa
 // When many processes reconnect at the same time, each would otherwise find the
 // instances of the others missing for a moment, although none of them has stopped. An
 // instance that registers again, or another at its address, replaces the kept one. An
-// instance that is deregistered after that disappears immediately.
+// instance whose node is deleted after that, by Deregister or at the end of its session,
+// disappears immediately.
 func WithOutageGrace(d time.Duration) Option {
 	return func(o *options) { o.grace = max(d, 0) }
 }

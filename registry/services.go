@@ -35,8 +35,8 @@ func (r *Registry) below(path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, r.root), "/")
 }
 
-// folder is a node that may be the node of a service.
-type folder struct {
+// serviceNode is a node that may be the node of a service.
+type serviceNode struct {
 	name string   // relative to the root
 	left []string // paths of children that have not been read
 }
@@ -52,7 +52,7 @@ func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.
 			lists = append(lists, d)
 		}
 	}
-	var folders []*folder
+	var serviceNodes []*serviceNode
 	for part := range slices.Chunk(lists, flight) {
 		names, errs := make([][]string, len(part)), make([]error, len(part))
 		var all sync.WaitGroup
@@ -61,7 +61,7 @@ func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.
 		}
 		all.Wait()
 		for i, d := range part {
-			f := &folder{name: r.below(d.Path)}
+			f := &serviceNode{name: r.below(d.Path)}
 			switch err := errs[i]; {
 			case errors.Is(err, session.ErrNoAuth):
 				found = append(found, f.name)
@@ -73,7 +73,7 @@ func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.
 					f.left = append(f.left, path)
 				}
 			}
-			folders = append(folders, f)
+			serviceNodes = append(serviceNodes, f)
 		}
 	}
 	rd := r.reader()
@@ -81,11 +81,11 @@ func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.
 	if r.options.layout == Spring {
 		some = flight // read all: there may be services below as well
 	}
-	for len(folders) > 0 {
+	for len(serviceNodes) > 0 {
 		has := make(map[string]bool)
 		of := make(map[string]string)
 		var paths []string
-		for _, f := range folders {
+		for _, f := range serviceNodes {
 			n := min(some, len(f.left))
 			for _, path := range f.left[:n] {
 				of[path] = f.name
@@ -108,7 +108,7 @@ func (r *Registry) search(ctx context.Context, e *session.Epoch, dirs []session.
 				}
 			}
 		}
-		folders = slices.DeleteFunc(folders, func(f *folder) bool {
+		serviceNodes = slices.DeleteFunc(serviceNodes, func(f *serviceNode) bool {
 			if has[f.name] && !slices.Contains(found, f.name) {
 				found = append(found, f.name)
 			}

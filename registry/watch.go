@@ -15,13 +15,13 @@ import (
 // again after every change. The slices must not be changed. A slow reader skips sets
 // that have been replaced in the meantime and always gets the latest. While the
 // ensemble cannot be reached, and until everything has been read again in a new
-// session, nothing is yielded.
+// session, nothing is yielded; continue to use the last set.
 //
 // Watch ends with a pair whose error is not nil: the end of ctx, session.ErrClosed, or
 // session.ErrNoAuth. Leaving the loop ends the watch.
 //
-// An instance that is registered, deregistered or changed costs one flight for the
-// list, and one for the new nodes. Changes close together are read together, at the
+// An instance that appears, disappears or changes costs one flight for the list, and
+// one for the new nodes. Changes close together are read together, at the
 // earliest a tenth of a second after the last read.
 func (r *Registry) Watch(ctx context.Context, service string) iter.Seq2[[]Instance, error] {
 	return func(yield func([]Instance, error) bool) {

@@ -20,7 +20,7 @@ var (
 // elected, until ctx ends. The master assigns tasks to live workers, to each no
 // more than it takes at a time (see WithStrategy, WithConcurrency), takes back
 // tasks of workers that have died, and removes finished tasks (see WithRetention).
-// A new master needs nothing but the nodes.
+// A new master reads its state from the nodes.
 //
 // All candidates wait for one ephemeral node of a fixed name, so there should be
 // few of them.

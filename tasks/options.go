@@ -80,9 +80,9 @@ func WithRetention(n int, d time.Duration) MasterOption {
 //
 // The longest d is Session.MaxStopTime, about a third of the session timeout
 // granted by the server. A longer d is refused with session.ErrInvalid. Outages of
-// a quarter of the timeout are still survived: to that end the session proves
-// itself up to four times as often. After an idle period, the first task takes a
-// quarter of the timeout longer; see session.WithSteadyProofs.
+// a quarter of the timeout are still survived; for that the session sends up to four
+// times as many proofs. After the session was idle, the first task takes a quarter of
+// the timeout longer; see session.WithSteadyProofs.
 func WithStopTime(d time.Duration) WorkOption { return func(o *workOptions) { o.stopTime = d } }
 
 func newOptions(opts []Option) options {

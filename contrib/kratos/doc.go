@@ -8,8 +8,8 @@
 //
 // With layout Kratos the nodes are those of go-kratos' contrib/registry/zookeeper, so
 // that applications with either package find each other. Unlike with that package, a
-// registration is not created again after it has been removed, and a failing watch
-// does not spin.
+// registration is not created again after Deregister, and a failing watch does not
+// spin.
 //
 // The package is a separate module, so that programs without go-kratos do not depend
 // on it.
