@@ -49,7 +49,7 @@ func NewLatch(s *session.Session, path string, n int) *Latch {
 // codec.ErrMalformed say that the node does not belong to this latch.
 //
 // It takes two round trips, a read and a transaction, two more for each conflict with
-// another process, and three more if the ancestors of the node do not exist. From the
+// another process, and two more if the ancestors of the node do not exist. From the
 // second conflict on it pauses before it retries, for at most 250 ms.
 func (l *Latch) CountDown(ctx context.Context) error {
 	if l.argErr != nil {
