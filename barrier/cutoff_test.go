@@ -16,7 +16,7 @@ import (
 
 // A disconnected member's context is done before the others can find that it has left
 // the round.
-func TestCutOffMemberIsToldFirst(t *testing.T) {
+func TestCutOffMemberStopsFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
 		"isolation": (*zktest.Server).Isolate,

@@ -142,7 +142,7 @@ func TestLeaveTogether(t *testing.T) {
 	}
 	left := []<-chan error{leaving(t.Context(), first), leaving(t.Context(), second)}
 	testkit.AwaitChildren(t, s, path, 2) // the third and ready
-	newcomers := []<-chan entered{entering(t.Context(), d), entering(t.Context(), d)}
+	later := []<-chan entered{entering(t.Context(), d), entering(t.Context(), d)}
 	testkit.AwaitChildren(t, s, path, 4)
 	if _, err := d.Enter(t.Context()); !errors.Is(err, barrier.ErrFull) {
 		t.Errorf("a fourth, with one of the old round: %v", err)
@@ -162,7 +162,7 @@ func TestLeaveTogether(t *testing.T) {
 			t.Errorf("Leave: %v", err)
 		}
 	}
-	es := []*barrier.Entry{in(t, entering(t.Context(), d)), in(t, newcomers[0]), in(t, newcomers[1])}
+	es := []*barrier.Entry{in(t, entering(t.Context(), d)), in(t, later[0]), in(t, later[1])}
 	for _, e := range es {
 		if e.Round() != es[0].Round() || e.Round() <= first.Round() {
 			t.Errorf("round %v, of another %v, after %v", e.Round(), es[0].Round(), first.Round())

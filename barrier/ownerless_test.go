@@ -13,7 +13,7 @@ import (
 
 // A member that leaves a round with an ownerless member, or enters the next one, is
 // reported as blocked.
-func TestWaitForUnownedMember(t *testing.T) {
+func TestWaitForOwnerlessMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan error, 10)
 		s := zktest.New(t).Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { told <- err }}))

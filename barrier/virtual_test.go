@@ -19,7 +19,7 @@ import (
 
 // Curator's fault 3.18: a member that has timed out, or whose session is being
 // replaced, does not count.
-func TestTheDeadDoNotCount(t *testing.T) {
+func TestEndedMembersDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t, zktest.WithTick(tick))
 		a, b := srv.Session(t), srv.Session(t)
@@ -50,7 +50,7 @@ func TestTheDeadDoNotCount(t *testing.T) {
 
 // A session that is given up locally may live on at the server: its node does not
 // make a round with the one that has taken its place.
-func TestOwnZombieDoesNotCount(t *testing.T) {
+func TestOwnNodeOfOldSessionDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A server that rounds up to half a minute is late to expire anything.
 		srv := zktest.New(t, zktest.WithTick(30*time.Second), zktest.WithTimeouts(time.Second, time.Hour))
@@ -161,18 +161,18 @@ func TestBeginnerDies(t *testing.T) {
 		srv.Expire(c.Status().ID)
 		ea, eb := in(t, ca), in(t, cb)
 		time.Sleep(time.Minute)
-		newcomer := member(t.Context(), c, 3)
+		later := member(t.Context(), c, 3)
 		time.Sleep(time.Hour)
-		still(t, newcomer)
+		still(t, later)
 		left := leaving(t.Context(), ea)
 		time.Sleep(time.Hour)
-		still(t, newcomer)
+		still(t, later)
 		out(t, eb)
 		if err := testkit.Receive(t, left); err != nil {
 			t.Errorf("Leave: %v", err)
 		}
 		ca, cb = member(t.Context(), a, 3), member(t.Context(), b, 3)
-		out(t, in(t, newcomer), in(t, ca), in(t, cb))
+		out(t, in(t, later), in(t, ca), in(t, cb))
 		empty(t, srv)
 	})
 }

@@ -111,7 +111,7 @@ func TestLastGoodValue(t *testing.T) {
 
 // Curator's fault 3.21: the value is frozen after its node was deleted and created
 // again, also with the same bytes in the same version.
-func TestDeletedAndCreatedAnew(t *testing.T) {
+func TestDeletedAndCreatedAgain(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	write(t, other, path, `{"rate":42}`)

@@ -11,7 +11,7 @@ import (
 )
 
 // The only candidate's node is deleted between the listing and the read.
-func TestLeaderGoesMeanwhile(t *testing.T) {
+func TestLeaderIsDeletedMeanwhile(t *testing.T) {
 	srv := zktest.New(t)
 	a, b := srv.Session(t), srv.Session(t)
 	if _, err := election.New(a, "/election").Campaign(t.Context()); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // A campaign that waits for an ownerless node reports it, and wins once the node has
 // been deleted.
-func TestCampaignAgainstUnownedNode(t *testing.T) {
+func TestCampaignAgainstOwnerlessNode(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.name, func(t *testing.T) {
 			told := make(chan error, 10)

@@ -42,7 +42,7 @@ func TestTryCampaign(t *testing.T) {
 }
 
 // The error names an ownerless node as the reason.
-func TestTryCampaignAgainstUnownedNode(t *testing.T) {
+func TestTryCampaignAgainstOwnerlessNode(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		s := zktest.Open(t).Session(t)
 		node := path + "/master"

@@ -25,7 +25,7 @@ func eachFormVirtually(t *testing.T, test func(*testing.T, form)) {
 
 // If a leader is cut off, in either way and at any moment, its term ends before the
 // next leads.
-func TestCutOffLeaderIsToldFirst(t *testing.T) {
+func TestCutOffLeaderStopsFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
 		"isolation": (*zktest.Server).Isolate,
@@ -483,7 +483,7 @@ func TestChangesWhileObserverLooks(t *testing.T) {
 }
 
 // The node may be deleted between the create that fails and the watch.
-func TestFixedNodeGoesWhileCandidateLooks(t *testing.T) {
+func TestFixedNodeIsDeletedWhileCandidateReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), testkit.NewCallbackSession(t, srv)

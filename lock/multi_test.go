@@ -172,7 +172,7 @@ func TestMultiIsLostAsAWhole(t *testing.T) {
 }
 
 // If a lock is lost while Lock waits for another, it is acquired again.
-func TestMultiBeginsAnew(t *testing.T) {
+func TestMultiStartsOver(t *testing.T) {
 	target := zktest.Open(t)
 	s, far := target.Session(t), target.Session(t)
 	last := take(t, lock.New(far, "/app/other").Lock)
@@ -259,7 +259,7 @@ func TestMultiHasOneDeadline(t *testing.T) {
 }
 
 // Curator's fault 3.9.
-func TestMultiHearsOfExpiry(t *testing.T) {
+func TestMultiIsNotifiedOfExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)

@@ -21,7 +21,7 @@ import (
 
 // Curator's fault 3.11: the loss is reported too late. If a holder is cut off, in
 // either way and at any moment, its lease ends before the next contender owns.
-func TestCutOffHolderIsToldFirst(t *testing.T) {
+func TestCutOffHolderStopsFirst(t *testing.T) {
 	cuts := map[string]func(*zktest.Server, int64) func(){
 		"partition": (*zktest.Server).Partition,
 		"isolation": (*zktest.Server).Isolate,
@@ -136,7 +136,7 @@ func TestLoseOnSuspend(t *testing.T) {
 }
 
 // A waiter whose session ends joins the line again at the end.
-func TestWaiterStandsAgain(t *testing.T) {
+func TestWaiterJoinsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, b, c := srv.Session(t), srv.Session(t), srv.Session(t)
@@ -196,7 +196,7 @@ func TestWaiterDoesNotOwnWithAnOldNode(t *testing.T) {
 }
 
 // Curator's fault 3.9: the holder was never notified that its session had expired.
-func TestHolderHearsOfExpiry(t *testing.T) {
+func TestHolderIsNotifiedOfExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)
@@ -329,7 +329,7 @@ func TestHandOffRate(t *testing.T) {
 
 // If a waiter's node is deleted together with the node ahead, the waiter does not own
 // with a deleted node, in whichever order it receives the two events.
-func TestWaiterGoesWithHolder(t *testing.T) {
+func TestWaiterIsDeletedWithHolder(t *testing.T) {
 	for name, disconnected := range map[string]bool{"connected": false, "cut off": true} {
 		t.Run(name, func(t *testing.T) {
 			for range 20 { // a resumed session receives missed events in any order

@@ -33,7 +33,7 @@ func byHand(t *testing.T, s *session.Session, name string) string {
 
 // A wait for an ownerless node reports it: in a hook, in Place.Blocked, in the error
 // of the wait, and in Contenders. The wait continues when the node has been deleted.
-func TestWaitForUnownedNode(t *testing.T) {
+func TestWaitForOwnerlessNode(t *testing.T) {
 	target := zktest.Open(t)
 	s, told := blocking(t, target)
 	node := byHand(t, s, "x-lock-0000000000")
@@ -77,7 +77,7 @@ func TestWaitForUnownedNode(t *testing.T) {
 
 // Each wait has the reason in its error. The hook is called once for each node, also
 // if a new node has the name of a deleted one.
-func TestUnownedNodeIsReportedOnce(t *testing.T) {
+func TestOwnerlessNodeIsReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, told := blocking(t, zktest.New(t))
 		for n := range 2 {
@@ -130,7 +130,7 @@ func TestBlockedByOwnedNodesIsNot(t *testing.T) {
 }
 
 // Detecting an ownerless node costs no request.
-func TestUnownedNodeCostsNothing(t *testing.T) {
+func TestOwnerlessNodeCostsNothing(t *testing.T) {
 	requests := func(opts ...session.CreateOption) (n int) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := zktest.New(t)
@@ -158,7 +158,7 @@ func TestUnownedNodeCostsNothing(t *testing.T) {
 }
 
 // The error of TryLock names an ownerless node, but not a node with an owner.
-func TestTryLockAgainstUnownedNode(t *testing.T) {
+func TestTryLockAgainstOwnerlessNode(t *testing.T) {
 	s, told := blocking(t, zktest.Open(t))
 	node := byHand(t, s, "x-lock-0000000000")
 	for name, m := range map[string]*lock.Mutex{"plain": lock.New(s, path), "handoff": lock.New(s, path, lock.WithLocalHandoff(3))} {
@@ -181,7 +181,7 @@ func TestTryLockAgainstUnownedNode(t *testing.T) {
 }
 
 // Waiters for a permit report a permit that no session owns.
-func TestWaitForUnownedPermit(t *testing.T) {
+func TestWaitForOwnerlessPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, told := blocking(t, srv)

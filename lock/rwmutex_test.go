@@ -263,7 +263,7 @@ func TestDowngradeLetsReadersIn(t *testing.T) {
 	mustUnlock(t, take(t, far.Lock))
 }
 
-func TestDowngradeOfWhatCannotBe(t *testing.T) {
+func TestDowngradeIsInvalid(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	m := lock.NewRW(s, path)
 	for name, l := range map[string]*lock.Lease{

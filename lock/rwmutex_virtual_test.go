@@ -133,7 +133,7 @@ func TestReadWriteSequenceWraps(t *testing.T) {
 
 // A reader, like a writer, keeps its position through outages (Curator's fault 3.12),
 // and is notified when its node is deleted (3.10) and when its session expires (3.9).
-func TestReaderHearsOfItsLoss(t *testing.T) {
+func TestReaderIsNotifiedOfLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), srv.Session(t)

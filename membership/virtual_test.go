@@ -30,7 +30,7 @@ func bounce(t testing.TB, srv *zktest.Server, outage time.Duration) {
 // Curator's fault 3.25: its discovery deletes and creates every instance at each
 // reconnect, so that observers see it leave and join. Here they see nothing, whether
 // their connection breaks or the member's.
-func TestNobodyLeavesAtReconnects(t *testing.T) {
+func TestNoMemberLeavesAtReconnects(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l membership.Layout) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := zktest.New(t)
@@ -108,7 +108,7 @@ func TestMemberIsBackAfterExpiry(t *testing.T) {
 }
 
 // The node of a session that was given up is replaced without a gap.
-func TestNobodyLeavesAtLocalLoss(t *testing.T) {
+func TestNoMemberLeavesAtLocalLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A server that rounds up to half a minute is late to expire anything.
 		srv := zktest.New(t, zktest.WithTick(30*time.Second), zktest.WithTimeouts(time.Second, time.Hour))

@@ -205,7 +205,7 @@ func TestWatchersOfChangingGroup(t *testing.T) {
 }
 
 // A change that concerns neither the members nor their data yields no view.
-func TestWatchTellsNothingTwice(t *testing.T) {
+func TestWatchYieldsNothingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), srv.Session(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // A wait for a number whose node no session owns says so.
-func TestWaitForUnownedSlot(t *testing.T) {
+func TestWaitForOwnerlessSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan error, 10)
 		s := zktest.New(t).Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { told <- err }}))

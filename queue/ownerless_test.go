@@ -16,7 +16,7 @@ import (
 // A consumer that waits for an item whose claim is an ownerless node reports this,
 // and gets the item when the claim has been deleted. A claim that a session owns is
 // not reported.
-func TestWaitForUnownedClaim(t *testing.T) {
+func TestWaitForOwnerlessClaim(t *testing.T) {
 	for name, wait := range map[string]func(*queue.Queue[string], context.Context) error{
 		"Claim": func(q *queue.Queue[string], ctx context.Context) error { _, err := q.Claim(ctx); return err },
 		"Pop":   func(q *queue.Queue[string], ctx context.Context) error { _, err := q.Pop(ctx); return err },

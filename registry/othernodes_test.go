@@ -72,7 +72,7 @@ func TestBracketedAddresses(t *testing.T) {
 	}
 }
 
-func TestNullInMetadataIsNoText(t *testing.T) {
+func TestNullInMetadata(t *testing.T) {
 	s := zktest.Open(t).Session(t)
 	object := `{"name":"s","id":"1","address":"h","port":80,"payload":{"metadata":{"a":null,"b":"x","c":1}}}`
 	if _, _, err := s.Create(t.Context(), "/r/s/1", []byte(object), session.Parents()); err != nil {

@@ -176,7 +176,7 @@ func TestTLSChecksTheNameNotTheAddress(t *testing.T) {
 
 // Connect retries if one host of several does not exist, however often that host is tried,
 // and fails if none exists.
-func TestConnectGoesOnWhileOneHostExists(t *testing.T) {
+func TestConnectContinuesWhileOneHostExists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{hosts: map[string][]string{"c": {"10.0.0.1"}}}
 		_, err := session.Connect(testkit.Within(t, time.Minute), "a,b,c", n.option())

@@ -385,7 +385,7 @@ func TestSiblingsInTransaction(t *testing.T) {
 }
 
 // An ancestor that another client deletes before the next one is created is created again.
-func TestAncestorGoesMeanwhile(t *testing.T) {
+func TestAncestorIsDeletedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z, other := open(t, s), open(t, s)

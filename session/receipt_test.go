@@ -20,7 +20,7 @@ import (
 
 // A receipt shows outcomes that Txn cannot find out, since other clients have changed the
 // nodes.
-func TestReceiptTellsOfLostReply(t *testing.T) {
+func TestReceiptShowsLostReply(t *testing.T) {
 	tests := []struct {
 		name      string
 		ops       []session.Op

@@ -341,7 +341,7 @@ func TestServerIsWiped(t *testing.T) {
 
 // The handshake contains the latest zxid that the session has seen, so that a server that
 // is behind it refuses the session.
-func TestHandshakeTellsLastZxid(t *testing.T) {
+func TestHandshakeSendsLastZxid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := make(chan int64, 10)
 		f := newFake(t, func(n int, c *fakeConn) {

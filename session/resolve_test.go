@@ -266,7 +266,7 @@ func TestWriteContextEndsAtEveryRequest(t *testing.T) {
 
 // If two goroutines of one session create the same ephemeral node, exactly one create
 // succeeds, under any fault.
-func TestTwinsCreateSameEphemeral(t *testing.T) {
+func TestTwoGoroutinesCreateSameEphemeral(t *testing.T) {
 	for faultName, fault := range faults {
 		for first := 1; first <= 4; first++ {
 			synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 // connected to a server that has lost its leader, and while the server restarts.
 // Every task is done at least once, and never twice at the same time. It has one
 // status, and all calls that wait for it return the same outcome.
-func TestTroubledTimes(t *testing.T) {
+func TestHistories(t *testing.T) {
 	for seed := range faulttable.Seeds(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

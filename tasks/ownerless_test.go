@@ -13,7 +13,7 @@ import (
 )
 
 // A master that waits for an ownerless node reports this.
-func TestMasterAgainstUnownedNode(t *testing.T) {
+func TestMasterAgainstOwnerlessNode(t *testing.T) {
 	reported := make(chan error, 10)
 	s := zktest.Open(t).Session(t, session.WithHooks(session.Hooks{Blocked: func(err error) { reported <- err }}))
 	if _, _, err := s.Create(t.Context(), "/pool/master", nil, session.Parents()); err != nil {

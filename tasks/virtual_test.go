@@ -194,7 +194,7 @@ func TestInterrupted(t *testing.T) {
 
 // A handler's result counts while its claim lasts, even when the worker is being
 // stopped.
-func TestDoneInTheEnd(t *testing.T) {
+func TestResultCountsWhileStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		p := texts(srv.Session(t))
@@ -317,7 +317,7 @@ func TestDeposedMasterIsLate(t *testing.T) {
 }
 
 // A task that is deleted while it is being assigned is not assigned.
-func TestTaskGoesWhileAssigned(t *testing.T) {
+func TestTaskIsDeletedWhileAssigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, s := srv.Session(t), srv.Session(t)

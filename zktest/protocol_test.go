@@ -180,7 +180,7 @@ func TestEventsComeBeforeReplies(t *testing.T) {
 	}
 }
 
-func TestSetWatchesTellsWhatWasMissed(t *testing.T) {
+func TestSetWatchesReportsMissedChanges(t *testing.T) {
 	s := zktest.New(t)
 	c := dialRaw(t, s)
 	for _, path := range []string{"/same", "/changed", "/parent", "/gone"} {

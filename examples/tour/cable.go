@@ -51,7 +51,7 @@ func (c *cable) isCut() bool {
 	return c.torn
 }
 
-func (c *cable) mend() {
+func (c *cable) reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.torn = false

@@ -38,7 +38,7 @@ func reconfigure(ctx context.Context, st *stage) error {
 		defer v.Close()
 		values = append(values, v)
 	}
-	everybody := func(settled func(*config.Value[limits]) bool) error {
+	allReaders := func(settled func(*config.Value[limits]) bool) error {
 		for i, v := range values {
 			if err := until(ctx, v, settled); err != nil {
 				return err
@@ -50,14 +50,14 @@ func reconfigure(ctx context.Context, st *stage) error {
 	if err := set(20); err != nil {
 		return err
 	}
-	if err := everybody(func(v *config.Value[limits]) bool { return v.Load().Clients == 20 }); err != nil {
+	if err := allReaders(func(v *config.Value[limits]) bool { return v.Load().Clients == 20 }); err != nil {
 		return err
 	}
 	cleo.say("writes nonsense")
 	if _, err := cleo.Set(ctx, path, []byte("many"), session.AnyVersion); err != nil {
 		return err
 	}
-	err = everybody(func(v *config.Value[limits]) bool {
+	err = allReaders(func(v *config.Value[limits]) bool {
 		var nonsense *config.DecodeError
 		return errors.As(v.Err(), &nonsense)
 	})

@@ -30,7 +30,7 @@ func succeed(ctx context.Context, st *stage) error {
 			}
 		})
 	}
-	busy.Go(func() { all[2].lookOn(ctx) })
+	busy.Go(func() { all[2].observe(ctx) })
 
 	first, err := receive(ctx, leaders)
 	if err != nil {
@@ -60,7 +60,7 @@ func (a *actor) stand(ctx context.Context, leaders chan<- *actor) error {
 	})
 }
 
-func (a *actor) lookOn(ctx context.Context) {
+func (a *actor) observe(ctx context.Context) {
 	for l, err := range election.New(a.Session, "/leader").Observe(ctx) {
 		switch {
 		case err != nil:

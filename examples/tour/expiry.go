@@ -50,7 +50,7 @@ func expire(ctx context.Context, st *stage) error {
 	}
 
 	// The session heals itself; ownership does not.
-	ann.mend()
+	ann.reconnect()
 	return mine.Do(ctx, func(_ context.Context, l *lock.Lease) error {
 		ann.say("is back with session 0x%x, and holds the lock again, token %d", l.SessionID(), l.Token())
 		return nil

@@ -31,7 +31,7 @@ var sections = []struct {
 	{"A configuration changes everywhere, and nonsense changes nothing", reconfigure},
 	{"Numbers are given once, and slots are lent to one at a time", number},
 	{"A group sees its members come and go", assemble},
-	{"A master and a worker are killed, and others do the tasks", employ},
+	{"A master and a worker are killed, and others do the tasks", runTasks},
 	{"Calls go on while an instance of a service is cut off, and it is back with its next session", find},
 }
 

@@ -64,7 +64,7 @@ func find(ctx context.Context, st *stage) error {
 	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 1 }); err != nil {
 		return err
 	}
-	ann.mend()
+	ann.reconnect()
 	if err := next(ctx, first, func() bool { return first.Err() == nil }); err != nil {
 		return err
 	}

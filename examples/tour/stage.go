@@ -69,7 +69,7 @@ type cast []*actor
 
 func (c cast) leave() {
 	for _, a := range c {
-		a.mend()
+		a.reconnect()
 		a.Close(context.Background())
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/tasks"
 )
 
-// employ kills the master of a pool, and a worker in the middle of a task.
-func employ(ctx context.Context, st *stage) error {
+// runTasks kills the master of a pool, and a worker in the middle of a task.
+func runTasks(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo", "dora")
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ type Conn struct {
 	timeout      time.Duration // negotiated
 	proofs       proofs
 	proofArrived chan struct{} // closed at the next proof; nil if no call waits
-	heardAt      time.Time     // when the server last sent a reply
+	repliedAt    time.Time     // when the server last sent a reply
 	latest       *transport    // the latest that was made; it may be broken or not attached yet
 	current      *transport    // the attached transport, or nil
 	attached     chan struct{} // closed while attached; replaced by detach
@@ -238,7 +238,7 @@ func (cc *Conn) attach(t *transport, resp *wire.ConnectResponse) error {
 	}
 	cc.notifyDeadline()
 	now := time.Now()
-	cc.heardAt, cc.attachedAt = now, now
+	cc.repliedAt, cc.attachedAt = now, now
 	t.Conn.SetDeadline(time.Time{})
 	t.Conn.SetReadDeadline(now.Add(cc.timeout * 2 / 3))
 	cc.generation++
@@ -320,13 +320,13 @@ func (cc *Conn) detach(t *transport, reason error) {
 	cc.wake()
 }
 
-// heard records that the server sent a reply.
-func (cc *Conn) heard(zxid int64) {
+// noteReply records that the server sent a reply.
+func (cc *Conn) noteReply(zxid int64) {
 	if zxid > cc.lastZxid.Load() { // only the reader stores
 		cc.lastZxid.Store(zxid)
 	}
 	cc.mu.Lock()
-	cc.heardAt = time.Now()
+	cc.repliedAt = time.Now()
 	cc.mu.Unlock()
 }
 

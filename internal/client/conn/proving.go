@@ -198,7 +198,7 @@ func (cc *Conn) deadline() (time.Time, bool) {
 	case cc.provers > 0:
 		return cc.proofs.deadline(), true
 	default:
-		return cc.heardAt.Add(cc.timeout), true
+		return cc.repliedAt.Add(cc.timeout), true
 	}
 }
 

@@ -263,7 +263,7 @@ func (t *transport) skip(n uint32) error {
 		return err
 	}
 	t.Conn.SetReadDeadline(time.Now().Add(t.cc.recvTimeout()))
-	t.cc.heard(h.Zxid)
+	t.cc.noteReply(h.Zxid)
 	c, err := t.answered(h.Xid)
 	if err != nil {
 		return err
@@ -294,7 +294,7 @@ func (t *transport) deliver(frame []byte) ([]byte, error) {
 	if err := wire.Unmarshal(body, &h); err != nil {
 		return nil, err
 	}
-	t.cc.heard(h.Zxid)
+	t.cc.noteReply(h.Zxid)
 	body = body[wire.ReplyHeaderLen:]
 	switch {
 	case (h.Xid == wire.XidPing || h.Xid >= 0) && h.Err == wire.CodeSASLRequired:

@@ -187,7 +187,7 @@ func TestWithoutServer(t *testing.T) {
 
 // The node is deleted while its session is cut off, and another session creates it.
 // The announcement does not write to that node and does not remove it.
-func TestStrangerTakesThePlace(t *testing.T) {
+func TestForeignNodeTakesThePlace(t *testing.T) {
 	for _, noticed := range []bool{false, true} {
 		for _, last := range []string{"update", "withdraw"} {
 			synctest.Test(t, func(t *testing.T) {

@@ -193,7 +193,7 @@ func TestSnapshotIsOneState(t *testing.T) {
 // Curator's fault 3.21: a value that was deleted and created again is not updated any
 // more. Fault 3.22: a node that begins again with the same versions is taken for
 // unchanged. A write of the same bytes is a new version, too.
-func TestDeletedAndCreatedAnew(t *testing.T) {
+func TestDeletedAndCreatedAgain(t *testing.T) {
 	target := zktest.Open(t)
 	s, other := target.Session(t), target.Session(t)
 	testkit.Create(t, other, "/d", "")
