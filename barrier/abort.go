@@ -18,8 +18,8 @@ var errReenter = errors.New("barrier: to be entered again")
 // withdrawn in time.
 const abortGrace = time.Second
 
-// outcome is what was found out about a member that withdraws.
-type outcome struct {
+// withdrawal is what was found out about a member that withdraws.
+type withdrawal struct {
 	round      *round // that has begun with the member; nil if none has
 	nodeExists bool   // the member's node exists, and so its session is alive
 	czxid      session.Zxid
@@ -64,7 +64,7 @@ func (m *member) abort(ctx context.Context, cause error) error {
 }
 
 // keepRound puts the member into the round that has begun while it withdrew.
-func (m *member) keepRound(ctx context.Context, f outcome) error {
+func (m *member) keepRound(ctx context.Context, f withdrawal) error {
 	m.round, m.czxid = f.round, f.czxid
 	if m.stopProving == nil {
 		stopProving, err := m.epoch.KeepProvingFor(ctx, m.behavior.StopTime)
@@ -88,8 +88,8 @@ func (m *member) reason() error {
 // resolveIn runs resolve in an epoch and waits for its outcome until ctx is done, and
 // then for at most abortGrace while there is a connection. If a round turns out to
 // have begun after the wait has ended, the member leaves it.
-func (m *member) resolveIn(ctx context.Context, e *session.Epoch) outcome {
-	settled, left := make(chan outcome), make(chan struct{})
+func (m *member) resolveIn(ctx context.Context, e *session.Epoch) withdrawal {
+	settled, left := make(chan withdrawal), make(chan struct{})
 	started := e.Go(func() {
 		f := m.resolve(e)
 		select {
@@ -104,7 +104,7 @@ func (m *member) resolveIn(ctx context.Context, e *session.Epoch) outcome {
 		}
 	})
 	if !started {
-		return outcome{err: session.ErrClosed}
+		return withdrawal{err: session.ErrClosed}
 	}
 	select {
 	case f := <-settled:
@@ -120,49 +120,49 @@ func (m *member) resolveIn(ctx context.Context, e *session.Epoch) outcome {
 	case <-timer.C:
 	}
 	close(left)
-	return outcome{err: context.Cause(ctx)}
+	return withdrawal{err: context.Cause(ctx)}
 }
 
 // resolve deletes the member's node unless a round has begun with the member. It does
 // not depend on replies: the record and the node show what happened.
-func (m *member) resolve(e *session.Epoch) outcome {
+func (m *member) resolve(e *session.Epoch) withdrawal {
 	ctx, base := e.Context(), m.base.Stat
 	if e != m.epoch { // another ZooKeeper session, whose server may lag behind
 		if err := e.Sync(ctx, m.path); err != nil {
-			return outcome{err: err}
+			return withdrawal{err: err}
 		}
 	}
 	for {
 		_, err := e.Txn(ctx, session.OpCheck(m.path, base.Version), session.OpDelete(m.own, session.AnyVersion))
 		if err == nil {
-			return outcome{}
+			return withdrawal{}
 		}
 		if err := isRetryable(ctx, e, err); err != nil {
-			return outcome{err: err}
+			return withdrawal{err: err}
 		}
 		nodes, err := e.Nodes(ctx, m.path, m.own)
 		if err != nil {
-			return outcome{err: err}
+			return withdrawal{err: err}
 		}
 		path, own := nodes[0], nodes[1]
 		if errors.Is(own.Err, session.ErrNoNode) && m.pathUnwritten(e) {
-			return outcome{}
+			return withdrawal{}
 		}
 		if path.Err != nil {
-			return outcome{err: path.Err}
+			return withdrawal{err: path.Err}
 		}
 		if r := m.roundIn(path); r != nil {
-			return outcome{round: r, nodeExists: own.Err == nil, czxid: own.Stat.Czxid}
+			return withdrawal{round: r, nodeExists: own.Err == nil, czxid: own.Stat.Czxid}
 		}
 		switch {
 		case own.Err == nil: // and so no earlier round has begun with it either
 			base = path.Stat
 		case !errors.Is(own.Err, session.ErrNoNode):
-			return outcome{err: own.Err}
+			return withdrawal{err: own.Err}
 		case path.Stat.Czxid == base.Czxid && path.Stat.Version-base.Version <= 1: // no round has been missed
-			return outcome{}
+			return withdrawal{}
 		default:
-			return outcome{err: own.Err}
+			return withdrawal{err: own.Err}
 		}
 	}
 }

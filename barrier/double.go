@@ -51,7 +51,7 @@ func NewDouble(s *session.Session, path string, n int, opts ...Option) *Double {
 // returns the entry after all, so that all members agree. It takes a round trip to
 // find out; Enter waits for it until the connection breaks, but at most one second. If
 // Enter cannot find out, the error wraps session.ErrUnknown as well, and if a round
-// has begun, this member leaves it immediately. In every case the node is removed, in
+// has begun, this member leaves it immediately. In every case the node is deleted, in
 // the background if necessary.
 //
 // The wait survives reconnects. If the session ends during the wait, Enter finds out

@@ -223,7 +223,7 @@ func TestCancelledLeave(t *testing.T) {
 
 // The node of a waiting member is deleted, or the whole path: the member creates it
 // again.
-func TestNodeRemovedWhileWaiting(t *testing.T) {
+func TestNodeDeletedWhileWaiting(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	c := entering(t.Context(), barrier.NewDouble(a, path, 2))
@@ -247,7 +247,7 @@ func TestNodeRemovedWhileWaiting(t *testing.T) {
 
 // The node of a member in a round is deleted: the member is notified, and the others
 // do not wait for it when they leave.
-func TestNodeRemovedInRound(t *testing.T) {
+func TestNodeDeletedInRound(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	c := entering(t.Context(), barrier.NewDouble(a, path, 2))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -177,7 +178,7 @@ func (e *Entry) end(ctx context.Context, ep *session.Epoch, children []string) (
 	if errors.Is(err, session.ErrUnknown) && ctx.Err() == nil {
 		return false, ep.Err() // list again, in the next epoch if this one has ended
 	}
-	if errors.Is(err, session.ErrNoNode) || errors.Is(err, session.ErrBadVersion) {
+	if refusal.IsConflict(err) {
 		err = nil
 	}
 	return true, err

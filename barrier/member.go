@@ -61,7 +61,7 @@ type member struct {
 }
 
 // errGone is returned if another client has deleted the member's node.
-var errGone = errors.New("barrier: own node removed")
+var errGone = errors.New("barrier: own node deleted")
 
 func (d *Double) newMember(e *session.Epoch) *member {
 	name := d.layout.name()

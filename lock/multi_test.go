@@ -211,6 +211,10 @@ func TestMultiBadInput(t *testing.T) {
 			t.Errorf("Lock at %q: %v", paths, err)
 		}
 	}
+	err := lock.NewMulti(s, []string{"/a", "/b"}).Do(t.Context(), nil)
+	if want := "lock: do: invalid argument: the function is nil"; err == nil || err.Error() != want {
+		t.Errorf("Do without a function: %v, want %s", err, want)
+	}
 	if _, ok, err := s.Exists(t.Context(), "/a"); ok || err != nil {
 		t.Errorf("something was sent (%v)", err)
 	}

@@ -155,7 +155,7 @@ func TestLeaveEndsLock(t *testing.T) {
 
 // If a place's node was deleted while no call was in progress, Lock does not own with
 // that node.
-func TestPlaceWasRemoved(t *testing.T) {
+func TestPlaceWasDeleted(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	m := lock.New(s, path)

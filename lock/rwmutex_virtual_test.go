@@ -175,7 +175,7 @@ func TestReaderIsNotifiedOfLoss(t *testing.T) {
 			}
 			synctest.Wait()
 			if err := l.Err(); err == nil {
-				t.Error("a reader whose node was removed holds its lease")
+				t.Error("a reader whose node was deleted holds its lease")
 			}
 		}
 		l := take(t, ma.RLock)

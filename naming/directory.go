@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/presence"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -144,7 +145,7 @@ func (d *Directory) create(ctx context.Context, path string, data []byte) error 
 			return fmt.Errorf("%w: the node is a container, which is deleted with the last name below it", session.ErrInvalid)
 		}
 		err = d.write(ctx, session.OpSet(path, data, n.Stat.Version))
-		if !errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrNoNode) {
+		if !refusal.IsConflict(err) {
 			return err
 		}
 	}
@@ -220,7 +221,7 @@ func (d *Directory) rebind(ctx context.Context, name string, value []byte, opts 
 		} else {
 			err = d.write(ctx, session.OpSet(w.path, value, n.Stat.Version))
 		}
-		if !errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrNoNode) {
+		if !refusal.IsConflict(err) {
 			return err
 		}
 	}
@@ -257,7 +258,7 @@ func (d *Directory) unbind(ctx context.Context, name string) error {
 			}
 			err = d.clear(ctx, w.path, n)
 		}
-		if errors.Is(err, session.ErrBadVersion) || errors.Is(err, session.ErrNoNode) {
+		if refusal.IsConflict(err) {
 			continue // another client was faster: read again
 		}
 		if err == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -209,7 +210,7 @@ func (q *Sequence) take(ctx context.Context, n int64) (first int64, err error) {
 			first, q.last, q.version = q.last+1, q.last+n, version
 			q.highest = q.last
 			return first, nil
-		case errors.Is(err, session.ErrBadVersion), errors.Is(err, session.ErrNodeExists), errors.Is(err, session.ErrNoNode):
+		case refusal.IsConflict(err):
 			q.known = false // another client was faster
 		default:
 			q.known = false

@@ -127,7 +127,7 @@ func checkClosed(t *testing.T, z *session.Session) {
 
 // The context bounds the wait of Close, also if it is done before; a server that can be
 // reached closes the session nevertheless.
-func TestCloseInAHurry(t *testing.T) {
+func TestCloseWithShortContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -46,13 +46,13 @@ func (e *Epoch) createPersistent(ctx context.Context, op Op) (Result, error) {
 // createEphemeral creates the node in a goroutine of the session. If the caller's ctx is
 // done first, the goroutine waits for the outcome and deletes the node.
 func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
-	type outcome struct {
+	type created struct {
 		Result
 		err error
 	}
-	delivered := make(chan outcome)
+	delivered := make(chan created)
 	started := e.session.spawn(func() {
-		var o outcome
+		var o created
 		if err := e.serialise(ctx, op, func() { o.Result, o.err = e.createWithParents(ctx, e.ctx, op) }); err != nil {
 			o.err = err
 		}

@@ -96,7 +96,7 @@ func (e *OpError) Error() string {
 	if pkg == "" {
 		pkg = "session"
 	}
-	return pkg + ": " + e.Op + " " + e.Path + ": " + e.reason(pkg)
+	return pkg + ": " + strings.TrimSpace(e.Op+" "+e.Path) + ": " + e.reason(pkg)
 }
 
 func (e *OpError) reason(pkg string) string {

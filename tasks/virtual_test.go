@@ -88,7 +88,7 @@ func TestWorkerDies(t *testing.T) {
 }
 
 // A task that kills every worker is tried no more often than others.
-func TestPoisonousTask(t *testing.T) {
+func TestTaskThatKillsItsWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		m, w := srv.Session(t), srv.Session(t)
@@ -581,7 +581,7 @@ func TestSubmittedBetweenWatches(t *testing.T) {
 }
 
 // A task that kills its worker is tried no more often even if no master takes it back.
-func TestPoisonousTaskByHand(t *testing.T) {
+func TestTaskThatKillsItsWorkersByHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		w := srv.Session(t)

@@ -36,15 +36,15 @@ func (l *Lease) Replace(ctx context.Context, nodes ...Replacement) (Acquired, er
 		l.deleteEarly(ctx)
 		return Acquired{}, context.Cause(l.ctx)
 	}
-	type outcome struct {
+	type result struct {
 		Acquired
 		err error
 	}
-	delivered := make(chan outcome)
+	delivered := make(chan result)
 	started := l.acquired.Epoch.Go(func() {
 		c, err := l.replace(ctx, nodes)
 		select {
-		case delivered <- outcome{c, err}:
+		case delivered <- result{c, err}:
 		case <-ctx.Done():
 			c.discard()
 		}

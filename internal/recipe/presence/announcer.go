@@ -28,7 +28,7 @@ func (p *Announcement) run() {
 		s.step()
 	}
 	if s != nil {
-		p.removeErr = s.removeNode()
+		p.deleteErr = s.deleteNode()
 	}
 	p.set(func(st *state) {
 		if st.ended == nil {
@@ -96,7 +96,7 @@ func (s *epochState) step() {
 	case err == nil:
 	case s.epoch.Err() != nil, errors.Is(err, session.ErrClosed):
 		pause = 0
-	case errors.Is(err, errRemoved), mayHaveChanged(err):
+	case errors.Is(err, errDeleted), mayHaveChanged(err):
 		s.noteFailed(err)
 		if pause = s.announcer.nextPause(); pause > 0 { // events do not shorten the pause
 			s.unwatch()

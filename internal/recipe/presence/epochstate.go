@@ -128,7 +128,7 @@ func (s *epochState) occupied() error {
 	}
 }
 
-// readNode reads the node's stat and watches it. It returns errRemoved if our node
+// readNode reads the node's stat and watches it. It returns errDeleted if our node
 // was deleted.
 func (s *epochState) readNode() error {
 	s.unwatch()
@@ -142,7 +142,7 @@ func (s *epochState) readNode() error {
 	switch {
 	case s.czxid != 0 && (!ours || st.Czxid != s.czxid):
 		s.czxid, s.mayExist = 0, false
-		return errRemoved
+		return errDeleted
 	case s.czxid == 0 && s.mayExist && ours:
 		s.czxid, s.heldData = st.Czxid, 0
 	}
@@ -155,14 +155,14 @@ func (s *epochState) unwatch() {
 	s.watch = nil
 }
 
-// removeNode removes our node, if there is one, and no other.
-func (s *epochState) removeNode() error {
+// deleteNode deletes our node, if there is one, and no other.
+func (s *epochState) deleteNode() error {
 	defer s.unwatch() // deferred, because a watch that has fired is closed without a request
 	for s.czxid != 0 || s.mayExist {
 		if s.watch == nil || s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
 			err := s.readNode()
 			switch {
-			case errors.Is(err, errRemoved), s.epoch.Err() != nil:
+			case errors.Is(err, errDeleted), s.epoch.Err() != nil:
 				return nil
 			case err != nil:
 				return err

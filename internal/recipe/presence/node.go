@@ -46,8 +46,8 @@ var (
 	ErrWithdrawn = errors.New("presence: withdrawn")
 )
 
-// errRemoved is the error after the node was deleted or replaced outside of this package.
-var errRemoved = errors.New("presence: the node was removed")
+// errDeleted is the error after the node was deleted or replaced outside of this package.
+var errDeleted = errors.New("presence: the node was deleted")
 
 func (e *Errors) setDefaults() {
 	for _, d := range []struct {

@@ -36,11 +36,11 @@ type Announcement struct {
 	session   *session.Session
 	node      Node
 	local     *localNode      // set by register
-	live      context.Context // done when the node is to be removed
+	live      context.Context // done when the node is to be deleted
 	end       context.CancelFunc
 	wake      chan struct{} // capacity 1: there is new data
-	gone      chan struct{} // closed when the node is removed and run has ended
-	removeErr error         // why the node could not be removed; read it only after gone is closed
+	gone      chan struct{} // closed when the node is deleted and run has ended
+	deleteErr error         // why the node could not be deleted; read it only after gone is closed
 
 	mu      sync.Mutex
 	current state
@@ -209,12 +209,12 @@ func (p *Announcement) Withdraw(ctx context.Context) error {
 	p.stop()
 	select {
 	case <-p.gone:
-		return p.removeErr
+		return p.deleteErr
 	default:
 	}
 	select {
 	case <-p.gone:
-		return p.removeErr
+		return p.deleteErr
 	case <-ctx.Done():
 		return &session.OpError{Package: p.node.Package, Op: "withdraw", Path: p.node.Path,
 			Err: fmt.Errorf("%w (the deletion continues in the background)", context.Cause(ctx))}
