@@ -30,15 +30,15 @@ func Get[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 }
 
 // Put writes value to path if the node has the given version, and returns the new
-// version. With session.AnyVersion the node's version does not matter, and a node that
+// Snapshot. With session.AnyVersion the node's version does not matter, and a node that
 // does not exist is created together with its ancestors. With Absent the node is
 // created and must not exist.
 //
 // The error is session.ErrBadVersion, ErrNoNode or ErrNodeExists if the node is not as
 // expected. For ErrBadVersion, Put reads the node's version and names it: "bad version:
-// want 77, node is at 3". A lost reply is looked up; the error is session.ErrUnknown only if the
-// session or ctx ends before that is possible. A value that the codec cannot decode
-// again is refused before it is sent.
+// want 77, node is at 3". A lost reply is looked up; the error is session.ErrUnknown
+// only if the session or ctx ends before that is possible. A value that the codec cannot
+// decode again is refused before it is sent.
 //
 // Put takes one round trip, for a transaction that also writes a receipt (see
 // session.Session.TxnWithReceipt).
@@ -48,7 +48,7 @@ func Put[T any](ctx context.Context, s *session.Session, path string, c codec.Co
 	return w.Snapshot, n.explain(ctx, err, version)
 }
 
-// Update replaces the value at path by the result of fn, and returns the new version.
+// Update replaces the value at path by the result of fn, and returns the new Snapshot.
 // If another client writes at the same time, fn is called again, so that no value is
 // overwritten that fn has not seen. If the node does not exist, fn is called with the
 // zero value of T, and the node is created together with its ancestors.
