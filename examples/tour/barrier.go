@@ -8,17 +8,17 @@ import (
 	"github.com/zkrecipes/zkrecipes/barrier"
 )
 
-// gather has three processes begin together and leave together.
-func gather(ctx context.Context, st *stage) error {
+// meet lets three processes begin together and leave together.
+func meet(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	results := make(chan error)
 	for i, a := range all {
 		pause := time.Duration(i) * 100 * time.Millisecond
-		go func() { results <- a.meet(ctx, len(all), pause) }()
+		go func() { results <- a.attend(ctx, len(all), pause) }()
 	}
 	for range all {
 		err = errors.Join(err, <-results)
@@ -26,12 +26,12 @@ func gather(ctx context.Context, st *stage) error {
 	return err
 }
 
-// meet comes after a pause, and works for as long.
-func (a *actor) meet(ctx context.Context, n int, pause time.Duration) error {
+// attend arrives after a pause and works for the same time.
+func (a *actor) attend(ctx context.Context, n int, pause time.Duration) error {
 	if err := work(ctx, pause); err != nil {
 		return err
 	}
-	a.say("is there")
+	a.say("arrives")
 	e, err := barrier.NewDouble(a.Session, "/barrier", n, barrier.WithID(a.name)).Enter(ctx)
 	if err != nil {
 		return err
@@ -40,10 +40,9 @@ func (a *actor) meet(ctx context.Context, n int, pause time.Duration) error {
 	if err := work(e.Context(), pause); err != nil {
 		return err
 	}
-	a.say("has finished")
 	if err := e.Leave(ctx); err != nil {
 		return err
 	}
-	a.say("leaves")
+	a.say("leaves, after all have finished")
 	return nil
 }

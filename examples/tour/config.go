@@ -12,14 +12,15 @@ import (
 
 type limits struct{ Clients int }
 
-// reconfigure changes what two processes go by, and then writes nonsense.
-func reconfigure(ctx context.Context, st *stage) error {
+// changeSetting changes a setting of two processes, and then writes data that is not
+// a setting.
+func changeSetting(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
-	const path = "/config"
+	defer all.close()
+	const path, malformed = "/config", "many"
 	cleo := all[2]
 	set := func(clients int) error {
 		cleo.say("sets a limit of %d", clients)
@@ -43,7 +44,12 @@ func reconfigure(ctx context.Context, st *stage) error {
 			if err := until(ctx, v, settled); err != nil {
 				return err
 			}
-			all[i].say("goes by a limit of %d (%v)", v.Load().Clients, v.Err())
+			var de *config.DecodeError
+			if errors.As(v.Err(), &de) {
+				all[i].say("still uses a limit of %d; Err says that zxid %d is not a setting", v.Load().Clients, de.Zxid)
+			} else {
+				all[i].say("uses a limit of %d", v.Load().Clients)
+			}
 		}
 		return nil
 	}
@@ -53,16 +59,16 @@ func reconfigure(ctx context.Context, st *stage) error {
 	if err := allReaders(func(v *config.Value[limits]) bool { return v.Load().Clients == 20 }); err != nil {
 		return err
 	}
-	cleo.say("writes nonsense")
-	if _, err := cleo.Set(ctx, path, []byte("many"), session.AnyVersion); err != nil {
+	cleo.say("writes %q", malformed)
+	if _, err := cleo.Set(ctx, path, []byte(malformed), session.AnyVersion); err != nil {
 		return err
 	}
 	err = allReaders(func(v *config.Value[limits]) bool {
-		var nonsense *config.DecodeError
-		return errors.As(v.Err(), &nonsense)
+		var de *config.DecodeError
+		return errors.As(v.Err(), &de)
 	})
 	if err == nil && values[0].Load().Clients != 20 {
-		err = fmt.Errorf("nonsense has come into force: %v", values[0].Load())
+		err = fmt.Errorf("the malformed data is in use: %v", values[0].Load())
 	}
 	return err
 }

@@ -10,27 +10,27 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// succeed kills the first leader of two candidates, while a third process looks
-// on.
-func succeed(ctx context.Context, st *stage) error {
+// replaceLeader kills the first leader of two candidates, while a third process
+// observes.
+func replaceLeader(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
-	var busy sync.WaitGroup
-	defer busy.Wait()
+	defer all.close()
+	var running sync.WaitGroup
+	defer running.Wait()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	leaders := make(chan *actor)
 	for _, a := range all[:2] {
-		busy.Go(func() {
-			if err := a.stand(ctx, leaders); !errors.Is(err, session.ErrClosed) {
+		running.Go(func() {
+			if err := a.campaign(ctx, leaders); !errors.Is(err, session.ErrClosed) {
 				stop(err)
 			}
 		})
 	}
-	busy.Go(func() { all[2].observe(ctx) })
+	running.Go(func() { all[2].observe(ctx) })
 
 	first, err := receive(ctx, leaders)
 	if err != nil {
@@ -39,15 +39,15 @@ func succeed(ctx context.Context, st *stage) error {
 	if err := work(ctx, 300*time.Millisecond); err != nil {
 		return err
 	}
-	first.die()
+	first.kill()
 	if _, err = receive(ctx, leaders); err != nil {
 		return err
 	}
 	return work(ctx, 100*time.Millisecond)
 }
 
-// stand leads until ctx ends, and tells whenever it begins to.
-func (a *actor) stand(ctx context.Context, leaders chan<- *actor) error {
+// campaign leads until ctx ends, and sends the actor to leaders for each term.
+func (a *actor) campaign(ctx context.Context, leaders chan<- *actor) error {
 	e := election.New(a.Session, "/leader", election.WithID(a.name))
 	return e.Run(ctx, func(ctx context.Context, t *election.Term) error {
 		a.say("leads, token %d", t.Token())
@@ -65,15 +65,15 @@ func (a *actor) observe(ctx context.Context) {
 		switch {
 		case err != nil:
 		case l.Token == 0:
-			a.say("sees no leader")
+			a.say("observes no leader")
 		default:
-			a.say("sees that %s leads", l.ID)
+			a.say("observes that %s leads", l.ID)
 		}
 	}
 }
 
-// die ends an actor without a word to the servers.
-func (a *actor) die() {
+// kill ends an actor without closing its ZooKeeper session.
+func (a *actor) kill() {
 	a.say("is killed; the servers keep its session for %v", a.Timeout())
 	a.cut()
 	now, cancel := context.WithCancel(context.Background())

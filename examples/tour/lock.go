@@ -8,16 +8,16 @@ import (
 	"github.com/zkrecipes/zkrecipes/lock"
 )
 
-// contend has three processes take two turns each.
-func contend(ctx context.Context, st *stage) error {
+// takeTurns lets three processes hold a lock twice each.
+func takeTurns(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	results := make(chan error)
 	for _, a := range all {
-		go func() { results <- a.takeTurns(ctx, 2) }()
+		go func() { results <- a.hold(ctx, 2) }()
 	}
 	for range all {
 		err = errors.Join(err, <-results)
@@ -25,7 +25,7 @@ func contend(ctx context.Context, st *stage) error {
 	return err
 }
 
-func (a *actor) takeTurns(ctx context.Context, n int) error {
+func (a *actor) hold(ctx context.Context, n int) error {
 	m := lock.New(a.Session, "/lock", lock.WithID(a.name))
 	for range n {
 		err := m.Do(ctx, func(ctx context.Context, l *lock.Lease) error {

@@ -2,40 +2,48 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
+
+// events are regular expressions for the lines of each section below its heading.
+var events = map[string]string{
+	"lock":       `^(.*holds the lock.*){6}$`,
+	"election":   `leads, .* is killed; .* leads, `,
+	"loss":       `^ .*ann +holds .*ann +is cut .*ann +knows .* wraps lock.ErrLost.*bob +holds .*ann +is connected again`,
+	"barrier":    `^(.*arrives){3}(.*begins){3}(.*leaves, after){3}`,
+	"queue":      `bob +claims wash, attempt 1.*bob +is killed(.*cleo +consumes){3}`,
+	"config":     `ann +uses a limit of 20.*bob .*writes "many".*ann +still uses a limit of 20; .*bob`,
+	"naming":     `^(.*assigned the number [123]\n){3}.*ann +holds slot 0.*bob +holds slot 1.*ann +is killed.*cleo +holds slot 0`,
+	"membership": `cleo +sees .*ann is the first of 2.*ann +is killed.*cleo +sees 0 joined and 1 left; bob is the first of 1$`,
+	"tasks":      `cleo +begins plant, attempt 1.*ann +is killed.*cleo +is killed.*dora +finishes plant, attempt 2.*bob +gets the result of task-0000000002: done by dora$`,
+	"registry":   `cleo +is answered by .*ann +is cut off.*cleo +gets no answer from ann.*cleo +is answered by bob.*ann +knows .*ann +is registered again.*cleo +is answered by ann$`,
+}
 
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), &out); err != nil {
+	if err := run(t.Context(), &out, sections); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	parts := strings.Split(strings.TrimSpace(out.String()), "\n\n")
 	if len(parts) < len(sections) {
 		t.Fatalf("not %d sections:\n%s", len(sections), &out)
 	}
-	parts = parts[len(parts)-len(sections):] // the first says which servers it uses
-	for i, pattern := range []string{
-		`(?s)^Three (.*holds the lock.*){6}$`,
-		`(?s)^A leader .* leads, .* is killed; .* leads, `,
-		`(?s)^A holder .*ann +holds .*ann +is cut .*ann +is told: lock: ownership lost: .*bob +holds .*ann +is back`,
-		`(?s)^Three members (.*is there){3}.*begins(.*has finished){3}(.*leaves){3}$`,
-		`(?s)^A worker .*bob +begins to wash, attempt 1.*bob +is killed(.*cleo +does){3}`,
-		`(?s)^A config.*ann +goes by a limit of 20 \(<nil>\).*bob .*nonsense.*ann +goes by a limit of 20 \([^<].*bob`,
-		`(?s)^Numbers (.*given number [123],){3}.*ann +holds slot 0.*bob +holds slot 1.*ann +is killed.*cleo +holds slot 0`,
-		`(?s)^A group .*cleo +sees .*ann is first of 2.*ann +is killed.*cleo +sees 0 join and 1 leave; bob is first of 1$`,
-		`(?s)^A master .*cleo +begins to plant, attempt 1.*ann +is killed.*cleo +is killed.*dora +does plant, attempt 2.*bob +hears that task-0000000002 was done by dora$`,
-		`(?s)^Calls .*cleo +is answered by .*ann +is cut off(.*cleo +is answered by bob){3}.*ann +is told: .*ann +is registered again(.*cleo +is answered by ann.*bob|.*cleo +is answered by bob.*ann)$`,
-	} {
-		if !regexp.MustCompile(pattern).MatchString(parts[i]) {
-			t.Errorf("no %s in:\n%s", pattern, parts[i])
+	parts = parts[len(parts)-len(sections):] // the first line names the servers
+	for i, s := range sections {
+		lines := strings.Split(parts[i], "\n")
+		if lines[0] != s.name+": "+s.title || !strings.HasPrefix(lines[1], s.calls) {
+			t.Errorf("the heading of %s is %q", s.name, lines[:2])
 		}
-		if n := strings.Count(parts[i], "\n"); n > 20 {
-			t.Errorf("%d lines:\n%s", n, parts[i])
+		if !regexp.MustCompile(`(?s)` + events[s.name]).MatchString(strings.Join(lines[2:], "\n")) {
+			t.Errorf("no %s in:\n%s", events[s.name], parts[i])
 		}
+		checkSize(t, s, lines)
 		last := 0
 		for _, m := range regexp.MustCompile(`token (\d+)`).FindAllStringSubmatch(parts[i], -1) {
 			token, err := strconv.Atoi(m[1])
@@ -44,5 +52,43 @@ func TestRun(t *testing.T) {
 			}
 			last = token
 		}
+	}
+}
+
+// checkSize checks that a section can be read at a glance, on a narrow terminal too.
+func checkSize(t *testing.T, s section, lines []string) {
+	t.Helper()
+	if len(lines) >= 12 {
+		t.Errorf("%s has %d lines", s.name, len(lines))
+	}
+	for _, l := range lines {
+		if utf8.RuneCountInString(l) >= 100 {
+			t.Errorf("%s has a line of %d columns: %s", s.name, utf8.RuneCountInString(l), l)
+		}
+	}
+}
+
+// Each section names an example program that exists.
+func TestExamples(t *testing.T) {
+	for _, s := range sections {
+		i := strings.LastIndex(s.calls, ", examples/")
+		dir := s.calls[max(i, 0)+len(", examples/"):]
+		if _, err := os.Stat(filepath.Join("..", dir, "main.go")); i < 0 || err != nil {
+			t.Errorf("%s: %q names no example (%v)", s.name, s.calls, err)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	all, err := find(nil)
+	if err != nil || len(all) != len(sections) {
+		t.Errorf("%d sections, %v", len(all), err)
+	}
+	some, err := find([]string{"queue", "lock"})
+	if err != nil || len(some) != 2 || some[0].name != "queue" || some[1].name != "lock" {
+		t.Errorf("%v, %v", some, err)
+	}
+	if _, err := find([]string{"lock", "lok"}); err == nil || !strings.Contains(err.Error(), `"lok"`) || !strings.Contains(err.Error(), "election") {
+		t.Errorf("an unknown section: %v", err)
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/zkrecipes/zkrecipes/membership"
 )
 
-// assemble has a group grow, and then lose a member.
-func assemble(ctx context.Context, st *stage) error {
+// watchGroup watches a group that grows and then loses a member.
+func watchGroup(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	cleo := all[2]
 	for _, a := range all[:2] {
 		if _, err := a.group().Join(ctx, a.name, []byte("address of "+a.name)); err != nil {
@@ -28,11 +28,11 @@ func assemble(ctx context.Context, st *stage) error {
 		}
 		joined, left, _ := view.Diff(last)
 		first, _ := view.First()
-		cleo.say("sees %d join and %d leave; %s is first of %d", len(joined), len(left), first.ID, len(view.Members))
+		cleo.say("sees %d joined and %d left; %s is the first of %d", len(joined), len(left), first.ID, len(view.Members))
 		last = view
 		switch len(view.Members) {
 		case 2:
-			all[0].die()
+			all[0].kill()
 		case 1:
 			return nil
 		}

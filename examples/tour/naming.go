@@ -7,19 +7,20 @@ import (
 	"github.com/zkrecipes/zkrecipes/naming"
 )
 
-// number has three processes take numbers, of which one is lent again after a death.
-func number(ctx context.Context, st *stage) error {
+// assignNumbers assigns numbers to three processes, and slots, of which one is free
+// again after a process has been killed.
+func assignNumbers(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	results := make(chan error)
 	for _, a := range all {
 		go func() {
 			n, err := naming.NewSequence(a.Session, "/numbers").Next(ctx)
 			if err == nil {
-				a.say("is given number %d, as nobody else", n)
+				a.say("is assigned the number %d", n)
 			}
 			results <- err
 		}()
@@ -32,7 +33,7 @@ func number(ctx context.Context, st *stage) error {
 	}
 	for i, a := range all {
 		if i == 2 {
-			all[0].die()
+			all[0].kill()
 		}
 		slot, err := naming.NewSlots(a.Session, "/slots", 2, naming.WithID(a.name)).Acquire(ctx)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,16 +10,17 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/registry"
+	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// find has a client call a service of two instances, one of which is cut off until
-// its session has ended.
-func find(ctx context.Context, st *stage) error {
+// callService lets a client call a service of two instances, one of which is cut off
+// until its ZooKeeper session has ended.
+func callService(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	var first *registry.Registration
 	for _, a := range all[:2] {
 		reg, end, err := a.greet(ctx)
@@ -36,31 +38,33 @@ func find(ctx context.Context, st *stage) error {
 		return err
 	}
 	defer greeters.Close()
-	// Cleo's server may lag behind theirs.
+	// Cleo's server may lag behind.
 	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 2 }); err != nil {
 		return err
 	}
+	cleo.say("finds %d instances", len(greeters.Load()))
 	turns := registry.RoundRobin()
-	calls := func(n int) error {
-		for range n {
-			if _, err := cleo.call(ctx, greeters, turns); err != nil {
+	// callUntil calls until the instance with the name has answered.
+	callUntil := func(want string) error {
+		for {
+			who, err := cleo.call(ctx, greeters, turns)
+			if err != nil || who == want {
 				return err
 			}
 		}
-		return nil
 	}
-	if err := calls(2); err != nil {
+	if err := callUntil("bob"); err != nil {
 		return err
 	}
-	ann.say("is cut off from everybody")
+	ann.say("is cut off")
 	ann.cut()
-	if err := calls(3); err != nil {
+	if err := callUntil("bob"); err != nil {
 		return err
 	}
-	if err := next(ctx, first, func() bool { return first.Err() != nil }); err != nil {
+	if err := next(ctx, first, func() bool { return errors.Is(first.Err(), session.ErrExpired) }); err != nil {
 		return err
 	}
-	ann.say("is told: %v", first.Err())
+	ann.say("knows that it is not registered: Registration.Err wraps session.ErrExpired")
 	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 1 }); err != nil {
 		return err
 	}
@@ -69,24 +73,24 @@ func find(ctx context.Context, st *stage) error {
 		return err
 	}
 	ann.say("is registered again, in session 0x%x", ann.Status().ID)
-	// Cleo hears of it a moment later, and leaves ann alone for a rest.
+	// Cleo's view changes a moment later, and the pause after an error must be over.
 	if err := next(ctx, greeters, func() bool { return len(greeters.Load()) == 2 }); err != nil {
 		return err
 	}
-	if err := work(ctx, rest); err != nil {
+	if err := work(ctx, backoff); err != nil {
 		return err
 	}
-	return calls(2) // one each
+	return callUntil(ann.name)
 }
 
-// rest is how long cleo leaves an instance alone that has not answered.
-const rest = 50 * time.Millisecond
+// backoff is how long cleo does not call an instance that has not answered.
+const backoff = 50 * time.Millisecond
 
 func (a *actor) services() *registry.Registry {
-	return registry.New(a.Session, "/services", registry.WithFailureBackoff(rest))
+	return registry.New(a.Session, "/services", registry.WithFailureBackoff(backoff))
 }
 
-// greet answers calls, and is registered as long as it does.
+// greet answers calls and is registered until end is called.
 func (a *actor) greet(ctx context.Context) (reg *registry.Registration, end func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,14 +108,13 @@ func (a *actor) greet(ctx context.Context) (reg *registry.Registration, end func
 		srv.Close()
 		return nil, nil, err
 	}
-	a.say("is registered at %s", listener.Addr())
 	return reg, func() {
 		reg.Deregister(ctx)
 		srv.Close()
 	}, nil
 }
 
-// call tries one instance after the other, and returns which of them has answered.
+// call calls one instance after the other until one answers, and returns its name.
 func (a *actor) call(ctx context.Context, greeters *registry.Resolver, turns registry.Picker) (who string, err error) {
 	for {
 		in, err := greeters.Pick(turns)
@@ -127,7 +130,7 @@ func (a *actor) call(ctx context.Context, greeters *registry.Resolver, turns reg
 			return "", err
 		}
 		greeters.NoteError(in)
-		a.say("gets no answer from %s, and tries the next", in.ID)
+		a.say("gets no answer from %s and calls the next instance", in.ID)
 	}
 }
 
@@ -148,7 +151,7 @@ func ask(ctx context.Context, addr string) (string, error) {
 	return string(body), err
 }
 
-// next waits until ok holds of something that tells when it changes.
+// next waits until ok returns true, which it calls after each change of what.
 func next(ctx context.Context, what interface{ Changed() <-chan struct{} }, ok func() bool) error {
 	for {
 		changed := what.Changed()

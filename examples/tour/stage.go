@@ -10,7 +10,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// stage is where a section plays.
+// stage is the environment of a section.
 type stage struct {
 	servers string
 	root    string
@@ -22,26 +22,26 @@ func newStage(servers, root string, out io.Writer) *stage {
 	return &stage{servers, root, time.Now(), log.New(out, "", 0)}
 }
 
-// actor plays a process of its own: it has a session, and a cable to the servers
-// that can be cut.
+// actor stands for a process: it has a session and a network connection that can be
+// cut.
 type actor struct {
 	*session.Session
-	*cable
+	*network
 	name  string
 	stage *stage
 }
 
-// actors connects one for each name, with sessions as short as servers allow.
-// The caller lets them leave.
+// actors connects one for each name, with sessions as short as servers allow. The
+// caller closes them.
 func (st *stage) actors(ctx context.Context, names ...string) (cast, error) {
 	var all cast
 	for _, name := range names {
-		a := &actor{cable: newCable(), name: name, stage: st}
+		a := &actor{network: newNetwork(), name: name, stage: st}
 		var err error
 		a.Session, err = session.Connect(ctx, st.servers, session.WithTimeout(time.Second),
 			session.WithChroot(st.root), session.WithDialer(a.dial))
 		if err != nil {
-			all.leave()
+			all.close()
 			return nil, err
 		}
 		all = append(all, a)
@@ -49,12 +49,12 @@ func (st *stage) actors(ctx context.Context, names ...string) (cast, error) {
 	return all, nil
 }
 
-// say prints what happens to an actor, and when.
+// say prints an event of an actor and its time.
 func (a *actor) say(format string, args ...any) {
 	a.stage.out.Printf("%6.2fs  %-5s %s", time.Since(a.stage.start).Seconds(), a.name, fmt.Sprintf(format, args...))
 }
 
-// work takes a while. It ends early with ctx.
+// work takes d, or ends early with ctx.
 func work(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -64,10 +64,10 @@ func work(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// cast is everybody in a section.
+// cast is the actors of a section.
 type cast []*actor
 
-func (c cast) leave() {
+func (c cast) close() {
 	for _, a := range c {
 		a.reconnect()
 		a.Close(context.Background())

@@ -10,22 +10,22 @@ import (
 	"github.com/zkrecipes/zkrecipes/tasks"
 )
 
-// runTasks kills the master of a pool, and a worker in the middle of a task.
-func runTasks(ctx context.Context, st *stage) error {
+// finishTasks kills the master of a pool and a worker that runs a task.
+func finishTasks(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob", "cleo", "dora")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	ann, bob, cleo, dora := all[0], all[1], all[2], all[3]
-	var busy sync.WaitGroup
-	defer busy.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	play := func(part func(context.Context) error) {
-		busy.Go(func() {
+	start := func(part func(context.Context) error) {
+		running.Go(func() {
 			if err := part(ctx); !errors.Is(err, session.ErrClosed) {
-				stop(err) // has no effect if it was for want of work
+				stop(err) // has no effect if ctx has ended before
 			}
 		})
 	}
@@ -39,10 +39,10 @@ func runTasks(ctx context.Context, st *stage) error {
 		tickets = append(tickets, t)
 	}
 	begun := make(chan struct{})
-	play(func(ctx context.Context) error { return ann.pool().Master(ctx) })
-	play(func(ctx context.Context) error {
+	start(func(ctx context.Context) error { return ann.pool().Master(ctx) })
+	start(func(ctx context.Context) error {
 		return cleo.pool().Work(ctx, cleo.name, func(ctx context.Context, t tasks.Task[string]) (string, error) {
-			cleo.say("begins to %s, attempt %d", t.Input, t.Attempt)
+			cleo.say("begins %s, attempt %d", t.Input, t.Attempt)
 			if t.Input == "plant" {
 				close(begun)
 				<-ctx.Done()
@@ -54,12 +54,12 @@ func runTasks(ctx context.Context, st *stage) error {
 	if _, err := receive(ctx, begun); err != nil {
 		return err
 	}
-	play(func(ctx context.Context) error { return bob.pool().Master(ctx) }) // when ann has gone
-	ann.die()
-	cleo.die()
-	play(func(ctx context.Context) error {
+	start(func(ctx context.Context) error { return bob.pool().Master(ctx) }) // waits while ann is the master
+	ann.kill()
+	cleo.kill()
+	start(func(ctx context.Context) error {
 		return dora.pool().Work(ctx, dora.name, func(_ context.Context, t tasks.Task[string]) (string, error) {
-			dora.say("does %s, attempt %d", t.Input, t.Attempt)
+			dora.say("finishes %s, attempt %d", t.Input, t.Attempt)
 			return dora.name, nil
 		})
 	})
@@ -68,7 +68,7 @@ func runTasks(ctx context.Context, st *stage) error {
 		if err != nil {
 			return err
 		}
-		bob.say("hears that %s was done by %s", t.ID(), worker)
+		bob.say("gets the result of %s: done by %s", t.ID(), worker)
 	}
 	return nil
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/zkrecipes/zkrecipes/lock"
 )
 
-// expire cuts the holder of a lock off, while another waits for it.
-func expire(ctx context.Context, st *stage) error {
+// loseLock cuts off the holder of a lock while another process waits for it.
+func loseLock(ctx context.Context, st *stage) error {
 	all, err := st.actors(ctx, "ann", "bob")
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	ann, bob := all[0], all[1]
-	mine := lock.New(ann.Session, "/expiry", lock.WithID(ann.name))
+	mine := lock.New(ann.Session, "/loss", lock.WithID(ann.name))
 	held, err := mine.Lock(ctx)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func expire(ctx context.Context, st *stage) error {
 
 	next := make(chan error, 1)
 	go func() {
-		next <- lock.New(bob.Session, "/expiry", lock.WithID(bob.name)).Do(ctx, func(ctx context.Context, l *lock.Lease) error {
+		next <- lock.New(bob.Session, "/loss", lock.WithID(bob.name)).Do(ctx, func(ctx context.Context, l *lock.Lease) error {
 			bob.say("holds the lock, token %d", l.Token())
 			return work(ctx, 100*time.Millisecond)
 		})
@@ -44,15 +44,15 @@ func expire(ctx context.Context, st *stage) error {
 	if !errors.Is(held.Err(), lock.ErrLost) {
 		return fmt.Errorf("a lease that was cut off: %w", held.Err())
 	}
-	ann.say("is told: %v", held.Err())
+	ann.say("knows that it has lost the lock: Lease.Err wraps lock.ErrLost")
 	if err := <-next; err != nil {
 		return err
 	}
 
-	// The session heals itself; ownership does not.
+	// The session reconnects by itself, but a lost lock must be acquired again.
 	ann.reconnect()
 	return mine.Do(ctx, func(_ context.Context, l *lock.Lease) error {
-		ann.say("is back with session 0x%x, and holds the lock again, token %d", l.SessionID(), l.Token())
+		ann.say("is connected again, in session 0x%x, and holds the lock, token %d", l.SessionID(), l.Token())
 		return nil
 	})
 }
