@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 )
 
 // Entry is one value of a tree.
@@ -43,22 +45,13 @@ func (v TreeSnapshot[T]) Map() map[string]T {
 // Diff returns the values that were added, removed and changed since old, each sorted
 // by key. A value that was written again counts as changed, even if it is equal.
 func (v TreeSnapshot[T]) Diff(old TreeSnapshot[T]) (added, removed, changed []Entry[T]) {
-	was, is := old.Entries, v.Entries
-	for len(was) > 0 || len(is) > 0 {
-		switch {
-		case len(was) == 0 || len(is) > 0 && is[0].Key < was[0].Key:
-			added, is = append(added, is[0]), is[1:]
-		case len(is) == 0 || was[0].Key < is[0].Key:
-			removed, was = append(removed, was[0]), was[1:]
-		default:
-			// Zxids and versions can repeat after servers are restored.
-			if is[0].Zxid != was[0].Zxid || is[0].Version != was[0].Version || !reflect.DeepEqual(is[0].Value, was[0].Value) {
-				changed = append(changed, is[0])
-			}
-			was, is = was[1:], is[1:]
-		}
-	}
-	return added, removed, changed
+	return view.Diff(old.Entries, v.Entries, func(a, b *Entry[T]) int { return strings.Compare(a.Key, b.Key) }, (*Entry[T]).same)
+}
+
+// same reports whether nothing was written between two copies of an entry.
+func (e *Entry[T]) same(o *Entry[T]) bool {
+	// Zxids and versions can repeat after servers are restored.
+	return e.Zxid == o.Zxid && e.Version == o.Version && reflect.DeepEqual(e.Value, o.Value)
 }
 
 // err returns the error of the first key that has one.

@@ -30,7 +30,7 @@ func TestCutOffHolderStopsFirst(t *testing.T) {
 	for name, cut := range cuts {
 		t.Run(name, func(t *testing.T) {
 			for _, timeout := range []time.Duration{2 * time.Second, 4 * time.Second, 10 * time.Second, time.Minute} {
-				var least time.Duration = time.Hour
+				least := time.Hour
 				for moment := range moments {
 					synctest.Test(t, func(t *testing.T) {
 						gap := cutOff(t, cut, timeout, timeout*time.Duration(moment)*2/moments)

@@ -28,13 +28,13 @@ var (
 	ErrLimit = errors.New("lock: wrong limit of permits")
 )
 
-// noPermits is the ErrLocked of a semaphore.
-type noPermits struct {
+// noPermitsError is the ErrLocked of a semaphore.
+type noPermitsError struct {
 	taken, ahead, want, limit int   // ahead: the number that the callers ahead wait for
 	blocked                   error // of a taken permit that no session owns, or nil
 }
 
-func (e noPermits) Error() string {
+func (e noPermitsError) Error() string {
 	text := fmt.Sprintf("lock: not enough permits are free: want %d, %d of %d are taken", e.want, e.taken, e.limit)
 	if e.ahead > 0 {
 		text += fmt.Sprintf(", callers ahead wait for %d", e.ahead)
@@ -45,8 +45,8 @@ func (e noPermits) Error() string {
 	return text
 }
 
-func (noPermits) Is(target error) bool { return target == ErrLocked }
-func (e noPermits) Unwrap() error      { return e.blocked }
+func (noPermitsError) Is(target error) bool { return target == ErrLocked }
+func (e noPermitsError) Unwrap() error      { return e.blocked }
 
 // Option configures a lock.
 type Option func(*options)

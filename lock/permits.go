@@ -215,7 +215,7 @@ func (m *Semaphore) checkFree(ctx context.Context, w *line.Waiter, k int) error 
 		case len(taken)+waiting+k > m.n:
 			var blockers lease.Blockers
 			blocked, err := blockers.Check(ctx, w.Epoch(), append(ahead, taken...)...)
-			return errors.Join(noPermits{len(taken), waiting, k, m.n, blocked}, err)
+			return errors.Join(noPermitsError{len(taken), waiting, k, m.n, blocked}, err)
 		default:
 			return nil
 		}

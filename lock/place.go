@@ -51,7 +51,7 @@ func (p *Place) Lock(ctx context.Context) (*Lease, error) {
 	select {
 	case p.busy <- struct{}{}:
 	case <-waiting.Done():
-		return nil, p.failed("lock", waiting)
+		return nil, p.failed(waiting, "lock")
 	}
 	defer func() { <-p.busy }()
 	for {
@@ -151,7 +151,7 @@ func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, changed <-chan st
 	case <-changed:
 		return nil
 	case <-waiting.Done():
-		return p.failed("enter", waiting)
+		return p.failed(waiting, "enter")
 	}
 	defer func() { <-p.busy }()
 	if w, _, _ := p.current(); w != nil && w == lost {
@@ -162,6 +162,6 @@ func (p *Place) rejoin(ctx context.Context, lost *line.Waiter, changed <-chan st
 	return err
 }
 
-func (p *Place) failed(op string, ctx context.Context) error {
+func (p *Place) failed(ctx context.Context, op string) error {
 	return &session.OpError{Package: "lock", Op: op, Path: p.acquirer.line.Path, Err: context.Cause(ctx)}
 }

@@ -243,7 +243,7 @@ func (m *Semaphore) await(ctx context.Context, own *lease.Lease, k int, try bool
 		}
 		blocked, err := blockers.Check(ctx, own.Epoch(), taken...)
 		if err == nil && try {
-			err = noPermits{taken: len(taken), want: k, limit: m.n, blocked: blocked}
+			err = noPermitsError{taken: len(taken), want: k, limit: m.n, blocked: blocked}
 		}
 		if err != nil {
 			changed.Close()

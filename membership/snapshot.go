@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/view"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -68,28 +69,5 @@ func (v Snapshot) First() (first Member, ok bool) {
 // Diff returns the members that have joined and left since an older view, and those
 // whose data or session has changed. Each list is sorted by ID.
 func (v Snapshot) Diff(old Snapshot) (joined, left, changed []Member) {
-	current, previous := v.Members, old.Members
-	for len(current) > 0 || len(previous) > 0 {
-		order := 0
-		switch {
-		case len(previous) == 0:
-			order = -1
-		case len(current) == 0:
-			order = 1
-		default:
-			order = current[0].compare(&previous[0])
-		}
-		switch {
-		case order < 0:
-			joined, current = append(joined, current[0]), current[1:]
-		case order > 0:
-			left, previous = append(left, previous[0]), previous[1:]
-		default:
-			if !current[0].same(&previous[0]) {
-				changed = append(changed, current[0])
-			}
-			current, previous = current[1:], previous[1:]
-		}
-	}
-	return joined, left, changed
+	return view.Diff(old.Members, v.Members, (*Member).compare, (*Member).same)
 }

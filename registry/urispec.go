@@ -69,9 +69,8 @@ func parseURISpec(s string) (parts []uriPart, err error) {
 		}
 		if open := s[i] == '{'; open == inside {
 			return nil, errors.New("unbalanced braces in the URI template")
-		} else {
-			inside = open
 		}
+		inside = !inside
 		s = s[i+1:]
 	}
 	if inside {

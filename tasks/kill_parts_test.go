@@ -100,7 +100,7 @@ func alone(ctx context.Context, s *session.Session, t task) (string, error) {
 	_, st, err := e.Create(ctx, running, fmt.Append(nil, t.Attempt), session.Ephemeral())
 	if errors.Is(err, session.ErrNodeExists) {
 		_, _, err = s.Create(ctx, overlapPath+"/overlap-", fmt.Appendf(nil, "attempt %d at %s", t.Attempt, t.ID), session.Sequential())
-		return "", tasks.Permanent(fmt.Errorf("two at once (%v)", err))
+		return "", tasks.Permanent(fmt.Errorf("two at once (%w)", err))
 	}
 	if err != nil {
 		return "", err

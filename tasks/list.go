@@ -13,6 +13,7 @@ import (
 // State is the state of a task.
 type State uint8
 
+// The states of a task.
 const (
 	Pending  State = iota // waits to be assigned
 	Assigned              // in a worker's inbox

@@ -10,6 +10,7 @@ import (
 // A Fault is what a server does to one request instead of serving it normally.
 type Fault uint8
 
+// The faults of a request.
 const (
 	Pass         Fault = iota // serve it normally
 	DropReply                 // apply it, then close the connection: the reply is lost

@@ -9,6 +9,7 @@ import (
 // A Refusal is the way in which a server refuses an operation that it does not know.
 type Refusal uint8
 
+// The ways to refuse an operation.
 const (
 	RefuseByClosing     Refusal = iota + 1 // close the connection, without a reply
 	RefuseUnimplemented                    // reply with "unimplemented" (-6), then close, as ZooKeeper does

@@ -114,7 +114,7 @@ func endOfSequence(t *testing.T, addr string) (received []string) {
 		}
 		var stat wire.Stat
 		c.call(wire.OpExists, &wire.PathWatch{Path: "/d"}, &stat)
-		received = append(received, path, string(rune('0'+stat.NumChildren)), time.Duration(stat.Cversion).String(), map[bool]string{true: "pzxid moved", false: "pzxid stays"}[stat.Pzxid == h.Zxid])
+		received = append(received, path, string('0'+stat.NumChildren), time.Duration(stat.Cversion).String(), map[bool]string{true: "pzxid moved", false: "pzxid stays"}[stat.Pzxid == h.Zxid])
 	}
 	create := func(path string, flags int32) {
 		var r wire.Path

@@ -44,7 +44,7 @@ func (f *follower) due(of func(*entry) bool) []string {
 // inBatches calls read for at most maxPipelined paths at a time.
 func inBatches(paths []string, read func([]string) (int, error)) (total int, err error) {
 	for len(paths) > 0 && err == nil {
-		n := 0
+		var n int
 		n, err = read(paths[:min(len(paths), maxPipelined)])
 		total += n
 		paths = paths[min(len(paths), maxPipelined):]

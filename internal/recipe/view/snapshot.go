@@ -2,7 +2,6 @@ package view
 
 import (
 	"bytes"
-	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -82,45 +81,7 @@ func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
 	if old == nil {
 		old = &Snapshot{}
 	}
-	for was, is := range merge(old.Nodes, s.Nodes) {
-		switch {
-		case was == nil:
-			added = append(added, *is)
-		case is == nil:
-			removed = append(removed, *was)
-		case !was.Same(is):
-			changed = append(changed, *is)
-		}
-	}
-	return added, removed, changed
-}
-
-// merge yields pairs of nodes of the same path from two sorted lists. A node is nil
-// if its list has no node of that path.
-func merge(a, b []Node) iter.Seq2[*Node, *Node] {
-	return func(yield func(*Node, *Node) bool) {
-		for len(a) > 0 || len(b) > 0 {
-			var was, is *Node
-			order := 0
-			switch {
-			case len(a) == 0:
-				order = 1
-			case len(b) == 0:
-				order = -1
-			default:
-				order = strings.Compare(a[0].Path, b[0].Path)
-			}
-			if order <= 0 {
-				was, a = &a[0], a[1:]
-			}
-			if order >= 0 {
-				is, b = &b[0], b[1:]
-			}
-			if !yield(was, is) {
-				return
-			}
-		}
-	}
+	return Diff(old.Nodes, s.Nodes, func(a, b *Node) int { return strings.Compare(a.Path, b.Path) }, (*Node).Same)
 }
 
 // children returns the names of the children of the node at path.
