@@ -1,10 +1,10 @@
-// Package bench measures this library beside others, on real servers. It is a
-// module of its own, so that what it compares with is nobody's dependency.
+// Package bench compares the module with other libraries on real servers. It is a
+// separate module, so that the module does not depend on the other libraries.
 //
-// The servers are started by package zktest, which needs Java and ZooKeeper.
-// Absolute numbers depend on the machine; the ratios, taken in turns in one run,
-// are what counts:
+// Package zktest starts the servers, which needs Java and ZooKeeper. Absolute numbers
+// depend on the machine. Compare ratios, measured in turns in one run:
 //
-//	go test -run Ratio -v            # ours against go-zookeeper's zk.Lock
-//	go test -run '^$' -bench .       # the same as benchmarks, and memory
+//	go test -run Ratio -v                 # lock.Mutex and go-zookeeper's zk.Lock
+//	go test -run '^$' -bench .            # the same as benchmarks, and memory
+//	go run ./plot ../docs/benchmark.svg   # the plot of the README
 package bench

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"html"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -75,6 +76,28 @@ func TestExamples(t *testing.T) {
 		dir := s.calls[max(i, 0)+len(", examples/"):]
 		if _, err := os.Stat(filepath.Join("..", dir, "main.go")); i < 0 || err != nil {
 			t.Errorf("%s: %q names no example (%v)", s.name, s.calls, err)
+		}
+	}
+}
+
+// The recording in the README shows sections as they are today; .ci/demo makes it.
+func TestRecording(t *testing.T) {
+	svg, err := os.ReadFile("../../docs/demo.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(svg), "\n"))
+	found := regexp.MustCompile(`go run ./examples/tour ([a-z ]+)`).FindStringSubmatch(text)
+	if found == nil {
+		t.Fatalf("no command in %s", text)
+	}
+	selected, err := find(strings.Fields(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range selected {
+		if !strings.Contains(text, s.name+": "+s.title) || !strings.Contains(text, s.calls) {
+			t.Errorf("the recording does not have the heading of %s", s.name)
 		}
 	}
 }
