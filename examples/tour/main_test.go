@@ -86,10 +86,11 @@ func TestRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(svg), "\n"))
-	found := regexp.MustCompile(`go run ./examples/tour ([a-z ]+)`).FindStringSubmatch(text)
+	words := strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(svg), " "))
+	text := html.UnescapeString(strings.Join(words, " "))
+	found := regexp.MustCompile(`\$ go run ./examples/tour ([a-z ]+) The server`).FindStringSubmatch(text)
 	if found == nil {
-		t.Fatalf("no command in %s", text)
+		t.Fatalf("no command in %.2000s", text)
 	}
 	selected, err := find(strings.Fields(found[1]))
 	if err != nil {
