@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,15 +37,20 @@ func (a *app) withSession(f func(context.Context, *client) error) error {
 	return nil
 }
 
-// withSyncedSession is withSession for commands that read. The server may lag behind, so
-// it first syncs: f sees every write that completed before the command started.
+// withSyncedSession is withSession for commands that read.
 func (a *app) withSyncedSession(f func(context.Context, *client) error) error {
-	return a.withSession(func(ctx context.Context, c *client) error {
+	return a.withSession(synced(f))
+}
+
+// synced returns a function that syncs before it calls f. The server may lag behind, and
+// so f sees every write that completed before the command started.
+func synced(f func(context.Context, *client) error) func(context.Context, *client) error {
+	return func(ctx context.Context, c *client) error {
 		if err := c.Sync(ctx, "/"); err != nil {
 			return err
 		}
 		return f(ctx, c)
-	})
+	}
 }
 
 // untilSignal is withSession for commands that run until a signal. INT and TERM are a
@@ -60,6 +66,11 @@ func (a *app) untilSignal(f func(context.Context, *client) error) error {
 	})
 }
 
+// untilSignalSynced is untilSignal for commands that read.
+func (a *app) untilSignalSynced(f func(context.Context, *client) error) error {
+	return a.untilSignal(synced(f))
+}
+
 // group returns a command that only has subcommands.
 func group(noun, short, long string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
@@ -73,13 +84,19 @@ func group(noun, short, long string, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// onePath accepts exactly one argument, PATH.
-func onePath(_ *cobra.Command, args []string) error {
-	switch len(args) {
-	case 0:
-		return usage("PATH is missing")
-	case 1:
+// arguments accepts one argument for each name. Those in square brackets, which come
+// last, may be missing.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > len(names) {
+			return usage("unexpected argument %q", args[len(names)])
+		}
+		if missing := names[len(args):]; len(missing) > 0 && !strings.HasPrefix(missing[0], "[") {
+			return usage("%s is missing", missing[0])
+		}
 		return nil
 	}
-	return usage("unexpected argument %q", args[1])
 }
+
+// onePath accepts exactly one argument, PATH.
+var onePath = arguments("PATH")

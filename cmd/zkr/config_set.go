@@ -29,15 +29,10 @@ cannot be written.`,
 		Example: `  zkr config set /app/limit 100
   zkr config set --version 7 /app/limit 200      only if it is still version 7
   zkr config set --version absent /app/conf < app.yaml`,
+		Args: arguments("PATH", "[VALUE]"),
 	}
 	cmd.Flags().StringVar(&version, "version", "", "the version to replace: `N`, or absent")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0:
-			return usage("PATH is missing")
-		case len(args) > 2:
-			return usage("unexpected argument %q", args[2])
-		}
 		at := session.AnyVersion
 		if cmd.Flags().Changed("version") {
 			var err error

@@ -31,7 +31,7 @@ the output cannot be written.`,
   zkr dev --data tree.zk              keep the data between runs
   zkr dev --tick 100ms                sessions of 200 ms to 2 s
   zkr dev --zookeeper 3.8             an older server`,
-		Args: noArguments,
+		Args: arguments(),
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:2181", "`host:port` to listen on")
 	cmd.Flags().StringVar(&data, "data", "", "`file` that keeps the data between runs")
@@ -75,11 +75,4 @@ the output cannot be written.`,
 		return afterSignal(sig)
 	}
 	return cmd
-}
-
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("unexpected argument %q", args[0])
-	}
-	return nil
 }

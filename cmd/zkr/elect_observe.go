@@ -10,7 +10,7 @@ import (
 
 // observe prints the leader and each change until a signal comes.
 func (a *app) observe(f *electFlags, path string) error {
-	return a.untilSignal(func(ctx context.Context, c *client) error {
+	return a.untilSignalSynced(func(ctx context.Context, c *client) error {
 		if err := f.checkPath(ctx, c, path); err != nil {
 			return err
 		}
@@ -29,9 +29,6 @@ func (a *app) observe(f *electFlags, path string) error {
 // checkPath checks that the election's path exists and is that of an election. With
 // --fixed it checks the parent first: the node itself exists only while there is a leader.
 func (f *electFlags) checkPath(ctx context.Context, c *client, path string) error {
-	if err := c.Sync(ctx, "/"); err != nil {
-		return err
-	}
 	if !f.fixed {
 		return f.target.check(ctx, c, path, recipeElection)
 	}

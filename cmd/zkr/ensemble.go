@@ -58,7 +58,7 @@ ready, 1 if the servers cannot run or have ended, 2 for bad usage, 5 if the
 output cannot be written.`,
 		Example: `  zkr ensemble
   zkr ensemble --servers 5 --port 12181 --dir /var/tmp/zk`,
-		Args: noArguments,
+		Args: arguments(),
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&f.servers, "servers", 3, "number of servers")

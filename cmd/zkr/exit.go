@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -108,13 +109,15 @@ func exitOfSession(err error) error {
 		return exit(exitNo, err)
 	case errors.Is(err, session.ErrInvalid):
 		return exit(exitUsage, err)
-	case errors.Is(err, session.ErrNoAuth), errors.Is(err, session.ErrAuthFailed):
+	case isAny(err, session.ErrNoAuth, session.ErrAuthFailed):
 		return exit(exitNotAuthorised, err)
-	}
-	for _, refusal := range refusals {
-		if errors.Is(err, refusal) {
-			return exit(exitNo, err)
-		}
+	case isAny(err, refusals...):
+		return exit(exitNo, err)
 	}
 	return exit(exitUnreachable, err)
+}
+
+// isAny reports whether err is one of targets.
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }

@@ -32,14 +32,10 @@ Exit codes: 0, 1 if there is no such node, a session owns it, it has children,
 or the answer is no, 2 for bad usage, 3 if no server can be reached or the
 session is lost, 4 if not authorised.`,
 		Example: `  zkr lock break /locks/backup lock-0000000007`,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return usage("PATH is missing")
-			case len(args) == 1:
-				return usage("NODE is missing")
-			case len(args) > 2:
-				return usage("unexpected argument %q", args[2])
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch err := arguments("PATH", "NODE")(cmd, args); {
+			case err != nil:
+				return err
 			case args[1] == "" || strings.Contains(args[1], "/"):
 				return usage("%q is not the name of a child of %s", args[1], args[0])
 			case !yes && !canAsk():

@@ -18,7 +18,7 @@ func newMemberWatch(a *app) *cobra.Command {
 may be printed as one.
 `,
 	}
-	return a.reading(cmd, (*pathCheck).follow, recipeParty, func(ctx context.Context, c *client, path string) error {
+	return a.reading(cmd, (*app).untilSignalSynced, recipeParty, func(ctx context.Context, c *client, path string) error {
 		var last membership.Snapshot
 		for view, err := range membership.New(c.Session, path).Watch(ctx) {
 			if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,12 +26,12 @@ while a command runs.`)
 
 // nameVerb completes a command for the name PATH in the directory at root. It calls f with
 // the name relative to that directory.
-func (a *app) nameVerb(cmd *cobra.Command, root *string, with func(*app, func(context.Context, *client) error) error,
+func (a *app) nameVerb(cmd *cobra.Command, root *string, mode readMode,
 	f func(ctx context.Context, c *client, d *naming.Directory, name string) error) *cobra.Command {
 	cmd.Long += nameCodes
 	cmd.Args = onePath
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return with(a, func(ctx context.Context, c *client) error {
+		return mode(a, func(ctx context.Context, c *client) error {
 			return c.withName(*root, args[0], func(d *naming.Directory, name string) error { return f(ctx, c, d, name) })
 		})
 	}
@@ -49,10 +48,8 @@ func (c *client) withName(root, path string, f func(d *naming.Directory, name st
 
 // exitOfNaming adds exit code 1 to errors that mean no.
 func exitOfNaming(err error) error {
-	for _, refusal := range []error{naming.ErrBound, naming.ErrNotBound, naming.ErrLinks, naming.ErrExhausted} {
-		if errors.Is(err, refusal) {
-			return exit(exitNo, err)
-		}
+	if isAny(err, naming.ErrBound, naming.ErrNotBound, naming.ErrLinks, naming.ErrExhausted) {
+		return exit(exitNo, err)
 	}
 	return err
 }

@@ -15,18 +15,13 @@ func newNameBind(a *app, root *string, rebind bool) *cobra.Command {
 		Long: `Bind the name PATH to VALUE, or to stdin if there is no VALUE. If the name is
 bound already, exit with 1. The name stays bound until unbind.
 ` + nameCodes,
+		Args: arguments("PATH", "[VALUE]"),
 	}
 	if rebind {
 		cmd.Use, cmd.Short = "rebind [flags] PATH [VALUE]", "Bind a name, even if it is bound"
 		cmd.Long = "Bind the name PATH to VALUE, or to stdin if there is no VALUE, even if it is\nbound already.\n" + nameCodes
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0:
-			return usage("PATH is missing")
-		case len(args) > 2:
-			return usage("unexpected argument %q", args[2])
-		}
 		value, err := a.valueOrStdin(args[1:])
 		if err != nil {
 			return err

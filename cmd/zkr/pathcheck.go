@@ -51,32 +51,18 @@ func (p *pathCheck) reportMissing(c *client, path string) error {
 	return nil
 }
 
-// readMode runs f for a command that reads path, after it has checked path: as
-// pathCheck.once or pathCheck.follow does.
-type readMode func(p *pathCheck, a *app, path string, expected []recipe, f func(context.Context, *client) error) error
+// readMode is app.withSyncedSession for a command that reads once, and
+// app.untilSignalSynced for a command that follows changes.
+type readMode func(*app, func(context.Context, *client) error) error
 
-// once is app.withSyncedSession for a command that reads path.
-func (p *pathCheck) once(a *app, path string, expected []recipe, f func(context.Context, *client) error) error {
-	return a.withSyncedSession(func(ctx context.Context, c *client) error {
+// then returns a function that calls f after it has checked path.
+func (p *pathCheck) then(f func(context.Context, *client) error, path string, expected ...recipe) func(context.Context, *client) error {
+	return func(ctx context.Context, c *client) error {
 		if err := p.check(ctx, c, path, expected...); err != nil {
 			return err
 		}
 		return f(ctx, c)
-	})
-}
-
-// follow is app.untilSignal for a command that follows path.
-func (p *pathCheck) follow(a *app, path string, expected []recipe, f func(context.Context, *client) error) error {
-	return a.untilSignal(func(ctx context.Context, c *client) error {
-		err := c.Sync(ctx, "/")
-		if err == nil {
-			err = p.check(ctx, c, path, expected...)
-		}
-		if err != nil {
-			return err
-		}
-		return f(ctx, c)
-	})
+	}
 }
 
 const readingCodes = `
@@ -91,7 +77,8 @@ func (a *app) reading(cmd *cobra.Command, mode readMode, expected recipe, f func
 	cmd.Args = onePath
 	cmd.Long += readingCodes
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return mode(&target, a, args[0], []recipe{expected}, func(ctx context.Context, c *client) error { return f(ctx, c, args[0]) })
+		read := func(ctx context.Context, c *client) error { return f(ctx, c, args[0]) }
+		return mode(a, target.then(read, args[0], expected))
 	}
 	return cmd
 }

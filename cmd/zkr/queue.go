@@ -25,17 +25,16 @@ func (f *layoutFlag) register(cmd *cobra.Command) {
 }
 
 func (f *layoutFlag) parse() (queue.Layout, error) {
-	switch f.name {
-	case "native":
-		return queue.Native, nil
-	case "curator":
-		return queue.Curator, nil
-	case "simple":
-		return queue.CuratorSimple, nil
-	case "kazoo":
-		return queue.Kazoo, nil
+	l, ok := queueLayouts[f.name]
+	if !ok {
+		return 0, usage("--layout %s is none of native, curator, simple and kazoo", f.name)
 	}
-	return 0, usage("--layout %s is none of native, curator, simple and kazoo", f.name)
+	return l, nil
+}
+
+// queueLayouts maps each value of --layout to its layout.
+var queueLayouts = map[string]queue.Layout{
+	"native": queue.Native, "curator": queue.Curator, "simple": queue.CuratorSimple, "kazoo": queue.Kazoo,
 }
 
 // readingQueue is app.reading for commands that read a queue in any layout.
@@ -51,7 +50,8 @@ func (a *app) readingQueue(cmd *cobra.Command, f func(context.Context, *queue.Qu
 		if err != nil {
 			return err
 		}
-		return target.once(a, args[0], []recipe{layoutRecipes[l]}, func(ctx context.Context, c *client) error { return f(ctx, c.queue(args[0], l)) })
+		read := func(ctx context.Context, c *client) error { return f(ctx, c.queue(args[0], l)) }
+		return a.withSyncedSession(target.then(read, args[0], layoutRecipes[l]))
 	}
 	return cmd
 }

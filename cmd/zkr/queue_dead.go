@@ -36,7 +36,7 @@ func newQueueDeadLs(a *app) *cobra.Command {
 became one, its value, and the reason.
 `,
 	}
-	return a.reading(cmd, (*pathCheck).once, recipeQueue, func(ctx context.Context, c *client, path string) error {
+	return a.reading(cmd, (*app).withSyncedSession, recipeQueue, func(ctx context.Context, c *client, path string) error {
 		for l, err := range c.queue(path, queue.Native).DeadLetters(ctx) {
 			if err == nil {
 				err = a.printDeadLetter(l)

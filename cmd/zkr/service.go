@@ -82,7 +82,8 @@ func (a *app) readingRegistry(cmd *cobra.Command, mode readMode, f func(ctx cont
 		if err != nil {
 			return err
 		}
-		return mode(&target, a, flags.path(), nil, func(ctx context.Context, c *client) error { return f(ctx, c, registryOf(c.Session), service) })
+		read := func(ctx context.Context, c *client) error { return f(ctx, c, registryOf(c.Session), service) }
+		return mode(a, target.then(read, flags.path()))
 	}
 	return cmd
 }
@@ -132,12 +133,9 @@ func instanceDetails(in registry.Instance) string {
 }
 
 // optionalName accepts at most one argument, NAME, which must not be empty.
-func optionalName(_ *cobra.Command, args []string) error {
-	switch {
-	case len(args) > 1:
-		return usage("unexpected argument %q", args[1])
-	case len(args) == 1 && args[0] == "":
+func optionalName(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && args[0] == "" {
 		return usage("NAME is empty")
 	}
-	return nil
+	return arguments("[NAME]")(cmd, args)
 }

@@ -29,7 +29,7 @@ cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,
 	}
-	return a.readingRegistry(cmd, (*pathCheck).follow, func(ctx context.Context, c *client, r *registry.Registry, service string) error {
+	return a.readingRegistry(cmd, (*app).untilSignalSynced, func(ctx context.Context, c *client, r *registry.Registry, service string) error {
 		views := allInstances(r.WatchAll(ctx))
 		if service != "" {
 			views = serviceInstances(service, r.Watch(ctx, service))

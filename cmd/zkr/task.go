@@ -24,12 +24,15 @@ func (c *client) pool(path string, opts ...tasks.Option) *pool {
 	return tasks.New(c.Session, path, codec.Bytes(), codec.Bytes(), opts...)
 }
 
-// onePool is onePath for commands that check PATH before they connect.
-func onePool(cmd *cobra.Command, args []string) error {
-	if err := onePath(cmd, args); err != nil {
-		return err
+// inPool is arguments for commands that check PATH, the first one, before they connect.
+func inPool(names ...string) cobra.PositionalArgs {
+	count := arguments(names...)
+	return func(cmd *cobra.Command, args []string) error {
+		if err := count(cmd, args); err != nil {
+			return err
+		}
+		return checkPool(args[0])
 	}
-	return checkPool(args[0])
 }
 
 func checkPool(path string) error {

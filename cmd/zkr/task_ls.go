@@ -19,14 +19,14 @@ func newTaskLs(a *app) *cobra.Command {
 message of its failure or of its last attempt.
 `,
 	}
-	a.reading(cmd, (*pathCheck).once, recipeTaskPool, func(ctx context.Context, c *client, path string) error {
+	a.reading(cmd, (*app).withSyncedSession, recipeTaskPool, func(ctx context.Context, c *client, path string) error {
 		list, err := c.pool(path).List(ctx)
 		if err != nil {
 			return err
 		}
 		return printEach(list, a.printTask)
 	})
-	cmd.Args = onePool
+	cmd.Args = inPool("PATH")
 	return cmd
 }
 

@@ -28,7 +28,7 @@ if no server can be reached, 4 if not authorised, 5 if the output cannot be
 written.`,
 		Example: `  zkr task master /tasks
   zkr task master --strategy sticky --keep 1000 --keep-for 1h /tasks`,
-		Args: onePool,
+		Args: inPool("PATH"),
 	}
 	f.register(cmd)
 	fs := cmd.Flags()

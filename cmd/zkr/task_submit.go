@@ -24,19 +24,10 @@ server can be reached or the session is lost, 4 if not authorised, 5 if the
 output cannot be written, 128+N if signal N came first.`,
 		Example: `  zkr task submit /tasks resize:17
   zkr task submit --wait /tasks - < job.json`,
+		Args: inPool("PATH", "[VALUE]"),
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the result and print it")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
-			return usage("PATH is missing")
-		case 1, 2:
-		default:
-			return usage("unexpected argument %q", args[2])
-		}
-		if err := checkPool(args[0]); err != nil {
-			return err
-		}
 		values := args[1:]
 		if len(values) > 0 && values[0] == "-" {
 			values = nil

@@ -20,20 +20,9 @@ Exit codes: 0, 1 if the task has failed or does not exist, 2 for bad usage, 3
 if no server can be reached, 4 if not authorised, 5 if the output cannot be
 written, 128+N if signal N came first.`,
 		Example: `  zkr task wait /tasks task-0000000017`,
+		Args:    inPool("PATH", "ID"),
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
-			return usage("PATH is missing")
-		case 1:
-			return usage("ID is missing")
-		case 2:
-		default:
-			return usage("unexpected argument %q", args[2])
-		}
-		if err := checkPool(args[0]); err != nil {
-			return err
-		}
 		return a.withSyncedSession(func(ctx context.Context, c *client) error { return c.printResult(ctx, c.pool(args[0]).Ticket(args[1])) })
 	}
 	return cmd
