@@ -33,13 +33,10 @@ func (f *acquireFlags) register(cmd *cobra.Command) {
 // check validates the flags.
 func (f *acquireFlags) check(cmd *cobra.Command) error {
 	f.waitSet = cmd.Flags().Changed("wait")
-	switch {
-	case f.nonblock && f.waitSet:
+	if f.nonblock && f.waitSet {
 		return usage("-n and -w exclude each other")
-	case f.wait < 0:
-		return usage("-w %v is negative", f.wait)
 	}
-	return nil
+	return notNegative("-w", f.wait)
 }
 
 // startWait starts the time of -w, which includes connecting.

@@ -26,11 +26,11 @@ type announcement struct {
 	withdrawn error // the error of Err after withdraw
 
 	sessionID int64         // the first session
-	released  chan struct{} // closed by release
+	released  chan struct{} // closed by Release
 	reported  chan struct{} // closed when report has returned
 }
 
-// start starts to report changes until release.
+// start starts to report changes until Release.
 func (n *announcement) start(a *app, s *session.Session) *announcement {
 	n.sessionID, n.released, n.reported = s.Status().ID, make(chan struct{}), make(chan struct{})
 	go n.report(a)
@@ -45,7 +45,7 @@ func (n *announcement) Deadline() (time.Time, <-chan struct{}) { return time.Tim
 
 func (n *announcement) SessionID() int64 { return n.sessionID }
 
-func (n *announcement) release(ctx context.Context) error {
+func (n *announcement) Release(ctx context.Context) error {
 	close(n.released)
 	<-n.reported
 	return n.withdraw(ctx)

@@ -44,10 +44,7 @@ func newBarrierVerb(a *app, verb, short, long string, raised bool, do func(*barr
 			if err := do(barrier.New(c.Session, args[0]), ctx); err != nil || !a.json {
 				return err
 			}
-			return a.print("", struct {
-				Path   string `json:"path"`
-				Raised bool   `json:"raised"`
-			}{args[0], raised})
+			return a.print("", map[string]any{"path": args[0], "raised": raised})
 		})
 	}
 	return cmd

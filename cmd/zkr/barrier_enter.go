@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -36,15 +37,10 @@ cannot be executed, 127 if it is not found.`,
 	grace.register(cmd, " if the session is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndCommand(cmd, args)
-		switch {
-		case err != nil:
-			return err
-		case !fs.Changed("number"):
-			return usage("-n is missing")
-		case n <= 0:
-			return usage("-n %d is not positive", n)
+		if err == nil && !fs.Changed("number") {
+			err = usage("-n is missing")
 		}
-		if err := grace.check(); err != nil {
+		if err := cmp.Or(err, positive("-n", n), grace.check()); err != nil {
 			return err
 		}
 		r := &holdRunner{app: a, path: path, command: command, grace: grace.duration, once: true}
@@ -77,8 +73,8 @@ type entry struct {
 
 func (e entry) Token() session.Zxid { return e.Round() }
 
-// release leaves. It waits for the other members until a signal comes.
-func (e entry) release(context.Context) error {
+// Release leaves. It waits for the other members until a signal comes.
+func (e entry) Release(context.Context) error {
 	err := e.Leave(e.waiting)
 	if e.waiting.Err() != nil && !isLost(err) {
 		return nil

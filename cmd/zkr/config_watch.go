@@ -95,9 +95,7 @@ func (c *client) printGone(path string) error {
 		c.notice("%s is deleted", path)
 		return nil
 	}
-	return c.print("", struct {
-		Deleted bool `json:"deleted"`
-	}{true})
+	return c.print("", map[string]bool{"deleted": true})
 }
 
 // apply runs the command for one version.

@@ -65,10 +65,7 @@ the output cannot be written.`,
 			return err
 		}
 		defer s.Close()
-		err = a.print("listening on "+s.Addr(), struct {
-			Listening string `json:"listening"`
-		}{s.Addr()})
-		if err != nil {
+		if err := a.print("listening on "+s.Addr(), map[string]string{"listening": s.Addr()}); err != nil {
 			return err
 		}
 		<-sig.WaitContext().Done()

@@ -76,7 +76,7 @@ written.`,
 		f.startWait(a)
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			e := f.election(s, path, election.WithStopTime(r.grace))
-			return f.acquire(ctx, r, s, acquireTerm(e.Campaign), acquireTerm(e.TryCampaign))
+			return f.acquire(ctx, r, s, owning(e.Campaign), owning(e.TryCampaign))
 		})
 	}
 	return cmd
@@ -110,14 +110,4 @@ func (f *electFlags) election(s *session.Session, path string, opts ...election.
 		opts = append(opts, election.WithFixedNode(name))
 	}
 	return election.New(s, path, opts...)
-}
-
-func acquireTerm(campaign func(context.Context) (*election.Term, error)) func(context.Context) (ownership, error) {
-	return func(ctx context.Context) (ownership, error) {
-		t, err := campaign(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return term{t}, nil
-	}
 }

@@ -47,9 +47,7 @@ func (f *electFlags) checkPath(ctx context.Context, c *client, path string) erro
 
 func (a *app) printLeader(l election.Leader) error {
 	if l.Token == 0 {
-		return a.print("vacant", struct {
-			Vacant bool `json:"vacant"`
-		}{true})
+		return a.print("vacant", map[string]bool{"vacant": true})
 	}
 	return a.print(fmt.Sprintf("%s %d", oneWord(l.ID), int64(l.Token)), struct {
 		Vacant bool   `json:"vacant"`

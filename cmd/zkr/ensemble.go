@@ -161,9 +161,7 @@ func (a *app) printServers(ctx context.Context, c *zktest.Cluster, ends <-chan e
 			return err
 		}
 	}
-	return a.print("ready "+c.Connect(), struct {
-		Ready string `json:"ready"`
-	}{c.Connect()})
+	return a.print("ready "+c.Connect(), map[string]string{"ready": c.Connect()})
 }
 
 // awaitRoles waits until all servers have a role. It returns an error if one ends.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,22 @@ func exitSignal(sig syscall.Signal) error { return exit(exitSignalled+int(sig), 
 type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// positive returns a usage error unless n is positive.
+func positive[N int | time.Duration](flag string, n N) error {
+	if n <= 0 {
+		return usage("%s %v is not positive", flag, n)
+	}
+	return nil
+}
+
+// notNegative returns a usage error if n is negative.
+func notNegative[N int | time.Duration](flag string, n N) error {
+	if n < 0 {
+		return usage("%s %v is negative", flag, n)
+	}
+	return nil
+}
 
 // wrapsAnnotation is the annotation of commands that run another command.
 const wrapsAnnotation = "wraps"

@@ -47,9 +47,7 @@ func (a *app) printData(data []byte, v any) error {
 
 // printID prints the id of an item or a task.
 func (a *app) printID(id string) error {
-	return a.print(id, struct {
-		ID string `json:"id"`
-	}{id})
+	return a.print(id, map[string]string{"id": id})
 }
 
 // printEach calls print for each element of a list until it returns an error.

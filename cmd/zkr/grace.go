@@ -25,12 +25,7 @@ func (f *graceFlag) register(cmd *cobra.Command, event string) {
 	cmd.Flags().DurationVar(&f.duration, "grace", defaultGrace, "time between TERM and KILL for CMD"+event)
 }
 
-func (f *graceFlag) check() error {
-	if f.duration < 0 {
-		return usage("--grace %v is negative", f.duration)
-	}
-	return nil
-}
+func (f *graceFlag) check() error { return notNegative("--grace", f.duration) }
 
 // stopTime returns the grace to use with s, and an error if s does not allow it.
 func stopTime(s *session.Session, grace time.Duration) (time.Duration, error) {

@@ -8,11 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/zkrecipes/zkrecipes/barrier"
 	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
-	"github.com/zkrecipes/zkrecipes/election"
-	"github.com/zkrecipes/zkrecipes/lock"
-	"github.com/zkrecipes/zkrecipes/naming"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -24,25 +20,21 @@ type ownership interface {
 	Path() string
 	SessionID() int64
 	Deadline() (time.Time, <-chan struct{})
-	release(ctx context.Context) error
+	Release(ctx context.Context) error
 }
 
-type lease struct{ *lock.Lease }
-
-func (l lease) release(ctx context.Context) error { return l.Unlock(ctx) }
-
-type term struct{ *election.Term }
-
-func (t term) release(ctx context.Context) error { return t.Resign(ctx) }
-
-func isLost(err error) bool {
-	for _, lost := range []error{lock.ErrLost, election.ErrLost, barrier.ErrLost, naming.ErrLost} {
-		if errors.Is(err, lost) {
-			return true
+// owning returns a function that calls acquire. If acquire fails, the ownership is nil.
+func owning[T ownership](acquire func(context.Context) (T, error)) func(context.Context) (ownership, error) {
+	return func(ctx context.Context) (ownership, error) {
+		owned, err := acquire(ctx)
+		if err != nil {
+			return nil, err
 		}
+		return owned, nil
 	}
-	return false
 }
+
+func isLost(err error) bool { return errors.Is(err, session.ErrLost) }
 
 // repeatPause is the shortest time between the starts of two runs. Without it, a command
 // that fails immediately would keep the servers busy.
@@ -98,7 +90,7 @@ func (r *holdRunner) hold(owned ownership) (repeatable bool, err error) {
 		ctx, cancel := context.WithTimeout(r.sig.ReleaseContext(), closeGrace)
 		defer cancel()
 		// Only the release shows whether it was still owned when the command ended.
-		switch releaseErr := owned.release(ctx); {
+		switch releaseErr := owned.Release(ctx); {
 		case isLost(releaseErr):
 			err = exit(exitLost, releaseErr)
 		case releaseErr != nil:

@@ -117,22 +117,12 @@ func (f *lockFlags) acquireFuncs(s *session.Session, path string, layout lock.La
 	opts := []lock.Option{lock.WithLayout(layout), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)
-		return acquireLock(m.RLock), acquireLock(m.TryRLock)
+		return owning(m.RLock), owning(m.TryRLock)
 	}
 	if f.permits > 0 {
 		m := lock.NewSemaphore(s, path, f.permits, opts...)
-		return acquireLock(m.Acquire), acquireLock(m.TryAcquire)
+		return owning(m.Acquire), owning(m.TryAcquire)
 	}
 	m := lock.New(s, path, opts...)
-	return acquireLock(m.Lock), acquireLock(m.TryLock)
-}
-
-func acquireLock(acquire func(context.Context) (*lock.Lease, error)) func(context.Context) (ownership, error) {
-	return func(ctx context.Context) (ownership, error) {
-		l, err := acquire(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return lease{l}, nil
-	}
+	return owning(m.Lock), owning(m.TryLock)
 }

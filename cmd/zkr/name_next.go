@@ -23,8 +23,8 @@ The first is 1.
 	}
 	cmd.Flags().IntVar(&count, "count", 1, "print `N` successive numbers")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		if count <= 0 {
-			return usage("--count %d is not positive", count)
+		if err := positive("--count", count); err != nil {
+			return err
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
 			first, err := naming.NewSequence(c.Session, args[0]).Reserve(ctx, count)
@@ -35,10 +35,7 @@ The first is 1.
 				return exitOfNaming(err)
 			}
 			for n := first; n < first+int64(count); n++ {
-				err := a.print(strconv.FormatInt(n, 10), struct {
-					Number int64 `json:"number"`
-				}{n})
-				if err != nil {
+				if err := a.print(strconv.FormatInt(n, 10), map[string]int64{"number": n}); err != nil {
 					return err
 				}
 			}

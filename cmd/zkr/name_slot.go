@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -32,15 +33,10 @@ if CMD cannot be executed, 127 if it is not found.`,
 	grace.register(cmd, " if the number is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndRequiredCommand(cmd, args)
-		switch {
-		case err != nil:
-			return err
-		case !fs.Changed("number"):
-			return usage("-n is missing")
-		case n <= 0:
-			return usage("-n %d is not positive", n)
+		if err == nil && !fs.Changed("number") {
+			err = usage("-n is missing")
 		}
-		if err := grace.check(); err != nil {
+		if err := cmp.Or(err, positive("-n", n), grace.check()); err != nil {
 			return err
 		}
 		r := &holdRunner{app: a, path: path, command: command, grace: grace.duration}
@@ -50,19 +46,8 @@ if CMD cannot be executed, 127 if it is not found.`,
 				return nil, err
 			}
 			r.vars = []string{"ZKR_SLOT=" + strconv.Itoa(held.Number)}
-			return slot{held, path, s.Status().ID}, nil
+			return held, nil
 		})
 	}
 	return cmd
 }
-
-// slot is the ownership of a number.
-type slot struct {
-	*naming.Slot
-	path string // the path of all slots
-	id   int64  // the session
-}
-
-func (s slot) Path() string                      { return session.Join(s.path, strconv.Itoa(s.Number)) }
-func (s slot) SessionID() int64                  { return s.id }
-func (s slot) release(ctx context.Context) error { return s.Release(ctx) }

@@ -21,8 +21,6 @@ func newQueueLen(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.print(fmt.Sprint(n), struct {
-			Len int `json:"len"`
-		}{n})
+		return a.print(fmt.Sprint(n), map[string]int{"len": n})
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -39,11 +40,8 @@ cannot be written, 128+N if signal N came first.`,
 	f.register(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		l, err := f.parse()
-		if err != nil {
+		if err := cmp.Or(err, positive("--count", count)); err != nil {
 			return err
-		}
-		if count <= 0 {
-			return usage("--count %d is not positive", count)
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], l)

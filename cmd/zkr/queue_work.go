@@ -45,17 +45,10 @@ found.`,
 	grace.register(cmd, " if the item is lost")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, command, err := pathAndRequiredCommand(cmd, args)
-		switch {
-		case err != nil:
-			return err
-		case concurrency <= 0:
-			return usage("--concurrency %d is not positive", concurrency)
-		case attempts < 0:
-			return usage("--attempts %d is negative", attempts)
-		case once && concurrency > 1:
-			return usage("--once and --concurrency exclude each other")
+		if err == nil && once && concurrency > 1 {
+			err = usage("--once and --concurrency exclude each other")
 		}
-		if err := grace.check(); err != nil {
+		if err := cmp.Or(err, positive("--concurrency", concurrency), notNegative("--attempts", attempts), grace.check()); err != nil {
 			return err
 		}
 		w := &queueWorker{

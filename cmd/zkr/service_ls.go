@@ -34,11 +34,7 @@ func (c *client) listServices(ctx context.Context, r *registry.Registry) error {
 	if err != nil {
 		return err
 	}
-	return printEach(names, func(name string) error {
-		return c.print(oneWord(name), struct {
-			Service string `json:"service"`
-		}{name})
-	})
+	return printEach(names, func(name string) error { return c.print(oneWord(name), map[string]string{"service": name}) })
 }
 
 func (c *client) listInstances(ctx context.Context, r *registry.Registry, service string) error {

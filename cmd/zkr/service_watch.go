@@ -30,15 +30,16 @@ cannot be written.`,
   zkr service watch --layout serverset --root /prod/sets --json`,
 	}
 	return a.readingRegistry(cmd, (*app).untilSignalSynced, func(ctx context.Context, c *client, r *registry.Registry, service string) error {
-		views := allInstances(r.WatchAll(ctx))
+		views := r.WatchAll(ctx)
 		if service != "" {
-			views = serviceInstances(service, r.Watch(ctx, service))
+			views = onlyService(service, r.Watch(ctx, service))
 		}
 		var last instances
-		for view, err := range views {
+		for lists, err := range views {
 			if err != nil {
 				return err
 			}
+			view := newInstances(lists)
 			if err := c.printInstances(view, last, service == ""); err != nil {
 				return err
 			}
@@ -54,70 +55,50 @@ type instances map[instanceKey]registry.Instance
 // instanceKey identifies an instance across changes.
 type instanceKey struct{ service, id string }
 
-func (v instances) add(service string, list []registry.Instance) {
-	for _, in := range list {
-		v[instanceKey{service, in.ID}] = in
+func newInstances(lists map[string][]registry.Instance) instances {
+	v := make(instances)
+	for service, list := range lists {
+		for _, in := range list {
+			v[instanceKey{service, in.ID}] = in
+		}
 	}
+	return v
 }
 
-// serviceInstances converts the lists of one service.
-func serviceInstances(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[instances, error] {
-	return func(yield func(instances, error) bool) {
+// onlyService converts the lists of one service to those of WatchAll.
+func onlyService(service string, lists iter.Seq2[[]registry.Instance, error]) iter.Seq2[map[string][]registry.Instance, error] {
+	return func(yield func(map[string][]registry.Instance, error) bool) {
 		for list, err := range lists {
-			v := make(instances)
-			if v.add(service, list); !yield(v, err) {
+			if !yield(map[string][]registry.Instance{service: list}, err) {
 				return
 			}
 		}
 	}
 }
 
-// allInstances converts the lists of all services.
-func allInstances(all iter.Seq2[map[string][]registry.Instance, error]) iter.Seq2[instances, error] {
-	return func(yield func(instances, error) bool) {
-		for lists, err := range all {
-			v := make(instances)
-			for service, list := range lists {
-				v.add(service, list)
-			}
-			if !yield(v, err) {
-				return
-			}
-		}
-	}
-}
-
-// missingIn returns the instances that are not in others.
-func (v instances) missingIn(others instances) []registry.Instance {
-	var list []registry.Instance
+// compare returns the instances that are not in others, and those that are different there.
+func (v instances) compare(others instances) (missing, changed []registry.Instance) {
 	for k, in := range v {
-		if _, ok := others[k]; !ok {
-			list = append(list, in)
+		if other, ok := others[k]; !ok {
+			missing = append(missing, in)
+		} else if !reflect.DeepEqual(in, other) {
+			changed = append(changed, in)
 		}
 	}
-	return list
-}
-
-// changedIn returns the instances that are different in others.
-func (v instances) changedIn(others instances) []registry.Instance {
-	var list []registry.Instance
-	for k, in := range v {
-		if other, ok := others[k]; ok && !reflect.DeepEqual(in, other) {
-			list = append(list, in)
-		}
-	}
-	return list
+	return missing, changed
 }
 
 func (c *client) printInstances(now, last instances, named bool) error {
+	left, _ := last.compare(now)
+	joined, changed := now.compare(last)
 	for _, change := range []struct {
 		event string
 		list  []registry.Instance
 		words func(registry.Instance) string
 	}{
-		{"left", last.missingIn(now), instanceText},
-		{"joined", now.missingIn(last), instanceDetails},
-		{"changed", now.changedIn(last), instanceDetails},
+		{"left", left, instanceText},
+		{"joined", joined, instanceDetails},
+		{"changed", changed, instanceDetails},
 	} {
 		slices.SortFunc(change.list, func(a, b registry.Instance) int {
 			return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID))

@@ -49,9 +49,4 @@ func (f *attemptFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.attempts, "attempts", 3, "try a task up to `N` times; must be the same for all masters and workers")
 }
 
-func (f *attemptFlags) check() error {
-	if f.attempts <= 0 {
-		return usage("--attempts %d is not positive", f.attempts)
-	}
-	return nil
-}
+func (f *attemptFlags) check() error { return positive("--attempts", f.attempts) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -51,13 +52,8 @@ written.`,
 		if address != "" {
 			poolOpts = append(poolOpts, tasks.WithAddress(address))
 		}
-		switch err := f.check(); {
-		case err != nil:
+		if err := cmp.Or(f.check(), notNegative("--keep", keep), notNegative("--keep-for", keepFor)); err != nil {
 			return err
-		case keep < 0:
-			return usage("--keep %d is negative", keep)
-		case keepFor < 0:
-			return usage("--keep-for %v is negative", keepFor)
 		}
 		return a.untilSignal(func(ctx context.Context, c *client) error { return c.pool(args[0], poolOpts...).Master(ctx, opts...) })
 	}

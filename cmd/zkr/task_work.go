@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/tasks"
 )
 
@@ -59,51 +60,25 @@ it is not found.`,
 	grace.register(cmd, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var err error
-		if w.worker.path, w.worker.command, err = pathAndRequiredCommand(cmd, args); err == nil {
-			err = f.check()
+		if w.worker.path, w.worker.command, err = pathAndRequiredCommand(cmd, args); err == nil && w.id == "" {
+			err = usage("--id is missing")
 		}
-		switch {
-		case err != nil:
-			return err
-		case w.id == "":
-			return usage("--id is missing")
-		case concurrency <= 0:
-			return usage("--concurrency %d is not positive", concurrency)
-		case retryAfter < 0:
-			return usage("--retry-after %v is negative", retryAfter)
-		}
-		if err := grace.check(); err != nil {
+		err = cmp.Or(err, f.check(), positive("--concurrency", concurrency), notNegative("--retry-after", retryAfter), grace.check(), checkPool(w.worker.path))
+		if err != nil {
 			return err
 		}
 		w.worker.grace = grace.duration
-		if err := checkPool(w.worker.path); err != nil {
-			return err
-		}
 		w.poolOpts = []tasks.Option{tasks.WithMaxAttempts(f.attempts)}
 		w.opts = []tasks.WorkOption{tasks.WithConcurrency(concurrency)}
 		if address != "" {
 			w.poolOpts = append(w.poolOpts, tasks.WithAddress(address))
 		}
 		if fs.Changed("retry-after") {
-			w.opts = append(w.opts, tasks.WithRetryAfter(doublingDelay(retryAfter)))
+			w.opts = append(w.opts, tasks.WithRetryAfter(backoff.Doubling(retryAfter, max(retryAfter, time.Minute))))
 		}
 		return w.worker.run(a, w.work)
 	}
 	return cmd
-}
-
-// doublingDelay returns pauses that double with each attempt, up to a minute.
-func doublingDelay(first time.Duration) func(attempt int) time.Duration {
-	return func(attempt int) time.Duration {
-		d := first
-		for range attempt - 1 {
-			if d >= time.Minute {
-				break
-			}
-			d = min(2*d, time.Minute)
-		}
-		return d
-	}
 }
 
 // taskWorker runs a command for each task of a pool.
