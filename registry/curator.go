@@ -138,22 +138,15 @@ func (curatorFormat) decode(_ string, o object) ([]Instance, error) {
 
 // decodeEnvelope decodes everything except the payload.
 func decodeEnvelope(o object) (in Instance, err error) {
-	var address string
-	var port, tls, registered int64
-	enabled := true
-	for _, read := range []func() error{
-		func() (err error) { in.Service, err = o.text("name"); return },
-		func() (err error) { in.ID, err = o.text("id"); return },
-		func() (err error) { address, err = o.text("address"); return },
-		func() (err error) { port, err = o.portNumber("port"); return },
-		func() (err error) { tls, err = o.portNumber("sslPort"); return },
-		func() (err error) { registered, err = o.number("registrationTimeUTC"); return },
-		func() (err error) { in.URISpec, err = decodeURISpec(o.get("uriSpec")); return },
-		func() (err error) { enabled, err = o.flag("enabled", true); return },
-	} {
-		if err := read(); err != nil {
-			return Instance{}, err
-		}
+	d := decoder{object: o}
+	in.Service, in.ID = d.text("name"), d.text("id")
+	address, port, tls := d.text("address"), d.port("port"), d.port("sslPort")
+	registered := d.number("registrationTimeUTC")
+	in.URISpec, err = decodeURISpec(o.get("uriSpec"))
+	d.note(err)
+	in.Disabled = !d.flag("enabled", true)
+	if d.err != nil {
+		return Instance{}, d.err
 	}
 	for key, value := range map[string]string{"name": in.Service, "id": in.ID, "address": address} {
 		if value == "" {
@@ -165,20 +158,11 @@ func decodeEnvelope(o object) (in Instance, err error) {
 	}
 	in.Addr = joinHostPort(address, port)
 	in.TLSPort = int(tls)
-	in.Disabled = !enabled
 	if registered != 0 {
 		in.Registered = time.UnixMilli(registered).UTC()
 	}
 	in.Extra = o.others(curatorKeys...)
 	return in, nil
-}
-
-func (o object) portNumber(key string) (int64, error) {
-	n, err := o.number(key)
-	if err == nil && (n < 0 || n > 65535) {
-		err = fmt.Errorf("%s: %d is not a port", key, n)
-	}
-	return n, err
 }
 
 // joinHostPort joins a host and a port. It also accepts an IPv6 address in brackets,

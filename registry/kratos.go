@@ -1,7 +1,7 @@
 package registry
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"net"
 	"net/url"
@@ -80,7 +80,7 @@ func kratosAddr(endpoints []string) (addr string, tls int) {
 
 func (kratosFormat) encode(in Instance, old object) object {
 	entries, _ := in.entries(statusEntry, weightEntry)
-	var endpoints []json.RawMessage
+	var endpoints [][]byte
 	for _, e := range in.Endpoints {
 		endpoints = append(endpoints, quote(e))
 	}
@@ -97,27 +97,11 @@ func (kratosFormat) encode(in Instance, old object) object {
 }
 
 func (kratosFormat) decode(name string, o object) ([]Instance, error) {
-	var in Instance
-	var err error
-	if in.ID, err = o.text("id"); err != nil {
-		return nil, err
-	}
-	if in.ID == "" {
-		in.ID = name
-	}
-	if in.Service, err = o.text("name"); err != nil {
-		return nil, err
-	}
-	if in.Version, err = o.text("version"); err != nil {
-		return nil, err
-	}
-	if in.Meta, err = o.texts("metadata"); err != nil {
-		return nil, err
-	}
-	if v := o.get("endpoints"); v != nil {
-		if err := json.Unmarshal(v, &in.Endpoints); err != nil {
-			return nil, errors.New("endpoints: not a list of strings")
-		}
+	d := decoder{object: o}
+	in := Instance{ID: cmp.Or(d.text("id"), name), Service: d.text("name"), Version: d.text("version"), Meta: d.texts("metadata")}
+	d.unmarshal("endpoints", &in.Endpoints, "not a list of strings")
+	if d.err != nil {
+		return nil, d.err
 	}
 	if in.Addr, in.TLSPort = kratosAddr(in.Endpoints); in.Service == "" || in.Addr == "" {
 		return nil, errors.New("name or endpoints: missing")

@@ -53,7 +53,7 @@ func (microFormat) encode(in Instance, old object) object {
 		{"version", quote(in.Version)},
 		{"metadata", null},
 		{"endpoints", null},
-		{"nodes", array([]json.RawMessage{node.encode()})},
+		{"nodes", array([][]byte{node.encode()})},
 	}
 	for _, key := range []string{"metadata", "endpoints"} {
 		if v := old.get(key); v != nil {
@@ -92,23 +92,15 @@ func microNodes(o object) ([]object, error) {
 }
 
 func (microFormat) decode(name string, o object) ([]Instance, error) {
-	service, err := o.text("name")
-	if err != nil {
-		return nil, err
-	}
-	if service == "" {
-		return nil, errors.New("name: missing")
-	}
-	version, err := o.text("version")
-	if err != nil {
-		return nil, err
-	}
+	d := decoder{object: o}
+	service, version := d.required("name"), d.text("version")
 	nodes, err := microNodes(o)
-	if err != nil {
-		return nil, err
-	}
+	d.note(err)
 	if len(nodes) == 0 {
-		return nil, errors.New("nodes: there is none")
+		d.note(errors.New("nodes: there is none"))
+	}
+	if d.err != nil {
+		return nil, d.err
 	}
 	extra := o.others(microKeys...)
 	for _, key := range []string{"metadata", "endpoints"} {
@@ -135,25 +127,16 @@ func (microFormat) decode(name string, o object) ([]Instance, error) {
 }
 
 func microNode(o object) (in Instance, err error) {
-	if in.ID, err = o.text("id"); err != nil {
-		return in, err
-	}
-	if in.Addr, err = o.text("address"); err != nil {
-		return in, err
-	}
-	port, err := o.portNumber("port") // written by old versions
-	if err != nil {
-		return in, err
-	}
+	d := decoder{object: o}
+	in.ID, in.Addr = d.text("id"), d.text("address")
+	port := d.port("port") // written by old versions
 	if in.Addr == "" {
-		return in, errors.New("address: missing")
+		d.note(errors.New("address: missing"))
 	}
 	if _, _, err := net.SplitHostPort(in.Addr); err != nil {
 		in.Addr = joinHostPort(in.Addr, port)
 	}
-	if in.Meta, err = o.texts("metadata"); err != nil {
-		return in, err
-	}
+	in.Meta = d.texts("metadata")
 	in.take(statusEntry, weightEntry)
-	return in, nil
+	return in, d.err
 }

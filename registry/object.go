@@ -89,36 +89,6 @@ func (o *object) set(key string, value json.RawMessage) {
 	*o = append(*o, member{key, value})
 }
 
-// text, number and flag decode a value of that kind. An absent or null value is empty.
-// A number may be quoted.
-func (o object) text(key string) (s string, err error) {
-	if v := o.get(key); v != nil {
-		if err = json.Unmarshal(v, &s); err != nil {
-			err = fmt.Errorf("%s: not a string", key)
-		}
-	}
-	return s, err
-}
-
-func (o object) number(key string) (n int64, err error) {
-	if v := o.get(key); v != nil {
-		if n, err = strconv.ParseInt(string(bytes.Trim(v, `"`)), 10, 64); err != nil {
-			err = fmt.Errorf("%s: not a whole number", key)
-		}
-	}
-	return n, err
-}
-
-func (o object) flag(key string, standard bool) (b bool, err error) {
-	b = standard
-	if v := o.get(key); v != nil {
-		if err = json.Unmarshal(v, &b); err != nil {
-			err = fmt.Errorf("%s: neither true nor false", key)
-		}
-	}
-	return b, err
-}
-
 // texts decodes an object of strings, nil if it is empty. Numbers and booleans are
 // returned as they are written. A null is treated as an absent key.
 func (o object) texts(key string) (map[string]string, error) {
@@ -238,13 +208,6 @@ func digits[T int | int64](n T) json.RawMessage {
 }
 
 // array encodes values as a JSON array.
-func array(values []json.RawMessage) json.RawMessage {
-	return slices.Concat([]byte{'['}, bytes.Join(raw(values), []byte{','}), []byte{']'})
-}
-
-func raw(values []json.RawMessage) (bs [][]byte) {
-	for _, v := range values {
-		bs = append(bs, v)
-	}
-	return bs
+func array(values [][]byte) json.RawMessage {
+	return slices.Concat([]byte{'['}, bytes.Join(values, []byte{','}), []byte{']'})
 }

@@ -124,24 +124,19 @@ func memberEndpoint(addr string) json.RawMessage {
 }
 
 func (serverSetFormat) decode(name string, o object) ([]Instance, error) {
-	in := Instance{ID: name}
-	status, err := o.text("status")
-	if err != nil {
-		return nil, err
-	}
-	in.Disabled = !slices.Contains([]string{"", "ALIVE", "WARNING"}, status)
-	shard, err := o.number("shard")
-	if err != nil {
-		return nil, err
-	}
-	if in.Meta, err = o.texts("metadata"); err != nil {
-		return nil, err
+	d := decoder{object: o}
+	disabled := !slices.Contains([]string{"", "ALIVE", "WARNING"}, d.text("status"))
+	shard := d.number("shard")
+	in := Instance{ID: name, Disabled: disabled, Meta: d.texts("metadata")}
+	if d.err != nil {
+		return nil, d.err
 	}
 	in.take(versionEntry, weightEntry)
 	if in.Meta == nil {
 		in.Meta = make(map[string]string)
 	}
 	in.Meta[shardEntry] = strconv.FormatInt(shard, 10)
+	var err error
 	if in.Addr, err = decodeEndpoint(o.get("serviceEndpoint")); err != nil {
 		return nil, fmt.Errorf("serviceEndpoint: %w", err)
 	}
@@ -185,13 +180,7 @@ func decodeEndpoint(data json.RawMessage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	host, err := o.text("host")
-	if err != nil {
-		return "", err
-	}
-	if host == "" {
-		return "", errors.New("host: missing")
-	}
-	port, err := o.portNumber("port")
-	return joinHostPort(host, port), err
+	d := decoder{object: o}
+	host, port := d.required("host"), d.port("port")
+	return joinHostPort(host, port), d.err
 }

@@ -86,12 +86,9 @@ func encodeURISpec(s string) json.RawMessage {
 		return null
 	}
 	parts, _ := parseURISpec(s)
-	var list []json.RawMessage
+	var list [][]byte
 	for _, p := range parts {
-		variable := json.RawMessage("false")
-		if p.Variable {
-			variable = json.RawMessage("true")
-		}
+		variable := strconv.AppendBool(nil, p.Variable)
 		list = append(list, object{{"value", quote(p.Value)}, {"variable", variable}}.encode())
 	}
 	return object{{"parts", array(list)}}.encode()
