@@ -114,16 +114,9 @@ func (st *store) listNames(ctx context.Context) ([]entry, error) {
 	}
 	var es []entry
 	for _, name := range names {
-		o, ok := st.spec.parse(name)
-		if !ok {
-			continue
+		if o, ok := st.cache.keyOf(name, past); ok {
+			es = append(es, entry{name, o})
 		}
-		if past[name] {
-			if o.created, ok = st.cache.created.Of(name); !ok {
-				continue
-			}
-		}
-		es = append(es, entry{name, o})
 	}
 	base := sequence.Created(stat)
 	slices.SortFunc(es, func(a, b entry) int { return compare(a, b, base) })

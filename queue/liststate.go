@@ -112,10 +112,6 @@ func (p *itemCache) listItems(names []string, st session.Stat, past map[string]b
 	now := p.items.at.UnixMilli()
 	ready, later := make([]entry, 0, len(names)), []entry(nil)
 	for _, name := range names {
-		o, ok := p.spec.parse(name)
-		if !ok {
-			continue
-		}
 		if a, out := p.taken[name]; out {
 			a.listed = true
 			p.taken[name] = a
@@ -124,10 +120,9 @@ func (p *itemCache) listItems(names []string, st session.Stat, past map[string]b
 		if _, ok := p.deleted[name]; ok {
 			continue
 		}
-		if past[name] {
-			if o.created, ok = p.created.Of(name); !ok {
-				continue
-			}
+		o, ok := p.keyOf(name, past)
+		if !ok {
+			continue
 		}
 		switch e := (entry{name, o}); {
 		case p.isClaimed(name):
@@ -141,6 +136,15 @@ func (p *itemCache) listItems(names []string, st session.Stat, past map[string]b
 	p.ready.fill(ready)
 	p.later.fill(later)
 	p.notify()
+}
+
+// keyOf returns the sort key of an item that was listed, with its czxid if it is in past.
+// ok is false if name is not the name of an item, or if the item was deleted since.
+func (p *itemCache) keyOf(name string, past map[string]bool) (o sortKey, ok bool) {
+	if o, ok = p.spec.parse(name); ok && past[name] {
+		o.created, ok = p.created.Of(name)
+	}
+	return o, ok
 }
 
 // ended reports whether the parent of the items has used its last sequence number.
