@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -33,12 +34,7 @@ func (t Task[In]) Context() context.Context {
 
 // Err returns nil while the claim lasts, ErrSettled after the attempt was settled,
 // and an error that wraps ErrLost and the reason after the claim was lost.
-func (t Task[In]) Err() error {
-	if t.attempt == nil {
-		return nil
-	}
-	return t.attempt.lease.Err()
-}
+func (t Task[In]) Err() error { return ofClaim(t.attempt, (*lease.Lease).Err) }
 
 // Deadline returns the moment by which all work under the claim must have stopped:
 // the ZooKeeper session certainly lives on the servers until then. changed is
@@ -53,37 +49,17 @@ func (t Task[In]) Deadline() (deadline time.Time, changed <-chan struct{}) {
 
 // Token returns the claim's token, which grows with every attempt. Store it with
 // what the handler writes; see session.Zxid.
-func (t Task[In]) Token() session.Zxid {
-	if t.attempt == nil {
-		return 0
-	}
-	return t.attempt.lease.Token()
-}
+func (t Task[In]) Token() session.Zxid { return ofClaim(t.attempt, (*lease.Lease).Token) }
 
 // Path returns the path of the claim's node.
-func (t Task[In]) Path() string {
-	if t.attempt == nil {
-		return ""
-	}
-	return t.attempt.lease.Path()
-}
+func (t Task[In]) Path() string { return ofClaim(t.attempt, (*lease.Lease).Path) }
 
 // SessionID returns the id of the ZooKeeper session that owns the claim.
-func (t Task[In]) SessionID() int64 {
-	if t.attempt == nil {
-		return 0
-	}
-	return t.attempt.lease.Session()
-}
+func (t Task[In]) SessionID() int64 { return ofClaim(t.attempt, (*lease.Lease).Session) }
 
 // Guards returns operations that make a transaction fail with session.ErrNoNode or
 // session.ErrBadVersion if the claim has ended. Txn is simpler.
-func (t Task[In]) Guards() []session.Op {
-	if t.attempt == nil {
-		return nil
-	}
-	return t.attempt.lease.Guards()
-}
+func (t Task[In]) Guards() []session.Op { return ofClaim(t.attempt, (*lease.Lease).Guards) }
 
 // Verify confirms the claim in one round trip through the leader. If the claim has
 // ended, it returns the error of Err.
@@ -116,6 +92,15 @@ func (t Task[In]) Release(ctx context.Context) error {
 		return t.unclaimed("release")
 	}
 	return t.attempt.releaseEarly(ctx)
+}
+
+// ofClaim returns what f returns for the claim of a task, or the zero value if the task
+// has none.
+func ofClaim[R any](a *attempt, f func(*lease.Lease) R) (r R) {
+	if a != nil {
+		r = f(a.lease)
+	}
+	return r
 }
 
 func (t Task[In]) unclaimed(op string) error {
