@@ -41,7 +41,7 @@ func changeSetting(ctx context.Context, st *stage) error {
 	}
 	allReaders := func(settled func(*config.Value[limits]) bool) error {
 		for i, v := range values {
-			if err := until(ctx, v, settled); err != nil {
+			if err := next(ctx, v, func() bool { return settled(v) }); err != nil {
 				return err
 			}
 			var de *config.DecodeError
@@ -71,18 +71,4 @@ func changeSetting(ctx context.Context, st *stage) error {
 		err = fmt.Errorf("the malformed data is in use: %v", values[0].Load())
 	}
 	return err
-}
-
-func until(ctx context.Context, v *config.Value[limits], ok func(*config.Value[limits]) bool) error {
-	for {
-		changed := v.Changed()
-		if ok(v) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }

@@ -150,18 +150,3 @@ func ask(ctx context.Context, addr string) (string, error) {
 	}
 	return string(body), err
 }
-
-// next waits until ok returns true, which it calls after each change of what.
-func next(ctx context.Context, what interface{ Changed() <-chan struct{} }, ok func() bool) error {
-	for {
-		changed := what.Changed()
-		if ok() {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}

@@ -64,6 +64,21 @@ func work(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// next waits until ok returns true, which it calls after each change of what.
+func next(ctx context.Context, what interface{ Changed() <-chan struct{} }, ok func() bool) error {
+	for {
+		changed := what.Changed()
+		if ok() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // cast is the actors of a section.
 type cast []*actor
 
