@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	client "github.com/zkrecipes/zkrecipes/session"
 )
 
 // A session of one server cannot be resumed on another one that was started at the same
@@ -19,7 +20,7 @@ func TestServersOfOneInstant(t *testing.T) {
 			if seen[id] {
 				t.Fatalf("two servers begin with session %#x", id)
 			}
-			if seen[id] = true; !ephemeral(id) {
+			if seen[id] = true; !(client.Stat{EphemeralOwner: id}).Ephemeral() {
 				t.Fatalf("session %#x could be the owner of a container or of a node with a time to live", id)
 			}
 		}

@@ -3,13 +3,14 @@ package zktest
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	client "github.com/zkrecipes/zkrecipes/session"
 )
 
 // The kinds of Target.
@@ -83,7 +84,11 @@ func Open(t testing.TB) *Target {
 	default:
 		target.Kind, target.hosts = External, env
 	}
-	if err := target.withSession(ctx, func(c *rawClient) error { return createNode(c, target.root) }); err != nil {
+	err := target.withSession(ctx, func(s *client.Session) error {
+		_, _, err := s.Create(ctx, target.root, nil)
+		return err
+	})
+	if err != nil {
 		t.Fatalf("zktest: %s (%s): %v", target.Kind, target.hosts, err)
 	}
 	t.Cleanup(func() {
@@ -118,8 +123,10 @@ func (t *Target) Ephemerals(tb testing.TB) int {
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
 	defer cancel()
 	n := 0
-	err := t.withSession(ctx, func(c *rawClient) (err error) {
-		n, err = countEphemerals(c, t.root)
+	err := t.withSession(ctx, func(s *client.Session) (err error) {
+		if err = s.Sync(ctx, t.root); err == nil {
+			n, err = countEphemerals(ctx, s, t.root)
+		}
 		return err
 	})
 	if err != nil {
@@ -196,40 +203,14 @@ func countWatches(answer, root string) int {
 
 func below(root, path string) bool { return path == root || strings.HasPrefix(path, root+"/") }
 
-// attemptTimeout bounds what a Target asks of one server before it tries the next one: a
-// busy server sometimes never answers a request.
-const attemptTimeout = 10 * time.Second
-
-// withSession calls f with a session. If a server does not grant one, or does not answer,
-// it tries the next server, so f may be called several times.
-func (t *Target) withSession(ctx context.Context, f func(*rawClient) error) error {
-	pause := time.NewTicker(pollInterval)
-	defer pause.Stop()
-	for {
-		var err error
-		for host := range strings.SplitSeq(t.hosts, ",") {
-			err = attempt(ctx, host, f)
-			if refused := (*rawError)(nil); err == nil || errors.As(err, &refused) {
-				return err
-			}
-		}
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
-func attempt(ctx context.Context, host string, f func(*rawClient) error) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	c, err := dialRaw(ctx, host, targetTimeout)
+// withSession calls f with a session, which is closed afterwards.
+func (t *Target) withSession(ctx context.Context, f func(*client.Session) error) error {
+	s, err := client.Connect(ctx, t.hosts)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	return f(c)
+	defer s.Close(ctx)
+	return f(s)
 }
 
 // clean deletes the root, unless the server ends with the test.
@@ -239,7 +220,7 @@ func (t *Target) clean(tb testing.TB) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), targetTimeout)
 	defer cancel()
-	if err := t.withSession(ctx, func(c *rawClient) error { return removeTree(ctx, c, t.root) }); err != nil {
+	if err := t.withSession(ctx, func(s *client.Session) error { return removeTree(ctx, s, t.root) }); err != nil {
 		tb.Errorf("zktest: cannot delete %s: %v", t.root, err)
 	}
 }

@@ -27,7 +27,7 @@ func TestOpenEnsemble(t *testing.T) {
 		}
 		// The killed server runs again, and the nodes of the first test are deleted.
 		c := dial(t, second.Cluster.Server(0).Addr())
-		if err := createNode(c, first.Root()); err != nil {
+		if err := c.create(first.Root()); err != nil {
 			t.Errorf("create the root of the first test: %v", err)
 		}
 	})

@@ -2,12 +2,14 @@ package zktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	client "github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
@@ -69,7 +71,7 @@ func testTarget(t *testing.T, target *Target) {
 	if n := target.Ephemerals(t); n != 1 {
 		t.Errorf("%d ephemeral nodes, not 1", n)
 	}
-	if err := createNode(c, target.Root()+"/a/below"); err != nil {
+	if err := c.create(target.Root() + "/a/below"); err != nil {
 		t.Fatal(err)
 	}
 	if target.Kind != External {
@@ -111,37 +113,33 @@ func TestRemoveTree(t *testing.T) {
 	s := New(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	c, err := dialRaw(ctx, s.Addr(), 10*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.closeConn()
-	create := func(path string, perms int32) {
-		acl := []wire.ACL{{Perms: perms, Scheme: "world", ID: "anyone"}}
-		if _, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: acl}, &wire.Path{}); err != nil {
-			t.Fatalf("create %s: %v", path, err)
+	c := s.Session(t)
+	create := func(path string, perms client.Perm) {
+		acl := client.ACL{Perms: perms, Scheme: "world", ID: "anyone"}
+		if _, _, err := c.Create(ctx, path, nil, client.ACLs(acl)); err != nil {
+			t.Fatal(err)
 		}
 	}
-	create("/fixed", wire.PermRead|wire.PermCreate)
-	create("/fixed/x", wire.PermAll)
-	if err := removeTree(ctx, c, "/fixed"); !hasCode(err, wire.CodeNoAuth) {
+	create("/fixed", client.PermRead|client.PermCreate)
+	create("/fixed/x", client.PermAll)
+	if err := removeTree(ctx, c, "/fixed"); !errors.Is(err, client.ErrNoAuth) {
 		t.Errorf("deleted a permanent node: %v", err)
 	}
-	create("/other", wire.PermAll)
-	create("/other/hidden", wire.PermCreate)
+	create("/other", client.PermAll)
+	create("/other/hidden", client.PermCreate)
 	if err := removeTree(ctx, c, "/other"); err != nil {
 		t.Error(err)
 	}
-	create("/other", wire.PermAll)
-	create("/other/hidden", wire.PermCreate)
-	create("/other/hidden/x", wire.PermAll)
-	if err := removeTree(ctx, c, "/other"); !hasCode(err, wire.CodeNoAuth) {
+	create("/other", client.PermAll)
+	create("/other/hidden", client.PermCreate)
+	create("/other/hidden/x", client.PermAll)
+	if err := removeTree(ctx, c, "/other"); !errors.Is(err, client.ErrNoAuth) {
 		t.Errorf("deleted nodes that cannot be read: %v", err)
 	}
-	create("/many", wire.PermAll)
+	create("/many", client.PermAll)
 	for i := range 500 {
-		create(fmt.Sprintf("/many/%d", i), wire.PermAll)
-		create(fmt.Sprintf("/many/%d/x", i), wire.PermAll)
+		create(fmt.Sprintf("/many/%d", i), client.PermAll)
+		create(fmt.Sprintf("/many/%d/x", i), client.PermAll)
 	}
 	if err := removeTree(ctx, c, "/many"); err != nil || strings.Contains(s.Tree(), "/many") {
 		t.Errorf("%v, and there is\n%s", err, s.Tree())

@@ -3,17 +3,18 @@ package zktest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
 // A rawClient is a connection with a session. It sends no pings and does not reconnect.
-// Target uses it, because its tests may have any client, and so do the tests of the
-// protocol.
+// The tests of the protocol use it.
 type rawClient struct {
 	conn        net.Conn
 	session     wire.ConnectResponse
@@ -107,43 +108,6 @@ func (c *rawClient) call(op wire.Op, req, resp wire.Record) (wire.ReplyHeader, e
 	}
 }
 
-// callAll is call for n pipelined requests. refused has the *rawError of each request, or
-// nil.
-func (c *rawClient) callAll(op wire.Op, n int, request func(int) (req, resp wire.Record)) (refused []error, err error) {
-	const window = 200 // maximal number of requests in flight
-	refused = make([]error, n)
-	for first := 0; first < n; first += window {
-		last := min(first+window, n)
-		replies := make([]wire.Record, last-first)
-		xid := c.xid + 1
-		for i := range replies {
-			var req wire.Record
-			req, replies[i] = request(first + i)
-			c.xid++
-			if err := c.send(c.xid, op, req); err != nil {
-				return nil, err
-			}
-		}
-		for i := 0; i < len(replies); {
-			h, body, err := c.receive()
-			switch {
-			case err != nil:
-				return nil, err
-			case h.Xid != xid+int32(i):
-				continue // an event
-			case h.Err != wire.OK:
-				refused[first+i] = &rawError{op, h.Err}
-			default:
-				if err := wire.Unmarshal(body, replies[i]); err != nil {
-					return nil, err
-				}
-			}
-			i++
-		}
-	}
-	return refused, nil
-}
-
 // close closes the session and the connection.
 func (c *rawClient) close() error {
 	_, err := c.call(wire.OpClose, &wire.Empty{}, &wire.Empty{})
@@ -155,4 +119,14 @@ func (c *rawClient) close() error {
 func (c *rawClient) closeConn() {
 	c.stopClosing()
 	c.conn.Close()
+}
+
+func (c *rawClient) create(path string) error {
+	_, err := c.call(wire.OpCreate, &wire.CreateRequest{Path: path, ACL: ztree.OpenACL}, &wire.Path{})
+	return err
+}
+
+func hasCode(err error, code wire.Code) bool {
+	refused := (*rawError)(nil)
+	return errors.As(err, &refused) && refused.code == code
 }
