@@ -53,12 +53,15 @@ func (q *call) answeredIsolated() bool {
 // decode decodes a request. It returns an error if the server has to close the
 // connection. A malformed body is not an error, because the server replies to it.
 func decode(frame []byte, old bool) (*call, error) {
-	d := wire.Decoder{Buf: frame}
+	d := wire.NewDecoder(frame)
 	q := &call{}
-	if q.hdr.Decode(&d); d.Err != nil {
+	if q.hdr.Fields(d); d.Err != nil {
 		return nil, d.Err
 	}
-	q.op, q.body = q.hdr.Op.String(), bodyOf(q.hdr.Op)
+	q.op, q.body = q.hdr.Op.String(), wire.NewRequest(q.hdr.Op)
+	if q.hdr.Op == wire.OpReconfig {
+		q.body = &reconfig{}
+	}
 	if q.body == nil {
 		return q, nil
 	}
@@ -67,7 +70,7 @@ func decode(frame []byte, old bool) (*call, error) {
 		return q, nil
 	}
 	absent := len(d.Buf) >= 4 && int32(binary.BigEndian.Uint32(d.Buf)) == -1
-	if q.body.Decode(&d); d.Err != nil || absent && q.hdr.Op == wire.OpDeleteContainer {
+	if q.body.Fields(d); d.Err != nil || absent && q.hdr.Op == wire.OpDeleteContainer {
 		q.malformed = true
 		return q, nil
 	}
@@ -76,42 +79,6 @@ func decode(frame []byte, old bool) (*call, error) {
 	}
 	q.path = pathIn(q.body)
 	return q, nil
-}
-
-// bodyOf returns an empty body of the operation, or nil if it is unknown.
-func bodyOf(op wire.Op) wire.Record {
-	switch op {
-	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer:
-		return &wire.CreateRequest{}
-	case wire.OpCreateTTL:
-		return &wire.CreateRequest{HasTTL: true}
-	case wire.OpDelete, wire.OpCheck:
-		return &wire.PathVersion{}
-	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
-		return &wire.PathWatch{}
-	case wire.OpSetData:
-		return &wire.SetDataRequest{}
-	case wire.OpGetACL, wire.OpSync, wire.OpGetEphemerals, wire.OpGetAllChildrenNumber,
-		wire.OpDeleteContainer:
-		return &wire.Path{}
-	case wire.OpSetACL:
-		return &wire.SetACLRequest{}
-	case wire.OpMulti, wire.OpMultiRead:
-		return &wire.MultiRequest{}
-	case wire.OpAuth:
-		return &wire.AuthRequest{}
-	case wire.OpSetWatches:
-		return &wire.SetWatches{}
-	case wire.OpSetWatches2:
-		return &wire.SetWatches{Version2: true}
-	case wire.OpCheckWatches, wire.OpRemoveWatches, wire.OpAddWatch:
-		return &wire.PathKind{}
-	case wire.OpReconfig:
-		return &reconfig{}
-	case wire.OpSASL:
-		return &wire.Token{}
-	}
-	return nil
 }
 
 // pathIn returns the path of a request, or "" if it has none.

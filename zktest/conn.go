@@ -45,7 +45,7 @@ type conn struct {
 	lastNotification uint64 // number of the last event for which it was notified
 
 	outMu   sync.Mutex
-	out     wire.Encoder
+	out     wire.Codec
 	closing bool          // close after out has been written
 	wake    chan struct{} // out or closing has changed
 	drained chan struct{} // out has been emptied
@@ -153,9 +153,9 @@ func (c *conn) send(records ...wire.Record) {
 	c.server.sent++
 	c.outMu.Lock()
 	at := len(c.out.Buf)
-	c.out.Int(0)
+	c.out.Buf = append(c.out.Buf, 0, 0, 0, 0) // the length
 	for _, r := range records {
-		r.Encode(&c.out)
+		r.Fields(&c.out)
 	}
 	if hdr, ok := records[0].(*wire.ReplyHeader); c.corruptReplies && (!ok || hdr.Xid != wire.XidNotification) {
 		for i := at + 8; i < len(c.out.Buf); i++ {

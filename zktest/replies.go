@@ -10,41 +10,37 @@ import (
 // stringList is the body of a reply with one vector of strings.
 type stringList []string
 
-func (r stringList) Encode(e *wire.Encoder) { e.Strings(r) }
-func (r stringList) Decode(*wire.Decoder)   {}
+func (r stringList) Fields(c *wire.Codec) { c.Strings((*[]string)(&r)) }
 
 // number is the body of a reply with one integer.
 type number int32
 
-func (r number) Encode(e *wire.Encoder) { e.Int(int32(r)) }
-func (r number) Decode(*wire.Decoder)   {}
+func (r number) Fields(c *wire.Codec) { c.Int((*int32)(&r)) }
 
 // identity is the body of the reply to whoAmI.
 type identity []ztree.AuthID
 
-func (r identity) Encode(e *wire.Encoder) {
-	e.Int(int32(len(r)))
+func (r identity) Fields(c *wire.Codec) {
+	c.Len(len(r), 0)
 	for _, id := range r {
-		e.String(id.Scheme)
 		user := id.ID
 		if id.Scheme == "digest" {
 			user, _, _ = strings.Cut(user, ":")
 		}
-		e.String(user)
+		c.String(&id.Scheme)
+		c.String(&user)
 	}
 }
-
-func (r identity) Decode(*wire.Decoder) {}
 
 // reconfig is the body of a reconfig request. It is decoded only to find out whether it is
 // malformed; the request is always refused.
 type reconfig struct{}
 
-func (*reconfig) Encode(*wire.Encoder) {}
-
-func (*reconfig) Decode(d *wire.Decoder) {
+func (*reconfig) Fields(c *wire.Codec) {
+	var servers string
 	for range 3 { // servers that join, that leave, or the new members
-		_ = d.String()
+		c.String(&servers)
 	}
-	d.Long()
+	var version int64
+	c.Long(&version)
 }

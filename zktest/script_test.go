@@ -81,8 +81,7 @@ func aclOf(s string) (acl []wire.ACL) {
 // encoded is a record that is encoded already.
 type encoded []byte
 
-func (b encoded) Encode(e *wire.Encoder) { e.Buf = append(e.Buf, b...) }
-func (encoded) Decode(*wire.Decoder)     {}
+func (b encoded) Fields(c *wire.Codec) { c.Buf = append(c.Buf, b...) }
 
 // body returns the body of the request. Zxids in it are relative to seen.
 func (s step) body(seen int64) wire.Record {

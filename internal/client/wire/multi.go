@@ -11,39 +11,21 @@ type MultiOp struct {
 // MultiRequest is the body of multi and multiRead.
 type MultiRequest struct{ Ops []MultiOp }
 
-func (r *MultiRequest) Encode(e *Encoder) {
-	for _, op := range r.Ops {
-		multiHeader(e, op.Op, false, -1)
-		op.Body.Encode(e)
+func (r *MultiRequest) Fields(c *Codec) {
+	for i := range r.Ops {
+		c.multiHeader(&r.Ops[i].Op, -1, false)
+		r.Ops[i].Body.Fields(c)
 	}
-	multiHeader(e, -1, true, -1)
-}
-
-func (r *MultiRequest) Decode(d *Decoder) {
-	for {
-		op, done := Op(d.Int()), d.Bool()
-		d.Int()
-		if done || d.Err != nil {
-			return
-		}
-		var body Record
-		switch op {
-		case OpCreate, OpCreate2, OpCreateContainer:
-			body = &CreateRequest{}
-		case OpCreateTTL:
-			body = &CreateRequest{HasTTL: true}
-		case OpDelete, OpCheck:
-			body = &PathVersion{}
-		case OpSetData:
-			body = &SetDataRequest{}
-		case OpGetData, OpGetChildren:
-			body = &PathWatch{}
+	for op := (MultiOp{Op: -1}); c.multiHeader(&op.Op, -1, true); {
+		switch op.Op {
+		case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL, OpDelete, OpCheck, OpSetData, OpGetData, OpGetChildren:
+			op.Body = NewRequest(op.Op)
 		default:
-			d.fail()
+			c.fail()
 			return
 		}
-		body.Decode(d)
-		r.Ops = append(r.Ops, MultiOp{op, body})
+		op.Body.Fields(c)
+		r.Ops = append(r.Ops, op)
 	}
 }
 
@@ -62,66 +44,45 @@ type MultiResult struct {
 // MultiResponse is the reply to multi and multiRead.
 type MultiResponse struct{ Results []MultiResult }
 
-func (r *MultiResponse) Encode(e *Encoder) {
-	for _, res := range r.Results {
-		if res.Op == OpError {
-			multiHeader(e, res.Op, false, res.Err)
-			e.Int(int32(res.Err))
-			continue
-		}
-		multiHeader(e, res.Op, false, OK)
-		switch res.Op {
-		case OpCreate:
-			e.String(res.Path)
-		case OpCreate2, OpCreateContainer, OpCreateTTL:
-			e.String(res.Path)
-			res.Stat.Encode(e)
-		case OpSetData:
-			res.Stat.Encode(e)
-		case OpGetData:
-			e.Bytes(res.Data)
-			res.Stat.Encode(e)
-		case OpGetChildren:
-			e.Strings(res.Children)
-		}
+func (r *MultiResponse) Fields(c *Codec) {
+	for i := range r.Results {
+		c.multiHeader(&r.Results[i].Op, r.Results[i].Err, false)
+		r.Results[i].code(c)
 	}
-	multiHeader(e, -1, true, -1)
-}
-
-func (r *MultiResponse) Decode(d *Decoder) {
-	for {
-		op, done := Op(d.Int()), d.Bool()
-		d.Int()
-		if done || d.Err != nil {
-			return
-		}
-		res := MultiResult{Op: op}
-		switch op {
-		case OpError:
-			res.Err = Code(d.Int())
-		case OpCreate:
-			res.Path = d.String()
-		case OpCreate2, OpCreateContainer, OpCreateTTL:
-			res.Path = d.String()
-			res.Stat.Decode(d)
-		case OpSetData:
-			res.Stat.Decode(d)
-		case OpGetData:
-			res.Data = d.Bytes()
-			res.Stat.Decode(d)
-		case OpGetChildren:
-			res.Children = d.Strings()
-		case OpDelete, OpCheck:
-		default:
-			d.fail()
-			return
-		}
+	for end := Op(-1); c.multiHeader(&end, -1, true); {
+		res := MultiResult{Op: end}
+		res.code(c)
 		r.Results = append(r.Results, res)
 	}
 }
 
-func multiHeader(e *Encoder, op Op, done bool, err Code) {
-	e.Int(int32(op))
-	e.Bool(done)
-	e.Int(int32(err))
+func (r *MultiResult) code(c *Codec) {
+	switch r.Op {
+	case OpError:
+		c.Int((*int32)(&r.Err))
+	case OpCreate:
+		c.String(&r.Path)
+	case OpCreate2, OpCreateContainer, OpCreateTTL:
+		c.String(&r.Path)
+		r.Stat.Fields(c)
+	case OpSetData:
+		r.Stat.Fields(c)
+	case OpGetData:
+		c.Bytes(&r.Data)
+		r.Stat.Fields(c)
+	case OpGetChildren:
+		c.Strings(&r.Children)
+	case OpDelete, OpCheck:
+	default:
+		c.fail()
+	}
+}
+
+// multiHeader codes the header of an operation or of a result. It reports whether one
+// that was decoded has a body after it.
+func (c *Codec) multiHeader(op *Op, err Code, last bool) (more bool) {
+	c.Int((*int32)(op))
+	c.Bool(&last)
+	c.Int((*int32)(&err))
+	return !last && c.Err == nil
 }

@@ -11,23 +11,13 @@ type ConnectRequest struct {
 	HasReadOnly     bool // older clients, such as go-zookeeper, omit the flag
 }
 
-func (r *ConnectRequest) Encode(e *Encoder) {
-	e.Int(r.ProtocolVersion)
-	e.Long(r.LastZxidSeen)
-	e.Int(r.Timeout)
-	e.Long(r.SessionID)
-	e.Bytes(r.Passwd)
-	if r.HasReadOnly {
-		e.Bool(r.ReadOnly)
-	}
-}
-
-func (r *ConnectRequest) Decode(d *Decoder) {
-	r.ProtocolVersion, r.LastZxidSeen, r.Timeout = d.Int(), d.Long(), d.Int()
-	r.SessionID, r.Passwd = d.Long(), d.Bytes()
-	if r.HasReadOnly = len(d.Buf) > 0; r.HasReadOnly {
-		r.ReadOnly = d.Bool()
-	}
+func (r *ConnectRequest) Fields(c *Codec) {
+	c.Int(&r.ProtocolVersion)
+	c.Long(&r.LastZxidSeen)
+	c.Int(&r.Timeout)
+	c.Long(&r.SessionID)
+	c.Bytes(&r.Passwd)
+	c.readOnly(&r.HasReadOnly, &r.ReadOnly)
 }
 
 // ConnectResponse is the reply to ConnectRequest. A Timeout of zero or less means
@@ -41,20 +31,21 @@ type ConnectResponse struct {
 	HasReadOnly     bool // sent only to clients that sent the flag
 }
 
-func (r *ConnectResponse) Encode(e *Encoder) {
-	e.Int(r.ProtocolVersion)
-	e.Int(r.Timeout)
-	e.Long(r.SessionID)
-	e.Bytes(r.Passwd)
-	if r.HasReadOnly {
-		e.Bool(r.ReadOnly)
-	}
+func (r *ConnectResponse) Fields(c *Codec) {
+	c.Int(&r.ProtocolVersion)
+	c.Int(&r.Timeout)
+	c.Long(&r.SessionID)
+	c.Bytes(&r.Passwd)
+	c.readOnly(&r.HasReadOnly, &r.ReadOnly)
 }
 
-func (r *ConnectResponse) Decode(d *Decoder) {
-	r.ProtocolVersion, r.Timeout, r.SessionID, r.Passwd = d.Int(), d.Int(), d.Long(), d.Bytes()
-	if r.HasReadOnly = len(d.Buf) > 0; r.HasReadOnly {
-		r.ReadOnly = d.Bool()
+// readOnly codes the last field of a handshake, which older peers omit.
+func (c *Codec) readOnly(present, v *bool) {
+	if c.decoding {
+		*present = len(c.Buf) > 0
+	}
+	if *present {
+		c.Bool(v)
 	}
 }
 
@@ -64,8 +55,7 @@ type RequestHeader struct {
 	Op  Op
 }
 
-func (r *RequestHeader) Encode(e *Encoder) { e.Int(r.Xid); e.Int(int32(r.Op)) }
-func (r *RequestHeader) Decode(d *Decoder) { r.Xid, r.Op = d.Int(), Op(d.Int()) }
+func (r *RequestHeader) Fields(c *Codec) { c.Int(&r.Xid); c.Int((*int32)(&r.Op)) }
 
 // ReplyHeader precedes every reply and every event.
 type ReplyHeader struct {
@@ -77,8 +67,7 @@ type ReplyHeader struct {
 // ReplyHeaderLen is the length of a ReplyHeader.
 const ReplyHeaderLen = 16
 
-func (r *ReplyHeader) Encode(e *Encoder) { e.Int(r.Xid); e.Long(r.Zxid); e.Int(int32(r.Err)) }
-func (r *ReplyHeader) Decode(d *Decoder) { r.Xid, r.Zxid, r.Err = d.Int(), d.Long(), Code(d.Int()) }
+func (r *ReplyHeader) Fields(c *Codec) { c.Int(&r.Xid); c.Long(&r.Zxid); c.Int((*int32)(&r.Err)) }
 
 // Stat is the metadata of a node.
 type Stat struct {
@@ -95,26 +84,18 @@ type Stat struct {
 // Cversion and NumChildren is twice that number, in 32 bits. Deletes always change Pzxid.
 func (r *Stat) PzxidStopped() bool { return r.Cversion+r.NumChildren == -2 }
 
-func (r *Stat) Encode(e *Encoder) {
-	e.Long(r.Czxid)
-	e.Long(r.Mzxid)
-	e.Long(r.Ctime)
-	e.Long(r.Mtime)
-	e.Int(r.Version)
-	e.Int(r.Cversion)
-	e.Int(r.Aversion)
-	e.Long(r.EphemeralOwner)
-	e.Int(r.DataLength)
-	e.Int(r.NumChildren)
-	e.Long(r.Pzxid)
-}
-
-func (r *Stat) Decode(d *Decoder) {
-	r.Czxid, r.Mzxid, r.Ctime, r.Mtime = d.Long(), d.Long(), d.Long(), d.Long()
-	r.Version, r.Cversion, r.Aversion = d.Int(), d.Int(), d.Int()
-	r.EphemeralOwner = d.Long()
-	r.DataLength, r.NumChildren = d.Int(), d.Int()
-	r.Pzxid = d.Long()
+func (r *Stat) Fields(c *Codec) {
+	c.Long(&r.Czxid)
+	c.Long(&r.Mzxid)
+	c.Long(&r.Ctime)
+	c.Long(&r.Mtime)
+	c.Int(&r.Version)
+	c.Int(&r.Cversion)
+	c.Int(&r.Aversion)
+	c.Long(&r.EphemeralOwner)
+	c.Int(&r.DataLength)
+	c.Int(&r.NumChildren)
+	c.Long(&r.Pzxid)
 }
 
 // ACL is one entry of a node's access control list.
@@ -123,30 +104,24 @@ type ACL struct {
 	Scheme, ID string
 }
 
-func encodeACLs(e *Encoder, acl []ACL) {
-	e.Int(int32(len(acl)))
-	for _, a := range acl {
-		e.Int(a.Perms)
-		e.String(a.Scheme)
-		e.String(a.ID)
+func codeACLs(c *Codec, acl *[]ACL) {
+	n := c.Len(len(*acl), 12)
+	if c.decoding {
+		*acl = make([]ACL, n)
 	}
-}
-
-func decodeACLs(d *Decoder) []ACL {
-	n := d.Len(12)
-	acl := make([]ACL, 0, n)
-	for range n {
-		acl = append(acl, ACL{d.Int(), d.String(), d.String()})
+	for i := range *acl {
+		a := &(*acl)[i]
+		c.Int(&a.Perms)
+		c.String(&a.Scheme)
+		c.String(&a.ID)
 	}
-	return acl
 }
 
 // Empty is a record without fields: the body of ping and closeSession, and of
 // replies that have only a header.
 type Empty struct{}
 
-func (*Empty) Encode(*Encoder) {}
-func (*Empty) Decode(*Decoder) {}
+func (*Empty) Fields(*Codec) {}
 
 // CreateRequest is the body of create, create2, createContainer and createTTL. Only
 // createTTL has TTL.
@@ -159,20 +134,13 @@ type CreateRequest struct {
 	HasTTL bool  // set before decoding: the operation is createTTL
 }
 
-func (r *CreateRequest) Encode(e *Encoder) {
-	e.String(r.Path)
-	e.Bytes(r.Data)
-	encodeACLs(e, r.ACL)
-	e.Int(r.Flags)
+func (r *CreateRequest) Fields(c *Codec) {
+	c.String(&r.Path)
+	c.Bytes(&r.Data)
+	codeACLs(c, &r.ACL)
+	c.Int(&r.Flags)
 	if r.HasTTL {
-		e.Long(r.TTL)
-	}
-}
-
-func (r *CreateRequest) Decode(d *Decoder) {
-	r.Path, r.Data, r.ACL, r.Flags = d.String(), d.Bytes(), decodeACLs(d), d.Int()
-	if r.HasTTL {
-		r.TTL = d.Long()
+		c.Long(&r.TTL)
 	}
 }
 
@@ -182,15 +150,13 @@ type CreateResponse struct {
 	Stat Stat
 }
 
-func (r *CreateResponse) Encode(e *Encoder) { e.String(r.Path); r.Stat.Encode(e) }
-func (r *CreateResponse) Decode(d *Decoder) { r.Path = d.String(); r.Stat.Decode(d) }
+func (r *CreateResponse) Fields(c *Codec) { c.String(&r.Path); r.Stat.Fields(c) }
 
 // Path is a record of one path: the body of getACL, sync and getEphemerals, and the
 // reply to create and sync.
 type Path struct{ Path string }
 
-func (r *Path) Encode(e *Encoder) { e.String(r.Path) }
-func (r *Path) Decode(d *Decoder) { r.Path = d.String() }
+func (r *Path) Fields(c *Codec) { c.String(&r.Path) }
 
 // PathVersion is the body of delete and check.
 type PathVersion struct {
@@ -198,8 +164,7 @@ type PathVersion struct {
 	Version int32
 }
 
-func (r *PathVersion) Encode(e *Encoder) { e.String(r.Path); e.Int(r.Version) }
-func (r *PathVersion) Decode(d *Decoder) { r.Path, r.Version = d.String(), d.Int() }
+func (r *PathVersion) Fields(c *Codec) { c.String(&r.Path); c.Int(&r.Version) }
 
 // PathWatch is the body of exists, getData, getChildren and getChildren2.
 type PathWatch struct {
@@ -207,8 +172,7 @@ type PathWatch struct {
 	Watch bool
 }
 
-func (r *PathWatch) Encode(e *Encoder) { e.String(r.Path); e.Bool(r.Watch) }
-func (r *PathWatch) Decode(d *Decoder) { r.Path, r.Watch = d.String(), d.Bool() }
+func (r *PathWatch) Fields(c *Codec) { c.String(&r.Path); c.Bool(&r.Watch) }
 
 // SetDataRequest is the body of setData, whose reply is a Stat.
 type SetDataRequest struct {
@@ -217,10 +181,7 @@ type SetDataRequest struct {
 	Version int32
 }
 
-func (r *SetDataRequest) Encode(e *Encoder) { e.String(r.Path); e.Bytes(r.Data); e.Int(r.Version) }
-func (r *SetDataRequest) Decode(d *Decoder) {
-	r.Path, r.Data, r.Version = d.String(), d.Bytes(), d.Int()
-}
+func (r *SetDataRequest) Fields(c *Codec) { c.String(&r.Path); c.Bytes(&r.Data); c.Int(&r.Version) }
 
 // GetDataResponse is the reply to getData.
 type GetDataResponse struct {
@@ -228,8 +189,7 @@ type GetDataResponse struct {
 	Stat Stat
 }
 
-func (r *GetDataResponse) Encode(e *Encoder) { e.Bytes(r.Data); r.Stat.Encode(e) }
-func (r *GetDataResponse) Decode(d *Decoder) { r.Data = d.Bytes(); r.Stat.Decode(d) }
+func (r *GetDataResponse) Fields(c *Codec) { c.Bytes(&r.Data); r.Stat.Fields(c) }
 
 // ChildrenResponse is the reply to getChildren (without Stat) and getChildren2.
 type ChildrenResponse struct {
@@ -237,8 +197,7 @@ type ChildrenResponse struct {
 	Stat     Stat
 }
 
-func (r *ChildrenResponse) Encode(e *Encoder) { e.Strings(r.Children); r.Stat.Encode(e) }
-func (r *ChildrenResponse) Decode(d *Decoder) { r.Children = d.Strings(); r.Stat.Decode(d) }
+func (r *ChildrenResponse) Fields(c *Codec) { c.Strings(&r.Children); r.Stat.Fields(c) }
 
 // SetACLRequest is the body of setACL, whose reply is a Stat.
 type SetACLRequest struct {
@@ -247,10 +206,7 @@ type SetACLRequest struct {
 	Version int32
 }
 
-func (r *SetACLRequest) Encode(e *Encoder) { e.String(r.Path); encodeACLs(e, r.ACL); e.Int(r.Version) }
-func (r *SetACLRequest) Decode(d *Decoder) {
-	r.Path, r.ACL, r.Version = d.String(), decodeACLs(d), d.Int()
-}
+func (r *SetACLRequest) Fields(c *Codec) { c.String(&r.Path); codeACLs(c, &r.ACL); c.Int(&r.Version) }
 
 // GetACLResponse is the reply to getACL.
 type GetACLResponse struct {
@@ -258,8 +214,7 @@ type GetACLResponse struct {
 	Stat Stat
 }
 
-func (r *GetACLResponse) Encode(e *Encoder) { encodeACLs(e, r.ACL); r.Stat.Encode(e) }
-func (r *GetACLResponse) Decode(d *Decoder) { r.ACL = decodeACLs(d); r.Stat.Decode(d) }
+func (r *GetACLResponse) Fields(c *Codec) { codeACLs(c, &r.ACL); r.Stat.Fields(c) }
 
 // AuthRequest is the body of auth.
 type AuthRequest struct {
@@ -268,14 +223,12 @@ type AuthRequest struct {
 	Auth   []byte
 }
 
-func (r *AuthRequest) Encode(e *Encoder) { e.Int(r.Type); e.String(r.Scheme); e.Bytes(r.Auth) }
-func (r *AuthRequest) Decode(d *Decoder) { r.Type, r.Scheme, r.Auth = d.Int(), d.String(), d.Bytes() }
+func (r *AuthRequest) Fields(c *Codec) { c.Int(&r.Type); c.String(&r.Scheme); c.Bytes(&r.Auth) }
 
 // Token is the body of sasl and of the reply to it.
 type Token struct{ Token []byte }
 
-func (r *Token) Encode(e *Encoder) { e.Bytes(r.Token) }
-func (r *Token) Decode(d *Decoder) { r.Token = d.Bytes() }
+func (r *Token) Fields(c *Codec) { c.Bytes(&r.Token) }
 
 // SetWatches is the body of setWatches and setWatches2, which set the watches of a
 // resumed session again; setWatches2 also sets persistent ones.
@@ -286,21 +239,14 @@ type SetWatches struct {
 	Version2                        bool // set before coding: the operation is setWatches2
 }
 
-func (r *SetWatches) Encode(e *Encoder) {
-	e.Long(r.RelativeZxid)
-	e.Strings(r.Data)
-	e.Strings(r.Exist)
-	e.Strings(r.Child)
+func (r *SetWatches) Fields(c *Codec) {
+	c.Long(&r.RelativeZxid)
+	c.Strings(&r.Data)
+	c.Strings(&r.Exist)
+	c.Strings(&r.Child)
 	if r.Version2 {
-		e.Strings(r.Persistent)
-		e.Strings(r.PersistentRecursive)
-	}
-}
-
-func (r *SetWatches) Decode(d *Decoder) {
-	r.RelativeZxid, r.Data, r.Exist, r.Child = d.Long(), d.Strings(), d.Strings(), d.Strings()
-	if r.Version2 {
-		r.Persistent, r.PersistentRecursive = d.Strings(), d.Strings()
+		c.Strings(&r.Persistent)
+		c.Strings(&r.PersistentRecursive)
 	}
 }
 
@@ -311,8 +257,7 @@ type PathKind struct {
 	Kind int32
 }
 
-func (r *PathKind) Encode(e *Encoder) { e.String(r.Path); e.Int(r.Kind) }
-func (r *PathKind) Decode(d *Decoder) { r.Path, r.Kind = d.String(), d.Int() }
+func (r *PathKind) Fields(c *Codec) { c.String(&r.Path); c.Int(&r.Kind) }
 
 // WatcherEvent is the body of a notification.
 type WatcherEvent struct {
@@ -320,5 +265,4 @@ type WatcherEvent struct {
 	Path        string
 }
 
-func (r *WatcherEvent) Encode(e *Encoder) { e.Int(r.Type); e.Int(r.State); e.String(r.Path) }
-func (r *WatcherEvent) Decode(d *Decoder) { r.Type, r.State, r.Path = d.Int(), d.Int(), d.String() }
+func (r *WatcherEvent) Fields(c *Codec) { c.Int(&r.Type); c.Int(&r.State); c.String(&r.Path) }
