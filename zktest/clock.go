@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
@@ -29,24 +30,16 @@ func (s *Server) clock() {
 		select {
 		case <-due:
 		case <-s.clockWake:
-		case <-s.closed:
+		case <-s.ctx.Done():
 			return
 		}
-	}
-}
-
-// wakeClock makes the clock check what is due.
-func (s *Server) wakeClock() {
-	select {
-	case s.clockWake <- struct{}{}:
-	default:
 	}
 }
 
 // wakeBy makes the clock wake up at t or earlier.
 func (s *Server) wakeBy(t time.Time) {
 	if s.nextWake.IsZero() || t.Before(s.nextWake) {
-		s.wakeClock()
+		channel.Wake(s.clockWake)
 	}
 }
 

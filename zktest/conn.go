@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
@@ -101,10 +102,7 @@ func (c *conn) write() {
 		buf, c.out.Buf = c.out.Buf, buf[:0]
 		closing := c.closing
 		c.outMu.Unlock()
-		select {
-		case c.drained <- struct{}{}:
-		default:
-		}
+		channel.Wake(c.drained)
 		if len(buf) > 0 {
 			if _, err := c.nc.Write(buf); err != nil {
 				c.nc.Close() // the reader ends, and then this goroutine
@@ -164,7 +162,7 @@ func (c *conn) send(records ...wire.Record) {
 	}
 	binary.BigEndian.PutUint32(c.out.Buf[at:], uint32(len(c.out.Buf)-at-4))
 	c.outMu.Unlock()
-	c.wakeWriter()
+	channel.Wake(c.wake)
 }
 
 // closeAfterFlush closes the connection after the queued frames have been written.
@@ -172,20 +170,13 @@ func (c *conn) closeAfterFlush() {
 	c.outMu.Lock()
 	c.closing = true
 	c.outMu.Unlock()
-	c.wakeWriter()
+	channel.Wake(c.wake)
 }
 
 // closeNow closes the connection at once.
 func (c *conn) closeNow() {
 	c.closeAfterFlush()
 	c.nc.Close()
-}
-
-func (c *conn) wakeWriter() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
 }
 
 // notify sends a watch event, if the client may read the node. The events of ZooKeeper

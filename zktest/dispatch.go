@@ -1,6 +1,7 @@
 package zktest
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
@@ -53,11 +54,11 @@ func (s *Server) serve(c *conn, q *call) (more bool) {
 func (s *Server) perform(c *conn, q *call) (more bool) {
 	c.writeFailed = false
 	more = s.execute(c, q)
-	name := operationName(q.hdr.Op)
+	name := operationNames[q.hdr.Op]
 	if c.writeFailed {
-		name = "NA"
+		name = ""
 	}
-	c.last.record(s, name, q.hdr.Xid)
+	c.last.record(s, cmp.Or(name, "NA"), q.hdr.Xid)
 	return more
 }
 

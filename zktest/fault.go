@@ -2,8 +2,8 @@ package zktest
 
 import (
 	"slices"
-	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -116,16 +116,10 @@ func (s *Server) receive(c *conn, frame []byte) (more bool) {
 func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
 	v, ok := s.decide(c, q)
 	if !ok {
-		return !s.isClosed()
+		return s.ctx.Err() == nil
 	}
-	if v.delay > 0 {
-		timer := time.NewTimer(v.delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-s.closed:
-			return false
-		}
+	if backoff.Sleep(v.delay, s.ctx) != nil {
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +135,7 @@ func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 	select {
 	case s.faultSem <- struct{}{}:
 		defer func() { <-s.faultSem }()
-	case <-s.closed:
+	case <-s.ctx.Done():
 		return v, false
 	}
 	s.mu.Lock()
@@ -158,15 +152,6 @@ func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 		}
 	}
 	return v, true
-}
-
-func (s *Server) isClosed() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
-	}
 }
 
 func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {

@@ -88,7 +88,7 @@ func (s *Server) saveLoop() {
 		select {
 		case <-tick.C:
 			s.save(true) // Close tries again and reports the error
-		case <-s.closed:
+		case <-s.ctx.Done():
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	client "github.com/zkrecipes/zkrecipes/session"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
@@ -44,8 +45,7 @@ type Follower struct {
 	log      []logEntry
 	received uint64 // number of entries added to log
 	applied  uint64 // number of entries applied
-	listener net.Listener
-	addr     string
+	endpoint endpoint
 }
 
 // A logEntry is a transaction that a follower has not applied yet.
@@ -72,6 +72,7 @@ func (s *Server) Follower(lag time.Duration) *Follower {
 		leader: s, name: fmt.Sprintf("follower-%d:2181", len(s.followers)+1), lag: lag,
 		wake: make(chan struct{}, 1), tree: s.tree.Clone(), watches: newWatches(s.opts.old), zxid: s.zxid,
 	}
+	f.endpoint = endpoint{server: s, follower: f}
 	s.followers = append(s.followers, f)
 	if !s.done {
 		s.wg.Go(f.follow)
@@ -84,7 +85,7 @@ func (f *Follower) SetLag(lag time.Duration) {
 	f.leader.mu.Lock()
 	defer f.leader.mu.Unlock()
 	f.lag = lag
-	f.wakeUp()
+	channel.Wake(f.wake)
 }
 
 // setEager makes the follower catch up at once when one of its clients writes or syncs.
@@ -102,35 +103,7 @@ func (f *Follower) Name() string { return f.name }
 
 // Addr returns the address of the follower's TCP listener. The first call opens the
 // listener on a free port of 127.0.0.1.
-func (f *Follower) Addr() string {
-	s := f.leader
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f.addr == "" && !s.done {
-		if err := f.listen("127.0.0.1:0"); err != nil {
-			panic("zktest: no free port on 127.0.0.1: " + err.Error())
-		}
-		if s.stopped {
-			f.closeListener()
-		}
-	}
-	return f.addr
-}
-
-func (f *Follower) listen(addr string) (err error) {
-	f.listener, err = f.leader.accept(addr, f)
-	if err == nil {
-		f.addr = f.listener.Addr().String()
-	}
-	return err
-}
-
-func (f *Follower) closeListener() {
-	if f.listener != nil {
-		f.listener.Close()
-		f.listener = nil
-	}
-}
+func (f *Follower) Addr() string { return f.endpoint.address() }
 
 // DialContext opens a connection to the follower in memory. It ignores the address.
 func (f *Follower) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -163,16 +136,9 @@ func (f *Follower) follow() {
 		select {
 		case <-due:
 		case <-f.wake:
-		case <-f.leader.closed:
+		case <-f.leader.ctx.Done():
 			return
 		}
-	}
-}
-
-func (f *Follower) wakeUp() {
-	select {
-	case f.wake <- struct{}{}:
-	default:
 	}
 }
 
@@ -225,7 +191,7 @@ func (s *Server) replicate(t *ztree.Txn, steps func(*ztree.Txn)) {
 	for _, f := range s.followers {
 		f.log = append(f.log, logEntry{time.Now(), t.On(nil), steps})
 		f.received++
-		f.wakeUp()
+		channel.Wake(f.wake)
 	}
 }
 

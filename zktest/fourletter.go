@@ -121,7 +121,7 @@ func (s *Server) mntr() string {
 }
 
 func (s *Server) conf() string {
-	_, port, _ := strings.Cut(s.addr, ":")
+	_, port, _ := strings.Cut(s.endpoint.addr, ":")
 	return fmt.Sprintf("clientPort=%s\nsecureClientPort=-1\ndataDir=%s\ndataDirSize=%[6]d\ndataLogDir=%[2]s\ndataLogSize=%[6]d\ntickTime=%[3]d\nmaxClientCnxns=0\nminSessionTimeout=%[4]d\nmaxSessionTimeout=%[5]d\nclientPortListenBacklog=-1\nserverId=0\n",
 		port, s.opts.file, s.opts.tick.Milliseconds(), s.opts.min.Milliseconds(), s.opts.max.Milliseconds(), s.fileSize())
 }

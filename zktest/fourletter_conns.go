@@ -27,57 +27,16 @@ func (l *lastRequest) record(s *Server, op string, xid int32) {
 	}
 }
 
-// operationName returns the name of an operation in the answer to cons.
-func operationName(op wire.Op) string {
-	switch op {
-	case wire.OpPing:
-		return "PING"
-	case wire.OpMulti:
-		return "MULT"
-	case wire.OpMultiRead:
-		return "MLTR"
-	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL:
-		return "CREA"
-	case wire.OpDelete, wire.OpDeleteContainer:
-		return "DELE"
-	case wire.OpSetData:
-		return "SETD"
-	case wire.OpReconfig:
-		return "RECO"
-	case wire.OpSetACL:
-		return "SETA"
-	case wire.OpClose:
-		return "CLOS"
-	case wire.OpSync:
-		return "SYNC"
-	case wire.OpCheck:
-		return "CHEC"
-	case wire.OpExists:
-		return "EXIS"
-	case wire.OpGetData:
-		return "GETD"
-	case wire.OpSetWatches:
-		return "SETW"
-	case wire.OpSetWatches2:
-		return "STW2"
-	case wire.OpAddWatch:
-		return "ADDW"
-	case wire.OpGetACL:
-		return "GETA"
-	case wire.OpGetChildren, wire.OpGetChildren2:
-		return "GETC"
-	case wire.OpGetAllChildrenNumber:
-		return "GETACN"
-	case wire.OpCheckWatches:
-		return "CHKW"
-	case wire.OpRemoveWatches:
-		return "REMW"
-	case wire.OpWhoAmI:
-		return "HOMI"
-	case wire.OpGetEphemerals:
-		return "GETE"
-	}
-	return "NA"
+// operationNames are the names of operations in the answer to cons; the others are "NA".
+var operationNames = map[wire.Op]string{
+	wire.OpPing: "PING", wire.OpMulti: "MULT", wire.OpMultiRead: "MLTR",
+	wire.OpCreate: "CREA", wire.OpCreate2: "CREA", wire.OpCreateContainer: "CREA", wire.OpCreateTTL: "CREA",
+	wire.OpDelete: "DELE", wire.OpDeleteContainer: "DELE", wire.OpSetData: "SETD", wire.OpSetACL: "SETA",
+	wire.OpReconfig: "RECO", wire.OpClose: "CLOS", wire.OpSync: "SYNC", wire.OpCheck: "CHEC",
+	wire.OpExists: "EXIS", wire.OpGetData: "GETD", wire.OpGetACL: "GETA", wire.OpGetEphemerals: "GETE",
+	wire.OpGetChildren: "GETC", wire.OpGetChildren2: "GETC", wire.OpGetAllChildrenNumber: "GETACN",
+	wire.OpSetWatches: "SETW", wire.OpSetWatches2: "STW2", wire.OpAddWatch: "ADDW",
+	wire.OpCheckWatches: "CHKW", wire.OpRemoveWatches: "REMW", wire.OpWhoAmI: "HOMI",
 }
 
 // connections returns a line for each connection. The number in brackets is 0 for the

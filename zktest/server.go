@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/mempipe"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
@@ -24,7 +25,8 @@ import (
 type Server struct {
 	opts      options
 	startTime time.Time
-	closed    chan struct{}
+	ctx       context.Context // done when the server is closed
+	cancel    context.CancelFunc
 	clockWake chan struct{}
 	faultSem  chan struct{} // held while the fault functions run
 	hasFaults atomic.Bool   // faults is not empty
@@ -59,8 +61,7 @@ type Server struct {
 	savedZxid    int64      // the zxid in the file
 	savedRunning bool       // the file says that the server is running
 
-	listener net.Listener
-	addr     string // of the first listener; "" before
+	endpoint endpoint
 }
 
 // New starts an empty server and closes it when the test ends. It opens no port before
@@ -87,7 +88,7 @@ func Start(opts ...Option) (*Server, error) {
 	now := time.Now()
 	s := &Server{
 		opts: o, startTime: now,
-		closed: make(chan struct{}), clockWake: make(chan struct{}, 1), faultSem: make(chan struct{}, 1),
+		clockWake: make(chan struct{}, 1), faultSem: make(chan struct{}, 1),
 		tree:        ztree.New(),
 		watches:     newWatches(o.old),
 		sessions:    make(map[int64]*session),
@@ -98,6 +99,8 @@ func Start(opts ...Option) (*Server, error) {
 		conns:       make(map[*conn]struct{}),
 		partitions:  make(map[*partition]struct{}),
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.endpoint.server = s
 	if o.file != "" {
 		if err := s.load(o.file); err != nil {
 			return nil, err
@@ -109,8 +112,8 @@ func Start(opts ...Option) (*Server, error) {
 		s.wg.Go(s.saveLoop)
 	}
 	if o.listen != "" {
-		if err := s.listen(o.listen); err != nil {
-			close(s.closed)
+		if err := s.endpoint.listen(o.listen); err != nil {
+			s.cancel()
 			s.wg.Wait()
 			return nil, err
 		}
@@ -121,50 +124,7 @@ func Start(opts ...Option) (*Server, error) {
 
 // Addr returns the address of the server's TCP listener. The first call opens the
 // listener, unless WithAddr did. The address stays the same across Stop and Restart.
-func (s *Server) Addr() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.addr == "" && !s.done {
-		if err := s.listen("127.0.0.1:0"); err != nil {
-			panic("zktest: no free port on 127.0.0.1: " + err.Error())
-		}
-		if s.stopped {
-			s.listener.Close()
-			s.listener = nil
-		}
-	}
-	return s.addr
-}
-
-// listen opens the listener. There must not be an open one.
-func (s *Server) listen(addr string) error {
-	l, err := s.accept(addr, nil)
-	if err != nil {
-		return err
-	}
-	s.listener, s.addr = l, l.Addr().String()
-	return nil
-}
-
-// accept listens for connections to f, or to the leader if f is nil.
-func (s *Server) accept(addr string, f *Follower) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	s.wg.Go(func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if s.attach(nc, f, nil) != nil {
-				nc.Close()
-			}
-		}
-	})
-	return l, nil
-}
+func (s *Server) Addr() string { return s.endpoint.address() }
 
 // DialContext opens a connection in memory. Use it in testing/synctest bubbles, where
 // time advances only while server and clients wait.
@@ -253,12 +213,9 @@ func (s *Server) stop() {
 		return
 	}
 	s.stopped = true
-	if s.listener != nil {
-		s.listener.Close()
-		s.listener = nil
-	}
+	s.endpoint.close()
 	for _, f := range s.followers {
-		f.closeListener()
+		f.endpoint.close()
 	}
 	for c := range s.conns {
 		s.detach(c)
@@ -279,16 +236,11 @@ func (s *Server) Restart() error {
 	if !s.stopped {
 		return nil
 	}
-	if s.addr != "" && s.listener == nil {
-		if err := s.listen(s.addr); err != nil {
-			return err
-		}
+	if err := s.endpoint.reopen(); err != nil {
+		return err
 	}
 	for _, f := range s.followers {
-		if f.addr == "" || f.listener != nil {
-			continue
-		}
-		if err := f.listen(f.addr); err != nil {
+		if err := f.endpoint.reopen(); err != nil {
 			return err
 		}
 	}
@@ -297,7 +249,7 @@ func (s *Server) Restart() error {
 		s.expiry.touch(ss, ss.timeout)
 	}
 	s.scheduleReap()
-	s.wakeClock()
+	channel.Wake(s.clockWake)
 	return nil
 }
 
@@ -307,7 +259,7 @@ func (s *Server) Close() {
 	if !s.done {
 		s.done = true
 		s.stop()
-		close(s.closed)
+		s.cancel()
 		for c := range s.conns {
 			c.closeNow()
 		}

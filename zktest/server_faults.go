@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 
@@ -25,7 +26,7 @@ func (s *Server) Pause() (resume func()) {
 		s.paused = nil
 		s.isPaused.Store(false)
 		s.runDue()
-		s.wakeClock()
+		channel.Wake(s.clockWake)
 		close(gate)
 	})
 }
@@ -40,7 +41,7 @@ func (s *Server) waitWhilePaused() {
 		}
 		select {
 		case <-gate:
-		case <-s.closed:
+		case <-s.ctx.Done():
 			return
 		}
 	}
@@ -63,7 +64,7 @@ func (s *Server) JumpClock(d time.Duration) {
 		s.reapAt = s.reapAt.Add(-d)
 	}
 	s.runDue()
-	s.wakeClock()
+	channel.Wake(s.clockWake)
 }
 
 // JumpZxid makes zxid the last zxid that was used, as if there had been that many

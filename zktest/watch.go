@@ -190,36 +190,32 @@ const (
 	watcherRecursive  int32 = 5
 )
 
-// tables returns the tables that hold watches of a kind, and their mode. It returns nil if
-// there is no such kind.
-func (w *watches) tables(kind int32) ([]*watchTable, watchMode) {
-	if w.nodes.single {
-		return w.tables38(kind), watchAny
-	}
-	switch kind {
-	case wire.WatcherChildren:
-		return []*watchTable{w.children}, watchOnce
-	case wire.WatcherData:
-		return []*watchTable{w.nodes}, watchOnce
-	case wire.WatcherAny:
-		return []*watchTable{w.children, w.nodes}, watchAny
-	case watcherPersistent:
-		return []*watchTable{w.children, w.nodes}, watchPersistent
-	case watcherRecursive:
-		return []*watchTable{w.nodes}, watchRecursive
-	}
-	return nil, 0
+// modes are the modes of the watches of each kind.
+var modes = map[int32]watchMode{
+	wire.WatcherChildren: watchOnce,
+	wire.WatcherData:     watchOnce,
+	wire.WatcherAny:      watchAny,
+	watcherPersistent:    watchPersistent,
+	watcherRecursive:     watchRecursive,
 }
 
-// tables38 is tables in ZooKeeper 3.8, where a kind selects tables but no mode.
-func (w *watches) tables38(kind int32) []*watchTable {
+// tables returns the tables that hold watches of a kind, and their mode. It returns nil if
+// there is no such kind. In ZooKeeper 3.8 a kind selects tables but no mode.
+func (w *watches) tables(kind int32) ([]*watchTable, watchMode) {
+	mode := modes[kind]
+	if w.nodes.single {
+		mode = watchAny
+		if kind > wire.WatcherAny {
+			return nil, 0
+		}
+	}
 	switch kind {
 	case wire.WatcherChildren:
-		return []*watchTable{w.children}
-	case wire.WatcherData:
-		return []*watchTable{w.nodes}
-	case wire.WatcherAny:
-		return []*watchTable{w.children, w.nodes}
+		return []*watchTable{w.children}, mode
+	case wire.WatcherData, watcherRecursive:
+		return []*watchTable{w.nodes}, mode
+	case wire.WatcherAny, watcherPersistent:
+		return []*watchTable{w.children, w.nodes}, mode
 	}
-	return nil
+	return nil, 0
 }
