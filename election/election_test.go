@@ -229,7 +229,7 @@ func TestOperatorDeletesLeader(t *testing.T) {
 		}
 		testkit.AwaitDoneSoon(t, term.Context())
 		if err := term.Err(); !errors.Is(err, election.ErrLost) || !errors.Is(err, session.ErrNoNode) {
-			t.Errorf("the leader heard %v", err)
+			t.Errorf("the leader was notified of %v", err)
 		}
 		next := <-won
 		for name, err := range map[string]error{

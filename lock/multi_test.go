@@ -153,7 +153,7 @@ func TestMultiIsLostAsAWhole(t *testing.T) {
 		}
 		testkit.AwaitDoneSoon(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
-			t.Errorf("the holder heard %v", l.Err())
+			t.Errorf("the holder was notified of %v", l.Err())
 		}
 		for _, p := range several3 {
 			mustUnlock(t, take(t, lock.New(far, p).Lock))
@@ -271,7 +271,7 @@ func TestMultiIsNotifiedOfExpiry(t *testing.T) {
 		srv.Expire(s.Status().ID)
 		testkit.AwaitDone(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrExpired) {
-			t.Errorf("the holder heard %v", l.Err())
+			t.Errorf("the holder was notified of %v", l.Err())
 		}
 	})
 }

@@ -207,7 +207,7 @@ func TestOperatorDeletesHolder(t *testing.T) {
 	}
 	testkit.AwaitDoneSoon(t, l.Context())
 	if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
-		t.Errorf("the holder heard %v", l.Err())
+		t.Errorf("the holder was notified of %v", l.Err())
 	}
 	if err := l.Unlock(t.Context()); !errors.Is(err, lock.ErrLost) {
 		t.Errorf("Unlock of a lost lease: %v", err)

@@ -243,7 +243,7 @@ func TestFaultsRevoked(t *testing.T) {
 		case <-l.Revoked():
 		case <-l.Context().Done():
 		case <-time.After(time.Minute):
-			s.Error("the holder has not heard")
+			s.Error("the holder was not notified")
 		}
 		own(s, "faulty", l)
 	})

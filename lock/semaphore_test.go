@@ -250,7 +250,7 @@ func TestOperatorDeletesPermit(t *testing.T) {
 		}
 		testkit.AwaitDoneSoon(t, l.Context())
 		if !errors.Is(l.Err(), lock.ErrLost) || !errors.Is(l.Err(), session.ErrNoNode) {
-			t.Errorf("the holder heard %v", l.Err())
+			t.Errorf("the holder was notified of %v", l.Err())
 		}
 		mustUnlock(t, take(t, several(m, 4)))
 	}

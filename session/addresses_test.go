@@ -86,7 +86,7 @@ func TestEachAddressOfAHostIsAServer(t *testing.T) {
 
 // Before the session pauses it tries each address once; after the pause it looks up the
 // names again.
-func TestRoundTriesEveryAddressOnce(t *testing.T) {
+func TestCycleTriesEveryAddressOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &names{hosts: map[string][]string{"a": {"10.0.0.1", "10.0.0.2"}, "b": {"10.0.1.1", "fd00::1"}, "10.0.2.1": {"10.0.2.1"}}}
 		all := []string{"10.0.0.1:1", "10.0.0.2:1", "10.0.1.1:2181", "10.0.2.1:2181", "[fd00::1]:2181"}
@@ -94,16 +94,16 @@ func TestRoundTriesEveryAddressOnce(t *testing.T) {
 			session.WithBackoff(func(int) time.Duration { return 100 * time.Millisecond }))
 		testkit.WantError(t, err, context.DeadlineExceeded)
 		orders := make(map[string]bool)
-		rounds := 0
-		for round := range slices.Chunk(n.dialed, len(all)) {
-			orders[strings.Join(round, " ")] = true
-			slices.Sort(round)
-			if rounds++; !slices.Equal(round, all) {
-				t.Errorf("round %d: %q", rounds, round)
+		cycles := 0
+		for cycle := range slices.Chunk(n.dialed, len(all)) {
+			orders[strings.Join(cycle, " ")] = true
+			slices.Sort(cycle)
+			if cycles++; !slices.Equal(cycle, all) {
+				t.Errorf("cycle %d: %q", cycles, cycle)
 			}
 		}
-		if rounds != 10 || n.lookups != 3*rounds || len(orders) == 1 {
-			t.Errorf("%d rounds with %d lookups in %d orders", rounds, n.lookups, len(orders))
+		if cycles != 10 || n.lookups != 3*cycles || len(orders) == 1 {
+			t.Errorf("%d cycles with %d lookups in %d orders", cycles, n.lookups, len(orders))
 		}
 		for _, text := range []string{"a:1 (10.0.0.1): connection refused", "b:2181 (fd00::1): connection refused", "10.0.2.1:2181: connection refused"} {
 			if !strings.Contains(err.Error(), text) {

@@ -181,7 +181,7 @@ func TestCloseWakesWaiters(t *testing.T) {
 				err := f()
 				testkit.WantError(t, err, session.ErrClosed)
 				if late := time.Since(at); late != 0 {
-					t.Errorf("%s heard of it after %v", name, late)
+					t.Errorf("%s was notified after %v", name, late)
 				}
 			})
 		}

@@ -134,7 +134,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 	for p := abs; p != "/"; p, _ = Split(p) {
 		missing = append([]string{p}, missing...)
 	}
-	tries := make([]conn.Attempts, len(missing))
+	tries := make([]conn.Tries, len(missing))
 	for {
 		kind, flags, reply := wire.OpCreateContainer, wire.FlagContainer, func() wire.Record { return &wire.CreateResponse{} }
 		if e.conn.Lacks(kind) {
@@ -145,7 +145,7 @@ func (e *Epoch) createAncestors(ctx context.Context, path string) error {
 			calls = append(calls, conn.NewCall(kind, p, &wire.CreateRequest{
 				Path: p, Data: []byte{}, ACL: e.session.opts.acl, Flags: flags,
 			}, reply()))
-			calls[i].Attempts = &tries[i]
+			calls[i].Tries = &tries[i]
 		}
 		if len(calls) == 0 {
 			return nil

@@ -100,10 +100,10 @@ func (o *options) refuse(format string, args ...any) {
 
 // defaultBackoff returns pauses that do not overload an ensemble, and are short enough
 // to resume the ZooKeeper session before it expires.
-func defaultBackoff(timeout time.Duration) func(attempt int) time.Duration {
+func defaultBackoff(timeout time.Duration) func(cycles int) time.Duration {
 	pause := backoff.Doubling(50*time.Millisecond, min(max(timeout/10, 100*time.Millisecond), 5*time.Second))
-	return func(attempt int) time.Duration {
-		d := pause(attempt)
+	return func(cycles int) time.Duration {
+		d := pause(cycles)
 		return d/2 + rand.N(d)
 	}
 }
@@ -120,7 +120,7 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithConnectTimeout bounds the attempt to connect to one server: the lookup, the
+// WithConnectTimeout bounds how long connecting to one server takes: the lookup, the
 // dial, the TLS handshake and the ZooKeeper handshake. The default is a third of the
 // session timeout.
 func WithConnectTimeout(d time.Duration) Option {
@@ -133,18 +133,18 @@ func WithConnectTimeout(d time.Duration) Option {
 }
 
 // WithBackoff sets the pause after all servers have been tried without success.
-// attempt counts, from 1, how often that has happened in a row. A session retries
+// cycles counts, from 1, how often that has happened in a row. A session retries
 // until it is closed; if pause does not return a positive duration, it waits for a
 // second. By default the pause doubles from 50 ms to a tenth of the
 // session timeout, but at most 5 s, with jitter of half of it.
-func WithBackoff(pause func(attempt int) time.Duration) Option {
+func WithBackoff(pause func(cycles int) time.Duration) Option {
 	return func(o *options) {
 		if pause == nil {
 			o.refuse("no backoff")
 			return
 		}
-		o.conn.Backoff = func(attempt int) time.Duration {
-			if d := pause(attempt); d > 0 {
+		o.conn.Backoff = func(cycles int) time.Duration {
+			if d := pause(cycles); d > 0 {
 				return d
 			}
 			return time.Second
@@ -241,7 +241,7 @@ const defaultMaxBuffer = 0xfffff
 // The limits of the recipes follow from it; see Session.MaxPayload.
 //
 // All servers must accept requests of this size. A server closes the connection on a
-// longer request, and after a few attempts the call fails with ErrRejected.
+// longer request, and after a few tries the call fails with ErrRejected.
 func WithMaxBuffer(bytes int) Option {
 	return func(o *options) {
 		if bytes < defaultMaxBuffer || bytes > 1<<30 {

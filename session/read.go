@@ -226,13 +226,13 @@ func (e *Epoch) WatchChildrenSince(ctx context.Context, path string, since Zxid)
 		return nil, opError(op, path, err)
 	}
 	abs := e.session.root.abs(path)
-	var tries conn.Attempts
+	var tries conn.Tries
 	for {
 		if e.conn.Lacks(wire.OpSetWatches) {
 			return e.listChildrenSince(ctx, path, since)
 		}
 		c := conn.NewCall(wire.OpSetWatches, abs, &wire.SetWatches{RelativeZxid: int64(since), Child: []string{abs}}, &wire.Empty{})
-		c.Attempts = &tries
+		c.Tries = &tries
 		w := &Watch{epoch: e}
 		e.conn.ArmSince(&w.watch, c)
 		sent, err := e.conn.Exchange(ctx, c)
@@ -290,10 +290,10 @@ func (e *Epoch) read(ctx context.Context, op, path string, code wire.Op, reply w
 	if err := checkPath(path); err != nil {
 		return nil, opError(op, path, err)
 	}
-	var tries conn.Attempts
+	var tries conn.Tries
 	for {
 		c := e.readCall(code, path, false)
-		c.Reply, c.Attempts = reply, &tries
+		c.Reply, c.Tries = reply, &tries
 		if _, err := e.conn.Exchange(ctx, c); err != nil {
 			return nil, opError(op, path, err)
 		}
@@ -331,13 +331,13 @@ func (e *Epoch) readAll(ctx context.Context, op string, code wire.Op, arm armer,
 			return nil, nil, opError(op, p, err)
 		}
 	}
-	tries := make([]conn.Attempts, len(paths))
+	tries := make([]conn.Tries, len(paths))
 	for {
 		calls := make([]*conn.Call, len(paths))
 		watches := make([]*Watch, len(paths))
 		for i, p := range paths {
 			calls[i] = e.readCall(code, p, arm != nil)
-			calls[i].Attempts = &tries[i]
+			calls[i].Tries = &tries[i]
 			if arm != nil {
 				watches[i] = &Watch{epoch: e}
 				arm(&watches[i].watch, calls[i])

@@ -97,16 +97,16 @@ func TestReconnectToAnotherServer(t *testing.T) {
 	})
 }
 
-// Between rounds, in which each server is tried once, there is a pause. The backoff gets
-// the number of rounds.
-func TestBackoffBetweenRounds(t *testing.T) {
+// Between cycles, in which each server is tried once, there is a pause. The backoff gets
+// the number of cycles.
+func TestBackoffBetweenCycles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{}}
-		var attempts []int
+		var counts []int
 		began := time.Now()
 		_, err := session.Connect(testkit.Within(t, time.Second), "a,b,c", session.WithDialer(n.DialContext),
-			session.WithBackoff(func(attempt int) time.Duration {
-				attempts = append(attempts, attempt)
+			session.WithBackoff(func(cycles int) time.Duration {
+				counts = append(counts, cycles)
 				return 100 * time.Millisecond
 			}))
 		testkit.WantError(t, err, context.DeadlineExceeded)
@@ -114,13 +114,13 @@ func TestBackoffBetweenRounds(t *testing.T) {
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("took %v", took)
 		}
-		// A round at 0, 100, …, 900 ms, or one less or more at the very end.
-		if rounds := len(n.dials()) / 3; rounds < 9 || rounds > 11 {
-			t.Errorf("%d rounds in a second", rounds)
+		// A cycle at 0, 100, …, 900 ms, or one less or more at the very end.
+		if cycles := len(n.dials()) / 3; cycles < 9 || cycles > 11 {
+			t.Errorf("%d cycles in a second", cycles)
 		}
-		for i, attempt := range attempts {
-			if attempt != i+1 {
-				t.Fatalf("the attempts were numbered %v", attempts)
+		for i, count := range counts {
+			if count != i+1 {
+				t.Fatalf("the pauses were numbered %v", counts)
 			}
 		}
 	})
@@ -130,9 +130,9 @@ func TestBackoffBetweenRounds(t *testing.T) {
 func TestBackoffStartsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{server: serve(t), up: map[string]bool{"a:2181": true}}
-		attempts := make(chan int, 100)
-		openAt(t, "a", session.WithDialer(n.DialContext), session.WithBackoff(func(attempt int) time.Duration {
-			attempts <- attempt
+		counts := make(chan int, 100)
+		openAt(t, "a", session.WithDialer(n.DialContext), session.WithBackoff(func(cycles int) time.Duration {
+			counts <- cycles
 			return 100 * time.Millisecond
 		}))
 		for range 2 {
@@ -140,14 +140,14 @@ func TestBackoffStartsOver(t *testing.T) {
 			n.set("a:2181", false)
 			cutAll(t, n.server)
 			for want := range 3 {
-				if got := <-attempts; got != want+1 {
-					t.Errorf("attempt %d, want %d", got, want+1)
+				if got := <-counts; got != want+1 {
+					t.Errorf("%d cycles, want %d", got, want+1)
 				}
 			}
 			n.set("a:2181", true)
 			time.Sleep(time.Second)
-			for len(attempts) > 0 {
-				<-attempts
+			for len(counts) > 0 {
+				<-counts
 			}
 		}
 	})
@@ -206,7 +206,7 @@ func TestNothingSpins(t *testing.T) {
 	}
 }
 
-// The attempt at a server that accepts and sends nothing ends after the connect timeout.
+// The handshake with a server that accepts and sends nothing ends after the connect timeout.
 func TestConnectTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)

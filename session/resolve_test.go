@@ -187,7 +187,7 @@ func tryWrite(t *testing.T, w write, label string, first int, one zktest.Fault, 
 		if err := z.Close(t.Context()); err != nil {
 			t.Errorf("%s: close: %v", label, err)
 		}
-		time.Sleep(2 * timeout) // for a session whose handshake was answered, but not heard
+		time.Sleep(2 * timeout) // for a session whose handshake was answered, but not received
 		s.Leaks(t)
 	})
 	return reachedFirst, reachedSecond
@@ -277,7 +277,7 @@ func TestTwoGoroutinesCreateSameEphemeral(t *testing.T) {
 				errs := make([]error, 2)
 				for i := range errs {
 					wg.Go(func() {
-						_, _, errs[i] = z.Create(testkit.Within(t, time.Hour), "/seat", nil, session.Ephemeral())
+						_, _, errs[i] = z.Create(testkit.Within(t, time.Hour), "/node", nil, session.Ephemeral())
 					})
 				}
 				wg.Wait()

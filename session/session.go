@@ -34,7 +34,7 @@ type Session struct {
 	epoch    *Epoch
 	renewed  chan struct{} // closed when epoch is replaced and when closing is set
 	closing  bool
-	failures failures      // of the attempts to connect since the last success
+	failures failures      // of the servers that were tried since the last success
 	closed   chan struct{} // closed when Close is complete
 }
 
@@ -102,7 +102,7 @@ func (s *Session) renew(number uint64) *Epoch {
 		return nil
 	}
 	e := &Epoch{session: s, number: number}
-	e.conn = s.connector.NewConn(func(server string, reason error, hopeless bool) { s.publish(e, server, reason, hopeless) })
+	e.conn = s.connector.NewConn(func(server string, reason error, permanent bool) { s.publish(e, server, reason, permanent) })
 	e.ctx = e.conn.Context()
 	s.epoch = e
 	if s.renewed != nil {
@@ -122,7 +122,7 @@ func (s *Session) current() *Epoch {
 // publish adds the present status of e to the history. It derives the state from
 // e.conn and not from its caller, so that concurrent calls in any order leave the
 // correct status.
-func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) {
+func (s *Session) publish(e *Epoch, server string, reason error, permanent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.statuses.current().Status
@@ -136,7 +136,7 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 		}
 		reason = context.Cause(e.ctx)
 	}
-	st.Err, st.hopeless = reason, hopeless
+	st.Err, st.permanent = reason, permanent
 	if st.Server == "" {
 		st.Server = server
 	}
@@ -147,7 +147,7 @@ func (s *Session) publish(e *Epoch, server string, reason error, hopeless bool) 
 		s.failures[server] = reason
 	}
 	if st.State == Connected {
-		st.Err, st.hopeless = nil, false
+		st.Err, st.permanent = nil, false
 		clear(s.failures)
 		if last.State == Connected && last.Epoch == st.Epoch && last.Server == st.Server {
 			return
@@ -201,7 +201,7 @@ func (s *Session) Ready(ctx context.Context) error {
 			return nil
 		case st.State == Closed:
 			return ErrClosed
-		case st.hopeless:
+		case st.permanent:
 			return st.Err
 		}
 	}

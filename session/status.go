@@ -47,7 +47,7 @@ type Status struct {
 	Deadline time.Time // when leases end at the latest, unless a later proof moves it; zero before there is a session
 	Err      error     // why State is not Connected
 
-	hopeless bool // no retry can help: Connect fails
+	permanent bool // no retry can help: Connect fails
 }
 
 // statusHistory delivers every status to every observer, in order. It is a linked

@@ -16,10 +16,10 @@ import (
 // latecomer records the calls of late.
 type latecomer struct {
 	mu   sync.Mutex
-	told heard
+	last notification
 }
 
-type heard struct {
+type notification struct {
 	calls   int
 	results []session.Result
 	err     error
@@ -28,13 +28,13 @@ type heard struct {
 func (l *latecomer) late(r []session.Result, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = heard{l.told.calls + 1, r, err}
+	l.last = notification{l.last.calls + 1, r, err}
 }
 
-func (l *latecomer) heard() heard {
+func (l *latecomer) notified() notification {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.told
+	return l.last
 }
 
 // If the transaction was not sent, the error shows that it was not committed.
@@ -55,7 +55,7 @@ func TestTxnDetachedNotSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if h := l.heard(); h.calls > 0 || below(s, "/a") > 0 {
+		if h := l.notified(); h.calls > 0 || below(s, "/a") > 0 {
 			t.Errorf("late was called %d times, and there are %d nodes", h.calls, below(s, "/a"))
 		}
 	})
@@ -88,11 +88,11 @@ func TestTxnDetachedLeft(t *testing.T) {
 				_, err := e.TxnDetached(testkit.Within(t, 50*time.Millisecond), l.late, session.OpCreate("/a", nil))
 				testkit.WantError(t, err, session.ErrUnknown)
 				testkit.WantError(t, err, context.DeadlineExceeded)
-				if l.heard().calls > 0 {
+				if l.notified().calls > 0 {
 					t.Error("late was called too early")
 				}
 				time.Sleep(20 * time.Second)
-				h := l.heard()
+				h := l.notified()
 				if there := below(s, "/a") > 0; there != tt.done || h.calls != 1 {
 					t.Fatalf("the node is there: %v; late was called %d times", there, h.calls)
 				}
@@ -100,10 +100,10 @@ func TestTxnDetachedLeft(t *testing.T) {
 				case tt.fault == zktest.ExpireAfter:
 					testkit.WantError(t, h.err, session.ErrUnknown)
 				case tt.done && (h.err != nil || len(h.results) != 1 || h.results[0].Path != "/a"):
-					t.Errorf("late heard %v, %v", h.results, h.err)
+					t.Errorf("late got %v, %v", h.results, h.err)
 				case !tt.done:
 					if testkit.WantError(t, h.err, context.DeadlineExceeded); errors.Is(h.err, session.ErrUnknown) {
-						t.Errorf("late heard %v", h.err)
+						t.Errorf("late got %v", h.err)
 					}
 				}
 			})
@@ -128,7 +128,7 @@ func TestTxnDetachedSlowAnswer(t *testing.T) {
 			t.Errorf("it took %v", d)
 		}
 		time.Sleep(10 * time.Second)
-		if h := l.heard(); h.calls != 1 || h.err != nil || len(h.results) != 2 {
+		if h := l.notified(); h.calls != 1 || h.err != nil || len(h.results) != 2 {
 			t.Errorf("late was called %d times, with %v, %v", h.calls, h.results, h.err)
 		}
 	})
@@ -155,7 +155,7 @@ func TestTxnDetached(t *testing.T) {
 	}
 	_, err = e.TxnDetached(t.Context(), l.late, session.OpDelete("/a", 0))
 	testkit.WantError(t, err, session.ErrClosed)
-	if l.heard().calls > 0 {
+	if l.notified().calls > 0 {
 		t.Error("late was called")
 	}
 }

@@ -89,7 +89,7 @@ func TestWatchChildrenSinceOverReconnects(t *testing.T) {
 		w := watchSince(t, z, "/n", pzxid(t, z, "/n"))
 		listed := watchChildren(t, z, "/n") // another watch of the same thing
 		s.Stop()
-		synctest.Wait() // everybody has heard of it
+		synctest.Wait() // every watch has fired
 		if err := s.Restart(); err != nil {
 			t.Fatal(err)
 		}

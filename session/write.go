@@ -73,10 +73,10 @@ func (s *Session) SetACL(ctx context.Context, path string, acl []ACL, version in
 			return Stat{}, err
 		}
 		abs := s.root.abs(path)
-		var tries conn.Attempts
+		var tries conn.Tries
 		for {
 			c := conn.NewCall(wire.OpSetACL, abs, &wire.SetACLRequest{Path: abs, ACL: toWireACL(acl), Version: version}, &wire.Stat{})
-			c.Attempts = &tries
+			c.Tries = &tries
 			sent, err := e.conn.Exchange(ctx, c)
 			switch {
 			case err != nil && sent:
@@ -137,7 +137,7 @@ func (e *Epoch) DeleteEventually(path string, czxid Zxid, done func(error)) {
 	}
 }
 
-// The pauses between attempts to delete a node that the server refuses to delete.
+// The pauses between tries to delete a node that the server refuses to delete.
 const (
 	shortestRefusal = time.Second
 	longestRefusal  = time.Minute
@@ -185,7 +185,7 @@ type commitment struct {
 	resolve     resolver
 	doubt       func()
 
-	tries, listTries conn.Attempts // of the request and of the list request
+	tries, listTries conn.Tries // of the request and of the list request
 }
 
 // run sends the request until a server answers it or the outcome is known otherwise.
@@ -217,7 +217,7 @@ func (c *commitment) run() ([]Result, error) {
 	}
 }
 
-// newCalls returns the calls of commitCalls for one attempt.
+// newCalls returns the calls of commitCalls, to be sent once.
 func (c *commitment) newCalls() (request, list *conn.Call, err error) {
 	if err := c.epoch.unsupported(c.ops); err != nil {
 		return nil, nil, err
@@ -226,9 +226,9 @@ func (c *commitment) newCalls() (request, list *conn.Call, err error) {
 	if n, most := len(wire.Frame(request.Body)), c.epoch.session.opts.conn.MaxBuffer; n > most-16 {
 		return nil, nil, fmt.Errorf("%w: a request of %d bytes, and it may have %d (see WithMaxBuffer)", ErrInvalid, n, most)
 	}
-	request.Attempts = &c.tries
+	request.Tries = &c.tries
 	if list != nil {
-		list.Attempts = &c.listTries
+		list.Tries = &c.listTries
 	}
 	return request, list, nil
 }
@@ -258,7 +258,7 @@ func (c *commitment) answered(request, list *conn.Call) (results []Result, done 
 	case err != nil:
 		return nil, false, err
 	case learned:
-		c.tries = conn.Attempts{}
+		c.tries = conn.Tries{}
 		return nil, false, nil
 	}
 	results, err = c.epoch.commitResults(c.ops, request)
@@ -280,7 +280,7 @@ func (c *commitment) lost(request *conn.Call, before int64) (results []Result, d
 	learned, learnErr := c.epoch.learnFrom(c.settle, c.ops, request)
 	switch {
 	case learned: // the servers refuse the operation, so it was not committed, even if the nodes do not show that
-		c.tries = conn.Attempts{}
+		c.tries = conn.Tries{}
 		return nil, false, nil
 	case err != nil && learnErr != nil:
 		return nil, false, fmt.Errorf("%w: %w", err, learnErr)

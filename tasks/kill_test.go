@@ -121,7 +121,7 @@ func (m *massacre) start(t *testing.T, part, name string) {
 	}
 }
 
-// kill kills a process. It is started again when all that it had said has been heard.
+// kill kills a process. It is started again when all that it had printed has been read.
 func (m *massacre) kill(t *testing.T, name string) {
 	p := m.parts[name]
 	if p == nil || p.killed {

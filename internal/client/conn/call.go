@@ -11,11 +11,11 @@ import (
 // Call is one request and its reply or error. The fields of the second group may be read when
 // the call is done.
 type Call struct {
-	Op       wire.Op
-	Path     string // for errors and hooks; with the chroot
-	Body     wire.Record
-	Reply    wire.Record // the reply is decoded into it
-	Attempts *Attempts   // shared with all calls that send the request again
+	Op    wire.Op
+	Path  string // for errors and hooks; with the chroot
+	Body  wire.Record
+	Reply wire.Record // the reply is decoded into it
+	Tries *Tries      // shared with all calls that send the request again
 
 	Sent    time.Time // just before it was given to the writer
 	Size    int       // of the frame
@@ -31,7 +31,7 @@ type Call struct {
 
 // NewCall returns a call with separate Attempts.
 func NewCall(op wire.Op, path string, body, reply wire.Record) *Call {
-	return &Call{Op: op, Path: path, Body: body, Reply: reply, Attempts: &Attempts{}, done: make(chan struct{})}
+	return &Call{Op: op, Path: path, Body: body, Reply: reply, Tries: &Tries{}, done: make(chan struct{})}
 }
 
 // Result returns the error of a call that is done.

@@ -64,10 +64,10 @@ func (cc *Conn) Probe(ctx context.Context, kind wire.Op) error {
 		return err
 	}
 	defer probing.Unlock(kind.String())
-	var tries Attempts
+	var tries Tries
 	for !cc.capabilities.lacks(kind) {
 		c := cc.harmlessRequest(kind)
-		c.Attempts = &tries
+		c.Tries = &tries
 		if _, err := cc.Exchange(ctx, c); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ const closeGrace = 50 * time.Millisecond
 // reattachToClose resumes a ZooKeeper session on any server and closes it. It retries until
 // a server has closed the session or no longer knows it, or until cr.ctx is done.
 func (cr *Connector) reattachToClose(id int64, passwd []byte) {
-	rounds := 0
+	cycles := 0
 	r := newServerCycle(&cr.cfg)
 	for r.begin(); cr.ctx.Err() == nil; {
 		if cr.closeAt(r, id, passwd) == nil {
@@ -63,14 +63,14 @@ func (cr *Connector) reattachToClose(id int64, passwd []byte) {
 			return
 		}
 		if r.over() {
-			rounds++
-			backoff.Sleep(cr.cfg.Backoff(rounds), cr.ctx)
+			cycles++
+			backoff.Sleep(cr.cfg.Backoff(cycles), cr.ctx)
 			r.begin()
 		}
 	}
 }
 
-// closeAt closes a ZooKeeper session on the next server of the round.
+// closeAt closes a ZooKeeper session on the next server of the cycle.
 func (cr *Connector) closeAt(r *serverCycle, id int64, passwd []byte) error {
 	ctx, cancel := context.WithTimeout(cr.ctx, cr.cfg.ConnectTimeout)
 	defer cancel()

@@ -12,11 +12,11 @@ import (
 
 // Config is the configuration of the connections of a session.
 type Config struct {
-	Servers        []string      // host:port, as in the connect string
-	Root           string        // the chroot: empty, or a path
-	Timeout        time.Duration // the session timeout to request
-	ConnectTimeout time.Duration // of one attempt to connect to one server
-	Backoff        func(attempt int) time.Duration
+	Servers        []string                       // host:port, as in the connect string
+	Root           string                         // the chroot: empty, or a path
+	Timeout        time.Duration                  // the session timeout to request
+	ConnectTimeout time.Duration                  // of connecting to one server
+	Backoff        func(cycles int) time.Duration // after so many cycles in which no server could be used
 	Dial           func(ctx context.Context, network, addr string) (net.Conn, error)
 	Lookup         func(ctx context.Context, host string) ([]string, error) // nil if Dial gets names
 	TLS            *tls.Config                                              // nil without TLS

@@ -26,13 +26,13 @@ type Conn struct {
 	cfg          *Config       // of the connector
 	capabilities *capabilities // of the connector
 	watches      *watches
-	report       func(server string, reason error, hopeless bool) // see Connector.NewConn
-	ctx          context.Context                                  // done when the ZooKeeper session has ended
+	report       func(server string, reason error, permanent bool) // see Connector.NewConn
+	ctx          context.Context                                   // done when the ZooKeeper session has ended
 	cancel       context.CancelCauseFunc
 	wakeup       chan struct{} // wakes proveLoop; capacity 1
 
 	// Attempts of requests that several callers send again.
-	authAttempts, rearmAttempts, removeAttempts, probeAttempts Attempts
+	authTries, rearmTries, removeTries, probeTries Tries
 
 	zkConn   *zk.Conn
 	events   <-chan zk.Event
@@ -43,9 +43,9 @@ type Conn struct {
 	shimConnected chan struct{} // closed when go-zookeeper has the connection of dialShim
 	shimOnce      sync.Once
 
-	cycle    *serverCycle // servers to try; this and the next two fields: go-zookeeper's goroutine only
-	failures int          // attempts since the last connection that lasted
-	rounds   int          // consecutive rounds in which no server could be used
+	cycle        *serverCycle // servers to try; this and the next two fields: go-zookeeper's goroutine only
+	failures     int          // dials since the last connection that lasted
+	failedCycles int          // consecutive cycles in which no server could be used
 
 	mu           sync.Mutex
 	id           int64
@@ -75,8 +75,8 @@ type Conn struct {
 
 // NewConn returns a Conn that Start starts. After every change of the connection it calls
 // report, with the server and the reason why there is no connection, if there is none.
-// hopeless reports that no retry can help.
-func (cr *Connector) NewConn(report func(server string, reason error, hopeless bool)) *Conn {
+// permanent reports that no retry can help.
+func (cr *Connector) NewConn(report func(server string, reason error, permanent bool)) *Conn {
 	cc := &Conn{
 		connector: cr, cfg: &cr.cfg, capabilities: &cr.capabilities, report: report,
 		wakeup:        make(chan struct{}, 1),
@@ -254,7 +254,7 @@ func (cc *Conn) restore(t *transport) {
 	left := len(cc.cfg.Auth)
 	for _, a := range cc.cfg.Auth {
 		c := NewCall(wire.OpAuth, "", &wire.AuthRequest{Scheme: a.Scheme, Auth: a.Data}, &wire.Empty{})
-		c.Attempts = &cc.authAttempts
+		c.Tries = &cc.authTries
 		c.onReply = func(c *Call) {
 			switch {
 			case errors.Is(c.Err, ErrRejected):
@@ -303,7 +303,7 @@ func (cc *Conn) detach(t *transport, reason error) {
 		cc.attached = make(chan struct{})
 		if time.Since(cc.attachedAt) > cc.timeout/3 {
 			cc.failures = 0 // the connection lasted; go-zookeeper dials only after this
-			cc.rounds = 0
+			cc.failedCycles = 0
 		}
 	}
 	cc.mu.Unlock()

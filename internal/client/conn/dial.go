@@ -18,19 +18,19 @@ func (h *hostProvider) Init([]string) error { return nil }
 // Len returns the number of servers.
 func (h *hostProvider) Len() int { return len(h.cfg.Servers) }
 
-// Next returns a name that dial ignores. It never reports the end of a round, since
+// Next returns a name that dial ignores. It never reports the end of a cycle, since
 // go-zookeeper would then wait for a second; dial waits for the backoff instead.
 func (h *hostProvider) Next() (string, bool) { return h.cfg.Servers[0], false }
 
-// Connected does nothing: attach and detach count attempts.
+// Connected does nothing: attach and detach count the dials.
 func (h *hostProvider) Connected() {}
 
-// dial is go-zookeeper's dialer. It dials the next server of the round. Between rounds it
+// dial is go-zookeeper's dialer. It dials the next server of the cycle. Between cycles it
 // blocks for the backoff.
 func (cc *Conn) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	if cc.failures > 0 && cc.cycle.over() {
-		cc.rounds++
-		cc.sleep(cc.cfg.Backoff(cc.rounds))
+		cc.failedCycles++
+		cc.sleep(cc.cfg.Backoff(cc.failedCycles))
 	}
 	if cc.isClosed() {
 		return cc.dialShim(), nil
@@ -102,7 +102,7 @@ func (cfg *Config) dial(ctx context.Context, to target) (net.Conn, error) {
 	return secure, nil
 }
 
-// failed records and publishes why an attempt to connect to a server failed.
+// failed records and publishes why a server could not be used.
 func (cc *Conn) failed(to target, err error) {
 	cc.mu.Lock()
 	var dns *net.DNSError
@@ -117,10 +117,10 @@ func (cc *Conn) failed(to target, err error) {
 	}
 	cc.mu.Unlock()
 	// Refused credentials break the connection; the status must still show the refusal.
-	hopeless := unresolved || errors.Is(err, ErrAuthFailed)
+	permanent := unresolved || errors.Is(err, ErrAuthFailed)
 	if cc.isClosed() {
 		return
 	}
 	cc.cfg.Log.Info("zookeeper: cannot connect", "server", to.label, "err", err)
-	cc.report(to.label, err, hopeless)
+	cc.report(to.label, err, permanent)
 }

@@ -110,13 +110,13 @@ func (cc *Conn) proofRequest() *Call {
 	c := cc.harmlessRequest(wire.OpMulti)
 	c.onReply = func(c *Call) {
 		if cc.capabilities.learn(c); cc.capabilities.lacks(c.Op) {
-			*c.Attempts = Attempts{} // the next probe is another request
+			*c.Tries = Tries{} // the next probe is another request
 		}
 	}
 	if cc.capabilities.lacks(wire.OpMulti) {
 		c = cc.harmlessRequest(wire.OpCreate)
 	}
-	c.Attempts = &cc.probeAttempts
+	c.Tries = &cc.probeTries
 	return c
 }
 

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// Attempts records the failures of a request. All calls that send the same request again
+// Tries records the failures of a request. All calls that send the same request again
 // share it.
 //
 // A server closes the connection on a request that is too long for it or that it does not
@@ -16,8 +16,8 @@ import (
 // in this case, the request fails with ErrRejected. Replies that cannot be decoded are
 // counted in the same way.
 //
-// Only the transport of the present attempt uses it.
-type Attempts struct {
+// Only the transport on which the request is in flight uses it.
+type Tries struct {
 	suspect   bool
 	closes    int // of the connection, while the request was sent alone
 	malformed int // replies
@@ -29,7 +29,7 @@ const failuresToReject = 2
 // closed is called when the server has closed the connection on which c was in flight.
 // alone reports that c was a suspect and no other request was in flight.
 func (c *Call) closed(alone bool) {
-	a := c.Attempts
+	a := c.Tries
 	if a.suspect = true; !alone {
 		return
 	}
@@ -42,7 +42,7 @@ func (c *Call) closed(alone bool) {
 // garbled is called when the reply to c cannot be decoded.
 func (c *Call) garbled(reason error) {
 	c.Err = fmt.Errorf("%w: %w", errConnectionLost, reason)
-	if c.Attempts.malformed++; c.Attempts.malformed >= failuresToReject {
+	if c.Tries.malformed++; c.Tries.malformed >= failuresToReject {
 		c.Err = fmt.Errorf("%w: %v with %d bytes: the reply cannot be decoded: %w", ErrRejected, c.Op, c.Size, reason)
 	}
 }

@@ -134,7 +134,7 @@ func (t *transport) sendFirst(c *Call) bool {
 func (t *transport) pump() {
 	for len(t.waiting) > 0 && t.alone == nil {
 		c := t.waiting[0]
-		if c.Attempts.suspect {
+		if c.Tries.suspect {
 			if !t.answers && !t.pinged {
 				t.pinged = true
 				t.enqueue(wire.Frame(&wire.RequestHeader{Xid: wire.XidPing, Op: wire.OpPing}))
@@ -358,7 +358,7 @@ func (t *transport) answered(xid int32) (*Call, error) {
 			if c == t.alone {
 				t.alone = nil
 			}
-			c.Attempts.suspect, c.Attempts.closes = false, 0
+			c.Tries.suspect, c.Tries.closes = false, 0
 			t.pump()
 			return c, nil
 		}

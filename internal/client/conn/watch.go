@@ -207,7 +207,7 @@ func (ws *watches) sweep(key watchKey, s *shared) {
 			kind = wire.WatcherChildren
 		}
 		c := NewCall(wire.OpRemoveWatches, key.path, &wire.PathKind{Path: key.path, Kind: kind}, &wire.Empty{})
-		c.Attempts = &ws.cc.removeAttempts
+		c.Tries = &ws.cc.removeTries
 		c.onReply = ws.cc.capabilities.learn
 		t.send(c)
 	}
@@ -273,7 +273,7 @@ func (ws *watches) rearm(t *transport, zxid int64) {
 			req, size = &wire.SetWatches{RelativeZxid: zxid}, 0
 			calls = append(calls, NewCall(wire.OpSetWatches, "", req, &wire.Empty{}))
 			last := calls[len(calls)-1]
-			last.onReply, last.Attempts = ws.rearmed, &ws.cc.rearmAttempts
+			last.onReply, last.Tries = ws.rearmed, &ws.cc.rearmTries
 		}
 		size += 4 + len(key.path)
 		switch {
