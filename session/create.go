@@ -31,16 +31,14 @@ func (e *Epoch) Create(ctx context.Context, path string, data []byte, opts ...Cr
 	if err := op.check(e.session); err != nil {
 		return "", Stat{}, opError("create", path, err)
 	}
-	create := e.createPersistent
+	var r Result
+	var err error
 	if op.create.ephemeral {
-		create = e.createEphemeral
+		r, err = e.createEphemeral(ctx, op)
+	} else {
+		r, err = e.createWithParents(ctx, ctx, op)
 	}
-	r, err := create(ctx, op)
 	return r.Path, r.Stat, opError("create", path, err)
-}
-
-func (e *Epoch) createPersistent(ctx context.Context, op Op) (Result, error) {
-	return e.createWithParents(ctx, ctx, op)
 }
 
 // createEphemeral creates the node in a goroutine of the session. If the caller's ctx is

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -92,10 +93,7 @@ type OpError struct {
 // same package or of package session does not name its package again, and one with
 // the same path does not name that again.
 func (e *OpError) Error() string {
-	pkg := e.Package
-	if pkg == "" {
-		pkg = "session"
-	}
+	pkg := cmp.Or(e.Package, "session")
 	return pkg + ": " + strings.TrimSpace(e.Op+" "+e.Path) + ": " + e.reason(pkg)
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/conn"
 )
 
@@ -30,12 +31,7 @@ func (w *Watch) Fired() <-chan struct{} {
 
 // HasFired reports whether w has fired. A nil Watch has not.
 func (w *Watch) HasFired() bool {
-	select {
-	case <-w.Fired():
-		return true
-	default:
-		return false
-	}
+	return channel.IsClosed(w.Fired())
 }
 
 // Wait blocks until w has fired and closes w. If ctx is done first, the error is an

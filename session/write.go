@@ -16,7 +16,7 @@ import (
 // is if version is AnyVersion. If the reply is lost and the node has changed since in a way
 // that may be this write, the error is ErrUnknown.
 func (s *Session) Set(ctx context.Context, path string, data []byte, version int32) (Stat, error) {
-	results, err := s.commit(ctx, OpSet(path, data, version))
+	results, err := s.Txn(ctx, OpSet(path, data, version))
 	if err != nil {
 		return Stat{}, err
 	}
@@ -27,7 +27,7 @@ func (s *Session) Set(ctx context.Context, path string, data []byte, version int
 // is AnyVersion. If Delete returns nil, this call deleted the node. If the reply is lost
 // and the node no longer exists, the error is ErrUnknown.
 func (s *Session) Delete(ctx context.Context, path string, version int32) error {
-	_, err := s.commit(ctx, OpDelete(path, version))
+	_, err := s.Txn(ctx, OpDelete(path, version))
 	return err
 }
 
@@ -35,10 +35,6 @@ func (s *Session) Delete(ctx context.Context, path string, version int32) error 
 // *OpError of that op. If the reply is lost and the outcome cannot be found out, the
 // error is ErrUnknown; see TxnWithReceipt.
 func (s *Session) Txn(ctx context.Context, ops ...Op) ([]Result, error) {
-	return s.commit(ctx, ops...)
-}
-
-func (s *Session) commit(ctx context.Context, ops ...Op) ([]Result, error) {
 	return inCurrentEpoch(ctx, s, func(e *Epoch) ([]Result, error) { return e.Txn(ctx, ops...) })
 }
 

@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	client "github.com/zkrecipes/zkrecipes/session"
-
 	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	client "github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest/internal/ztree"
 )
 

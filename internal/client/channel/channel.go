@@ -1,4 +1,4 @@
-// Package channel has the two operations on signalling channels that never block.
+// Package channel has operations on channels that carry signals. They never block.
 package channel
 
 // Wake sends to c, which has capacity 1, unless a signal waits there already or c is nil.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -38,9 +40,9 @@ type Conn struct {
 	events   <-chan zk.Event
 	lastZxid atomic.Int64 // the latest zxid that the session has seen
 
-	quit          chan struct{} // closed when the Conn is to end
-	quitOnce      sync.Once
-	shimConnected chan struct{} // closed when go-zookeeper has the connection of dialShim
+	closing       context.Context    // done when the Conn is to end
+	close         context.CancelFunc // ends it: no new connection is made after the present one breaks
+	shimConnected chan struct{}      // closed when go-zookeeper has the connection of dialShim
 	shimOnce      sync.Once
 
 	cycle        *serverCycle // servers to try; this and the next two fields: go-zookeeper's goroutine only
@@ -80,7 +82,6 @@ func (cr *Connector) NewConn(report func(server string, reason error, permanent 
 	cc := &Conn{
 		connector: cr, cfg: &cr.cfg, capabilities: &cr.capabilities, report: report,
 		wakeup:        make(chan struct{}, 1),
-		quit:          make(chan struct{}),
 		shimConnected: make(chan struct{}),
 		cycle:         newServerCycle(&cr.cfg),
 		unresolved:    make(map[string]bool),
@@ -88,6 +89,7 @@ func (cr *Connector) NewConn(report func(server string, reason error, permanent 
 		attached:      make(chan struct{}),
 	}
 	cc.ctx, cc.cancel = context.WithCancelCause(context.Background())
+	cc.closing, cc.close = context.WithCancel(context.Background())
 	cc.watches = newWatches(cc)
 	return cc
 }
@@ -206,7 +208,7 @@ var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c
 
 // attach is called with the reply to a handshake.
 func (cc *Conn) attach(t *transport, resp *wire.ConnectResponse) error {
-	if cc.isClosed() {
+	if cc.closing.Err() != nil {
 		return net.ErrClosed
 	}
 	refused := resp.Timeout <= 0 || resp.SessionID == 0
@@ -291,7 +293,7 @@ func (cc *Conn) ready(t *transport) {
 	cc.mu.Unlock()
 	cc.cfg.Log.Info("zookeeper: connected", "server", t.server, "session", fmt.Sprintf("0x%x", cc.ID()))
 	cc.report(t.server, nil, false)
-	cc.wake()
+	channel.Wake(cc.wakeup)
 }
 
 // detach is called when a transport has broken.
@@ -317,7 +319,7 @@ func (cc *Conn) detach(t *transport, reason error) {
 		cc.cfg.Log.Info("zookeeper: connection lost", "server", t.server, "session", fmt.Sprintf("0x%x", cc.ID()), "err", reason)
 	}
 	cc.report(t.server, reason, false)
-	cc.wake()
+	channel.Wake(cc.wakeup)
 }
 
 // noteReply records that the server sent a reply.
@@ -405,16 +407,8 @@ func (cc *Conn) openedTransport() *transport {
 	return t
 }
 
-// close ends the Conn: no new connection is made after the present one breaks. It does not
-// wait.
-func (cc *Conn) close() {
-	cc.quitOnce.Do(func() { close(cc.quit) })
-}
-
 // debugLogger logs go-zookeeper's lines at debug level.
-type debugLogger struct{ log loggerDebug }
-
-type loggerDebug interface{ Debug(string, ...any) }
+type debugLogger struct{ log *slog.Logger }
 
 func (c debugLogger) Printf(format string, args ...any) {
 	c.log.Debug("zookeeper: client: " + fmt.Sprintf(format, args...))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 )
 
 // hostProvider is the Conn as go-zookeeper's HostProvider. It does not select servers; dial
@@ -30,9 +32,9 @@ func (h *hostProvider) Connected() {}
 func (cc *Conn) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	if cc.failures > 0 && cc.cycle.over() {
 		cc.failedCycles++
-		cc.sleep(cc.cfg.Backoff(cc.failedCycles))
+		backoff.Sleep(cc.cfg.Backoff(cc.failedCycles), cc.closing)
 	}
-	if cc.isClosed() {
+	if cc.closing.Err() != nil {
 		return cc.dialShim(), nil
 	}
 	if cc.failures == 0 || cc.cycle.over() {
@@ -48,28 +50,10 @@ func (cc *Conn) dial(_, _ string, _ time.Duration) (net.Conn, error) {
 	cc.mu.Lock()
 	cc.latest = t
 	cc.mu.Unlock()
-	if cc.isClosed() { // shutdown may not have seen cc.latest
+	if cc.closing.Err() != nil { // shutdown may not have seen cc.latest
 		t.Close()
 	}
 	return t, nil
-}
-
-func (cc *Conn) isClosed() bool {
-	select {
-	case <-cc.quit:
-		return true
-	default:
-		return false
-	}
-}
-
-func (cc *Conn) sleep(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-cc.quit:
-	}
 }
 
 func (cc *Conn) dialNext() (target, net.Conn, error) {
@@ -118,7 +102,7 @@ func (cc *Conn) failed(to target, err error) {
 	cc.mu.Unlock()
 	// Refused credentials break the connection; the status must still show the refusal.
 	permanent := unresolved || errors.Is(err, ErrAuthFailed)
-	if cc.isClosed() {
+	if cc.closing.Err() != nil {
 		return
 	}
 	cc.cfg.Log.Info("zookeeper: cannot connect", "server", to.label, "err", err)

@@ -42,17 +42,13 @@ func (p *proofs) reattached(sent time.Time) {
 // add records an answered transaction that was sent at sent.
 func (p *proofs) add(sent time.Time) {
 	p.latest = later(p.latest, sent)
-	if p.reattachedAt.After(p.confirmed) {
-		p.confirmed = p.reattachedAt
-	}
+	p.confirmed = later(p.confirmed, p.reattachedAt)
 	n := 0
 	for n < len(p.unconfirmed) && sent.Sub(p.unconfirmed[n]) >= p.timeout/4 {
 		n++
 	}
 	if n > 0 {
-		if c := p.unconfirmed[n-1]; c.After(p.confirmed) {
-			p.confirmed = c
-		}
+		p.confirmed = later(p.confirmed, p.unconfirmed[n-1])
 		p.unconfirmed = append(p.unconfirmed[:0], p.unconfirmed[n:]...)
 	}
 	// Proofs soon after another are skipped, which is safe and bounds the list.
@@ -67,9 +63,7 @@ func (p *proofs) add(sent time.Time) {
 // report (a quarter). So the session lives for 5/12 of its timeout from sent. begin grants
 // 2/5, in which the next proof must be confirmed.
 func (p *proofs) begin(sent time.Time) {
-	if g := sent.Add(p.timeout * 2 / 5); g.After(p.provisional) {
-		p.provisional = g
-	}
+	p.provisional = later(p.provisional, sent.Add(p.timeout*2/5))
 }
 
 // deadline returns when ownership ends unless another proof is answered.

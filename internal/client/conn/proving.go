@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -76,7 +77,7 @@ func (cc *Conn) tryKeepProving() (granted bool, wait <-chan struct{}, probe bool
 	}
 	cc.provers++
 	cc.notifyDeadline()
-	cc.wake()
+	channel.Wake(cc.wakeup)
 	return true, nil, false
 }
 
@@ -87,20 +88,12 @@ func (cc *Conn) stopProving() {
 		cc.proveUntil = time.Now().Add(4 * cc.timeout)
 	}
 	cc.notifyDeadline()
-	cc.wake()
+	channel.Wake(cc.wakeup)
 }
 
 // needsProofs reports whether proveLoop sends proofs. The caller must hold cc.mu.
 func (cc *Conn) needsProofs(now time.Time) bool {
 	return cc.provers > 0 || cc.cfg.Steady || now.Before(cc.proveUntil)
-}
-
-// wake wakes proveLoop.
-func (cc *Conn) wake() {
-	select {
-	case cc.wakeup <- struct{}{}:
-	default:
-	}
 }
 
 // proofRequest returns the cheapest write. It changes nothing and needs no rights,

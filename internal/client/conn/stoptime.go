@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 )
 
 // A lease with a stop time ends that long before the deadline. So that it still survives
@@ -108,7 +110,7 @@ func (cc *Conn) countStopTime(stop time.Duration, n int) {
 		delete(cc.stopTimes, stop)
 	}
 	cc.pace()
-	cc.wake()
+	channel.Wake(cc.wakeup)
 }
 
 // pace sets the interval between proofs. The caller must hold cc.mu.

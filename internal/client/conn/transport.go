@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -171,10 +172,7 @@ func (t *transport) transmit(c *Call) {
 // enqueue gives a frame to the writer. The caller must hold t.mu.
 func (t *transport) enqueue(frame []byte) {
 	t.queue = append(t.queue, frame)
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+	channel.Wake(t.wake)
 }
 
 // write runs in the only goroutine that writes to the connection, so that neither

@@ -3,6 +3,7 @@ package conn
 import (
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
 )
 
@@ -32,21 +33,15 @@ func (w *Watch) Notify(wakeup chan<- struct{}) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	w.wakeup = wakeup
-	select {
-	case <-w.fired:
+	if channel.IsClosed(w.fired) {
 		w.wake()
-	default:
 	}
 }
 
 // wake sends to the channel of Notify. The caller must hold w.all.mu.
 func (w *Watch) wake() {
-	if w.closed {
-		return
-	}
-	select {
-	case w.wakeup <- struct{}{}:
-	default: // there is no channel, or it is full
+	if !w.closed {
+		channel.Wake(w.wakeup)
 	}
 }
 
@@ -126,9 +121,7 @@ func (cc *Conn) ArmSince(w *Watch, c *Call) {
 		ws.mu.Lock()
 		defer ws.mu.Unlock()
 		s.arming--
-		select {
-		case <-w.fired:
-		default:
+		if !channel.IsClosed(w.fired) {
 			s.held = s.held || c.Err == nil && c.Code == wire.OK
 		}
 		ws.sweep(w.key, s)

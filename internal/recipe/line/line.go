@@ -258,8 +258,3 @@ func IsGone(err error) bool { return errors.Is(err, errGone) || errors.Is(err, s
 
 // errGone is the error of a waiter whose node was deleted while its epoch lasts.
 var errGone = errors.New("line: own node deleted")
-
-// without returns the elements of s except gone.
-func without(s []string, gone string) []string {
-	return slices.DeleteFunc(s, func(e string) bool { return e == gone })
-}

@@ -209,7 +209,7 @@ func (p *Waiter) noteGone(path string) {
 			p.ahead = p.ahead[i:]
 		}
 	}
-	p.ahead = without(p.ahead, path)
+	p.ahead = slices.DeleteFunc(p.ahead, func(p string) bool { return p == path })
 	delete(p.unowned, path)
 	if p.line.Layout.mayDowngrade(name) {
 		p.rechecks++

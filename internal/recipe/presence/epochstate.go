@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/refusal"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -43,7 +44,7 @@ const maxConflicts = 4
 // ensure makes sure that the node exists, is ours, and holds data, which has number n.
 func (s *epochState) ensure(data []byte, n int) (err error) {
 	for range maxConflicts {
-		if s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
+		if s.outdated || s.watch.HasFired() || channel.IsClosed(s.suspended) {
 			if err := s.readNode(); err != nil {
 				return err
 			}
@@ -159,7 +160,7 @@ func (s *epochState) unwatch() {
 func (s *epochState) deleteNode() error {
 	defer s.unwatch() // deferred, because a watch that has fired is closed without a request
 	for s.czxid != 0 || s.mayExist {
-		if s.watch == nil || s.outdated || s.watch.HasFired() || isClosed(s.suspended) {
+		if s.watch == nil || s.outdated || s.watch.HasFired() || channel.IsClosed(s.suspended) {
 			err := s.readNode()
 			switch {
 			case errors.Is(err, errDeleted), s.epoch.Err() != nil:
@@ -182,14 +183,4 @@ func (s *epochState) deleteNode() error {
 		}
 	}
 	return nil
-}
-
-// isClosed reports whether a channel is closed; nil is not.
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -157,10 +158,7 @@ func (p *Announcement) Update(ctx context.Context, data []byte) error {
 	p.current.data = bytes.Clone(data)
 	n := p.current.wantedData
 	p.mu.Unlock()
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	channel.Wake(p.wake)
 	return p.await(ctx, "update", n)
 }
 

@@ -177,7 +177,7 @@ func check(t *testing.T, v *view.View, m *mutator) (seen int) {
 			break
 		}
 		at = i
-		added, removed, changed := snap.Diff(last)
+		added, removed, changed := diff(snap, last)
 		last = snap
 		for _, n := range removed {
 			delete(shown, n.Path)

@@ -74,16 +74,6 @@ func (s *Snapshot) Err() error {
 	return nil
 }
 
-// Diff returns the nodes that were added, removed and changed since old, which may
-// be nil, each sorted by path. A node that was deleted and created again has
-// changed, even if its data is the same.
-func (s *Snapshot) Diff(old *Snapshot) (added, removed, changed []Node) {
-	if old == nil {
-		old = &Snapshot{}
-	}
-	return Diff(old.Nodes, s.Nodes, func(a, b *Node) int { return strings.Compare(a.Path, b.Path) }, (*Node).Same)
-}
-
 // children returns the names of the children of the node at path.
 func (s *Snapshot) children(path string) (names []string) {
 	if s == nil {

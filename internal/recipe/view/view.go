@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -120,9 +121,6 @@ func (v *View) opError(err error) error {
 	return &session.OpError{Package: v.opts.Package, Op: "follow", Path: v.path, Err: err}
 }
 
-// Path is the node that the view follows.
-func (v *View) Path() string { return v.path }
-
 // Snapshot returns the latest snapshot, without waiting. As long as nothing has
 // changed it is the same pointer.
 func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
@@ -173,12 +171,7 @@ func (v *View) disconnected() error {
 // If the node does not exist, that always publishes a new snapshot. Use it after
 // creating the node: no watch fires for a node that is created and deleted while the
 // session is suspended.
-func (v *View) Refresh() {
-	select {
-	case v.refresh <- struct{}{}:
-	default: // requested already
-	}
-}
+func (v *View) Refresh() { channel.Wake(v.refresh) }
 
 // Watch yields the latest snapshot and then every new one. A slow reader skips
 // snapshots that were replaced in the meantime, but always gets the latest. Watch

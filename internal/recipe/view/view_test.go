@@ -65,7 +65,7 @@ func TestChildren(t *testing.T) {
 	testkit.Delete(t, other, "/dir/a/deeper")
 	testkit.Delete(t, other, "/dir/a")
 	is := shows(t, v, " b=3 c=4")
-	added, removed, changed := is.Diff(was)
+	added, removed, changed := diff(is, was)
 	if len(added) != 1 || added[0].Path != "c" || len(removed) != 1 || removed[0].Path != "a" || len(changed) != 1 || changed[0].Path != "b" {
 		t.Errorf("the difference is %v, %v, %v", added, removed, changed)
 	}
@@ -211,7 +211,7 @@ func TestDeletedAndCreatedAgain(t *testing.T) {
 	if is := one.Snapshot(); is.Root.Stat.Czxid <= was.Root.Stat.Czxid || is.Root.Stat.Version != was.Root.Stat.Version {
 		t.Errorf("the node was %+v and is %+v", was.Root, is.Root)
 	}
-	if _, _, changed := all.Snapshot().Diff(wasAll); len(changed) != 1 || changed[0].Path != "n" {
+	if _, _, changed := diff(all.Snapshot(), wasAll); len(changed) != 1 || changed[0].Path != "n" {
 		t.Errorf("of the children there changed %v", changed)
 	}
 	testkit.Set(t, other, "/d/n", "new")

@@ -65,7 +65,7 @@ func TestReconnectInTheSameSession(t *testing.T) {
 		if n := requests(srv, s); n != 3 { // a list, a set one and a new one; there is no request for the deleted node
 			t.Errorf("%d requests for three changes: %v", n, srv.Requests())
 		}
-		if added, removed, changed := v.Snapshot().Diff(was); len(added) != 1 || len(removed) != 1 || len(changed) != 1 {
+		if added, removed, changed := diff(v.Snapshot(), was); len(added) != 1 || len(removed) != 1 || len(changed) != 1 {
 			t.Errorf("the difference is %v, %v, %v", added, removed, changed)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/codec"
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/tasks"
 	"github.com/zkrecipes/zkrecipes/zktest"
@@ -67,10 +68,7 @@ func (o *operator) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.unread = append(o.unread, p...)
-	select {
-	case o.printed <- struct{}{}:
-	default:
-	}
+	channel.Wake(o.printed)
 	return len(p), nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"runtime"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/channel"
 )
 
 // stopTimeout is how long Stop waits before it kills the process.
@@ -48,15 +50,7 @@ func Start(cmd *exec.Cmd, log string) (*Process, error) {
 
 // Alive reports whether the process is running.
 func (p *Process) Alive() bool {
-	if p == nil {
-		return false
-	}
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
-	}
+	return p != nil && !channel.IsClosed(p.done)
 }
 
 // Kill kills the process and waits until it has ended.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
 )
 
 // redialInterval is the pause between two attempts to dial the target.
@@ -148,18 +150,7 @@ func (l *link) send(s *stream, c *net.TCPConn) {
 
 // wait blocks until the given time. It returns false if the link is reset before.
 func (l *link) wait(due time.Time) bool {
-	d := time.Until(due)
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-l.ctx.Done():
-		return false
-	}
+	return backoff.Sleep(time.Until(due), l.ctx) == nil
 }
 
 // finish closes both connections; what was written to them is still sent.
