@@ -31,6 +31,8 @@ class Actor(threading.Thread):
             self.held.pop().release()
             return True
         kw = {"max_leases": int(args[0])} if command == "acquire" else {}
+        if command == "lockany":  # wait for contenders in Curator's layout as well
+            command, kw = "lock", {"extra_lock_patterns": ["-lock-"]}
         lock = kinds[command](path, "kazoo", **kw)
         try:
             if not lock.acquire(timeout=float(args[-1]) / 1000):
