@@ -54,12 +54,8 @@ func exists(funcs map[string][]string, cited []string) bool {
 func TestCitedTestsExist(t *testing.T) {
 	inRoot(t)
 	funcs := testFuncs(t)
-	docs, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	cited := 0
-	for _, doc := range append(docs, "README.md", "CONTRIBUTING.md", "SECURITY.md") {
+	for _, doc := range append(documents(t), "CONTRIBUTING.md", "SECURITY.md") {
 		text, err := os.ReadFile(doc)
 		if err != nil {
 			t.Fatal(err)

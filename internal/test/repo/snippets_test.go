@@ -5,71 +5,129 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+var codeBlock = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
 
-// Every block of Go code in the documents that is a complete file compiles. In the
-// README every block must be a complete file.
-func TestSnippetsCompile(t *testing.T) {
-	inRoot(t)
-	docs, err := filepath.Glob("docs/*.md")
+// snippet is a block of code in a document.
+type snippet struct {
+	language string
+	code     []byte
+	name     string // unique
+}
+
+// snippets returns the blocks of code of a document, in order.
+func snippets(t *testing.T, doc string) (all []snippet) {
+	t.Helper()
+	text, err := os.ReadFile(doc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i, block := range codeBlock.FindAllSubmatch(text, -1) {
+		name := fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", ".", "-").Replace(doc), i)
+		all = append(all, snippet{string(block[1]), block[2], name})
+	}
+	return all
+}
+
+// complete reports whether the snippet is a complete Go file.
+func (s snippet) complete() bool { return strings.HasPrefix(string(s.code), "package ") }
+
+func (s snippet) isTest() bool { return strings.Contains(string(s.code), "func Test") }
+
+// goCommand runs the go command on snippets, each as a separate package. An overlay makes
+// them packages of this module without writing into the module's folder.
+func goCommand(t *testing.T, snippets []snippet, args ...string) {
+	t.Helper()
 	wd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An overlay makes each block a separate package of this module without writing
-	// into the module's folder.
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	dir := t.TempDir()
-	var packages []string
-	for _, doc := range append(docs, "README.md") {
-		text, err := os.ReadFile(doc)
-		if err != nil {
+	file := filepath.Join(dir, "overlay.json")
+	args = append(args, "-overlay", file)
+	for _, s := range snippets {
+		code := filepath.Join(dir, s.name+".go")
+		if err := os.WriteFile(code, s.code, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for i, block := range goBlock.FindAllSubmatch(text, -1) {
-			if doc != "README.md" && !strings.HasPrefix(string(block[1]), "package ") {
-				continue
-			}
-			name := fmt.Sprintf("%s-%d", strings.NewReplacer("/", "-", ".", "-").Replace(doc), i)
-			file := filepath.Join(dir, name+".go")
-			if err := os.WriteFile(file, block[1], 0o600); err != nil {
-				t.Fatal(err)
-			}
-			base := "snippet.go"
-			if strings.Contains(string(block[1]), "func Test") {
-				base, name = "snippet_test.go", name+"-test"
-			}
-			overlay.Replace[filepath.Join(wd, "snippets", name, base)] = file
-			packages = append(packages, "./snippets/"+name)
+		base := "snippet.go"
+		if s.isTest() {
+			base = "snippet_test.go"
 		}
-	}
-	if len(packages) == 0 {
-		t.Fatal("no snippets")
+		overlay.Replace[filepath.Join(wd, "snippets", s.name, base)] = code
+		args = append(args, "./snippets/"+s.name)
 	}
 	spec, err := json.Marshal(overlay)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(file, spec, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range packages {
-		args := []string{"build", "-overlay", file, "-o", filepath.Join(dir, "out"), p}
-		if strings.HasSuffix(p, "-test") {
-			args = append([]string{"test", "-c", "-vet=off"}, args[1:]...)
-		}
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// build builds programs and returns the executables, in the same order.
+func build(t *testing.T, programs ...snippet) (executables []string) {
+	t.Helper()
+	dir := t.TempDir()
+	goCommand(t, programs, "build", "-o", dir)
+	for _, p := range programs {
+		executables = append(executables, filepath.Join(dir, p.name))
+	}
+	return executables
+}
+
+// Every block of Go code in the documents that is a complete file compiles. In the
+// README and below docs/migrating every block must be a complete file.
+//
+// docs/migrating/etcd.md marks its program for etcd as golang instead of go, because
+// etcd's client is not a dependency of this module.
+func TestSnippetsCompile(t *testing.T) {
+	inRoot(t)
+	var programs, tests []snippet
+	for _, doc := range documents(t) {
+		for _, s := range snippets(t, doc) {
+			switch {
+			case s.language != "go", path.Dir(doc) == "docs" && !s.complete():
+			case s.isTest():
+				tests = append(tests, s)
+			default:
+				programs = append(programs, s)
+			}
 		}
 	}
+	if len(programs) == 0 || len(tests) == 0 {
+		t.Fatal("no snippets")
+	}
+	goCommand(t, programs, "build", "-o", t.TempDir())
+	goCommand(t, tests, "test", "-c", "-vet=off", "-o", t.TempDir())
+}
+
+// documents returns README.md and the files below docs.
+func documents(t *testing.T) []string {
+	t.Helper()
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := filepath.Glob("docs/*/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Concat([]string{"README.md"}, docs, below)
+	for i := range all {
+		all[i] = filepath.ToSlash(all[i])
+	}
+	return all
 }
