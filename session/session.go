@@ -88,7 +88,7 @@ func (s *Session) run() {
 	for e := s.current(); e != nil; e = s.renew(e.number + 1) {
 		e.conn.Start()
 		<-e.ctx.Done()
-		s.opts.conn.Log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "cause", context.Cause(e.ctx))
+		s.opts.conn.Log.Info("zookeeper: epoch ended", "epoch", e.number, "session", fmt.Sprintf("0x%x", e.ID()), "err", context.Cause(e.ctx))
 		s.publish(e, "", context.Cause(e.ctx), false)
 		e.conn.Retire()
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -294,4 +296,45 @@ func TestLogging(t *testing.T) {
 			t.Errorf("the log does not say %q:\n%s", want, log.String())
 		}
 	}
+}
+
+// One thing has one attribute in all lines of the log: the ZooKeeper session is "session",
+// with the id in hexadecimal as servers write it, and the reason is "err".
+func TestLogAttributes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := serve(t)
+		z := open(t, s, session.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		e := epoch(t, z)
+		hold(t, e)
+		id := fmt.Sprintf("session=0x%x", e.ID())
+		s.Stop()
+		testkit.AwaitDone(t, e.Context())
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, time.Minute, "old session closed", func() bool { return !slices.Contains(s.Sessions(), e.ID()) })
+		if err := z.Close(t.Context()); err != nil { // waits until nothing is logged any more
+			t.Fatal(err)
+		}
+		for message, wants := range map[string][]string{
+			"connected":          {id, "server="},
+			"connection lost":    {id, "server=", "err="},
+			"cannot connect":     {"server=", "err="},
+			"epoch ended":        {id, "epoch=1", "err="},
+			"old session closed": {id, "server="},
+		} {
+			line := ""
+			for l := range strings.Lines(log.String()) {
+				if line == "" && strings.Contains(l, `msg="zookeeper: `+message+`"`) {
+					line = l
+				}
+			}
+			for _, want := range wants {
+				if !strings.Contains(line, " "+want) {
+					t.Errorf("the line of %q has no %s: %s", message, want, line)
+				}
+			}
+		}
+	})
 }

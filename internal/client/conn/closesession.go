@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -59,7 +60,7 @@ func (cr *Connector) reattachToClose(id int64, passwd []byte) {
 	r := newServerCycle(&cr.cfg)
 	for r.begin(); cr.ctx.Err() == nil; {
 		if cr.closeAt(r, id, passwd) == nil {
-			cr.cfg.Log.Info("zookeeper: old session closed", "session", id, "server", r.last.label)
+			cr.cfg.Log.Info("zookeeper: old session closed", "session", fmt.Sprintf("0x%x", id), "server", r.last.label)
 			return
 		}
 		if r.over() {
