@@ -10,6 +10,7 @@ require (
 	github.com/spf13/cobra v1.10.2
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.26.0
+	golang.org/x/term v0.25.0
 	pgregory.net/rapid v1.3.0
 )
 

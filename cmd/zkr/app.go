@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -17,7 +16,7 @@ import (
 // app is shared by all commands: the global flags and the outputs.
 type app struct {
 	stdout *output
-	stderr io.Writer
+	stderr *statusLine
 
 	server         string
 	timeout        time.Duration
@@ -55,12 +54,13 @@ func (a *app) notice(format string, args ...any) {
 // printError prints an error on stderr.
 func (a *app) printError(err error) { fmt.Fprintf(a.stderr, "zkr: %v\n", err) }
 
-// connect makes the session, within --connect-timeout.
-func (a *app) connect(ctx context.Context) (*session.Session, error) {
+// connect makes a session, within --connect-timeout, with further options.
+func (a *app) connect(ctx context.Context, more ...session.Option) (*session.Session, error) {
 	opts, err := a.sessionOptions()
 	if err != nil {
 		return nil, err
 	}
+	opts = append(opts, more...)
 	ctx, cancel := context.WithTimeoutCause(ctx, a.connectTimeout, fmt.Errorf("no session within %v", a.connectTimeout))
 	defer cancel()
 	return session.Connect(ctx, a.server, opts...)

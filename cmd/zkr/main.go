@@ -23,11 +23,12 @@ func main() {
 // does not run deferred functions.
 func run(args []string, stdout, stderr io.Writer) int {
 	proc.CatchBrokenPipes()
-	a := &app{stdout: &output{w: stdout}, stderr: stderr}
+	line := newStatusLine(stderr)
+	a := &app{stdout: &output{w: stdout, beforeWrite: line.clearFor(stdout)}, stderr: line}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
-	root.SetErr(stderr)
+	root.SetErr(line)
 	cmd, err := root.ExecuteC()
 	return a.exitCode(cmd, err)
 }

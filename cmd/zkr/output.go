@@ -10,7 +10,8 @@ import (
 // output is stdout. It keeps the first error of a write for the exit code, because
 // package cobra ignores errors when it writes to stdout.
 type output struct {
-	w io.Writer
+	w           io.Writer
+	beforeWrite func()
 
 	mu  sync.Mutex
 	err error
@@ -27,6 +28,7 @@ func (a *output) Write(data []byte) (int, error) {
 	if a.err != nil {
 		return 0, a.err
 	}
+	a.beforeWrite()
 	n, err := a.w.Write(data)
 	if err != nil {
 		a.err = outputError{err}
