@@ -124,7 +124,10 @@ func (f *benchFlags) check(cmd *cobra.Command, name string) (*bench.Workload, er
 	if f.ops == 0 && !set("duration") {
 		f.duration = 10 * time.Second
 	}
-	return w, session.CheckPath(f.path)
+	if err := session.CheckPath(f.path); err != nil {
+		return nil, exitOfSession(err)
+	}
+	return w, nil
 }
 
 // bench runs a benchmark and prints its report.

@@ -150,3 +150,44 @@ zkr lock break /lock x-lock-0000000000; echo "code $?"`
 	c.expect(t, "^code 0")
 	waitClosed(t, cmd, srv)
 }
+
+// On a terminal, work that takes more than a second shows its progress, which gives way to
+// other output. With -q it does not.
+func TestProgressBar(t *testing.T) {
+	srv := zktest.New(t)
+	c, cmd := onTerminal(t, srv.Addr(), "zkr", "bench", "lock", "--clients", "2", "--duration", "2s")
+	c.expect(t, `^running  \[#+-*\]  +\d+%  [\d,]+  .*\r +\rworkload +lock: .*`)
+	c.expect(t, "^server ")
+	waitClosed(t, cmd, srv)
+
+	c, cmd = onTerminal(t, srv.Addr(), "zkr", "bench", "lock", "-q", "--clients", "2", "--duration", "1200ms")
+	c.expect(t, "^workload +lock: ")
+	c.expect(t, "^server ")
+	waitClosed(t, cmd, srv)
+}
+
+// Ctrl-C ends a benchmark, which prints what it has measured and leaves nothing.
+func TestBenchInterruptedOnTerminal(t *testing.T) {
+	srv := zktest.New(t)
+	before := srv.Tree()
+	c, cmd := onTerminal(t, srv.Addr(), "zkr", "bench", "queue", "--ops", "1000000000")
+	poll := time.NewTicker(2 * time.Millisecond)
+	defer poll.Stop()
+	const warmUp = 1000 // requests, or less
+	for expired := time.After(testTimeout); len(srv.Requests()) < 3*warmUp; {
+		select {
+		case <-poll.C:
+		case <-expired:
+			t.Fatalf("only %d requests were made", len(srv.Requests()))
+		}
+	}
+	fmt.Fprint(c, "\x03")
+	c.expect(t, "workload +queue: ")
+	c.expect(t, "^server ")
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("zkr: %v", cmd.ProcessState)
+	}
+	if got := srv.Tree(); got != before || len(srv.Sessions()) > 0 {
+		t.Errorf("sessions %x and nodes are left:\n%s", srv.Sessions(), got)
+	}
+}

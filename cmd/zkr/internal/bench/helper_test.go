@@ -45,11 +45,20 @@ func config3(w *Workload, connect func(context.Context, ...session.Option) (*ses
 	return c
 }
 
-// virtualServer starts a server that takes a millisecond for each request. The test runs in
-// virtual time.
-func virtualServer(t *testing.T) (*zktest.Server, func(context.Context, ...session.Option) (*session.Session, error)) {
+// trip is the time that a virtualServer takes for a request.
+const trip = 20 * time.Millisecond
+
+// virtualServer starts a server for a test in virtual time. It calls each function for every
+// request.
+func virtualServer(t *testing.T, each ...func(*zktest.Server, zktest.Request)) (*zktest.Server, func(context.Context, ...session.Option) (*session.Session, error)) {
 	srv := zktest.New(t)
-	srv.Inject(zktest.Rule{Delay: time.Millisecond})
+	for _, f := range each {
+		srv.Fault(func(r zktest.Request) zktest.Fault {
+			f(srv, r)
+			return zktest.Pass
+		})
+	}
+	srv.Inject(zktest.Rule{Delay: trip})
 	return srv, func(ctx context.Context, opts ...session.Option) (*session.Session, error) {
 		return session.Connect(ctx, "server:1", append(opts, session.WithDialer(srv.DialContext))...)
 	}

@@ -132,12 +132,28 @@ func (b *benchmark) run() error {
 	return b.measure(d)
 }
 
-// connecting is how many clients connect at the same time.
-const connecting = 32
+const (
+	// connecting is how many clients connect at the same time.
+	connecting = 32
+	// connectGrace is how long an attempt to connect may continue after the benchmark has
+	// ended. An attempt that is given up can leave a session until servers expire it.
+	connectGrace = time.Second
+)
 
 // connect connects all clients.
 func (b *benchmark) connect() error {
 	b.Progress.Begin("connecting", int64(b.Clients), 0)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(b.ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(b.ctx, func() {
+		grace := time.NewTimer(connectGrace)
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+			cancel(context.Cause(b.ctx))
+		case <-ctx.Done():
+		}
+	})()
 	var all sync.WaitGroup
 	free := make(chan struct{}, connecting)
 	for i := range b.sessions {
@@ -147,7 +163,7 @@ func (b *benchmark) connect() error {
 			if b.ctx.Err() != nil {
 				return
 			}
-			s, err := b.Connect(b.ctx,
+			s, err := b.Connect(ctx,
 				session.WithHooks(session.Hooks{Request: b.counters[i].ended}),
 				session.WithReceipts(session.Join(b.root.path, "receipts")))
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,10 +188,7 @@ const backlogBatch = 1000
 // setUp pushes the backlog, by all clients at the same time.
 func (d *queueDriver) setUp(ctx context.Context) error {
 	d.b.Progress.Begin("pushing the backlog", int64(d.b.Backlog), 0)
-	batch := make([][]byte, backlogBatch)
-	for i := range batch {
-		batch[i] = d.b.data()
-	}
+	batch := slices.Repeat([][]byte{d.b.data()}, backlogBatch)
 	var mu sync.Mutex
 	left := d.b.Backlog
 	take := func() int {
