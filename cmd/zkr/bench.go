@@ -132,10 +132,11 @@ func (f *benchFlags) check(cmd *cobra.Command, name string) (*bench.Workload, er
 
 // bench runs a benchmark and prints its report.
 func (c *client) bench(ctx context.Context, w *bench.Workload, f *benchFlags) error {
-	shown := &benchProgress{app: c.app}
+	path := bench.NewPath(f.path)
+	shown := &benchProgress{app: c.app, path: path}
 	defer shown.close()
 	report, err := bench.Run(ctx, c.sig.ReleaseContext(), c.Session, bench.Config{
-		Workload: w, Parent: f.path, Clients: f.clients, Ops: f.ops, Duration: f.duration, Size: f.size, Backlog: f.backlog,
+		Workload: w, Path: path, Clients: f.clients, Ops: f.ops, Duration: f.duration, Size: f.size, Backlog: f.backlog,
 		Connect: c.connect, Progress: shown,
 	})
 	shown.close()
@@ -160,12 +161,20 @@ func (c *client) bench(ctx context.Context, w *bench.Workload, f *benchFlags) er
 // benchProgress shows the progress of a benchmark.
 type benchProgress struct {
 	app     *app
+	path    string // that is removed at the end
 	current *progress
+	hint    *time.Timer // until the removal is reported
 }
+
+// removalHint is how long the removal of the nodes must take to be reported.
+const removalHint = time.Second
 
 func (p *benchProgress) Begin(phase string, total int64, d time.Duration) {
 	p.close()
 	p.current = p.app.newProgress(phase, total, d)
+	if phase == bench.CleaningUp {
+		p.hint = time.AfterFunc(removalHint, func() { p.app.notice("removing %s", p.path) })
+	}
 }
 
 func (p *benchProgress) Add(n int64) { p.current.Add(n) }
@@ -173,6 +182,9 @@ func (p *benchProgress) Add(n int64) { p.current.Add(n) }
 func (p *benchProgress) close() {
 	if p.current != nil {
 		p.current.Close()
+	}
+	if p.hint != nil {
+		p.hint.Stop()
 	}
 }
 

@@ -164,7 +164,7 @@ func pause(ctx context.Context, s *session.Session) {
 	_ = s.Ready(ctx) // the next operation returns its error
 }
 
-// newPath returns the path of a new node below parent.
-func newPath(parent string) string {
+// NewPath returns the path of a new node for a benchmark below parent.
+func NewPath(parent string) string {
 	return session.Join(parent, "zkr-bench-"+strings.ReplaceAll(session.GUID(), "-", ""))
 }

@@ -35,7 +35,7 @@ func (p *phases) Add(n int64) { p.steps.Add(n) }
 
 // config returns the configuration of a short run of w, with 3 clients.
 func config3(w *Workload, connect func(context.Context, ...session.Option) (*session.Session, error)) Config {
-	c := Config{Workload: w, Parent: "/", Clients: 3, Ops: 12, Connect: connect, Progress: &phases{}}
+	c := Config{Workload: w, Path: NewPath("/"), Clients: 3, Ops: 12, Connect: connect, Progress: &phases{}}
 	if w.Sized {
 		c.Size = 20
 	}

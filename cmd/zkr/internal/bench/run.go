@@ -12,10 +12,11 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Config configures a benchmark.
+// Config configures a benchmark. A benchmark changes no other nodes than Path and those below
+// it, except that it creates missing ancestors, and deletes them at the end.
 type Config struct {
 	Workload *Workload
-	Parent   string        // the benchmark works below a new child of this node
+	Path     string        // the node that is created and deleted again; see NewPath
 	Clients  int           // the number of sessions
 	Ops      int           // how many operations to make; 0 for no limit
 	Duration time.Duration // how long to make operations; 0 for no limit
@@ -36,12 +37,14 @@ type Progress interface {
 	Add(n int64)
 }
 
+// CleaningUp is the last phase, in which the nodes are deleted.
+const CleaningUp = "cleaning up"
+
 // Report is the result of a benchmark.
 type Report struct {
-	Path       string // the node that it worked below
-	Operations int    // how many were completed
-	Failed     int    // how many were not, because ownership or a connection was lost
-	FirstError error  // of the first failed operation
+	Operations int   // how many were completed
+	Failed     int   // how many were not, because ownership or a connection was lost
+	FirstError error // of the first failed operation
 	Elapsed    time.Duration
 	Latency    Latency
 	Traffic    Traffic // of all operations together
@@ -79,11 +82,10 @@ func (r *Report) PerOperation(n int64) float64 {
 func Run(ctx, cleanup context.Context, control *session.Session, c Config) (Report, error) {
 	b := &benchmark{
 		Config: c, control: control,
-		root:     root{s: control, path: newPath(c.Parent), progress: c.Progress},
+		root:     root{s: control, path: c.Path, progress: c.Progress},
 		sessions: make([]*session.Session, c.Clients),
 		counters: make([]counter, c.Clients),
 	}
-	b.report.Path = b.root.path
 	b.ctx, b.cancel = context.WithCancelCause(ctx)
 	err := b.run()
 	if cause := context.Cause(b.ctx); cause != nil {
@@ -317,7 +319,7 @@ var errEnded = errors.New("bench: ended")
 // is closed creates none.
 func (b *benchmark) tearDown(ctx context.Context) error {
 	b.cancel(errEnded)
-	b.Progress.Begin("cleaning up", 0, 0)
+	b.Progress.Begin(CleaningUp, 0, 0)
 	var all sync.WaitGroup
 	all.Go(b.background.Wait)
 	for _, s := range b.sessions {

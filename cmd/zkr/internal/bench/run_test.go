@@ -230,9 +230,10 @@ func TestCleanupGivenUp(t *testing.T) {
 			}
 		})
 		s := control(t, connect)
-		r, err := Run(t.Context(), cleanup, s, config3(named(t, "lock"), connect))
+		c := config3(named(t, "lock"), connect)
+		_, err := Run(t.Context(), cleanup, s, c)
 		var left *LeftError
-		if !errors.As(err, &left) || left.Path != r.Path || !strings.Contains(srv.Tree(), left.Path) {
+		if !errors.As(err, &left) || left.Path != c.Path || !strings.Contains(srv.Tree(), left.Path) {
 			t.Errorf("error is %v, with the nodes\n%s", err, srv.Tree())
 		}
 	})
@@ -295,7 +296,7 @@ func TestAncestors(t *testing.T) {
 		}
 		before := srv.Tree()
 		c := config3(named(t, "lock"), connect)
-		c.Parent = "/a/b/c"
+		c.Path = NewPath("/a/b/c")
 		if _, err := Run(t.Context(), t.Context(), s, c); err != nil {
 			t.Error(err)
 		}
