@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -226,13 +227,14 @@ type benchServerJSON struct {
 }
 
 func (a *app) printReport(w *bench.Workload, f *benchFlags, r *bench.Report, interrupted bool) error {
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	ms := func(d time.Duration) float64 { return rounded(float64(d) / float64(time.Millisecond)) }
+	perOp := func(n int64) float64 { return rounded(r.PerOperation(n)) }
 	t := r.Traffic
 	v := benchJSON{
 		Workload: w.Name, Clients: f.clients, Interrupted: interrupted,
-		Seconds: r.Elapsed.Seconds(), Operations: r.Operations, Failed: r.Failed, PerSecond: r.PerSecond(),
+		Seconds: rounded(r.Elapsed.Seconds()), Operations: r.Operations, Failed: r.Failed, PerSecond: rounded(r.PerSecond()),
 		Latency:      benchLatencyJSON{ms(r.Latency.P50), ms(r.Latency.P90), ms(r.Latency.P99), ms(r.Latency.P999), ms(r.Latency.Max)},
-		PerOperation: benchCostJSON{r.PerOperation(t.Requests), r.PerOperation(t.RoundTrips), r.PerOperation(t.Sent), r.PerOperation(t.Received)},
+		PerOperation: benchCostJSON{perOp(t.Requests), perOp(t.RoundTrips), perOp(t.Sent), perOp(t.Received)},
 		Server:       benchServerJSON{ms(r.ServerRead), ms(r.ServerWrite)},
 	}
 	settings := plural(f.clients, "client")
@@ -256,6 +258,9 @@ server      read %s, write %s (round trip, p50)`,
 		milliseconds(r.ServerRead), milliseconds(r.ServerWrite))
 	return a.print(text, v)
 }
+
+// rounded returns x with three decimal places.
+func rounded(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 // milliseconds formats a latency with three digits or more.
 func milliseconds(d time.Duration) string {

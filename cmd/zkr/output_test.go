@@ -23,7 +23,7 @@ import (
 // printingCommands are commands that print at once, with the nodes of prepareNodes.
 var printingCommands = []string{
 	"--help", "--version", "queue --help",
-	"config get /c", "config set /c 2", "config watch /c",
+	"bench lock --clients 1 --ops 1", "config get /c", "config set /c 2", "config watch /c",
 	"queue push /q x", "queue pop /q", "queue pop --at-most-once /q", "queue pop --layout simple /s", "queue len /q", "queue ls /q",
 	"queue dead ls /d", "queue dead requeue /d", "queue dead drop /d",
 	"name lookup /a", "name ls /", "name next /next",
