@@ -53,13 +53,17 @@ func run(ctx context.Context, file string) error {
 	return draw(file, clients, medians)
 }
 
+// width is the width of a bar, in points.
+const width = 18
+
 func draw(file string, clients []int, medians []plotter.Values) error {
 	p := plot.New()
 	p.Title.Text = fmt.Sprintf("One lock, round trip %v: acquisitions and releases per second", 2*bench.Delay)
 	p.X.Label.Text = "clients that contend for the lock"
-	p.Y.Min = 0
-	p.Legend.Top = true
-	const width = 18 // points
+	p.Y.Label.Text = "per second"
+	p.Y.Min, p.Y.Max = 0, 1.2*slices.Max(slices.Concat(medians...))
+	p.Legend.Top, p.Legend.Left, p.Legend.XOffs, p.Legend.Padding = true, true, vg.Points(12), vg.Points(3)
+	p.X.Padding = vg.Points(width)
 	colors := []color.Color{color.RGBA{0x1f, 0x6f, 0xb2, 0xff}, color.RGBA{0xb0, 0xb0, 0xb0, 0xff}}
 	for i, m := range medians {
 		bars, err := plotter.NewBarChart(m, vg.Points(width))
