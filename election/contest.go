@@ -52,6 +52,20 @@ func (c *lineContest) watchVacant(ctx context.Context, e *session.Epoch) (*sessi
 	return w, nil
 }
 
+func (c *lineContest) nodes(ctx context.Context) ([]session.Node, error) {
+	inLine, err := c.line.Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make([]session.Node, len(inLine))
+	for i, n := range inLine {
+		nodes[i] = n.Node
+	}
+	return nodes, nil
+}
+
+func (c *lineContest) has(path string) bool { return c.line.Has(path) }
+
 // fixedContest elects the session that creates one ephemeral node.
 type fixedContest struct {
 	session    *session.Session
@@ -96,6 +110,22 @@ func (c *fixedContest) holder(context.Context, *session.Epoch) (string, error) {
 func (c *fixedContest) watchVacant(ctx context.Context, e *session.Epoch) (*session.Watch, error) {
 	return watchAbsent(ctx, e, c.node)
 }
+
+func (c *fixedContest) nodes(ctx context.Context) ([]session.Node, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	op := session.OpError{Package: "election", Op: "list", Path: c.node}
+	return session.InEpoch(ctx, c.session, op, func(e *session.Epoch) ([]session.Node, error) {
+		nodes, err := e.Nodes(ctx, c.node)
+		if err == nil && errors.Is(nodes[0].Err, session.ErrNoNode) {
+			nodes = nil
+		}
+		return nodes, err
+	})
+}
+
+func (c *fixedContest) has(path string) bool { return path == c.node && c.check() == nil }
 
 // watchAbsent watches for the creation of a node. It returns nil if the node exists.
 func watchAbsent(ctx context.Context, e *session.Epoch, path string) (*session.Watch, error) {

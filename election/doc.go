@@ -13,8 +13,19 @@
 //
 // Most programs call Run, which campaigns, calls a function for each term, and waits
 // until the function has returned before it resigns. Campaign returns the Term itself,
-// which lasts until its Context is done. Leader and Observe return the leader to
-// programs that need not be candidates.
+// which lasts until its Context is done. Leader, Observe and Candidates return the leader
+// and the candidates to programs that need not be candidates.
+//
+// # Handing over
+//
+// StepDown asks the leader to resign, for example before its host is restarted. Any
+// client may ask. The leader finds the request in Term.Revoked, and decides itself: the
+// term lasts until Resign.
+//
+//	select {
+//	case <-t.Revoked(): // finish the work at hand, and return
+//	case <-ctx.Done():
+//	}
 //
 // # Loss
 //
@@ -31,7 +42,8 @@
 // # Cost
 //
 // Campaign takes one round trip if there is no other candidate. Resign takes one.
-// Observe watches only the leader's node.
+// Observe watches only the leader's node. Requests to step down cost the leader nothing
+// until one arrives.
 //
 // # Layout
 //

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/args"
@@ -52,9 +51,9 @@ func New(s *session.Session, path string, opts ...Option) *Election {
 	}
 	e := &Election{
 		session: s, path: path, id: o.id, data: o.data,
-		behavior: lease.Behavior{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime},
+		behavior: lease.Behavior{Lost: ErrLost, Released: ErrResigned, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, IsRevoke: isRevoke},
 	}
-	e.argErr = args.Check("election", s, path, checkID(o.id))
+	e.argErr = args.Check("election", s, path, checkID(o.id), checkData(o.data))
 	if o.fixed != nil {
 		e.contest = &fixedContest{s, path, session.Join(path, *o.fixed), o.stopTime}
 	} else {
@@ -75,11 +74,13 @@ type options struct {
 }
 
 // WithID sets the id of this candidate, which Leader and Observe return. The default is
-// host:pid. It must not be empty or contain a newline.
+// host:pid. It must not be empty, contain a newline, or be __REVOKE__, which is the request
+// to step down.
 func WithID(id string) Option { return func(o *options) { o.id = id } }
 
 // WithData sets data that is published beside the id while this candidate leads, for
-// example an address. See Term.Proclaim.
+// example an address. See Term.Proclaim. Its first line must not be __REVOKE__, which is
+// the request to step down.
 func WithData(data []byte) Option { return func(o *options) { o.data = bytes.Clone(data) } }
 
 // WithLoseOnSuspend ends a term as soon as the connection breaks, instead of at the
@@ -111,6 +112,7 @@ type Leader struct {
 	ID    string
 	Data  []byte       // published beside the id; nil if there is none
 	Token session.Zxid // of the term; 0 if there is no leader
+	Path  string       // of the leader's node
 	// Session is the ZooKeeper session that owns the leader's node. It is 0 for an
 	// ownerless node: then no candidate can lead until that node is deleted.
 	Session int64
@@ -128,6 +130,10 @@ type contest interface {
 	// watchVacant watches for the creation of a leader's node. It returns nil if
 	// there is one.
 	watchVacant(ctx context.Context, e *session.Epoch) (*session.Watch, error)
+	// nodes reads the nodes of all candidates that have one, in order.
+	nodes(ctx context.Context) ([]session.Node, error)
+	// has reports whether a node at path would be that of a candidate.
+	has(path string) bool
 }
 
 // Campaign blocks until this candidate leads or ctx is done. The candidate keeps its
@@ -142,7 +148,7 @@ func (e *Election) Campaign(ctx context.Context) (*Term, error) {
 	if e.argErr != nil {
 		return nil, e.argErr
 	}
-	acquired, err := e.contest.acquire(ctx, encode(e.id, e.data))
+	acquired, err := e.contest.acquire(ctx, encode(e.id, e.data, false))
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +165,12 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 	if e.argErr != nil {
 		return nil, e.argErr
 	}
-	acquired, taken, err := e.contest.tryAcquire(ctx, encode(e.id, e.data))
+	acquired, taken, err := e.contest.tryAcquire(ctx, encode(e.id, e.data, false))
 	switch {
 	case err != nil:
 		return nil, err
 	case taken != nil:
-		return nil, taken.Wrap(ErrOtherLeader, nil)
+		return nil, taken.Wrap(ErrOtherLeader, []byte(lease.RevokeData))
 	}
 	return &Term{l: lease.Begin(ctx, acquired, e.behavior), id: e.id}, nil
 }
@@ -172,6 +178,8 @@ func (e *Election) TryCampaign(ctx context.Context) (*Term, error) {
 // Run campaigns and calls fn for each term. The context passed to fn is canceled when ctx
 // is done and when the term is lost. In either case Run waits until fn has returned before
 // it resigns or campaigns again.
+//
+// A request to step down does not end a term: fn can wait for Term.Revoked, and return.
 //
 // If fn returns while its term lasts, Run returns the result of fn, joined with a failed
 // release. That fn resigns itself is not an error. If the term was lost, Run campaigns
@@ -224,34 +232,8 @@ func (e *Election) leaderIn(ctx context.Context, ep *session.Epoch) (Leader, err
 			return Leader{}, err
 		}
 		if n := nodes[0]; !errors.Is(n.Err, session.ErrNoNode) {
-			return decode(n), n.Err
+			return newLeader(n), n.Err
 		}
 		deleted = path // since the listing, so another node may lead by now
 	}
-}
-
-// checkID returns ErrInvalidID for an id that encode cannot separate from data.
-func checkID(id string) error {
-	if id == "" || strings.Contains(id, "\n") {
-		return ErrInvalidID
-	}
-	return nil
-}
-
-// encode returns the data of a candidate's node: the id, as LeaderLatch has it, followed by
-// a newline and data if data is not nil.
-func encode(id string, data []byte) []byte {
-	if data == nil {
-		return []byte(id)
-	}
-	return append([]byte(id+"\n"), data...)
-}
-
-// decode returns the leader whose node is n.
-func decode(n session.Node) Leader {
-	id, data, ok := bytes.Cut(n.Data, []byte{'\n'})
-	if !ok {
-		data = nil
-	}
-	return Leader{ID: string(id), Data: data, Token: n.Stat.Czxid, Session: n.Stat.Owner()}
 }

@@ -161,6 +161,36 @@ func ExampleTerm_Proclaim() {
 	// election: resigned
 }
 
+// An operator asks the leader to hand over.
+func ExampleElection_StepDown() {
+	s, done := open()
+	defer done()
+	ctx := context.Background()
+	e := election.New(s, "/app/leader", election.WithID("node 1"))
+
+	err := e.Run(ctx, func(ctx context.Context, t *election.Term) error {
+		go e.StepDown(ctx) // usually in another process
+		select {
+		case <-t.Revoked():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		candidates, err := e.Candidates(ctx)
+		for _, c := range candidates {
+			fmt.Printf("%s, asked to step down: %v\n", c.ID, c.Revoked)
+		}
+		return err // Run resigns
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = e.Leader(ctx)
+	fmt.Println(err)
+	// Output:
+	// node 1, asked to step down: true
+	// election: no leader
+}
+
 // Other programs that elect by one ephemeral node, in any language, can be candidates
 // of the same election.
 func ExampleWithFixedNode() {

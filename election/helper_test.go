@@ -42,11 +42,13 @@ func (f form) at(s *session.Session, path, id string, opts ...election.Option) *
 	return election.New(s, path, append(append([]election.Option{election.WithID(id)}, f.opts...), opts...)...)
 }
 
-// client is a session that counts the replies to exists requests for the fixed node.
+// client is a session that counts the reads by which its candidates watch the fixed node:
+// exists while they wait, and the first getData after they have created it.
 type client struct {
 	*session.Session
-	mu            sync.Mutex
-	existsReplies int
+	mu      sync.Mutex
+	created bool // and not read since
+	reads   int
 }
 
 type connector interface {
@@ -56,10 +58,19 @@ type connector interface {
 func connect(t testing.TB, to connector, opts ...session.Option) *client {
 	c := &client{}
 	c.Session = to.Session(t, append(opts, session.WithHooks(session.Hooks{Request: func(r session.RequestInfo) {
-		if r.Op == "exists" && strings.HasSuffix(r.Path, path+"/master") && r.Received > 0 {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.existsReplies++
+		if !strings.HasSuffix(r.Path, path+"/master") || r.Received == 0 {
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch {
+		case r.Op == "create2" && r.Err == nil:
+			c.created = true
+		case r.Op == "exists":
+			c.reads++
+		case r.Op == "getData" && c.created:
+			c.reads++
+			c.created = false
 		}
 	}}))...)
 	return c
@@ -68,7 +79,7 @@ func connect(t testing.TB, to connector, opts ...session.Option) *client {
 func (c *client) looked() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.existsReplies
+	return c.reads
 }
 
 // contend waits until n undisturbed candidates of cs contend: in a line each has a

@@ -83,7 +83,7 @@ func (o *observer) readLeader(ctx context.Context, ep *session.Epoch) (Leader, *
 			return Leader{}, nil, err
 		}
 		if n := nodes[0]; !errors.Is(n.Err, session.ErrNoNode) {
-			return decode(n), n.Watch, n.Err
+			return newLeader(n), n.Watch, n.Err
 		}
 	}
 	w, err := o.election.contest.watchVacant(ctx, ep)

@@ -37,7 +37,9 @@ func (t *Term) Token() session.Zxid { return t.l.Token() }
 // Guards returns operations that make a transaction fail unless the term lasts. Txn is
 // simpler.
 //
-// With WithFixedNode they check the version of the leader's node. This does not help if an
+// With WithFixedNode they check the version of the leader's node, which changes with
+// Proclaim and when the leader is asked to step down: a transaction with older guards then
+// fails with session.ErrBadVersion although the term lasts. Guards do not help if an
 // operator deletes the node and another candidate's node has the same version before the
 // loss is noticed.
 func (t *Term) Guards() []session.Op { return t.l.Guards() }
@@ -57,9 +59,17 @@ func (t *Term) Txn(ctx context.Context, ops ...session.Op) ([]session.Result, er
 func (t *Term) Verify(ctx context.Context) error { return t.l.Verify(ctx) }
 
 // Proclaim replaces the data that is published beside the leader's id, and notifies
-// observers. It fails with the error of Err if the term has ended.
+// observers. It fails with the error of Err if the term has ended. As with WithData, the
+// first line of data must not be __REVOKE__. Do not use it on elections that are shared with
+// a LeaderLatch of Curator; see Election.StepDown.
+//
+// A request to step down remains in the node. Proclaim takes one round trip, and two more
+// if such a request has arrived that the term does not know yet.
 func (t *Term) Proclaim(ctx context.Context, data []byte) error {
-	return t.l.Publish(ctx, encode(t.id, data))
+	if err := checkData(data); err != nil {
+		return &session.OpError{Package: "election", Op: "proclaim", Path: t.l.Path(), Err: err}
+	}
+	return t.l.Publish(ctx, func(revoked bool) []byte { return encode(t.id, data, revoked) })
 }
 
 // Resign ends the term and lets the next candidate lead. The term's Context ends first;

@@ -377,7 +377,7 @@ func TestRequests(t *testing.T) {
 			return strings.Join(names, " ")
 		}
 		term := campaign(t, f.election(a, "a"))
-		want := map[string]string{"line": "create2 getChildren2 exists", "fixed": "create2 exists"}[f.name]
+		want := map[string]string{"line": "create2 getChildren2 getData", "fixed": "create2 getData"}[f.name]
 		if got := ops(); got != want { // the watch of its own node is set in the background
 			t.Errorf("Campaign sent %s", got)
 		}
@@ -385,7 +385,7 @@ func TestRequests(t *testing.T) {
 		ops()
 		resign(t, term)
 		next := <-won
-		want = map[string]string{"line": "delete", "fixed": "getData delete create2 exists"}[f.name]
+		want = map[string]string{"line": "delete", "fixed": "getData delete create2 getData"}[f.name]
 		if got := ops(); got != want {
 			t.Errorf("a hand-over took %s", got)
 		}
@@ -401,8 +401,10 @@ func TestCampaignWithoutServer(t *testing.T) {
 		srv.Stop()
 		time.Sleep(time.Minute)
 		for what, call := range map[string]func(context.Context) error{
-			"Campaign": func(ctx context.Context) error { _, err := e.Campaign(ctx); return err },
-			"Leader":   func(ctx context.Context) error { _, err := e.Leader(ctx); return err },
+			"Campaign":   func(ctx context.Context) error { _, err := e.Campaign(ctx); return err },
+			"Leader":     func(ctx context.Context) error { _, err := e.Leader(ctx); return err },
+			"Candidates": func(ctx context.Context) error { _, err := e.Candidates(ctx); return err },
+			"StepDown":   func(ctx context.Context) error { return e.StepDown(ctx) },
 			"Observe": func(ctx context.Context) (err error) {
 				for _, err = range e.Observe(ctx) {
 				}

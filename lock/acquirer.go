@@ -1,8 +1,8 @@
 package lock
 
 import (
-	"bytes"
 	"context"
+	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/internal/recipe/line"
@@ -45,13 +45,14 @@ type Contender struct {
 	Token   session.Zxid // the token of its lease, also while it waits; greater than that of a downgraded lease
 	Path    string       // of its node
 	Session int64        // the ZooKeeper session that owns the node; 0 for an ownerless node, which stays until it is deleted
+	Since   time.Time    // when the node was created, by the clock of a server: the holder may have waited since
 	Reader  bool         // shares the lock, or waits to share it
 	Revoked bool         // was asked to release the lock; see Lease.Revoked
 }
 
 func newContender(n session.Node, reader bool) Contender {
-	c := Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Session: n.Stat.Owner(), Reader: reader}
-	if bytes.Equal(n.Data, revokeData) {
+	c := Contender{ID: string(n.Data), Token: n.Stat.Czxid, Path: n.Path, Session: n.Stat.Owner(), Since: n.Stat.Ctime, Reader: reader}
+	if isRevoke(n.Data) {
 		c.ID, c.Revoked = "", true
 	}
 	return c

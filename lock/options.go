@@ -75,7 +75,7 @@ func (o options) check(s *session.Session, path string, more ...error) error {
 }
 
 func (o options) behavior() lease.Behavior {
-	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, RevokeData: revokeData}
+	return lease.Behavior{Lost: ErrLost, Released: ErrReleased, LoseOnSuspend: o.loseOnSuspend, StopTime: o.stopTime, IsRevoke: isRevoke}
 }
 
 // WithID sets the id that this contender's nodes hold, which Contenders returns and

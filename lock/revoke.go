@@ -1,17 +1,20 @@
 package lock
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/zkrecipes/zkrecipes/internal/recipe/lease"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// revokeData is the data that asks the owner of a node to release the lock. Curator
-// defines it.
-var revokeData = []byte("__REVOKE__")
+var revokeData = []byte(lease.RevokeData)
+
+// isRevoke reports whether the data of a node asks its owner to release the lock.
+func isRevoke(data []byte) bool { return bytes.Equal(data, revokeData) }
 
 // Revoked returns a channel that is closed when a client has asked the holder to release
 // the lock, with Revoke or with Curator's Revoker, even if it did so while the holder was

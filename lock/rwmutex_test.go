@@ -306,7 +306,11 @@ func TestReadWriteContenders(t *testing.T) {
 	if err != nil || len(cs) != 2 {
 		t.Fatal(cs, err)
 	}
-	if cs[0] != (lock.Contender{ID: "a", Token: r.Token(), Path: r.Path(), Session: r.SessionID(), Reader: true}) {
+	_, st, err := s.Get(t.Context(), r.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cs[0] != (lock.Contender{ID: "a", Token: r.Token(), Path: r.Path(), Session: r.SessionID(), Since: st.Ctime, Reader: true}) {
 		t.Errorf("the reader is %+v", cs[0])
 	}
 	if cs[1].ID != "b" || cs[1].Reader || cs[1].Token <= r.Token() {

@@ -54,8 +54,14 @@ type Behavior struct {
 	Lost, Released error // the recipe's errors; causes of Context wrap one of them
 	LoseOnSuspend  bool
 	StopTime       time.Duration // how long before the deadline the lease ends
-	RevokeData     []byte        // the data by which other clients ask the holder to release; nil if they cannot
+	// IsRevoke reports whether the data of a node asks its holder to release. It is nil
+	// if other clients cannot ask. If it is set, their writes to the node do not end
+	// ownership.
+	IsRevoke func(data []byte) bool
 }
+
+// RevokeData is the data of a node that asks its holder to release. Curator defines it.
+const RevokeData = "__REVOKE__"
 
 // The states of a lease. Ownership lasts in the state held only; Context is done in all
 // others. Except after ReleaseWith, Context is done before the lease deletes its nodes.
@@ -84,8 +90,8 @@ type Lease struct {
 	behavior   Behavior
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
-	version    atomic.Int32
-	publishing sync.Mutex // one Publish at a time
+	version    atomic.Int32 // of the data of the owner's node, as far as it is known
+	publishing sync.Mutex   // one Publish at a time
 
 	revokeOnce sync.Once
 	revoked    chan struct{} // closed when another client has asked the holder to release
@@ -105,7 +111,7 @@ type Lease struct {
 // ctx, but is not done with it: ctx bounds the acquisition, not the ownership.
 func Begin(ctx context.Context, c Acquired, t Behavior) *Lease {
 	l := &Lease{acquired: c, behavior: t, revoked: make(chan struct{}), releasing: make(chan struct{}, 1), gone: make(chan struct{}), cutStay: make(chan struct{})}
-	l.version.Store(c.Version)
+	l.version.Store(max(c.Version, 0)) // a node whose name is never used again is new, or Publish reads it
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if c.Watch != nil {
 		l.noteData(c.Data)
@@ -172,6 +178,15 @@ func (l *Lease) Session() int64 { return l.acquired.Epoch.ID() }
 // Revoked is closed when another client has asked the holder to release.
 func (l *Lease) Revoked() <-chan struct{} { return l.revoked }
 
+func (l *Lease) isRevoked() bool {
+	select {
+	case <-l.revoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Guards returns operations that make a transaction fail unless the lease is held.
 func (l *Lease) Guards() []session.Op {
 	ops := make([]session.Op, 0, 1)
@@ -183,48 +198,78 @@ func (l *Lease) Guards() []session.Op {
 
 // checks returns the checks of Guards.
 func (l *Lease) checks() []Check {
-	cs := []Check{{l.acquired.Path, l.version.Load()}}
+	cs := []Check{{l.acquired.Path, l.guardVersion()}}
 	for _, path := range l.acquired.MorePaths {
 		cs = append(cs, Check{path, session.AnyVersion})
 	}
 	return append(cs, l.acquired.Checks...)
 }
 
-// Verify returns nil if the ensemble confirms the ownership. It takes one round
-// trip.
-func (l *Lease) Verify(ctx context.Context) error {
-	if err := l.Err(); err != nil {
-		return err
+// guardVersion returns the version that a guard of the owner's node checks.
+func (l *Lease) guardVersion() int32 {
+	if l.acquired.Version == session.AnyVersion {
+		return session.AnyVersion
 	}
-	_, err := l.acquired.Epoch.Txn(ctx, l.Guards()...)
-	return l.asLoss(err)
+	return l.version.Load()
 }
 
-// Publish replaces the data of the owner's node.
-func (l *Lease) Publish(ctx context.Context, data []byte) error {
-	l.publishing.Lock()
-	defer l.publishing.Unlock()
+// Verify returns nil if the ensemble confirms the ownership. It takes one round
+// trip, and two more if another client has written to the node since it was read.
+func (l *Lease) Verify(ctx context.Context) error {
 	for {
 		if err := l.Err(); err != nil {
 			return err
 		}
-		v := l.version.Load()
-		r, err := l.acquired.Epoch.Txn(ctx, session.OpSet(l.acquired.Path, data, v))
-		if err == nil && v != session.AnyVersion {
-			l.version.Store(r[0].Stat.Version)
-		}
-		if !errors.Is(err, session.ErrUnknown) || ctx.Err() != nil {
+		_, err := l.acquired.Epoch.Txn(ctx, l.Guards()...)
+		if !l.isOutdated(err) {
 			return l.asLoss(err)
 		}
-		// The node has changed, and no other client writes to it: read its version,
-		// and write again.
 		if err := l.reread(ctx); err != nil {
 			return l.asLoss(err)
 		}
 	}
 }
 
-// reread sets version to that of the owner's node.
+// Publish replaces the data of the owner's node. data returns the new data. It must
+// contain the request to release if revoked is true: a client has asked, and its
+// request must not be erased. data may be called several times.
+//
+// It takes one round trip, and two more if another client has written to the node since
+// it was read.
+func (l *Lease) Publish(ctx context.Context, data func(revoked bool) []byte) error {
+	l.publishing.Lock()
+	defer l.publishing.Unlock()
+	for {
+		if err := l.Err(); err != nil {
+			return err
+		}
+		// Read the version first: if it is that of a request, the request is noted already.
+		v := l.version.Load()
+		r, err := l.acquired.Epoch.Txn(ctx, session.OpSet(l.acquired.Path, data(l.isRevoked()), v))
+		switch {
+		case err == nil:
+			l.noteVersion(r[0].Stat.Version)
+			return nil
+		case ctx.Err() != nil, !errors.Is(err, session.ErrUnknown) && !l.isOutdated(err):
+			return l.asLoss(err)
+		}
+		// This write or that of another client has changed the node.
+		if err := l.reread(ctx); err != nil {
+			return l.asLoss(err)
+		}
+	}
+}
+
+// isOutdated reports whether an operation on the owner's node was refused because
+// another client has written to it. That does not end ownership if clients may ask the
+// holder to release.
+func (l *Lease) isOutdated(err error) bool {
+	var oe *session.OpError
+	return l.behavior.IsRevoke != nil && errors.Is(err, session.ErrBadVersion) && !errors.Is(err, session.ErrUnknown) &&
+		errors.As(err, &oe) && oe.Path == l.acquired.Path
+}
+
+// reread reads the owner's node and notes its version and a request to release.
 func (l *Lease) reread(ctx context.Context) error {
 	nodes, err := l.acquired.Epoch.Nodes(ctx, l.acquired.Path)
 	if err == nil {
@@ -233,10 +278,28 @@ func (l *Lease) reread(ctx context.Context) error {
 	if err == nil && !l.isOwn(nodes[0].Stat) {
 		err = session.ErrNoNode
 	}
-	if err == nil && l.version.Load() != session.AnyVersion {
-		l.version.Store(nodes[0].Stat.Version)
+	if err == nil {
+		l.note(nodes[0])
 	}
 	return err
+}
+
+// note notes a request in the owner's node, and then the version that was read with it:
+// Publish must not know that version and overwrite a request that it does not know.
+func (l *Lease) note(n session.Node) {
+	l.noteData(n.Data)
+	l.noteVersion(n.Stat.Version)
+}
+
+// noteVersion notes a version of the owner's node. Versions are noted in any order; the
+// latest one remains. The difference is right after an overflow, too.
+func (l *Lease) noteVersion(v int32) {
+	for {
+		old := l.version.Load()
+		if v-old <= 0 || l.version.CompareAndSwap(old, v) {
+			return
+		}
+	}
 }
 
 // asLoss ends the lease and returns the cause if err, the error of an operation on
@@ -246,6 +309,8 @@ func (l *Lease) asLoss(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case l.isOutdated(err):
+		return err
 	case errors.Is(err, session.ErrNoNode), errors.Is(err, session.ErrBadVersion), errors.Is(err, session.ErrExpired):
 		l.lose(err)
 		return context.Cause(l.ctx)

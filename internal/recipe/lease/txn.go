@@ -33,7 +33,7 @@ func Txn(ctx context.Context, leases []*Lease, ops ...session.Op) ([]session.Res
 				guards = append(guards, session.OpCheck(c.Path, c.Version))
 				paths = append(paths, c.Path)
 			}
-			versions = append(versions, l.version.Load())
+			versions = append(versions, l.guardVersion())
 		}
 		results, err := leases[0].acquired.Epoch.TxnDetached(ctx, nil, append(guards, ops...)...)
 		if err == nil {
@@ -45,14 +45,14 @@ func Txn(ctx context.Context, leases []*Lease, ops ...session.Op) ([]session.Res
 			return nil, err
 		}
 		// The refused check may also be one of ops: verify the leases.
-		published := false
+		changed := false // the holder has published since, or a client has asked it to release
 		for i, l := range leases {
 			if lost := l.Verify(ctx); lost != nil {
 				return nil, lost
 			}
-			published = published || l.version.Load() != versions[i]
+			changed = changed || l.guardVersion() != versions[i]
 		}
-		if !published {
+		if !changed {
 			return nil, err
 		}
 	}

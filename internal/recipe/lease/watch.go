@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -41,6 +40,11 @@ func (l *Lease) watchNode(path string) *session.Watch {
 	n, err := l.readNode(path)
 	switch {
 	case err == nil && l.isOwn(n.Stat):
+		if path == l.acquired.Path {
+			l.note(n)
+		} else {
+			l.noteData(n.Data)
+		}
 		return n.Watch
 	case err == nil:
 		n.Watch.Close()
@@ -57,19 +61,16 @@ func (l *Lease) watchNode(path string) *session.Watch {
 	return nil
 }
 
-// readNode reads and watches a node, with its data if RevokeData is set.
+// readNode reads and watches a node, with its data if IsRevoke is set.
 func (l *Lease) readNode(path string) (session.Node, error) {
 	ctx := l.acquired.Epoch.Context()
-	if l.behavior.RevokeData == nil {
+	if l.behavior.IsRevoke == nil {
 		st, w, err := l.acquired.Epoch.WatchNode(ctx, path)
 		return session.Node{Path: path, Stat: st, Watch: w}, err
 	}
 	nodes, err := l.acquired.Epoch.WatchNodes(ctx, path)
 	if err != nil {
 		return session.Node{}, err
-	}
-	if nodes[0].Err == nil {
-		l.noteData(nodes[0].Data)
 	}
 	return nodes[0], nodes[0].Err
 }
@@ -80,9 +81,9 @@ func (l *Lease) isOwn(st session.Stat) bool {
 	return l.acquired.Version == session.AnyVersion || st.Czxid == l.acquired.Token
 }
 
-// noteData closes revoked if data is RevokeData.
+// noteData closes revoked if data, of an owned node, asks the holder to release.
 func (l *Lease) noteData(data []byte) {
-	if l.behavior.RevokeData != nil && bytes.Equal(data, l.behavior.RevokeData) {
+	if l.behavior.IsRevoke != nil && l.behavior.IsRevoke(data) {
 		l.revokeOnce.Do(func() { close(l.revoked) })
 	}
 }
