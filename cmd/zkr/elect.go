@@ -30,8 +30,9 @@ func newElect(a *app) *cobra.Command {
 		Long: `Be a candidate in the election at PATH, run CMD when elected, and exit with the
 code of CMD.
 
-CMD is run as by zkr lock. Without CMD, print the token of the term and lead
-until a signal. With --repeat, be a candidate again after CMD has ended or
+CMD is run as by zkr lock, and stopped if zkr is asked to step down (zkr elect
+stepdown). Without CMD, print the token of the term and lead until a signal or
+until zkr is asked. With --repeat, be a candidate again after CMD has ended or
 leadership is lost, until INT or TERM; CMD cannot read from the terminal then.
 
 With --fixed, the leader is the owner of the ephemeral node PATH itself. Many
@@ -53,7 +54,7 @@ written.`,
 	fs := cmd.Flags()
 	fs.StringVar(&f.id, "id", "", "`id` of the candidate (default host:pid)")
 	fs.BoolVar(&f.repeat, "repeat", false, "be a candidate again when CMD has ended or leadership is lost")
-	fs.BoolVar(&f.fixed, "fixed", false, "elect by the ephemeral node PATH itself")
+	f.registerTarget(cmd)
 	fs.BoolVar(&f.observe, "observe", false, "print the leader and each change")
 	f.target.register(cmd)
 	f.acquireFlags.register(cmd)
@@ -72,13 +73,14 @@ written.`,
 		if f.observe {
 			return a.observe(&f, path)
 		}
-		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration, repeat: f.repeat}
+		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration, repeat: f.repeat, asked: electWords.asked}
 		f.startWait(a)
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			e := f.election(s, path, election.WithStopTime(r.grace))
 			return f.acquire(ctx, r, s, owning(e.Campaign), owning(e.TryCampaign))
 		})
 	}
+	cmd.AddCommand(newElectLs(a), newElectStepDown(a))
 	return cmd
 }
 
@@ -94,10 +96,19 @@ func (f *electFlags) check(cmd *cobra.Command, path string, c *proc.Command) err
 		return usage("--repeat excludes -n and -w")
 	case f.target.mustExist && !f.observe:
 		return usage("--must-exist is for --observe")
-	case f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")):
-		return usage("with --fixed, PATH must be the path of a node: %q", path)
+	}
+	if err := f.checkFixed(path); err != nil {
+		return err
 	}
 	return f.grace.check()
+}
+
+// checkFixed checks that with --fixed path can be the path of a node.
+func (f *electFlags) checkFixed(path string) error {
+	if f.fixed && (!strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/")) {
+		return usage("with --fixed, PATH must be the path of a node: %q", path)
+	}
+	return nil
 }
 
 func (f *electFlags) election(s *session.Session, path string, opts ...election.Option) *election.Election {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/proc"
@@ -34,6 +35,15 @@ func owning[T ownership](acquire func(context.Context) (T, error)) func(context.
 	}
 }
 
+// revokedOf returns the channel that is closed when another client has asked the holder
+// to release, or nil if that is not possible.
+func revokedOf(owned ownership) <-chan struct{} {
+	if r, ok := owned.(interface{ Revoked() <-chan struct{} }); ok {
+		return r.Revoked()
+	}
+	return nil
+}
+
 func isLost(err error) bool { return errors.Is(err, session.ErrLost) }
 
 // repeatPause is the shortest time between the starts of two runs. Without it, a command
@@ -48,8 +58,9 @@ type holdRunner struct {
 	command *proc.Command // nil to wait for a signal instead
 	vars    []string      // further variables for the command
 	grace   time.Duration
-	repeat  bool // acquire and run again after each end
-	once    bool // release immediately if there is no command
+	repeat  bool   // acquire and run again after each end
+	once    bool   // release immediately if there is no command
+	asked   string // what another client asks the owner to do, for notices
 	// format returns what wait prints; nil for the token.
 	format func(ownedJSON) (text string, v any)
 }
@@ -101,6 +112,12 @@ func (r *holdRunner) hold(owned ownership) (repeatable bool, err error) {
 	if r.command == nil {
 		return true, r.wait(owned)
 	}
+	select {
+	case <-revokedOf(owned):
+		r.notice("%s: %s before %s was started", r.path, r.asked, r.command.Name())
+		return true, exitSignal(syscall.SIGTERM)
+	default:
+	}
 	c, err := r.sig.Start(r.command, proc.Spec{
 		Env: r.environment(owned), Stdin: os.Stdin, Foreground: !r.repeat, Check: owned.Err, Deadline: owned.Deadline, Notice: r.notice,
 	})
@@ -111,6 +128,9 @@ func (r *holdRunner) hold(owned ownership) (repeatable bool, err error) {
 	case <-c.Done():
 	case <-owned.Context().Done():
 		r.notice("%s is lost, stopping %s", r.path, r.command.Name())
+		c.Stop(r.grace)
+	case <-revokedOf(owned):
+		r.notice("%s: %s, stopping %s", r.path, r.asked, r.command.Name())
 		c.Stop(r.grace)
 	}
 	r.sig.Detach(c)
@@ -131,7 +151,8 @@ type ownedJSON struct {
 	Node    string `json:"node"`
 }
 
-// wait prints what is owned and, unless r.once is set, waits for a signal or a loss.
+// wait prints what is owned and, unless r.once is set, waits for a signal, a loss or a
+// request to release.
 func (r *holdRunner) wait(owned ownership) error {
 	description := ownedJSON{r.path, int64(owned.Token()), hex(owned.SessionID()), owned.Path()}
 	text, v := strconv.FormatInt(description.Token, 10), any(description)
@@ -145,6 +166,9 @@ func (r *holdRunner) wait(owned ownership) error {
 	select {
 	case <-owned.Context().Done():
 		return nil // the release returns the loss
+	case <-revokedOf(owned):
+		r.notice("%s: %s", r.path, r.asked)
+		return nil
 	case <-r.sig.WaitContext().Done():
 		return afterSignal(r.sig)
 	}

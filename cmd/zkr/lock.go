@@ -37,7 +37,13 @@ stopped or killed; on Linux it kills all descendants of CMD. The lock is
 released when CMD has ended, even if CMD has left processes behind. CMD can
 read from the terminal. Ctrl-Z does not suspend it.
 
-Without CMD, print the token and hold the lock until a signal.
+If zkr is asked to release the lock (zkr lock revoke), the group gets TERM and,
+after --grace, KILL, as when the lock is lost. The lock is released when CMD has
+ended. If zkr was asked while it waited, CMD is not started, and the exit code
+is that of a CMD that TERM ended.
+
+Without CMD, print the token and hold the lock until a signal or until zkr is
+asked to release it.
 
 With -s, share the lock with other holders that use -s. A shared holder waits
 only for the exclusive ones before it in the line, and an exclusive holder for
@@ -80,14 +86,14 @@ if CMD cannot be executed, 127 if it is not found.`,
 		if err != nil {
 			return err
 		}
-		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration}
+		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration, asked: lockWords.asked}
 		f.startWait(a)
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			blocking, try := f.acquireFuncs(s, path, layout, r.grace)
 			return f.acquire(ctx, r, s, blocking, try)
 		})
 	}
-	cmd.AddCommand(newLockBreak(a))
+	cmd.AddCommand(newLockLs(a), newLockRevoke(a), newLockBreak(a))
 	return cmd
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkrecipes/zkrecipes/codec"
 	"github.com/zkrecipes/zkrecipes/election"
+	"github.com/zkrecipes/zkrecipes/lock"
 	"github.com/zkrecipes/zkrecipes/membership"
 	"github.com/zkrecipes/zkrecipes/queue"
 	"github.com/zkrecipes/zkrecipes/registry"
@@ -28,7 +29,7 @@ var printingCommands = []string{
 	"queue dead ls /d", "queue dead requeue /d", "queue dead drop /d",
 	"name lookup /a", "name ls /", "name next /next",
 	"member ls /m", "member watch /m", "service ls", "service ls web", "service watch web",
-	"task submit /t x", "task ls /t", "elect --observe /e", "lock /l", "elect /e2", "dev --listen 127.0.0.1:0", "member join --id b /m",
+	"task submit /t x", "task ls /t", "elect --observe /e", "elect ls /e", "lock ls /k", "lock /l", "elect /e2", "dev --listen 127.0.0.1:0", "member join --id b /m",
 	"service register --name web --addr 10.0.0.2:80", "barrier enter -n 1 /b",
 }
 
@@ -115,6 +116,9 @@ func prepareNodes(t *testing.T, addr string) (keep func()) {
 	}
 	if err == nil {
 		_, err = election.New(s, "/e").Campaign(t.Context())
+	}
+	if err == nil {
+		_, err = lock.New(s, "/k").Lock(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -67,13 +67,13 @@ func newQueueDeadVerb(a *app, verb, short, long string, do func(*queue.Queue[[]b
 		Short: short,
 		Long: long + `
 
-Exit codes: 0, 1 if there is no such dead letter, 2 for bad usage, 3 if no
-server can be reached or the session is lost, 4 if not authorised, 5 if the
-output cannot be written.`,
+Exit codes: 0, 1 if there is no such dead letter or PATH has the nodes of
+another recipe, 2 for bad usage, 3 if no server can be reached or the session is
+lost, 4 if not authorised, 5 if the output cannot be written.`,
 		Args: func(cmd *cobra.Command, args []string) error { return onePath(cmd, args[:min(1, len(args))]) },
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.withSyncedSession(func(ctx context.Context, c *client) error {
+		change := func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], queue.Native)
 			ids := args[1:]
 			if len(ids) == 0 {
@@ -98,7 +98,8 @@ output cannot be written.`,
 				}
 			}
 			return failed
-		})
+		}
+		return a.withSyncedSession(new(pathCheck).then(change, args[0], recipeQueue))
 	}
 	return cmd
 }

@@ -25,6 +25,7 @@ import (
 //	                     its output open. Its exit code must be N, or "killed". Its
 //	                     output is written to the files NAME.out and NAME.err
 //	lookpath VAR CMD     set a variable to the file of a command
+//	id VAR NAME          set a variable to the default id of a zkr process, HOST:PID
 //
 // The server:
 //
@@ -58,6 +59,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"signal":      sendSignal,
 	"join":        join,
 	"lookpath":    findCommand,
+	"id":          setID,
 	"zkserver":    zkserver,
 	"address":     address,
 	"tlsproxy":    tlsProxy,

@@ -109,6 +109,13 @@ func processNamed(ts *testscript.TestScript, name string) *scriptProcess {
 	return p
 }
 
+func setID(ts *testscript.TestScript, neg bool, args []string) {
+	checkUsage(ts, neg, args, 2, "id VAR NAME")
+	host, err := os.Hostname()
+	ts.Check(err)
+	ts.Setenv(args[0], host+":"+strconv.Itoa(processNamed(ts, args[1]).cmd.Process.Pid))
+}
+
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	checkUsage(ts, neg, args, 2, "await NAME REGEXP")
 	p := processNamed(ts, args[0])
