@@ -9,6 +9,20 @@ import (
 
 const defaultPort = "2181"
 
+// ParseConnect returns the parts of a connect string: the servers, each as host:port, and the
+// chroot, which is empty or a path. Use it for programs that show or examine servers one by
+// one; Connect parses its argument itself.
+//
+// If the connect string is malformed, the error wraps ErrInvalid and says why. ParseConnect
+// looks no host up and sends nothing.
+func ParseConnect(connect string) (servers []string, chroot string, err error) {
+	servers, root, err := parseConnect(connect)
+	if err != nil {
+		return nil, "", opError("parse", connect, err)
+	}
+	return servers, string(root), nil
+}
+
 // parseConnect parses "host1:2181,[::1]:2181,host3/chroot". It does not resolve names; they
 // are resolved before each dial, since addresses change while a session lives.
 func parseConnect(s string) (servers []string, root chroot, err error) {

@@ -87,16 +87,12 @@ func (a *app) sessionOptions() ([]session.Option, error) {
 			}
 		},
 	})}
-	auth, from := a.auth, "--auth"
-	if auth == "" {
-		auth, from = os.Getenv("ZKR_AUTH"), "$ZKR_AUTH"
+	scheme, cred, err := a.credential()
+	if err != nil {
+		return nil, err
 	}
-	if auth != "" {
-		scheme, cred, ok := strings.Cut(auth, ":")
-		if !ok || scheme == "" {
-			return nil, usage("%s is not SCHEME:CRED", from) // not printed: it may be a secret
-		}
-		opts = append(opts, session.WithAuth(scheme, []byte(cred)))
+	if scheme != "" {
+		opts = append(opts, session.WithAuth(scheme, cred))
 	}
 	conf, err := a.tls.config()
 	if err != nil {
@@ -109,4 +105,20 @@ func (a *app) sessionOptions() ([]session.Option, error) {
 		opts = append(opts, session.WithLogger(slog.New(slog.NewTextHandler(a.stderr, nil))))
 	}
 	return opts, nil
+}
+
+// credential returns what to authenticate with. The scheme is empty without credentials.
+func (a *app) credential() (scheme string, cred []byte, err error) {
+	auth, from := a.auth, "--auth"
+	if auth == "" {
+		auth, from = os.Getenv("ZKR_AUTH"), "$ZKR_AUTH"
+	}
+	if auth == "" {
+		return "", nil, nil
+	}
+	scheme, secret, ok := strings.Cut(auth, ":")
+	if !ok || scheme == "" {
+		return "", nil, usage("%s is not SCHEME:CRED", from) // not printed: it may be a secret
+	}
+	return scheme, []byte(secret), nil
 }

@@ -45,7 +45,7 @@ nodes behind.`,
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log the session to stderr")
 
 	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newTask(a), newDev(a), newEnsemble(a),
-		newBench(a))
+		newDoctor(a), newBench(a))
 	return root
 }
 
