@@ -65,7 +65,7 @@ func (t *reportText) findings(list []doctor.Finding) {
 	}
 }
 
-// text returns the report. It ends with a newline, so that an empty line follows.
+// text returns the report. It ends with a newline, so printing it as a line separates the parts.
 func (t *reportText) text() string { return t.b.String() }
 
 // wrap breaks text into lines of at most width characters where possible.
@@ -101,10 +101,10 @@ func serverText(s *doctor.Server) string {
 		t.row(name, "none")
 	}
 	t.row("reachable", map[bool]string{true: "yes", false: "no"}[s.Reachable])
-	if s.Reachable {
+	if s.Serving || s.Version != "" {
 		t.fact("version", "version", s.Version != "", "%s", s.Version)
 		t.fact("mode", "mode", s.Mode != "", "%s", s.Mode)
-		t.fact("supports", "supports", s.Supports.Create2 != doctor.Unknown, "%v", s.Supports)
+		t.fact("supports", "supports", s.Supports.Create2 != doctor.Unknown, "%s", supportsText(s.Supports))
 		t.fact("session timeout", "sessionTimeoutMs", s.Timeout != 0, "%v", s.Timeout)
 		t.fact("round trip", "roundTrip", s.RoundTrip != nil, "%s", latencyText(s.RoundTrip))
 		t.fact("write", "write", s.Write != nil, "%s", latencyText(s.Write))
@@ -117,6 +117,13 @@ func serverText(s *doctor.Server) string {
 	}
 	t.findings(s.Findings)
 	return t.text()
+}
+
+func supportsText(a doctor.Abilities) string {
+	if a.TTL == doctor.No && a.Containers == doctor.Yes {
+		return a.String() + " (TTL needs zookeeper.extendedTypesEnabled=true)"
+	}
+	return a.String()
 }
 
 func latencyText(l *doctor.Latency) string {

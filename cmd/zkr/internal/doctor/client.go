@@ -44,7 +44,7 @@ func (c *Client) judgeRestart(servers []*Server, e *Ensemble, election time.Dura
 	switch {
 	case e.Members == nil:
 		c.Reason = "the number of servers is unknown"
-		c.Unknown["survivesRollingRestart"] = e.Unknown["members"]
+		c.Unknown["survivesRollingRestart"] = e.Unknown["quorum"]
 	case *e.Members == 1:
 		no(Note, "", "the only server is down while it restarts; a holder survives %v", c.Outage) // a note of the ensemble says it
 	case *e.Members == 2:

@@ -34,8 +34,7 @@ func (e *Ensemble) fill(servers []*Server) {
 		quorum := n/2 + 1
 		e.Members, e.Quorum = &n, &quorum
 	} else {
-		e.Unknown["members"] = "shown by a server that serves in /zookeeper/config, or by 4lw.commands.whitelist=conf"
-		e.Unknown["quorum"] = e.Unknown["members"]
+		e.explain("quorum", "shown by the node /zookeeper/config, or by 4lw.commands.whitelist=conf")
 	}
 	e.fillLeader(servers)
 	e.fillWorking(servers)
@@ -47,9 +46,20 @@ func (e *Ensemble) fill(servers []*Server) {
 		}
 	}
 	if e.Nodes == nil {
-		e.Unknown["nodes"] = "shown by 4lw.commands.whitelist=srvr"
+		e.explain("nodes", "shown by 4lw.commands.whitelist=srvr")
 	}
 }
+
+// explain says why a figure is unknown, or which setting would show it.
+func (e *Ensemble) explain(name, setting string) {
+	if e.Serving == 0 {
+		setting = noServer
+	}
+	e.Unknown[name] = setting
+}
+
+// noServer is the reason why figures are unknown if no server serves.
+const noServer = "no server serves"
 
 // members returns the number of voting members, or 0 if it is unknown.
 func members(servers []*Server) int {
@@ -75,10 +85,10 @@ func (e *Ensemble) fillLeader(servers []*Server) {
 			return
 		}
 	}
-	e.Unknown["leader"] = "no server of the connect string leads"
+	e.explain("leader", "no server of the connect string leads")
 	for _, s := range servers {
-		if s.Mode == "" && s.Reachable {
-			e.Unknown["leader"] = fmt.Sprintf("the mode of %s is unknown: %s", s.Server, s.Unknown["mode"])
+		if s.Mode == "" && s.Serving {
+			e.explain("leader", fmt.Sprintf("%s: %s", s.Server, s.Unknown["mode"]))
 		}
 	}
 }
@@ -100,7 +110,7 @@ func (e *Ensemble) fillWorking(servers []*Server) {
 		e.Synced = &voters
 		return
 	}
-	e.Unknown["working"] = "shown by the leader with 4lw.commands.whitelist=mntr"
+	e.explain("working", "shown by the leader with 4lw.commands.whitelist=mntr")
 }
 
 // sum adds a figure of all servers that serve. It returns nil if one of them does not tell.
@@ -114,12 +124,12 @@ func (e *Ensemble) sum(servers []*Server, name string, figure func(*Server) *int
 			total += *n
 			known = true
 		case s.Serving:
-			e.Unknown[name] = fmt.Sprintf("%s: %s", s.Server, s.Unknown[name])
+			e.explain(name, fmt.Sprintf("%s: %s", s.Server, s.Unknown[name]))
 			return nil
 		}
 	}
 	if !known {
-		e.Unknown[name] = "no server serves"
+		e.Unknown[name] = noServer
 		return nil
 	}
 	return &total

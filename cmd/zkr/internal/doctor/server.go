@@ -217,7 +217,7 @@ func (x *examination) connect(ctx context.Context) (*session.Session, error) {
 	opts := append(slices.Clone(x.cfg.Options),
 		session.WithTimeout(x.cfg.Timeout), session.WithConnectTimeout(x.cfg.ConnectTimeout), session.WithMaxBuffer(x.cfg.MaxBuffer),
 		session.WithReceipts(""), session.WithHooks(session.Hooks{State: func(st session.Status) {
-			if st.Err == nil || st.State == session.Closed {
+			if st.State != session.Connecting && st.State != session.Suspended || st.Err == nil {
 				return
 			}
 			if failures++; failures >= connectAttempts {
@@ -229,8 +229,8 @@ func (x *examination) connect(ctx context.Context) (*session.Session, error) {
 	}
 	s, err := session.Connect(patient, x.Server.Server, opts...)
 	if err != nil {
-		if cause := context.Cause(patient); cause != nil {
-			err = cause
+		if cause := context.Cause(patient); cause != nil && errors.Is(err, cause) {
+			err = cause // without the connect string, and the failures that it wraps
 		}
 		return nil, err
 	}

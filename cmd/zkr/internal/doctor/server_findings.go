@@ -73,7 +73,7 @@ func (x *examination) explain() {
 	unknown(x.Nodes != nil, "nodes", srvr)
 	unknown(x.Connections != nil, "connections", srvr)
 	unknown(x.Watches != nil, "watches", mntr)
-	noSession := "no session"
+	noSession := x.whyNoSession()
 	unknown(x.Timeout != 0, "sessionTimeoutMs", noSession)
 	unknown(x.RoundTrip != nil, "roundTrip", noSession)
 	unknown(x.Write != nil, "write", reasonOr(x.session.writeErr, noSession))
@@ -108,6 +108,17 @@ func (x *examination) whyNoClock() string {
 		return sessionReason(err)
 	case x.session.writeErr != nil:
 		return "writes are not answered"
+	}
+	return x.whyNoSession()
+}
+
+// whyNoSession says why nothing was learned over a session.
+func (x *examination) whyNoSession() string {
+	switch err := x.session.readErr; {
+	case errors.Is(err, session.ErrNoAuth):
+		return "the server requires credentials"
+	case err != nil:
+		return "reads are not answered"
 	}
 	return "no session"
 }
