@@ -31,6 +31,8 @@ import (
 //
 //	zkserver [BYTES]     start a server, with this jute.maxbuffer, and set $ZK_SERVERS
 //	zkserver auth        start a server that requires digest authentication
+//	zkserver oldkeeper   start a server with the operations of an old Keeper
+//	jumpclock DURATION   move its clock
 //	address NAME         set $ZK_SERVERS to the address that a process listens on
 //	tlsproxy             start a TLS proxy for the server, and set $ZK_SERVERS
 //	fourletter W REGEXP  send a four-letter word to $ZK_SERVERS until its answer matches
@@ -61,6 +63,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"lookpath":    findCommand,
 	"id":          setID,
 	"zkserver":    zkserver,
+	"jumpclock":   jumpClock,
 	"address":     address,
 	"tlsproxy":    tlsProxy,
 	"fourletter":  fourLetter,

@@ -20,9 +20,13 @@ import (
 
 func zkserver(ts *testscript.TestScript, neg bool, args []string) {
 	var opts []zktest.Option
-	if len(args) > 0 && args[0] == "auth" {
+	switch {
+	case len(args) == 0:
+	case args[0] == "auth":
 		opts = append(opts, zktest.WithEnforcedAuth("digest"))
-	} else if len(args) > 0 {
+	case args[0] == "oldkeeper":
+		opts = append(opts, zktest.WithOldKeeper())
+	default:
 		n, err := strconv.Atoi(args[0])
 		ts.Check(err)
 		opts = append(opts, zktest.WithMaxBuffer(n))
@@ -161,6 +165,13 @@ func watchers(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func pauseServer(ts *testscript.TestScript, neg bool, args []string) { envOf(ts).server.Pause() }
+
+func jumpClock(ts *testscript.TestScript, neg bool, args []string) {
+	checkUsage(ts, neg, args, 1, "jumpclock DURATION")
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	envOf(ts).server.JumpClock(d)
+}
 
 func hang(ts *testscript.TestScript, neg bool, args []string) {
 	checkUsage(ts, neg, args, 1, "hang OP")

@@ -179,6 +179,8 @@ func (e *Ensemble) judgeQuorum(servers []*Server) {
 		e.find(Error, NoQuorum, "Start the missing servers, or restore the network between the servers. A majority of all members is needed.",
 			"no server serves: %d of %d in the connect string %s running without a leader", waiting, len(servers), isOrAre(waiting))
 		return
+	case e.standalone && len(servers) > 1:
+		return // judgeModes says it
 	case e.Serving > 0 && e.Leader == "" && !hasUnknownMode(servers) && e.Members != nil && *e.Members <= len(servers):
 		e.find(Warning, NoLeader, "An election may be under way, or the leader is not in the connect string. Run the command again.", "no server of the connect string leads")
 	}

@@ -102,10 +102,9 @@ type Server struct {
 
 	maxStopTime     time.Duration
 	minTimeout      time.Duration
-	members         []string // of the quorum, if the server tells
-	membersKnown    bool
-	quorumSize      int // 0 if it is unknown
-	synced          int // followers of this leader, -1 if unknown
+	members         []string // of the quorum, if the server shows them
+	quorumSize      int      // 0 if it is unknown
+	synced          int      // followers of this leader, -1 if unknown
 	descriptors     int64
 	descriptorLimit int64
 }

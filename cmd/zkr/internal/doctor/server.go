@@ -3,7 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -38,7 +38,6 @@ type examination struct {
 	dialErr   error // why no address accepts connections
 	srvrErr   error
 	mntrErr   error
-	confErr   error
 	adminErr  error
 	session   sessionResult
 	exact     *Limit // jute.maxbuffer from the admin server
@@ -46,13 +45,11 @@ type examination struct {
 
 // sessionResult is what was learned over a session.
 type sessionResult struct {
-	err       error // of connecting
-	readErr   error
-	writeErr  error
-	clockErr  error
-	probeErr  error
-	configErr error // of reading the members
-	tried     bool
+	err      error // of connecting
+	readErr  error
+	writeErr error
+	clockErr error
+	probeErr error
 }
 
 // examineServer examines one server, within the connect timeout.
@@ -131,8 +128,9 @@ func (x *examination) ask(ctx context.Context) {
 	})
 	all.Go(func() {
 		answer, _, err := x.cfg.sendWord(ctx, x.Server.Server, x.addr, "conf")
-		conf, members = parseConf(answer)
-		x.confErr = err
+		if err == nil {
+			conf, members = parseConf(answer)
+		}
 	})
 	adminConf := make(map[string]string)
 	all.Go(func() { admin, adminConf = x.askAdmin(ctx) })
@@ -150,8 +148,8 @@ func (x *examination) ask(ctx context.Context) {
 			x.settings[name] = value
 		}
 	}
-	if x.confErr == nil && !x.membersKnown {
-		x.members, x.membersKnown = members, true
+	if len(x.members) == 0 {
+		x.members = members
 	}
 	if x.MaxBuffer == nil || x.exact != nil {
 		x.MaxBuffer = x.exact
@@ -177,7 +175,6 @@ func (x *examination) askAdmin(ctx context.Context) (facts, settings map[string]
 
 // askSession opens a session and measures with it, and then probes what the server supports.
 func (x *examination) askSession(ctx context.Context) {
-	x.session.tried = true
 	s, err := x.connect(ctx)
 	if err != nil {
 		x.session.err = err
@@ -288,10 +285,9 @@ func (x *examination) readMembers(ctx context.Context, s *session.Session) {
 		return err
 	})
 	if err != nil {
-		x.session.configErr = err
-		return
+		return // conf may tell
 	}
-	x.members, x.membersKnown = parseMembers(string(data)), true
+	x.members = parseMembers(string(data))
 }
 
 // clock compares the clock of the server with that of this machine, by the time of an
@@ -361,8 +357,10 @@ func reason(err error) string {
 	case errors.As(err, &op):
 		text := op.Err.Error()
 		return strings.TrimPrefix(text, "connect: ")
+	case errors.Is(err, io.EOF):
+		return "the server closes the connection"
 	case err == nil:
 		return ""
 	}
-	return fmt.Sprint(err)
+	return err.Error()
 }

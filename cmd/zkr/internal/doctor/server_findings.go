@@ -106,8 +106,6 @@ func (x *examination) whyNoClock() string {
 		return "the credentials do not allow to create a node"
 	case err != nil:
 		return sessionReason(err)
-	case x.session.writeErr != nil:
-		return "writes are not answered"
 	}
 	return x.whyNoSession()
 }
@@ -119,6 +117,8 @@ func (x *examination) whyNoSession() string {
 		return "the server requires credentials"
 	case err != nil:
 		return "reads are not answered"
+	case x.session.writeErr != nil:
+		return "writes are not answered"
 	}
 	return "no session"
 }
@@ -187,7 +187,7 @@ func (x *examination) judgeService() {
 		return
 	}
 	if err := x.session.writeErr; err != nil {
-		x.find(Error, WritesUnanswered, "The server is cut off from its leader, or the ensemble has no majority. Check the network between the servers.", "reads are answered, and a write failed: %s", sessionReason(err))
+		x.find(Error, WritesUnanswered, "The server is cut off from its leader, or the ensemble has no majority. Check the network between the servers.", "reads are answered and writes are not: %s", sessionReason(err))
 	}
 	limit := x.Timeout / slowPart
 	if l := x.RoundTrip; l != nil && l.high() > limit {
