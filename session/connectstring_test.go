@@ -36,6 +36,17 @@ func TestParseConnect(t *testing.T) {
 	}
 }
 
+func TestParseConnectForPrograms(t *testing.T) {
+	servers, root, err := ParseConnect("a, [::1]:2182/app/")
+	if err != nil || root != "/app" || !cmp.Equal(servers, []string{"a:2181", "[::1]:2182"}) {
+		t.Errorf("%q, %q, %v", servers, root, err)
+	}
+	var opErr *OpError
+	if _, _, err := ParseConnect("a:http"); !errors.As(err, &opErr) || !errors.Is(err, ErrInvalid) || opErr.Path != "a:http" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestParseConnectRefuses(t *testing.T) {
 	for _, connect := range []string{
 		"", " ", "/app", ",", "a,", ",a", "a,,b", "a:0", "a:65536", "a:-1", "a:", "a:http", "a:1:2", ":2181",
