@@ -35,7 +35,7 @@ usage, 3 if no server answers, 5 if the output cannot be written.`,
 		Example: `  zkr doctor --server zk1:2181,zk2:2181,zk3:2181
   zkr doctor --timeout 4s --json
   zkr doctor --admin-port 9090`,
-		Args: noArguments,
+		Args: arguments(),
 	}
 	cmd.Flags().IntVar(&adminPort, "admin-port", 8080, "`port` of the servers' admin servers; 0 if they are not to be asked")
 	cmd.RunE = func(*cobra.Command, []string) error { return a.doctor(adminPort) }

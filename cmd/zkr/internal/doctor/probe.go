@@ -54,7 +54,7 @@ func (p *probe) connect(ctx context.Context) error {
 	defer cancel()
 	defer p.bound(patient)()
 	var resp wire.ConnectResponse
-	request := &wire.ConnectRequest{Timeout: int32(p.cfg.Timeout.Milliseconds()), SessionID: p.id, Passwd: p.passwd}
+	request := &wire.ConnectRequest{Timeout: int32(p.cfg.Timeout.Milliseconds()), SessionID: p.id, Passwd: p.passwd, HasReadOnly: true}
 	frame, err := p.exchange(wire.Frame(request))
 	if err == nil {
 		err = wire.Unmarshal(frame, &resp)
