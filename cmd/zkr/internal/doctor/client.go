@@ -41,6 +41,10 @@ func (c *Client) judgeRestart(servers []*Server, e *Ensemble, election time.Dura
 		}
 	}
 	outage := time.Duration(c.Outage)
+	var leaderless time.Duration // the longest that a server has measured
+	for _, s := range servers {
+		leaderless = max(leaderless, s.leaderless)
+	}
 	switch {
 	case e.Members == nil:
 		c.Reason = "the number of servers is unknown"
@@ -55,6 +59,9 @@ func (c *Client) judgeRestart(servers []*Server, e *Ensemble, election time.Dura
 		no(Warning, "Start the servers that are down before others are restarted.", "with one server less there is no majority: %d of %d work", *e.Synced, *e.Members)
 	case outage < election:
 		no(Warning, fmt.Sprintf("Use a session timeout of %v or more.", 4*election), "a holder survives outages of %v, and the election of a leader may take %v", c.Outage, election)
+	case leaderless > outage:
+		c.Reason = fmt.Sprintf("a holder survives %v, and the servers were once without a leader for %v, perhaps at their start", c.Outage, Duration(leaderless))
+		c.Unknown["survivesRollingRestart"] = c.Reason
 	case e.Synced == nil:
 		c.Reason = "it is unknown how many servers work"
 		c.Unknown["survivesRollingRestart"] = e.Unknown["working"]

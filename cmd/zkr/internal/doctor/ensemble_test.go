@@ -61,6 +61,9 @@ func TestEnsembles(t *testing.T) {
 			words("leader", "3.9.5", threeServers, "zk_server_state\tleader\nzk_synced_followers\t1\n"), follower,
 		}, []Code{ServersMissing, ServersNotConnected, RollingRestart}, No, "2 of 3 work"},
 		{"a short timeout", 4 * time.Second, []map[string]string{leader, follower, follower}, []Code{RollingRestart}, No, "outages of 1s"},
+		{"slow elections", 0, []map[string]string{
+			words("leader", "3.9.5", threeServers, "zk_server_state\tleader\nzk_synced_followers\t2\nzk_max_leader_unavailable_time\t4232\n"), follower, follower,
+		}, nil, Unknown, "without a leader for 4.23s"},
 		{"two leaders", 0, []map[string]string{leader, leader, follower}, []Code{SeveralLeaders}, Yes, ""},
 		{"no leader", 0, []map[string]string{follower, follower, follower}, []Code{NoLeader}, Yes, ""},
 		{"one alone", 0, []map[string]string{leader, follower, standalone}, []Code{SeparateServers}, Yes, ""},

@@ -105,6 +105,7 @@ type Server struct {
 	members         []string // of the quorum, if the server shows them
 	quorumSize      int      // 0 if it is unknown
 	synced          int      // followers of this leader, -1 if unknown
+	leaderless      time.Duration // the longest time without a leader that it has measured
 	descriptors     int64
 	descriptorLimit int64
 }

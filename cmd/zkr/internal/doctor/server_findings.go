@@ -43,6 +43,7 @@ func (x *examination) fill() {
 	x.Connections = count(x.facts, "num_alive_connections")
 	x.Tick = Duration(millis(x.settings, "tickTime"))
 	x.minTimeout = millis(x.settings, "minSessionTimeout")
+	x.leaderless = millis(x.facts, "max_leader_unavailable_time")
 	if n := count(x.facts, "quorum_size"); n != nil {
 		x.quorumSize = int(*n)
 	}
