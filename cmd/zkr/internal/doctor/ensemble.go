@@ -197,7 +197,7 @@ func (e *Ensemble) judgeQuorum(servers []*Server) {
 	case n == 2:
 		e.find(Warning, NotFaultTolerant, "Use three servers.", "an ensemble of two servers fails when either of them fails")
 	case n > len(servers) && len(servers) < 3:
-		e.find(Warning, ServersNotConnected, "Name all servers in the connect string, so that clients can move to another one.", "the connect string names %d of the %d servers", len(servers), n)
+		e.find(Warning, ServersNotListed, "Name all servers in the connect string, so that clients can move to another one.", "the connect string names %d of the %d servers", len(servers), n)
 	}
 }
 

@@ -56,10 +56,10 @@ func TestEnsembles(t *testing.T) {
 		{"one is down", 0, []map[string]string{
 			words("leader", "3.9.5", threeServers, "zk_server_state\tleader\nzk_synced_followers\t1\n"), follower, waiting,
 		}, []Code{NotServing, ServersMissing, RollingRestart}, No, "2 of 3 work"},
-		{"one server is named", 0, []map[string]string{follower}, []Code{ServersNotConnected, RollingRestart}, No, "only one server of the connect string serves"},
+		{"one server is named", 0, []map[string]string{follower}, []Code{ServersNotListed, RollingRestart}, No, "only one server of the connect string serves"},
 		{"an unnamed one is down", 0, []map[string]string{
 			words("leader", "3.9.5", threeServers, "zk_server_state\tleader\nzk_synced_followers\t1\n"), follower,
-		}, []Code{ServersMissing, ServersNotConnected, RollingRestart}, No, "2 of 3 work"},
+		}, []Code{ServersMissing, ServersNotListed, RollingRestart}, No, "2 of 3 work"},
 		{"a short timeout", 4 * time.Second, []map[string]string{leader, follower, follower}, []Code{RollingRestart}, No, "outages of 1s"},
 		{"slow elections", 0, []map[string]string{
 			words("leader", "3.9.5", threeServers, "zk_server_state\tleader\nzk_synced_followers\t2\nzk_max_leader_unavailable_time\t4232\n"), follower, follower,

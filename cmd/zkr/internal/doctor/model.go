@@ -45,17 +45,17 @@ const (
 
 // The codes of findings about the ensemble.
 const (
-	NoQuorum            Code = "no-quorum"
-	NoLeader            Code = "no-leader"
-	SeveralLeaders      Code = "several-leaders"
-	SeparateServers     Code = "separate-servers"
-	ServersMissing      Code = "servers-missing"
-	NotFaultTolerant    Code = "not-fault-tolerant"
-	VersionsDiffer      Code = "versions-differ"
-	OperationsDiffer    Code = "operations-differ"
-	BuffersDiffer       Code = "buffers-differ"
-	TimeoutsDiffer      Code = "timeouts-differ"
-	ServersNotConnected Code = "servers-not-listed"
+	NoQuorum         Code = "no-quorum"
+	NoLeader         Code = "no-leader"
+	SeveralLeaders   Code = "several-leaders"
+	SeparateServers  Code = "separate-servers"
+	ServersMissing   Code = "servers-missing"
+	NotFaultTolerant Code = "not-fault-tolerant"
+	VersionsDiffer   Code = "versions-differ"
+	OperationsDiffer Code = "operations-differ"
+	BuffersDiffer    Code = "buffers-differ"
+	TimeoutsDiffer   Code = "timeouts-differ"
+	ServersNotListed Code = "servers-not-listed"
 )
 
 // The codes of findings about the client.
@@ -102,9 +102,9 @@ type Server struct {
 
 	maxStopTime     time.Duration
 	minTimeout      time.Duration
-	members         []string // of the quorum, if the server shows them
-	quorumSize      int      // 0 if it is unknown
-	synced          int      // followers of this leader, -1 if unknown
+	members         []string      // of the quorum, if the server shows them
+	quorumSize      int           // 0 if it is unknown
+	synced          int           // followers of this leader, -1 if unknown
 	leaderless      time.Duration // the longest time without a leader that it has measured
 	descriptors     int64
 	descriptorLimit int64
