@@ -37,7 +37,7 @@ usage, 3 if no server answers, 5 if the output cannot be written.`,
   zkr doctor --admin-port 9090`,
 		Args: arguments(),
 	}
-	cmd.Flags().IntVar(&adminPort, "admin-port", 8080, "`port` of the servers' admin servers; 0 if they are not to be asked")
+	cmd.Flags().IntVar(&adminPort, "admin-port", 8080, "`port` of the admin servers, or 0")
 	cmd.RunE = func(*cobra.Command, []string) error { return a.doctor(adminPort) }
 	return cmd
 }

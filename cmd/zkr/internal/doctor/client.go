@@ -50,7 +50,7 @@ func (c *Client) judgeRestart(servers []*Server, e *Ensemble, election time.Dura
 		c.Reason = "the number of servers is unknown"
 		c.Unknown["survivesRollingRestart"] = e.Unknown["quorum"]
 	case *e.Members == 1:
-		no(Note, "", "the only server is down while it restarts; a holder survives %v", c.Outage) // a note of the ensemble says it
+		no(Note, "", "the only server is down while it restarts; a holder survives %v", c.Outage) // the ensemble has a note about it
 	case *e.Members == 2:
 		no(Warning, "Use three servers.", "each of two servers is needed for a majority")
 	case e.Serving < 2:

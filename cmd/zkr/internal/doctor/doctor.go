@@ -16,7 +16,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// Config says what to examine, and how to connect.
+// Config is what to examine, and how to connect.
 type Config struct {
 	Servers []string // host:port, as session.ParseConnect returns them
 	Chroot  string   // empty, or a path

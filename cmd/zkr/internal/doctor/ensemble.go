@@ -50,7 +50,7 @@ func (e *Ensemble) fill(servers []*Server) {
 	}
 }
 
-// explain says why a figure is unknown, or which setting would show it.
+// explain records why a figure is unknown, or which setting shows it.
 func (e *Ensemble) explain(name, setting string) {
 	if e.Serving == 0 {
 		setting = noServer
@@ -113,7 +113,7 @@ func (e *Ensemble) fillWorking(servers []*Server) {
 	e.explain("working", "shown by the leader with 4lw.commands.whitelist=mntr")
 }
 
-// sum adds a figure of all servers that serve. It returns nil if one of them does not tell.
+// sum adds a figure of all servers that serve. It returns nil if it is unknown for one of them.
 func (e *Ensemble) sum(servers []*Server, name string, figure func(*Server) *int64) *int64 {
 	var total int64
 	known := false
@@ -180,7 +180,7 @@ func (e *Ensemble) judgeQuorum(servers []*Server) {
 			"no server serves: %d of %d in the connect string %s running without a leader", waiting, len(servers), isOrAre(waiting))
 		return
 	case e.standalone && len(servers) > 1:
-		return // judgeModes says it
+		return // judgeModes has reported it
 	case e.Serving > 0 && e.Leader == "" && !hasUnknownMode(servers) && e.Members != nil && *e.Members <= len(servers):
 		e.find(Warning, NoLeader, "An election may be under way, or the leader is not in the connect string. Run the command again.", "no server of the connect string leads")
 	}

@@ -71,8 +71,8 @@ type Finding struct {
 	Advice   string   `json:"advice"`
 }
 
-// Unknowns says why facts of a report are unknown, or which setting would show them. The
-// keys are the names of the facts in JSON.
+// Unknowns has the reasons why facts of a report are unknown, or the settings that show them.
+// The keys are the names of the facts in JSON.
 type Unknowns map[string]string
 
 // Server is the report of one server.
@@ -110,14 +110,14 @@ type Server struct {
 	descriptorLimit int64
 }
 
-// Address is one address that the name of a server stands for.
+// Address is one address of a server.
 type Address struct {
 	Address   string `json:"address"`
 	Connected bool   `json:"connected"` // it accepts connections
 	Error     string `json:"error,omitempty"`
 }
 
-// Answer says whether a server supports something.
+// Answer is whether a server supports something.
 type Answer string
 
 const (

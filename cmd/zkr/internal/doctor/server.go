@@ -156,7 +156,7 @@ func (x *examination) ask(ctx context.Context) {
 	}
 }
 
-// askAdmin returns the facts and settings that the admin server tells.
+// askAdmin returns the facts and settings of the admin server.
 func (x *examination) askAdmin(ctx context.Context) (facts, settings map[string]string) {
 	if x.cfg.AdminPort == 0 {
 		x.adminErr = errors.New("not asked")
@@ -285,7 +285,7 @@ func (x *examination) readMembers(ctx context.Context, s *session.Session) {
 		return err
 	})
 	if err != nil {
-		return // conf may tell
+		return // conf may have them
 	}
 	x.members = parseMembers(string(data))
 }

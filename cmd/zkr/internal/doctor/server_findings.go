@@ -33,7 +33,7 @@ func (x *examination) conclude() {
 	x.judgeLoad()
 }
 
-// fill sets the fields of the report that words and the admin server tell.
+// fill sets the fields of the report from the answers to words and of the admin server.
 func (x *examination) fill() {
 	x.Version = shortVersion(x.facts["version"])
 	x.Mode = x.facts["server_state"]
@@ -57,7 +57,7 @@ func (x *examination) fill() {
 		x.Timeout != 0 || x.Version != ""
 }
 
-// explain says why facts are unknown.
+// explain records why facts are unknown.
 func (x *examination) explain() {
 	unknown := func(known bool, name, why string) {
 		if !known {
@@ -83,7 +83,7 @@ func (x *examination) explain() {
 	unknown(x.Supports.Create2 != Unknown, "supports", reasonOr(x.session.probeErr, noSession))
 }
 
-// whyNoWord says why the answer to a word is missing, and how to get it.
+// whyNoWord returns why the answer to a word is missing, and which setting shows it.
 func whyNoWord(err error, word string) string {
 	switch {
 	case errors.Is(err, errNotListed):
@@ -111,7 +111,7 @@ func (x *examination) whyNoClock() string {
 	return x.whyNoSession()
 }
 
-// whyNoSession says why nothing was learned over a session.
+// whyNoSession returns why nothing was learned over a session.
 func (x *examination) whyNoSession() string {
 	switch err := x.session.readErr; {
 	case errors.Is(err, session.ErrNoAuth):
