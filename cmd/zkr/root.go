@@ -44,7 +44,7 @@ nodes behind.`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no notices on stderr")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log the session to stderr")
 
-	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newTask(a), newDev(a), newEnsemble(a),
+	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newTask(a), newDev(a), newEnsemble(a), newInspect(a),
 		newDoctor(a), newBench(a))
 	return root
 }

@@ -1,0 +1,290 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+// Limits bounds what Read reads. A zero field has its default.
+type Limits struct {
+	Depth        int // levels below the path that are searched for recipes; default 4
+	Children     int // children of one node that are searched; default 200
+	Participants int // contenders, items, members or tasks of one recipe; default 1000 for the recipe at the path, 100 for those below it
+	Nodes        int // all nodes; default 20000
+}
+
+// The defaults of Limits.
+const (
+	DefaultDepth = 4
+
+	defaultChildren = 200
+	defaultNodes    = 20_000
+	aloneLimit      = 1000
+	inTreeLimit     = 100
+	sampleSize      = 8
+)
+
+func (l Limits) withDefaults() Limits {
+	def := func(n *int, value int) {
+		if *n == 0 {
+			*n = value
+		}
+	}
+	def(&l.Depth, DefaultDepth)
+	def(&l.Children, defaultChildren)
+	def(&l.Nodes, defaultNodes)
+	return l
+}
+
+// Options configures Read and Watch.
+type Options struct {
+	Limits Limits
+	// Sessions returns what the servers know about sessions. It may be nil.
+	Sessions func(context.Context) Sessions
+}
+
+// Read reports which recipe is at path or, if there is none, which ones are below it. If
+// the node does not exist, the error wraps session.ErrNoNode.
+//
+// Read takes a few round trips for each level and each recipe.
+func Read(ctx context.Context, s *session.Session, path string, opts Options) (*Report, error) {
+	e, err := s.Epoch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rep, _, err := read(ctx, e, path, opts, false)
+	if err == nil && opts.Sessions != nil {
+		rep.setSessions(opts.Sessions(ctx))
+	}
+	return rep, err
+}
+
+// read is Read in one epoch. With follow it returns watches of everything that it has
+// read, also if it returns an error. The caller must close them.
+func read(ctx context.Context, e *session.Epoch, path string, opts Options, follow bool) (*Report, []*session.Watch, error) {
+	limits := opts.Limits.withDefaults()
+	w := &walk{
+		reader: &reader{epoch: e, limits: limits, follow: follow, budget: limits.Nodes},
+		report: &Report{Path: path}, children: make(map[string]int),
+	}
+	err := w.run(ctx, path)
+	return w.report, w.reader.watches, err
+}
+
+// walk is one search for recipes, level by level.
+type walk struct {
+	reader   *reader
+	report   *Report
+	children map[string]int // the numbers of children of nodes that are no recipes
+	leftOut  []string
+}
+
+func (w *walk) run(ctx context.Context, path string) error {
+	root, err := w.root(ctx, path)
+	if err != nil {
+		return err
+	}
+	m := recognise(root)
+	if m != nil && !m.open {
+		return w.alone(ctx, root, m)
+	}
+	w.report.Tree = true
+	if w.reader.limits.Participants == 0 {
+		w.reader.limits.Participants = inTreeLimit
+	}
+	level := []*node{root}
+	for depth := 0; len(level) > 0; depth++ {
+		next, err := w.level(ctx, level, depth < w.reader.limits.Depth)
+		if err != nil {
+			return err
+		}
+		level = next
+	}
+	rs := registries(w.report.Recipes, w.children)
+	slices.SortFunc(rs, func(a, b *Recipe) int { return strings.Compare(a.Path, b.Path) })
+	w.report.Recipes, w.report.LeftOut = rs, w.leftOut
+	return nil
+}
+
+// root reads the node at path, and its siblings, which help to recognise some nodes.
+func (w *walk) root(ctx context.Context, path string) (*node, error) {
+	nodes, err := w.load(ctx, []string{path}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(nodes) == 0 {
+		return nil, &session.OpError{Package: "inspect", Op: "read", Path: path, Err: session.ErrNoNode}
+	}
+	if path == "/" {
+		return nodes[0], nil
+	}
+	parent, _ := session.Split(path)
+	names, _, err := w.reader.epoch.Session().Children(ctx, parent)
+	if err != nil && !isRefusal(err) {
+		return nil, err
+	}
+	nodes[0].siblings = names
+	return nodes[0], nil
+}
+
+// alone describes the recipe at the path of the report.
+func (w *walk) alone(ctx context.Context, n *node, m *match) error {
+	if w.reader.limits.Participants == 0 {
+		w.reader.limits.Participants = aloneLimit
+	}
+	r, err := w.describe(ctx, n, m)
+	if err != nil {
+		return err
+	}
+	w.report.Recipes = []*Recipe{r}
+	return w.notePart(ctx, n, r)
+}
+
+// partKinds are the recipes of which one node has children with fixed names, or whose
+// children are contenders.
+var partKinds = []Kind{KindLock, KindRWLock, KindSemaphore, KindElection, KindQueue, KindTasks, KindSlots, KindDoubleBarrier, KindPartitioner}
+
+// notePart notes that a node is a part of the recipe at its parent.
+func (w *walk) notePart(ctx context.Context, n *node, r *Recipe) error {
+	parent, name := session.Split(n.path)
+	if n.path == "/" || r.Note != "" {
+		return nil
+	}
+	above, err := w.load(ctx, []string{parent}, nil)
+	if err != nil || len(above) == 0 {
+		return err
+	}
+	if m := recognise(above[0]); m != nil && slices.Contains(partKinds, m.kind) {
+		r.Note = fmt.Sprintf("%s is a part of the %s at %s; see zkr inspect %s", name, m.name, parent, parent)
+	}
+	return nil
+}
+
+// level describes the recipes among the nodes of one level, and returns those of the
+// next one.
+func (w *walk) level(ctx context.Context, nodes []*node, descend bool) ([]*node, error) {
+	recipes := make([]*Recipe, len(nodes))
+	matches := make([]*match, len(nodes))
+	for i, n := range nodes {
+		if matches[i] = recognise(n); matches[i] == nil && n.leaf() {
+			matches[i] = &match{kind: KindFolder, name: "empty folder"}
+		}
+	}
+	err := parallel(len(nodes), func(i int) (err error) {
+		if matches[i] != nil {
+			recipes[i], err = w.describe(ctx, nodes[i], matches[i])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var next []*node
+	for i, n := range nodes {
+		if recipes[i] != nil {
+			w.report.Recipes = append(w.report.Recipes, recipes[i])
+		}
+		if matches[i] != nil && !matches[i].open {
+			continue
+		}
+		w.children[n.path] = len(n.names)
+		if !descend {
+			w.leftOut = append(w.leftOut, fmt.Sprintf("%s below %s, at the depth of the search", count(len(n.names), "node", "nodes"), n.path))
+			continue
+		}
+		below, err := w.load(ctx, join(n.path, w.searched(n)), n.names)
+		if err != nil {
+			return nil, err
+		}
+		next = append(next, below...)
+	}
+	return next, nil
+}
+
+// searched returns the children of a node that are searched, and notes those that are
+// left out.
+func (w *walk) searched(n *node) []string {
+	w.reader.mu.Lock()
+	defer w.reader.mu.Unlock()
+	limit := min(w.reader.limits.Children, w.reader.budget)
+	if len(n.names) <= limit {
+		return n.names
+	}
+	w.leftOut = append(w.leftOut, fmt.Sprintf("%d of %d children of %s", len(n.names)-limit, len(n.names), n.path))
+	return n.names[:limit]
+}
+
+// load reads nodes, the names of their children, and a sample of these. Nodes that may
+// not be read are reported as left out.
+func (w *walk) load(ctx context.Context, paths, siblings []string) ([]*node, error) {
+	read, err := w.reader.nodes(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []*node
+	var parents []int
+	var dirs []string
+	for _, r := range read {
+		if errors.Is(r.Err, session.ErrNoAuth) {
+			w.leftOut = append(w.leftOut, r.Path+" may not be read")
+			continue
+		}
+		nodes = append(nodes, &node{path: r.Path, data: r.Data, stat: r.Stat, siblings: siblings})
+		if r.Stat.NumChildren > 0 || w.reader.follow && !r.Stat.Ephemeral() {
+			parents, dirs = append(parents, len(nodes)-1), append(dirs, r.Path)
+		}
+	}
+	listings, err := w.reader.list(ctx, dirs)
+	if err != nil {
+		return nil, err
+	}
+	var samples []string
+	for i, l := range listings {
+		n := nodes[parents[i]]
+		if l.err == nil {
+			n.names, n.stat = l.names, l.stat
+			samples = append(samples, join(n.path, spread(n.names))...)
+		}
+	}
+	children, err := w.reader.peek(ctx, samples)
+	if err != nil {
+		return nil, err
+	}
+	byPath := make(map[string]*node)
+	for _, n := range nodes {
+		byPath[n.path] = n
+	}
+	for _, c := range children {
+		parent, _ := session.Split(c.Path)
+		if n := byPath[parent]; n != nil && c.Err == nil {
+			n.sample = append(n.sample, c)
+		}
+	}
+	return nodes, nil
+}
+
+// spread returns a sample of names: the first ones and the last one.
+func spread(names []string) []string {
+	if len(names) <= sampleSize {
+		return names
+	}
+	return append(slices.Clone(names[:sampleSize-1]), names[len(names)-1])
+}
+
+// describe completes a recipe.
+func (w *walk) describe(ctx context.Context, n *node, m *match) (*Recipe, error) {
+	r := &Recipe{Path: n.path, Kind: m.kind, Name: m.name, Layout: m.layout, System: m.system, Or: m.or, Note: m.note}
+	if m.fill == nil {
+		return r, nil
+	}
+	if err := m.fill(ctx, &filler{w.reader, n, m, r}); err != nil {
+		return nil, err
+	}
+	r.findOwnerless()
+	return r, nil
+}

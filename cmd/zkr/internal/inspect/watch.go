@@ -1,0 +1,142 @@
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/zkrecipes/zkrecipes/internal/client/backoff"
+	"github.com/zkrecipes/zkrecipes/session"
+)
+
+const (
+	// shortestPause is the pause between two reads of a path that changes all the time.
+	// It grows with what was read.
+	shortestPause = 200 * time.Millisecond
+	pausePerWatch = time.Millisecond
+	// askSessions is how often Watch asks the servers about sessions, which they do not
+	// notify about.
+	askSessions = 5 * time.Second
+)
+
+// Watch yields a Report and then another one after each change, until ctx is done. The
+// Report is nil while the node does not exist. Quick successive changes may be shown
+// as one.
+//
+// Watch sets watches on everything that it has read, and reads again when one has
+// fired, with pauses that grow with the number of nodes. It leaves no watch. It asks
+// Options.Sessions every five seconds.
+func Watch(ctx context.Context, s *session.Session, path string, opts Options) iter.Seq2[*Report, error] {
+	return func(yield func(*Report, error) bool) {
+		var w watcher
+		for ctx.Err() == nil {
+			e, err := s.Epoch(ctx)
+			if err == nil {
+				err = w.follow(ctx, e, path, opts, yield)
+			}
+			switch {
+			case errors.Is(err, errStopped), ctx.Err() != nil:
+				return
+			case errors.Is(err, session.ErrExpired): // continue in the next epoch
+			case err != nil:
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// errStopped is returned when the consumer of Watch wants no more reports.
+var errStopped = errors.New("stopped")
+
+// watcher yields reports that differ from the last one.
+type watcher struct {
+	last    []byte
+	yielded bool
+}
+
+func (w *watcher) show(rep *Report, yield func(*Report, error) bool) error {
+	text, err := json.Marshal(rep)
+	if err != nil {
+		return err
+	}
+	if w.yielded && string(text) == string(w.last) {
+		return nil
+	}
+	w.last, w.yielded = text, true
+	if !yield(rep, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// follow reads and yields in one epoch.
+func (w *watcher) follow(ctx context.Context, e *session.Epoch, path string, opts Options, yield func(*Report, error) bool) error {
+	wakeup := make(chan struct{}, 1)
+	if err := e.Sync(ctx, path); err != nil && !isRefusal(err) {
+		return err
+	}
+	for {
+		watches, err := w.round(ctx, e, path, opts, wakeup, yield)
+		closeWatches(watches)
+		if err == nil {
+			err = backoff.Sleep(shortestPause+time.Duration(len(watches))*pausePerWatch, ctx, e.Context())
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// round reads and yields once, and waits for a change.
+func (w *watcher) round(ctx context.Context, e *session.Epoch, path string, opts Options, wakeup chan struct{}, yield func(*Report, error) bool) ([]*session.Watch, error) {
+	rep, watches, err := read(ctx, e, path, opts, true)
+	if errors.Is(err, session.ErrNoNode) {
+		var created *session.Watch
+		_, _, created, err = e.WatchExists(ctx, path)
+		rep, watches = nil, append(watches, created)
+	}
+	if err != nil {
+		return watches, err
+	}
+	for _, c := range watches {
+		c.Notify(wakeup)
+	}
+	var ask <-chan time.Time
+	if opts.Sessions != nil && rep != nil {
+		t := time.NewTicker(askSessions)
+		defer t.Stop()
+		ask = t.C
+		rep.setSessions(opts.Sessions(ctx))
+	}
+	for {
+		if err := w.show(rep, yield); err != nil {
+			return watches, err
+		}
+		select {
+		case <-wakeup:
+			return watches, nil
+		case <-ask:
+			rep = rep.clone()
+			rep.setSessions(opts.Sessions(ctx))
+		case <-ctx.Done():
+			return watches, context.Cause(ctx)
+		case <-e.Context().Done():
+			return watches, context.Cause(e.Context())
+		}
+	}
+}
+
+// clone returns a copy whose participants and findings can be changed.
+func (rep *Report) clone() *Report {
+	c := *rep
+	c.Recipes = make([]*Recipe, len(rep.Recipes))
+	for i, r := range rep.Recipes {
+		d := *r
+		d.Owners, d.Waiters, d.Members = append([]Participant(nil), r.Owners...), append([]Participant(nil), r.Waiters...), append([]Participant(nil), r.Members...)
+		c.Recipes[i] = &d
+	}
+	return &c
+}

@@ -1,0 +1,112 @@
+package inspect
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// wellKnown is a node of another system with a fixed name.
+type wellKnown struct {
+	system string
+	// name is the end of its path. A name of one element is only that of the system if
+	// beside names a sibling that it then has, or is empty.
+	name   string
+	beside string
+	note   string
+	open   bool // there are more such nodes below it
+}
+
+// wellKnownNodes are the nodes that are recognised by their names. Kafka's are below its
+// chroot, HBase's below /hbase, and Solr's below its chroot.
+var wellKnownNodes = []wellKnown{
+	{"Kafka", "brokers/ids", "", "the live brokers", false},
+	{"Kafka", "brokers/topics", "", "the topics, with their partitions and leaders", false},
+	{"Kafka", "brokers/seqid", "", "the source of generated broker ids", false},
+	{"Kafka", "brokers", "controller_epoch", "brokers and topics", true},
+	{"Kafka", "controller", "controller_epoch", "the broker that is the controller", false},
+	{"Kafka", "controller_epoch", "", "how often the controller has changed", false},
+	{"Kafka", "admin", "controller_epoch", "requests of administrators, such as topics to delete", false},
+	{"Kafka", "consumers", "controller_epoch", "groups of old consumers", false},
+	{"Kafka", "cluster", "controller_epoch", "the id of the cluster", false},
+	{"Kafka", "config", "controller_epoch", "settings of topics, clients, users and brokers", false},
+	{"Kafka", "feature", "controller_epoch", "the enabled features", false},
+	{"Kafka", "isr_change_notification", "", "changes of in-sync replicas that the controller has to read", false},
+	{"Kafka", "log_dir_event_notification", "", "failed log directories that the controller has to read", false},
+	{"Kafka", "latest_producer_id_block", "", "the last block of producer ids that was given out", false},
+	{"Kafka", "kafka-acl", "", "access control lists", false},
+	{"Kafka", "kafka-acl-changes", "", "changes of access control lists that brokers have to read", false},
+
+	{"HBase", "hbase/master", "", "the active master", false},
+	{"HBase", "hbase/backup-masters", "", "the masters that wait to become active", false},
+	{"HBase", "hbase/rs", "", "the live region servers", false},
+	{"HBase", "hbase/meta-region-server", "", "the region server with the table hbase:meta", false},
+	{"HBase", "hbase/hbaseid", "", "the id of the cluster", false},
+	{"HBase", "hbase/running", "", "exists while the cluster runs", false},
+	{"HBase", "hbase/draining", "", "region servers that get no more regions", false},
+	{"HBase", "hbase/table", "", "the states of tables", false},
+	{"HBase", "hbase/namespace", "", "the namespaces", false},
+	{"HBase", "hbase/replication", "", "peers and queues of replication", false},
+	{"HBase", "hbase/splitWAL", "", "write-ahead logs that are being split", false},
+	{"HBase", "hbase/region-in-transition", "", "regions that are being moved", false},
+	{"HBase", "hbase/online-snapshot", "", "snapshots that are being taken", false},
+	{"HBase", "hbase/flush-table-proc", "", "tables that are being flushed", false},
+	{"HBase", "hbase/switch", "", "whether splits and merges are enabled", false},
+	{"HBase", "hbase/balancer", "", "whether the balancer is enabled", false},
+
+	{"Solr", "live_nodes", "", "the live nodes of SolrCloud", false},
+	{"Solr", "overseer_elect/election", "", "the candidates for the overseer, in order", false},
+	{"Solr", "overseer_elect/leader", "", "the node that is the overseer", false},
+	{"Solr", "overseer_elect", "", "the election of the overseer", true},
+	{"Solr", "overseer", "live_nodes", "queues of the overseer", false},
+	{"Solr", "collections", "live_nodes", "the collections, with their states and leaders", false},
+	{"Solr", "configs", "live_nodes", "the sets of configuration files", false},
+	{"Solr", "clusterstate.json", "", "the states of old collections", false},
+	{"Solr", "clusterprops.json", "", "settings of the cluster", false},
+	{"Solr", "aliases.json", "", "aliases of collections", false},
+	{"Solr", "autoscaling.json", "", "rules of autoscaling", false},
+	{"Solr", "autoscaling", "live_nodes", "events of autoscaling", false},
+	{"Solr", "security.json", "live_nodes", "authentication and authorisation", false},
+	{"Solr", "solr.xml", "", "the configuration of the nodes", false},
+
+	{"ZooKeeper", "zookeeper/config", "", "the servers of the ensemble", false},
+	{"ZooKeeper", "zookeeper/quota", "", "quotas of subtrees", false},
+	{"ZooKeeper", "zookeeper", "", "ZooKeeper's own nodes", true},
+}
+
+func recogniseWellKnown(n *node) *match {
+	for _, w := range wellKnownNodes {
+		if !strings.HasSuffix(n.path, "/"+w.name) || w.beside != "" && !slices.Contains(n.siblings, w.beside) {
+			continue
+		}
+		if w.system == "ZooKeeper" && n.path != "/"+w.name {
+			continue
+		}
+		return &match{kind: KindSystem, name: "node of " + w.system, system: w.system, note: w.note, open: w.open, fill: fillWellKnown}
+	}
+	return nil
+}
+
+// fillWellKnown reads the owner of an ephemeral node, the value of another one, and
+// ephemeral children as members.
+func fillWellKnown(ctx context.Context, f *filler) error {
+	if f.node.stat.Ephemeral() {
+		return fillFixedNode(ctx, f)
+	}
+	if len(f.node.data) > 0 {
+		if err := fillValue(ctx, f); err != nil {
+			return err
+		}
+	}
+	f.out.MemberCount = len(f.node.names)
+	if len(f.node.sample) == 0 || !f.node.sampled(isEphemeral) {
+		return nil
+	}
+	if err := fillMembers(ctx, f); err != nil {
+		return err
+	}
+	for i := range f.out.Members {
+		f.out.Members[i].address(f.out.Members[i].Node)
+	}
+	return nil
+}
