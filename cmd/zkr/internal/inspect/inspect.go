@@ -93,7 +93,6 @@ func (w *walk) run(ctx context.Context, path string) error {
 	if m != nil && !m.open {
 		return w.alone(ctx, root, m)
 	}
-	w.report.Tree = true
 	if w.reader.limits.Participants == 0 {
 		w.reader.limits.Participants = inTreeLimit
 	}
@@ -108,6 +107,7 @@ func (w *walk) run(ctx context.Context, path string) error {
 	rs := registries(w.report.Recipes, w.children)
 	slices.SortFunc(rs, func(a, b *Recipe) int { return strings.Compare(a.Path, b.Path) })
 	w.report.Recipes, w.report.LeftOut = rs, w.leftOut
+	w.report.Tree = len(rs) != 1 || rs[0].Path != path
 	return nil
 }
 

@@ -105,13 +105,13 @@ type Participant struct {
 	HeldSince *time.Time `json:"heldSince,omitempty"`
 	Connected Connection `json:"connected"`
 	Library   string     `json:"library,omitempty"`
-	// Mode is "read" or "write" in a read/write lock, and the state of a worker's task.
+	// Mode is "read" or "write" in a read/write lock, and the number of a slot.
 	Mode string `json:"mode,omitempty"`
 	// Wants is the number of permits that a waiter for a semaphore wants.
 	Wants     int  `json:"wants,omitempty"`
 	Revoked   bool `json:"revoked,omitempty"`   // it was asked to release
 	Ownerless bool `json:"ownerless,omitempty"` // no session owns the node
-	// Data is more data of the node, such as a member's or an instance's address.
+	// Data is a member's data, an instance's address, or the id of a claimed item.
 	Data string `json:"data,omitempty"`
 
 	sessionID int64
@@ -178,6 +178,7 @@ type Queue struct {
 // Item is an item of a queue.
 type Item struct {
 	Node     string    `json:"node"`
+	ID       string    `json:"id"` // as zkr queue ls prints it
 	Since    time.Time `json:"since"`
 	Attempts int       `json:"attempts"`
 	Size     int       `json:"size"`
@@ -187,6 +188,7 @@ type Item struct {
 // DeadLetter is a dead letter of a queue.
 type DeadLetter struct {
 	Node     string    `json:"node"`
+	ID       string    `json:"id"` // as zkr queue dead ls prints it
 	Since    time.Time `json:"since"`
 	Reason   string    `json:"reason,omitempty"`
 	Attempts int       `json:"attempts,omitempty"`

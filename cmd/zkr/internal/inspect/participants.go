@@ -382,6 +382,9 @@ func fillSlots(ctx context.Context, f *filler) error {
 	if f.out.Owners, err = f.participants(ctx, f.node.path, slots, "slots"); err != nil {
 		return err
 	}
+	for i := range f.out.Owners {
+		f.out.Owners[i].Mode = f.out.Owners[i].Node
+	}
 	heldSinceCreation(f.out.Owners)
 	f.out.OwnerCount = len(slots)
 	f.findSequenceEnd(waiting.stat)

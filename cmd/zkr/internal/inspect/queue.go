@@ -88,6 +88,16 @@ func itemKeys(layout string, names []string) []itemKey {
 	return keys
 }
 
+// itemID returns the id of an item in the output of zkr: in the native layout a part of
+// the name.
+func itemID(layout, name string) string {
+	const start, end = 8 + 1 + 11 + 1, 8 + 1 + 11 + 1 + 36
+	if layout == "native" && nativeItem.MatchString(name) {
+		return name[start:end]
+	}
+	return name
+}
+
 // manyAttempts is how many claims of one item are a finding.
 const manyAttempts = 3
 
@@ -120,6 +130,11 @@ func fillQueue(ctx context.Context, f *filler) error {
 	return f.fillDead(ctx, at.dead)
 }
 
+func (f *filler) itemID(path string) string {
+	_, name := session.Split("/" + path)
+	return itemID(f.out.Layout, name)
+}
+
 // fillClaims reads the claims, and returns the names of the claimed items.
 func (f *filler) fillClaims(ctx context.Context, claims string) (map[string]bool, error) {
 	if claims == "" {
@@ -131,6 +146,9 @@ func (f *filler) fillClaims(ctx context.Context, claims string) (map[string]bool
 	}
 	f.out.Owners, err = f.participants(ctx, session.Join(f.node.path, claims), l.names, "claims")
 	f.out.OwnerCount = len(l.names)
+	for i := range f.out.Owners {
+		f.out.Owners[i].Data = f.itemID(f.out.Owners[i].Node)
+	}
 	heldSinceCreation(f.out.Owners)
 	claimed := make(map[string]bool)
 	for _, name := range l.names {
@@ -179,7 +197,7 @@ func (f *filler) fillItems(ctx context.Context, dir string, keys []itemKey, clai
 			q.Oldest = &since
 		}
 		if attempts := int(n.Stat.Version); f.out.Layout != "kazoo" && attempts >= manyAttempts {
-			f.out.add(CauseAttempts, f.below(n.Path), fmt.Sprintf("the item %s was claimed %d times and is still in the queue", f.below(n.Path), attempts))
+			f.out.add(CauseAttempts, f.below(n.Path), fmt.Sprintf("the item %s was claimed %d times and is still in the queue", f.itemID(n.Path), attempts))
 		}
 	}
 	if head == "" {
@@ -188,7 +206,7 @@ func (f *filler) fillItems(ctx context.Context, dir string, keys []itemKey, clai
 	ns, err := f.reader.nodes(ctx, join(dir, []string{head}))
 	for _, n := range ns {
 		if n.Err == nil {
-			q.Head = &Item{head, n.Stat.Ctime.UTC(), int(n.Stat.Version), n.Stat.DataLength, itemLine(n)}
+			q.Head = &Item{head, itemID(f.out.Layout, head), n.Stat.Ctime.UTC(), int(n.Stat.Version), n.Stat.DataLength, itemLine(n)}
 		}
 	}
 	return err
@@ -246,7 +264,7 @@ func (f *filler) fillDead(ctx context.Context, dead string) error {
 		}
 		letter, _ := session.Split(n.Path)
 		_, name := session.Split(letter)
-		d := DeadLetter{name, n.Stat.Ctime.UTC(), firstLine([]byte(why.Error)), why.Attempts}
+		d := DeadLetter{name, itemID(f.out.Layout, name), n.Stat.Ctime.UTC(), firstLine([]byte(why.Error)), why.Attempts}
 		f.out.Queue.Dead = append(f.out.Queue.Dead, d)
 		if !d.Since.Before(last.Since) {
 			last = d

@@ -280,6 +280,8 @@ func recogniseDoubleBarrier(n *node) *match {
 	switch {
 	case n.has("ready") && n.every(func(name string) bool { return name == "ready" || isUUID(name) || isHex32(name) }):
 		return &match{kind: KindDoubleBarrier, name: "double barrier", layout: "curator", fill: fillDoubleBarrier}
+	case n.every(func(name string) bool { return isUUID(name) && session.IsGUID(name) }) && n.sampled(isEphemeral):
+		return &match{kind: KindDoubleBarrier, name: "double barrier", layout: "curator", fill: fillDoubleBarrier}
 	case n.every(isUUID) && n.sampled(isEphemeral):
 		return &match{kind: KindDoubleBarrier, name: "double barrier", layout: "curator", or: []string{"group of members"}, fill: fillDoubleBarrier}
 	case n.every(isHex32) && n.sampled(isEphemeral):

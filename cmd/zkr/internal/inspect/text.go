@@ -46,7 +46,12 @@ func (rep *Report) tree(now time.Time) []string {
 	}
 	t := table{}
 	for _, r := range rep.Recipes {
-		t.row(oneLine(r.Path), r.Title(), r.Summary(now))
+		name, summary := r.Name, r.Summary(now)
+		if len(r.Or) > 0 {
+			name += "?"
+			summary = strings.TrimSpace(summary + " (or " + strings.Join(r.Or, ", ") + ")")
+		}
+		t.row(oneLine(r.Path), name, summary)
 		for _, f := range r.Findings {
 			t.text("  ! " + oneLine(f.Text))
 		}
@@ -186,7 +191,14 @@ func (r *Recipe) participants(now time.Time) []string {
 		return nil
 	}
 	t := table{}
-	t.row("STATE", "ID", "FOR", "TOKEN", "SESSION", "CONNECTED")
+	data := ""
+	if slices.ContainsFunc(slices.Concat(r.Owners, r.Waiters, r.Members), func(p Participant) bool { return p.Data != "" }) {
+		data = "DATA"
+	}
+	if r.Kind == KindQueue {
+		data = "ITEM"
+	}
+	t.row("STATE", "ID", "FOR", "TOKEN", "SESSION", "CONNECTED", data)
 	add := func(state string, ps []Participant, owner bool) {
 		for _, p := range ps {
 			state, age := state, Age(now.Sub(p.Since))
@@ -221,7 +233,7 @@ func (p *Participant) sessionColumns() []string {
 	if p.Ownerless {
 		owner, connected = "none", "-"
 	}
-	return []string{strconv.FormatInt(int64(p.Token), 10), owner, connected}
+	return []string{strconv.FormatInt(int64(p.Token), 10), owner, connected, oneLine(p.Data)}
 }
 
 // name returns what people call a participant.
@@ -232,9 +244,6 @@ func (p *Participant) name() string {
 		name = p.Node
 	case name == "":
 		name = p.Node
-	}
-	if p.Data != "" && p.Data != p.ID {
-		name += " " + p.Data
 	}
 	return oneLine(name)
 }
@@ -250,13 +259,13 @@ func (p *Participant) age(now time.Time) string {
 
 func (q *Queue) detail(now time.Time) (lines []string) {
 	if h := q.Head; h != nil {
-		lines = append(lines, oneLine(fmt.Sprintf("next: %s, %s, waiting for %s: %s", h.Node, count(h.Size, "byte", "bytes"), Age(now.Sub(h.Since)), h.Line)))
+		lines = append(lines, oneLine(fmt.Sprintf("next: %s, %s, waiting for %s: %s", h.ID, count(h.Size, "byte", "bytes"), Age(now.Sub(h.Since)), h.Line)))
 	}
 	if len(q.Dead) > 0 {
 		t := table{}
 		t.row("DEAD LETTER", "FOR", "ATTEMPTS", "REASON")
 		for _, d := range q.Dead {
-			t.row(oneLine(d.Node), Age(now.Sub(d.Since)), strconv.Itoa(d.Attempts), oneLine(d.Reason))
+			t.row(oneLine(d.ID), Age(now.Sub(d.Since)), strconv.Itoa(d.Attempts), oneLine(d.Reason))
 		}
 		lines = append(lines, t.lines()...)
 	}

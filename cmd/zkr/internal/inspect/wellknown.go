@@ -71,7 +71,7 @@ var wellKnownNodes = []wellKnown{
 
 	{"ZooKeeper", "zookeeper/config", "", "the servers of the ensemble", false},
 	{"ZooKeeper", "zookeeper/quota", "", "quotas of subtrees", false},
-	{"ZooKeeper", "zookeeper", "", "ZooKeeper's own nodes", true},
+	{"ZooKeeper", "zookeeper", "", "ZooKeeper's own nodes", false},
 }
 
 func recogniseWellKnown(n *node) *match {
