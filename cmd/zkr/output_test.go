@@ -29,7 +29,7 @@ var printingCommands = []string{
 	"queue dead ls /d", "queue dead requeue /d", "queue dead drop /d",
 	"name lookup /a", "name ls /", "name next /next",
 	"member ls /m", "member watch /m", "service ls", "service ls web", "service watch web",
-	"task submit /t x", "task ls /t", "elect --observe /e", "elect ls /e", "lock ls /k", "lock /l", "elect /e2", "dev --listen 127.0.0.1:0", "member join --id b /m",
+	"task submit /t x", "task ls /t", "inspect /", "inspect --watch /c", "elect --observe /e", "elect ls /e", "lock ls /k", "lock /l", "elect /e2", "dev --listen 127.0.0.1:0", "member join --id b /m",
 	"service register --name web --addr 10.0.0.2:80", "barrier enter -n 1 /b",
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/zkrecipes/zkrecipes/session"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
@@ -189,5 +190,29 @@ func TestBenchInterruptedOnTerminal(t *testing.T) {
 	}
 	if got := srv.Tree(); got != before || len(srv.Sessions()) > 0 {
 		t.Errorf("sessions %x and nodes are left:\n%s", srv.Sessions(), got)
+	}
+}
+
+// On a terminal, inspect --watch redraws in place.
+func TestInspectRedraws(t *testing.T) {
+	srv := zktest.New(t)
+	s := srv.Session(t)
+	if _, _, err := s.Create(t.Context(), "/conf", []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	c, cmd := onTerminal(t, srv.Addr(), "zkr", "inspect", "--watch", "/conf")
+	c.expect(t, `^\x1b\[H/conf: value\x1b\[K\r?$`)
+	c.expect(t, `^version 0, 3 bytes, \S+ ago: one\x1b\[K\r?$`)
+	if _, err := s.Set(t.Context(), "/conf", []byte("two"), session.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(t, `^\x1b\[J\x1b\[H/conf: value\x1b\[K\r?$`)
+	c.expect(t, `^version 1, 3 bytes, \S+ ago: two\x1b\[K\r?$`)
+	fmt.Fprint(c, "\x03")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := srv.Watches(); len(got) != 0 {
+		t.Errorf("watches %v are left", got)
 	}
 }

@@ -89,6 +89,9 @@ func (w *walk) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := w.notePart(ctx, root); err != nil {
+		return err
+	}
 	m := recognise(root)
 	if m != nil && !m.open {
 		return w.alone(ctx, root, m)
@@ -118,7 +121,11 @@ func (w *walk) root(ctx context.Context, path string) (*node, error) {
 		return nil, err
 	}
 	if len(nodes) == 0 {
-		return nil, &session.OpError{Package: "inspect", Op: "read", Path: path, Err: session.ErrNoNode}
+		reason := session.ErrNoNode
+		if len(w.leftOut) > 0 {
+			reason = session.ErrNoAuth
+		}
+		return nil, &session.OpError{Package: "inspect", Op: "read", Path: path, Err: reason}
 	}
 	if path == "/" {
 		return nodes[0], nil
@@ -142,7 +149,7 @@ func (w *walk) alone(ctx context.Context, n *node, m *match) error {
 		return err
 	}
 	w.report.Recipes = []*Recipe{r}
-	return w.notePart(ctx, n, r)
+	return nil
 }
 
 // partKinds are the recipes of which one node has children with fixed names, or whose
@@ -150,9 +157,9 @@ func (w *walk) alone(ctx context.Context, n *node, m *match) error {
 var partKinds = []Kind{KindLock, KindRWLock, KindSemaphore, KindElection, KindQueue, KindTasks, KindSlots, KindDoubleBarrier, KindPartitioner}
 
 // notePart notes that a node is a part of the recipe at its parent.
-func (w *walk) notePart(ctx context.Context, n *node, r *Recipe) error {
+func (w *walk) notePart(ctx context.Context, n *node) error {
 	parent, name := session.Split(n.path)
-	if n.path == "/" || r.Note != "" {
+	if n.path == "/" {
 		return nil
 	}
 	above, err := w.load(ctx, []string{parent}, nil)
@@ -160,7 +167,7 @@ func (w *walk) notePart(ctx context.Context, n *node, r *Recipe) error {
 		return err
 	}
 	if m := recognise(above[0]); m != nil && slices.Contains(partKinds, m.kind) {
-		r.Note = fmt.Sprintf("%s is a part of the %s at %s; see zkr inspect %s", name, m.name, parent, parent)
+		w.report.Note = fmt.Sprintf("%s is a part of the %s at %s; see zkr inspect %s", name, m.name, parent, parent)
 	}
 	return nil
 }

@@ -44,6 +44,8 @@ type Report struct {
 	Recipes []*Recipe `json:"recipes"`
 	// Tree is true if no recipe is at Path itself.
 	Tree bool `json:"tree"`
+	// Note says of which recipe the node at Path is a part, if it is one.
+	Note string `json:"note,omitempty"`
 	// LeftOut says what was not read.
 	LeftOut []string `json:"leftOut,omitempty"`
 }

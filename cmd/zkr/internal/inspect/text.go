@@ -33,6 +33,9 @@ func (rep *Report) Text(now time.Time) []string {
 			lines = append(lines, r.detail(now)...)
 		}
 	}
+	if rep.Note != "" {
+		lines = append(lines, oneLine(rep.Note))
+	}
 	for _, l := range rep.LeftOut {
 		lines = append(lines, "not read: "+l)
 	}
