@@ -13,17 +13,17 @@ import (
 // Limits bounds what Read reads. A zero field has its default.
 type Limits struct {
 	Depth        int // levels below the path that are searched for recipes; default 4
-	Children     int // children of one node that are searched; default 200
+	Children     int // children of one node that are searched; default 100
 	Participants int // contenders, items, members or tasks of one recipe; default 1000 for the recipe at the path, 100 for those below it
-	Nodes        int // all nodes; default 20000
+	Nodes        int // all nodes; default 5000
 }
 
 // The defaults of Limits.
 const (
 	DefaultDepth = 4
 
-	defaultChildren = 200
-	defaultNodes    = 20_000
+	defaultChildren = 100
+	defaultNodes    = 5000
 	aloneLimit      = 1000
 	inTreeLimit     = 100
 	sampleSize      = 8
@@ -69,8 +69,8 @@ func Read(ctx context.Context, s *session.Session, path string, opts Options) (*
 func read(ctx context.Context, e *session.Epoch, path string, opts Options, follow bool) (*Report, []*session.Watch, error) {
 	limits := opts.Limits.withDefaults()
 	w := &walk{
-		reader: &reader{epoch: e, limits: limits, follow: follow, budget: limits.Nodes},
-		report: &Report{Path: path}, children: make(map[string]int),
+		reader: &reader{epoch: e, limits: limits, follow: follow},
+		budget: limits.Nodes, report: &Report{Path: path}, children: make(map[string]int),
 	}
 	err := w.run(ctx, path)
 	return w.report, w.reader.watches, err
@@ -78,10 +78,13 @@ func read(ctx context.Context, e *session.Epoch, path string, opts Options, foll
 
 // walk is one search for recipes, level by level.
 type walk struct {
+	budget   int // how many nodes may still be searched
 	reader   *reader
 	report   *Report
 	children map[string]int // the numbers of children of nodes that are no recipes
-	leftOut  []string
+
+	leftOut      []string
+	leftOutCount int
 }
 
 func (w *walk) run(ctx context.Context, path string) error {
@@ -191,7 +194,8 @@ func (w *walk) level(ctx context.Context, nodes []*node, descend bool) ([]*node,
 	if err != nil {
 		return nil, err
 	}
-	var next []*node
+	var paths []string
+	siblings := make(map[string][]string)
 	for i, n := range nodes {
 		if recipes[i] != nil {
 			w.report.Recipes = append(w.report.Recipes, recipes[i])
@@ -201,34 +205,44 @@ func (w *walk) level(ctx context.Context, nodes []*node, descend bool) ([]*node,
 		}
 		w.children[n.path] = len(n.names)
 		if !descend {
-			w.leftOut = append(w.leftOut, fmt.Sprintf("%s below %s, at the depth of the search", count(len(n.names), "node", "nodes"), n.path))
+			w.leaveOut(fmt.Sprintf("%s below %s, at the depth of the search", count(len(n.names), "node", "nodes"), n.path))
 			continue
 		}
-		below, err := w.load(ctx, join(n.path, w.searched(n)), n.names)
-		if err != nil {
-			return nil, err
-		}
-		next = append(next, below...)
+		paths = append(paths, join(n.path, w.searched(n))...)
+		siblings[n.path] = n.names
 	}
-	return next, nil
+	if left := len(paths) - w.budget; left > 0 {
+		w.leaveOut(fmt.Sprintf("%s after the first %d", count(left, "node", "nodes"), w.reader.limits.Nodes))
+		paths = paths[:w.budget]
+	}
+	w.budget -= len(paths)
+	return w.load(ctx, paths, siblings)
+}
+
+// leaveOut notes what is not read, up to a number of notes.
+func (w *walk) leaveOut(what string) {
+	const most = 10
+	if w.leftOutCount++; w.leftOutCount <= most {
+		w.leftOut = append(w.leftOut, what)
+		return
+	}
+	w.leftOut = append(w.leftOut[:most], fmt.Sprintf("and %d more of these", w.leftOutCount-most))
 }
 
 // searched returns the children of a node that are searched, and notes those that are
 // left out.
 func (w *walk) searched(n *node) []string {
-	w.reader.mu.Lock()
-	defer w.reader.mu.Unlock()
-	limit := min(w.reader.limits.Children, w.reader.budget)
+	limit := w.reader.limits.Children
 	if len(n.names) <= limit {
 		return n.names
 	}
-	w.leftOut = append(w.leftOut, fmt.Sprintf("%d of %d children of %s", len(n.names)-limit, len(n.names), n.path))
+	w.leaveOut(fmt.Sprintf("%d of %d children of %s", len(n.names)-limit, len(n.names), n.path))
 	return n.names[:limit]
 }
 
-// load reads nodes, the names of their children, and a sample of these. Nodes that may
-// not be read are reported as left out.
-func (w *walk) load(ctx context.Context, paths, siblings []string) ([]*node, error) {
+// load reads nodes, the names of their children, and a sample of these. siblings are the
+// children of their parents. Nodes that may not be read are reported as left out.
+func (w *walk) load(ctx context.Context, paths []string, siblings map[string][]string) ([]*node, error) {
 	read, err := w.reader.nodes(ctx, paths)
 	if err != nil {
 		return nil, err
@@ -238,10 +252,11 @@ func (w *walk) load(ctx context.Context, paths, siblings []string) ([]*node, err
 	var dirs []string
 	for _, r := range read {
 		if errors.Is(r.Err, session.ErrNoAuth) {
-			w.leftOut = append(w.leftOut, r.Path+" may not be read")
+			w.leaveOut(r.Path + " may not be read")
 			continue
 		}
-		nodes = append(nodes, &node{path: r.Path, data: r.Data, stat: r.Stat, siblings: siblings})
+		parent, _ := session.Split(r.Path)
+		nodes = append(nodes, &node{path: r.Path, data: r.Data, stat: r.Stat, siblings: siblings[parent]})
 		if r.Stat.NumChildren > 0 || w.reader.follow && !r.Stat.Ephemeral() {
 			parents, dirs = append(parents, len(nodes)-1), append(dirs, r.Path)
 		}
@@ -286,7 +301,11 @@ func spread(names []string) []string {
 // describe completes a recipe.
 func (w *walk) describe(ctx context.Context, n *node, m *match) (*Recipe, error) {
 	r := &Recipe{Path: n.path, Kind: m.kind, Name: m.name, Layout: m.layout, System: m.system, Or: m.or, Note: m.note}
-	if m.fill == nil {
+	switch {
+	case m.fill == nil:
+		return r, nil
+	case w.reader.exhausted():
+		r.LeftOut = []string{"its state, because too many nodes were read before"}
 		return r, nil
 	}
 	if err := m.fill(ctx, &filler{w.reader, n, m, r}); err != nil {

@@ -19,7 +19,7 @@ type reader struct {
 
 	mu      sync.Mutex
 	watches []*session.Watch
-	budget  int // how many nodes may still be read
+	read    int // how many nodes were read
 }
 
 // inFlight bounds the requests of one flight, and concurrent the requests that are not
@@ -29,13 +29,12 @@ const (
 	concurrent = 16
 )
 
-// reserve returns how many of n nodes may be read.
-func (r *reader) reserve(n int) int {
+// exhausted reports whether so much was read that recipes are no longer completed.
+func (r *reader) exhausted() bool {
+	const factor = 5
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n = min(n, r.budget)
-	r.budget -= n
-	return n
+	return r.read > factor*r.limits.Nodes
 }
 
 func (r *reader) keep(w *session.Watch) {
@@ -57,7 +56,7 @@ func closeWatches(ws []*session.Watch) {
 // maxData is the largest data that is read.
 const maxData = 64 << 10
 
-// nodes reads the Stat of nodes, up to the budget, and the data of those that have little.
+// nodes reads the Stat of nodes, and the data of those that have little.
 // Nodes that do not exist are left out.
 func (r *reader) nodes(ctx context.Context, paths []string) ([]session.Node, error) {
 	return r.small(ctx, paths, r.follow)
@@ -93,7 +92,7 @@ func (r *reader) small(ctx context.Context, paths []string, watch bool) ([]sessi
 	if watch {
 		read = r.epoch.WatchNodes
 	}
-	found, err := r.read(ctx, read, small)
+	found, err := r.readAll(ctx, read, small)
 	if len(large) == 0 {
 		return found, err
 	}
@@ -109,12 +108,15 @@ func (r *reader) small(ctx context.Context, paths []string, watch bool) ([]sessi
 	return all, err
 }
 
-// stats reads the Stat of nodes, up to the budget.
+// stats reads the Stat of nodes.
 func (r *reader) stats(ctx context.Context, paths []string) ([]session.Node, error) {
-	return r.read(ctx, r.epoch.Stats, paths[:r.reserve(len(paths))])
+	return r.readAll(ctx, r.epoch.Stats, paths)
 }
 
-func (r *reader) read(ctx context.Context, read func(context.Context, ...string) ([]session.Node, error), paths []string) ([]session.Node, error) {
+func (r *reader) readAll(ctx context.Context, read func(context.Context, ...string) ([]session.Node, error), paths []string) ([]session.Node, error) {
+	r.mu.Lock()
+	r.read += len(paths)
+	r.mu.Unlock()
 	var found []session.Node
 	for flight := range slices.Chunk(paths, inFlight) {
 		ns, err := read(ctx, flight...)

@@ -77,7 +77,9 @@ func (r *Recipe) Summary(now time.Time) string {
 	switch r.Kind {
 	case KindLock, KindRWLock, KindElection, KindLine, KindFixedNode:
 		switch {
-		case len(r.Owners) == 0 && r.OwnerCount == 0:
+		case len(r.LeftOut) > 0 && len(r.Owners) == 0:
+			add("not read")
+		case len(r.Owners) == 0:
 			add("free")
 		case r.OwnerCount > 1:
 			add("held by %d readers", r.OwnerCount)
