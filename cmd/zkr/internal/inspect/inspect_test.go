@@ -448,12 +448,15 @@ func TestLimits(t *testing.T) {
 	if q.Queue.Length != 300 || !slices.Equal(q.LeftOut, []string{"ages and attempts of 290 of 300 items"}) {
 		t.Errorf("%s, left out %q", text(q), q.LeftOut)
 	}
+	for i := range 10 {
+		w.create(fmt.Sprintf("/app/values/%d", i), "x")
+	}
 	rep, err = inspect.Read(t.Context(), w.a, "/", inspect.Options{Limits: inspect.Limits{Nodes: 5}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rep.LeftOut) == 0 {
-		t.Errorf("nothing is left out: %q", rep.Text(time.Now()))
+	if want := []string{"9 nodes after the first 5"}; !slices.Equal(rep.LeftOut, want) {
+		t.Errorf("left out %q: %q", rep.LeftOut, rep.Text(time.Now()))
 	}
 }
 

@@ -59,6 +59,7 @@ var recognisers = []recogniser{
 	recogniseService,
 	recogniseParty,
 	recogniseKazooSemaphore,
+	recogniseEmptyLine,
 	recogniseDoubleBarrier,
 	recogniseLine,
 	recogniseSequentialQueue,
@@ -317,6 +318,15 @@ func recogniseKazooSemaphore(n *node) *match {
 		return nil
 	}
 	return &match{kind: KindSemaphore, name: "semaphore", layout: "kazoo", fill: fillKazooSemaphore}
+}
+
+// recogniseEmptyLine recognises the node beside a semaphore of Kazoo while nothing waits.
+func recogniseEmptyLine(n *node) *match {
+	semaphore, ok := strings.CutSuffix(n.base(), "-"+markerKazooLock)
+	if !ok || !n.leaf() || !slices.Contains(n.siblings, semaphore) {
+		return nil
+	}
+	return &match{kind: KindFolder, name: "line of a semaphore of Kazoo", note: "nothing waits for " + semaphore}
 }
 
 // recogniseLine recognises sequential ephemeral nodes with any other names.

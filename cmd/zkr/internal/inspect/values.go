@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -72,7 +73,7 @@ func recogniseValue(n *node) *match {
 		return &match{kind: KindFolder, name: "empty folder", note: "a container or a node with a TTL, which the servers remove"}
 	case len(n.data) == 0:
 		return &match{kind: KindValue, name: "empty node", or: []string{"raised barrier", "empty folder"}, fill: fillValue}
-	case host != "" && pid > 0:
+	case host != "" && pid > 0 || net.ParseIP(string(n.data)) != nil: // an id of ours, or Curator's default data
 		return &match{kind: KindValue, name: "value", or: []string{"barrier raised by " + string(n.data)}, fill: fillValue}
 	}
 	return &match{kind: KindValue, name: "value", fill: fillValue}
