@@ -38,8 +38,9 @@ FOR is how long an owner has owned or a waiter has waited. With "<" the owner
 has owned for less: its node was created then, as a waiter's. CONNECTED is the
 connection of the session: "silent" if the server has received nothing for more
 than half of the session timeout, and "unknown" unless the servers in --server
-answer the four-letter words cons and conf (4lw.commands.whitelist), or run
-their admin servers at port 8080.
+answer the four-letter words cons and conf (4lw.commands.whitelist). Otherwise
+zkr asks their admin servers at port 8080, which do not show whether a session
+has no connection.
 
 With --watch, print changes until INT or TERM. On a terminal, redraw the state
 instead. Changes of nodes are watched; the connections of sessions are read
@@ -81,6 +82,9 @@ func (c *client) inspectOnce(ctx context.Context, path string, opts inspect.Opti
 		return err
 	}
 	if c.json {
+		for _, l := range rep.LeftOut {
+			c.notice("not read: %s", l)
+		}
 		return printEach(rep.Recipes, func(r *inspect.Recipe) error { return c.print("", r) })
 	}
 	return c.printLines(rep.Text(time.Now()))

@@ -20,8 +20,9 @@ import (
 // servers asks each server of the connect string for its connections: by the four-letter
 // word cons, or its admin server.
 type servers struct {
-	app   *app
-	addrs []string
+	app       *app
+	addrs     []string
+	adminPort string
 
 	mu     sync.Mutex
 	probes map[string]*session.Session // by address; their last reply shows the server's clock
@@ -32,7 +33,7 @@ const askTimeout = 2 * time.Second
 
 func (c *client) newServers() *servers {
 	hosts, _, _ := strings.Cut(c.server, "/")
-	s := &servers{app: c.app, probes: make(map[string]*session.Session)}
+	s := &servers{app: c.app, adminPort: defaultAdminPort, probes: make(map[string]*session.Session)}
 	for addr := range strings.SplitSeq(hosts, ",") {
 		addr = strings.TrimSpace(addr)
 		if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -197,23 +198,21 @@ func parseCons(text string) (cs []connection) {
 	return cs
 }
 
-// adminPort is the default port of the admin server.
-const adminPort = "8080"
+// defaultAdminPort is the port of the admin server unless admin.serverPort is set.
+const defaultAdminPort = "8080"
 
-// askAdmin asks the admin server.
+// askAdmin asks the admin server. It does not tell how many servers the ensemble has.
 func (s *servers) askAdmin(ctx context.Context, addr string) serverAnswer {
-	host, _, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return serverAnswer{}
 	}
 	var conf struct {
-		ServerID   *int   `json:"server_id"`
-		ClientPort int    `json:"client_port"`
-		Membership string `json:"membership"`
+		ServerID   int `json:"server_id"`
+		ClientPort int `json:"client_port"`
 	}
-	_, port, _ := net.SplitHostPort(addr)
-	if adminCommand(ctx, host, "configuration", &conf) != nil || conf.ServerID == nil || strconv.Itoa(conf.ClientPort) != port {
-		return serverAnswer{} // nothing answers, or another server on the same host
+	if s.adminCommand(ctx, host, "configuration", &conf) != nil || strconv.Itoa(conf.ClientPort) != port {
+		return serverAnswer{} // nothing answers, or it is another server on the same host
 	}
 	s.probe(ctx, addr)
 	type adminConnection struct {
@@ -226,10 +225,10 @@ func (s *servers) askAdmin(ctx context.Context, addr string) serverAnswer {
 		Plain  []adminConnection `json:"connections"`
 		Secure []adminConnection `json:"secure_connections"`
 	}
-	if adminCommand(ctx, host, "connections", &cons) != nil {
+	if s.adminCommand(ctx, host, "connections", &cons) != nil {
 		return serverAnswer{}
 	}
-	a := serverAnswer{ok: true, id: strconv.Itoa(*conf.ServerID), ensemble: max(1, strings.Count(conf.Membership, "server."))}
+	a := serverAnswer{ok: true, id: strconv.Itoa(conf.ServerID)}
 	for _, c := range append(cons.Plain, cons.Secure...) {
 		if c.Session != 0 {
 			a.conns = append(a.conns, connection{c.Client, c.Session, time.Duration(c.Timeout) * time.Millisecond, c.Last})
@@ -238,8 +237,8 @@ func (s *servers) askAdmin(ctx context.Context, addr string) serverAnswer {
 	return a
 }
 
-func adminCommand(ctx context.Context, host, command string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, adminPort)+"/commands/"+command, nil)
+func (s *servers) adminCommand(ctx context.Context, host, command string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, s.adminPort)+"/commands/"+command, nil)
 	if err != nil {
 		return err
 	}
