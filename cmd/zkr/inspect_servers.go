@@ -125,8 +125,10 @@ func (s *servers) ask(ctx context.Context, addr string) serverAnswer {
 	return s.askAdmin(ctx, addr)
 }
 
-// probe makes the server reply to a session of zkr.
+// probe makes the server reply to a session of zkr, if it does so soon.
 func (s *servers) probe(ctx context.Context, addr string) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout/2)
+	defer cancel()
 	s.mu.Lock()
 	p := s.probes[addr]
 	s.mu.Unlock()
