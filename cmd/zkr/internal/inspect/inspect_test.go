@@ -148,6 +148,7 @@ func TestRecogniseOurs(t *testing.T) {
 			must[*registry.Registration](w)(r.Register(w.Context(), registry.Instance{Service: "web", Addr: "10.0.0.1:80"}))
 			must[*registry.Registration](w)(r.Register(w.Context(), registry.Instance{Service: "web", Addr: "10.0.0.2:80"}))
 			must[*registry.Registration](w)(r.Register(w.Context(), registry.Instance{Service: "db", Addr: "10.0.0.3:80"}))
+			w.create(app+"/gone", "")
 		}
 	}
 	join := func(l membership.Layout, data string) func(world) {
@@ -258,11 +259,11 @@ func TestRecogniseOurs(t *testing.T) {
 		{"group", join(membership.Curator, "x"), "group: group of members (curator), or election by a fixed node; member web x"},
 		{"party of Kazoo", join(membership.KazooParty, ""), "group: party of Kazoo (kazoo-party); member web"},
 		{"shallow party of Kazoo", join(membership.KazooShallowParty, "x"), "group: shallow party of Kazoo (kazoo-shallow-party); member web x"},
-		{"registry", register(registry.Curator), "registry: registry of services (curator); db 1; web 2"},
-		{"registry of Spring", register(registry.Spring), "registry: registry of services (spring); db 1; web 2"},
-		{"registry of Go Micro", register(registry.Micro), "registry: registry of services (micro); db 1; web 2"},
-		{"registry of Kratos", register(registry.Kratos), "registry: registry of services (kratos); db 1; web 2"},
-		{"server sets", register(registry.ServerSet), "registry: registry of services (serverset); db 1; web 2"},
+		{"registry", register(registry.Curator), "registry: registry of services (curator); db 1; gone 0; web 2"},
+		{"registry of Spring", register(registry.Spring), "registry: registry of services (spring); db 1; gone 0; web 2"},
+		{"registry of Go Micro", register(registry.Micro), "registry: registry of services (micro); db 1; gone 0; web 2"},
+		{"registry of Kratos", register(registry.Kratos), "registry: registry of services (kratos); db 1; gone 0; web 2"},
+		{"server sets", register(registry.ServerSet), "registry: registry of services (serverset); db 1; gone 0; web 2"},
 		{"value", func(w world) {
 			must[config.Snapshot[string]](w)(config.Put(w.Context(), w.a, app, codec.Text(), "max=5\nmin=1", config.Absent))
 		}, "value: value; max=5"},

@@ -412,27 +412,28 @@ func fillPartitioner(ctx context.Context, f *filler) error {
 	return err
 }
 
-// findOwnerless adds a finding for each participant that no session owns, and for those
-// that are asked to release.
+// findOwnerless adds a finding for each participant that no session owns and that others
+// wait for, and for those that are asked to release.
 func (r *Recipe) findOwnerless() {
-	report := func(ps []Participant, role string, only bool) {
+	report := func(ps []Participant, role string) {
 		for _, p := range ps {
-			path := session.Join(r.Path, p.Node)
-			dir, name := session.Split(path)
 			switch {
-			case p.Ownerless && (!only || r.Kind != KindGroup && r.Kind != KindService):
+			case p.Ownerless:
+				dir, name := session.Split(session.Join(r.Path, p.Node))
 				r.add(CauseOwnerless, p.Node, fmt.Sprintf("no session owns the %s %s: the servers never delete it (zkr lock break %s %s)", role, p.Node, dir, name))
 			case p.Revoked:
 				r.add(CauseRevoked, p.Node, fmt.Sprintf("the %s %s is asked to release", role, p.Node))
 			}
 		}
 	}
-	if r.Kind == KindService || r.Kind == KindSystem || r.Kind == KindReceipts {
+	if r.Kind == KindSystem {
 		return
 	}
-	report(r.Owners, r.Role(), false)
-	report(r.Waiters, "waiter", false)
-	report(r.Members, "member", true)
+	report(r.Owners, r.Role())
+	report(r.Waiters, "waiter")
+	if r.Kind == KindDoubleBarrier || r.Kind == KindTasks {
+		report(r.Members, "member")
+	}
 }
 
 // Role returns what an owner of the recipe is called.

@@ -1,9 +1,11 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,35 +109,46 @@ func fillService(ctx context.Context, f *filler) error {
 	return nil
 }
 
-// registries replaces services that have the same parent, which has no other children,
-// by a registry.
+// registries replaces the services that have the same parent by a registry, unless the
+// parent has children other than services and empty nodes.
 func registries(rs []*Recipe, children map[string]int) []*Recipe {
-	byParent := make(map[string][]*Recipe)
+	candidates := make(map[string][]*Recipe)
+	isRegistry := make(map[string]bool)
 	for _, r := range rs {
-		if parent, _ := session.Split(r.Path); r.Kind == KindService {
-			byParent[parent] = append(byParent[parent], r)
+		parent, _ := session.Split(r.Path)
+		if r.Kind == KindService || r.isEmptyNode() {
+			candidates[parent] = append(candidates[parent], r)
+		}
+		if r.Kind == KindService {
+			isRegistry[parent] = true
 		}
 	}
 	var merged []*Recipe
-	done := make(map[string]bool)
 	for _, r := range rs {
 		parent, _ := session.Split(r.Path)
-		services := byParent[parent]
-		if r.Kind != KindService || children[parent] != len(services) {
+		services := candidates[parent]
+		switch {
+		case !isRegistry[parent] || children[parent] != len(services):
 			merged = append(merged, r)
-			continue
+		case r == services[0]:
+			merged = append(merged, registryOf(parent, services))
 		}
-		if done[parent] {
-			continue
-		}
-		done[parent] = true
-		all := &Recipe{Path: parent, Kind: KindRegistry, Name: "registry of services", Layout: r.Layout}
-		for _, s := range services {
-			_, name := session.Split(s.Path)
-			all.Services = append(all.Services, Service{name, s.MemberCount})
-			all.Findings = append(all.Findings, s.Findings...)
-		}
-		merged = append(merged, all)
 	}
 	return merged
+}
+
+func (r *Recipe) isEmptyNode() bool {
+	return r.Kind == KindFolder || r.Kind == KindValue && r.Value != nil && r.Value.Size == 0 && r.Value.Children == 0
+}
+
+func registryOf(path string, services []*Recipe) *Recipe {
+	all := &Recipe{Path: path, Kind: KindRegistry, Name: "registry of services"}
+	for _, s := range services {
+		_, name := session.Split(s.Path)
+		all.Services = append(all.Services, Service{name, s.MemberCount})
+		all.Findings = append(all.Findings, s.Findings...)
+		all.Layout = cmp.Or(all.Layout, s.Layout)
+	}
+	slices.SortFunc(all.Services, func(a, b Service) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }

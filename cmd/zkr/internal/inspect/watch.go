@@ -74,13 +74,18 @@ func (w *watcher) show(rep *Report, yield func(*Report, error) bool) error {
 
 // follow reads and yields in one epoch.
 func (w *watcher) follow(ctx context.Context, e *session.Epoch, path string, opts Options, yield func(*Report, error) bool) error {
-	wakeup := make(chan struct{}, 1)
 	if err := e.Sync(ctx, path); err != nil && !isRefusal(err) {
 		return err
 	}
+	var watches []*session.Watch
+	defer func() { closeWatches(watches) }()
 	for {
-		watches, err := w.round(ctx, e, path, opts, wakeup, yield)
-		closeWatches(watches)
+		rep, next, err := readOrAwait(ctx, e, path, opts)
+		closeWatches(watches) // only now: the server keeps a watch that both reads share
+		watches = next
+		if err == nil {
+			err = w.untilChange(ctx, e, rep, opts, watches, yield)
+		}
 		if err == nil {
 			err = backoff.Sleep(shortestPause+time.Duration(len(watches))*pausePerWatch, ctx, e.Context())
 		}
@@ -90,17 +95,27 @@ func (w *watcher) follow(ctx context.Context, e *session.Epoch, path string, opt
 	}
 }
 
-// round reads and yields once, and waits for a change.
-func (w *watcher) round(ctx context.Context, e *session.Epoch, path string, opts Options, wakeup chan struct{}, yield func(*Report, error) bool) ([]*session.Watch, error) {
-	rep, watches, err := read(ctx, e, path, opts, true)
-	if errors.Is(err, session.ErrNoNode) {
-		var created *session.Watch
-		_, _, created, err = e.WatchExists(ctx, path)
-		rep, watches = nil, append(watches, created)
+// readOrAwait is read with watches. If there is no node at path, the report is nil, and
+// the watch is for the creation of the node.
+func readOrAwait(ctx context.Context, e *session.Epoch, path string, opts Options) (*Report, []*session.Watch, error) {
+	for {
+		rep, watches, err := read(ctx, e, path, opts, true)
+		if !errors.Is(err, session.ErrNoNode) {
+			return rep, watches, err
+		}
+		closeWatches(watches)
+		_, exists, created, err := e.WatchExists(ctx, path)
+		if err != nil || !exists {
+			return nil, []*session.Watch{created}, err
+		}
+		created.Close()
 	}
-	if err != nil {
-		return watches, err
-	}
+}
+
+// untilChange yields the report, and again when sessions have changed, until a watch has
+// fired.
+func (w *watcher) untilChange(ctx context.Context, e *session.Epoch, rep *Report, opts Options, watches []*session.Watch, yield func(*Report, error) bool) error {
+	wakeup := make(chan struct{}, 1)
 	for _, c := range watches {
 		c.Notify(wakeup)
 	}
@@ -113,18 +128,18 @@ func (w *watcher) round(ctx context.Context, e *session.Epoch, path string, opts
 	}
 	for {
 		if err := w.show(rep, yield); err != nil {
-			return watches, err
+			return err
 		}
 		select {
 		case <-wakeup:
-			return watches, nil
+			return nil
 		case <-ask:
 			rep = rep.clone()
 			rep.setSessions(opts.Sessions(ctx))
 		case <-ctx.Done():
-			return watches, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-e.Context().Done():
-			return watches, context.Cause(e.Context())
+			return context.Cause(e.Context())
 		}
 	}
 }
