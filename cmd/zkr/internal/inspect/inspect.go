@@ -308,7 +308,7 @@ func (w *walk) describe(ctx context.Context, n *node, m *match) (*Recipe, error)
 		r.LeftOut = []string{"its state, because too many nodes were read before"}
 		return r, nil
 	}
-	if err := m.fill(ctx, &filler{w.reader, n, m, r}); err != nil {
+	if err := m.fill(ctx, &filler{w.reader, n, r}); err != nil {
 		return nil, err
 	}
 	r.findOwnerless()

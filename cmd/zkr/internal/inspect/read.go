@@ -202,7 +202,6 @@ func parallel(n int, f func(i int) error) error {
 type filler struct {
 	reader *reader
 	node   *node
-	match  *match
 	out    *Recipe
 }
 
