@@ -263,7 +263,7 @@ func (c *client) draw(lines []string, out *os.File) error {
 		if utf8.RuneCountInString(line) > columns {
 			line = string([]rune(line)[:columns-1]) + "…"
 		}
-		b.WriteString(line + eraseLine + "\r\n")
+		b.WriteString(line + eraseLine + "\n")
 	}
 	b.WriteString(eraseBelow)
 	_, err := c.stdout.Write([]byte(b.String()))

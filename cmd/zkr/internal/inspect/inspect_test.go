@@ -199,7 +199,7 @@ func TestRecogniseOurs(t *testing.T) {
 		}, "election: election (curator); owner h:1; waiter h:2"},
 		{"election by a fixed node", func(w world) {
 			must[*election.Term](w)(election.New(w.a, app, election.WithFixedNode("master"), election.WithID("h:1")).Campaign(w.Context()))
-		}, "group: group of members (curator), or election by a fixed node; member master h:1"},
+		}, "election: election by a fixed node (fixed), or group of members; owner h:1 held"},
 		{"barrier", func(w world) {
 			if err := barrier.New(w.a, app, barrier.WithID("h:1")).Raise(w.Context()); err != nil {
 				w.Fatal(err)

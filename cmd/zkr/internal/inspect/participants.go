@@ -155,6 +155,13 @@ func fillElection(ctx context.Context, f *filler) error {
 	return nil
 }
 
+func fillLeader(ctx context.Context, f *filler) error {
+	ps, err := f.participants(ctx, f.node.path, f.node.names, "leaders")
+	heldSinceCreation(ps)
+	f.split(ps, len(ps), len(ps))
+	return err
+}
+
 // fillLine treats the first node as the owner.
 func fillLine(ctx context.Context, f *filler) error {
 	var cs []contender

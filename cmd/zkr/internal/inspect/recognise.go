@@ -63,6 +63,7 @@ var recognisers = []recogniser{
 	recogniseDoubleBarrier,
 	recogniseLine,
 	recogniseSequentialQueue,
+	recogniseLeader,
 	recogniseGroup,
 	recogniseFixedNode,
 	recogniseLatch,
@@ -353,6 +354,14 @@ func recogniseSequentialQueue(n *node) *match {
 		return nil
 	}
 	return &match{kind: KindQueue, name: "queue of sequential nodes", layout: "curator-simple", or: []string{"persistent sequential nodes"}, fill: fillQueue}
+}
+
+// recogniseLeader recognises an election by a fixed node with a usual name.
+func recogniseLeader(n *node) *match {
+	if !n.has("master") && !n.has("leader") || len(n.names) != 1 || !n.sampled(isEphemeral) {
+		return nil
+	}
+	return &match{kind: KindElection, name: "election by a fixed node", layout: "fixed", or: []string{"group of members"}, fill: fillLeader}
 }
 
 // recogniseGroup recognises ephemeral nodes of any name.
