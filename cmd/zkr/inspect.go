@@ -125,7 +125,7 @@ func (c *client) inspectWatch(ctx context.Context, path string, opts inspect.Opt
 			return err
 		case c.json:
 			err = c.printChangedRecipes(rep, last)
-		case first:
+		case first && rep != nil:
 			err = c.printLines(rep.Text(time.Now()))
 		default:
 			err = c.printReportChanges(rep, last)

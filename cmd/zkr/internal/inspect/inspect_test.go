@@ -359,7 +359,7 @@ func TestRecogniseOthers(t *testing.T) {
 		{"Kafka's controller", []n{{"/app/controller", `{"brokerid":1}`, ephemeral}, {"/app/controller_epoch", "3", nil}}, "/app/controller",
 			`system: node of Kafka; owner {"brokerid":1} held`},
 		{"Kafka's brokers", []n{{"/app/brokers/ids/1", `{"host":"h"}`, ephemeral}}, "/app/brokers/ids", `system: node of Kafka; member 1 {"host":"h"}`},
-		{"HBase's master", []n{{"/hbase/master", "\x00\x01", ephemeral}}, "/hbase/master", "system: node of HBase; owner  (2 bytes, not text) held"},
+		{"HBase's master", []n{{"/hbase-unsecure/master", "\x00\x01", ephemeral}, {"/hbase-unsecure/hbaseid", "x", nil}}, "/hbase-unsecure/master", "system: node of HBase; owner  (2 bytes, not text) held"},
 		{"Solr's nodes", []n{{"/app/live_nodes/h:8983_solr", "", ephemeral}}, "/app/live_nodes", "system: node of Solr; member h:8983_solr"},
 		{"controller of something else", []n{{"/app/controller", "x", nil}}, "/app/controller", "value: value; x"},
 	} {
@@ -479,7 +479,7 @@ func TestSequenceEnd(t *testing.T) {
 func TestSessions(t *testing.T) {
 	srv := zktest.New(t)
 	w := world{t, srv.Session(t), srv.Session(t)}
-	owner := must[*lock.Lease](w)(lock.New(w.a, "/app", withID("h:1")).Lock(t.Context()))
+	owner := must[*lock.Lease](w)(lock.New(w.a, "/app", withID("me")).Lock(t.Context()))
 	must[*lock.Place](w)(lock.New(w.b, "/app", withID("h:2")).Enter(t.Context()))
 	for _, test := range []struct {
 		silence  time.Duration
@@ -496,7 +496,7 @@ func TestSessions(t *testing.T) {
 	} {
 		known := inspect.Sessions{Complete: test.complete}
 		if !test.absent {
-			known.Add(map[int64]inspect.SessionState{owner.SessionID(): {Timeout: 10 * time.Second, Silence: test.silence}})
+			known.Add(map[int64]inspect.SessionState{owner.SessionID(): {Client: "10.0.0.3:5123", Timeout: 10 * time.Second, Silence: test.silence}})
 		}
 		rep, err := inspect.Read(t.Context(), w.b, "/app", inspect.Options{Sessions: func(context.Context) inspect.Sessions { return known }})
 		if err != nil {
@@ -506,6 +506,9 @@ func TestSessions(t *testing.T) {
 		causes := ""
 		for _, f := range r.Findings {
 			causes += "[" + string(f.Cause) + "]"
+		}
+		if o := r.Owners[0]; !test.absent && (o.Client != "10.0.0.3:5123" || o.Host != "10.0.0.3") {
+			t.Errorf("the client is %s, the host %s", o.Client, o.Host)
 		}
 		if got := r.Owners[0].Connected; got != test.want || causes != test.cause {
 			t.Errorf("%+v: connected is %s, findings %s", test, got, causes)
@@ -549,4 +552,27 @@ func TestWatch(t *testing.T) {
 		t.Errorf("step %d", step)
 	}
 	testkit.NoWatches(t, target, b)
+}
+
+// Watch notices that a worker claims a task.
+func TestWatchTasks(t *testing.T) {
+	srv := zktest.New(t)
+	w := world{t, srv.Session(t), srv.Session(t)}
+	w.create("/pool/tasks/task-0000000000", "x")
+	w.create("/pool/workers/w", "10.0.0.1:80", session.Ephemeral())
+	w.create("/pool/assign/w/task-0000000000", "")
+	claimed := false
+	for rep, err := range inspect.Watch(t.Context(), w.b, "/pool", inspect.Options{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks := rep.Recipes[0].Tasks
+		if tasks.Running == 1 {
+			break
+		}
+		if !claimed && tasks.Assigned == 1 {
+			claimed = true
+			w.create("/pool/assign/w/task-0000000000/claim", "", session.Ephemeral())
+		}
+	}
 }

@@ -106,7 +106,9 @@ type Participant struct {
 	Since     time.Time  `json:"since"`
 	HeldSince *time.Time `json:"heldSince,omitempty"`
 	Connected Connection `json:"connected"`
-	Library   string     `json:"library,omitempty"`
+	// Client is the address from which the session is connected.
+	Client  string `json:"client,omitempty"`
+	Library string `json:"library,omitempty"`
 	// Mode is "read" or "write" in a read/write lock, and the number of a slot.
 	Mode string `json:"mode,omitempty"`
 	// Wants is the number of permits that a waiter for a semaphore wants.

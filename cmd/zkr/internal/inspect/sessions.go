@@ -1,8 +1,10 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"net"
 	"time"
 )
 
@@ -82,7 +84,10 @@ func (r *Recipe) setConnected(s Sessions, ps []Participant) (found []Finding) {
 			continue
 		}
 		st, c := s.state(p.sessionID)
-		p.Connected = c
+		p.Connected, p.Client = c, st.Client
+		if host, _, err := net.SplitHostPort(st.Client); err == nil && p.Host == "" {
+			p.Host = host
+		}
 		switch c {
 		case Disconnected:
 			found = append(found, Finding{CauseDisconnected, p.Node, fmt.Sprintf("the session %s of %s is not connected to any server; it expires unless it returns", p.Session, p.label())})
@@ -95,8 +100,9 @@ func (r *Recipe) setConnected(s Sessions, ps []Participant) (found []Finding) {
 }
 
 func (p *Participant) label() string {
-	if p.ID != "" {
-		return p.ID
+	name := cmp.Or(p.ID, p.Node)
+	if p.Client != "" {
+		return name + " at " + p.Client
 	}
-	return p.Node
+	return name
 }

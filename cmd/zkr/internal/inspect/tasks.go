@@ -62,15 +62,16 @@ func (f *filler) fillInboxes(ctx context.Context, alive []string) (map[string]as
 	for i, id := range names {
 		load := WorkerLoad{ID: id, Alive: slices.Contains(alive, id)}
 		inbox := session.Join(dir, id)
-		ns, err := f.reader.stats(ctx, join(inbox, f.bounded(inboxes[i].names, "assignments")))
+		tasks := f.bounded(inboxes[i].names, "assignments")
+		claims, err := f.reader.list(ctx, join(inbox, tasks))
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range ns {
-			_, task := session.Split(n.Path)
-			assigned[task] = assignment{n.Stat.NumChildren > 0}
+		for j, task := range tasks {
+			claimed := slices.Contains(claims[j].names, "claim")
+			assigned[task] = assignment{claimed}
 			load.Assigned++
-			if n.Stat.NumChildren > 0 {
+			if claimed {
 				load.Running++
 			}
 		}

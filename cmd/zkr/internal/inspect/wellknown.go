@@ -17,8 +17,8 @@ type wellKnown struct {
 	open   bool // there are more such nodes below it
 }
 
-// wellKnownNodes are the nodes that are recognised by their names. Kafka's are below its
-// chroot, HBase's below /hbase, and Solr's below its chroot.
+// wellKnownNodes are the nodes that are recognised by their names. They may be below
+// any path.
 var wellKnownNodes = []wellKnown{
 	{"Kafka", "brokers/ids", "", "the live brokers", false},
 	{"Kafka", "brokers/topics", "", "the topics, with their partitions and leaders", false},
@@ -37,22 +37,22 @@ var wellKnownNodes = []wellKnown{
 	{"Kafka", "kafka-acl", "", "access control lists", false},
 	{"Kafka", "kafka-acl-changes", "", "changes of access control lists that brokers have to read", false},
 
-	{"HBase", "hbase/master", "", "the active master", false},
-	{"HBase", "hbase/backup-masters", "", "the masters that wait to become active", false},
-	{"HBase", "hbase/rs", "", "the live region servers", false},
-	{"HBase", "hbase/meta-region-server", "", "the region server with the table hbase:meta", false},
-	{"HBase", "hbase/hbaseid", "", "the id of the cluster", false},
-	{"HBase", "hbase/running", "", "exists while the cluster runs", false},
-	{"HBase", "hbase/draining", "", "region servers that get no more regions", false},
-	{"HBase", "hbase/table", "", "the states of tables", false},
-	{"HBase", "hbase/namespace", "", "the namespaces", false},
-	{"HBase", "hbase/replication", "", "peers and queues of replication", false},
-	{"HBase", "hbase/splitWAL", "", "write-ahead logs that are being split", false},
-	{"HBase", "hbase/region-in-transition", "", "regions that are being moved", false},
-	{"HBase", "hbase/online-snapshot", "", "snapshots that are being taken", false},
-	{"HBase", "hbase/flush-table-proc", "", "tables that are being flushed", false},
-	{"HBase", "hbase/switch", "", "whether splits and merges are enabled", false},
-	{"HBase", "hbase/balancer", "", "whether the balancer is enabled", false},
+	{"HBase", "master", "hbaseid", "the active master", false},
+	{"HBase", "backup-masters", "hbaseid", "the masters that wait to become active", false},
+	{"HBase", "rs", "hbaseid", "the live region servers", false},
+	{"HBase", "meta-region-server", "hbaseid", "the region server with the table hbase:meta", false},
+	{"HBase", "hbaseid", "", "the id of the cluster", false},
+	{"HBase", "running", "hbaseid", "exists while the cluster runs", false},
+	{"HBase", "draining", "hbaseid", "region servers that get no more regions", false},
+	{"HBase", "table", "hbaseid", "the states of tables", false},
+	{"HBase", "namespace", "hbaseid", "the namespaces", false},
+	{"HBase", "replication", "hbaseid", "peers and queues of replication", false},
+	{"HBase", "splitWAL", "hbaseid", "write-ahead logs that are being split", false},
+	{"HBase", "region-in-transition", "hbaseid", "regions that are being moved", false},
+	{"HBase", "online-snapshot", "hbaseid", "snapshots that are being taken", false},
+	{"HBase", "flush-table-proc", "hbaseid", "tables that are being flushed", false},
+	{"HBase", "switch", "hbaseid", "whether splits and merges are enabled", false},
+	{"HBase", "balancer", "hbaseid", "whether the balancer is enabled", false},
 
 	{"Solr", "live_nodes", "", "the live nodes of SolrCloud", false},
 	{"Solr", "overseer_elect/election", "", "the candidates for the overseer, in order", false},
