@@ -15,7 +15,7 @@ type Limits struct {
 	Depth        int // levels below the path that are searched for recipes; default 4
 	Children     int // children of one node that are searched; default 100
 	Participants int // contenders, items, members or tasks of one recipe; default 1000 for the recipe at the path, 100 for those below it
-	Nodes        int // all nodes; default 5000
+	Nodes        int // all nodes that are searched; default 5000, and 1000 for Watch
 }
 
 // The defaults of Limits.
@@ -24,6 +24,7 @@ const (
 
 	defaultChildren = 100
 	defaultNodes    = 5000
+	watchedNodes    = 1000
 	aloneLimit      = 1000
 	inTreeLimit     = 100
 	sampleSize      = 8
@@ -67,6 +68,9 @@ func Read(ctx context.Context, s *session.Session, path string, opts Options) (*
 // read is Read in one epoch. With follow it returns watches of everything that it has
 // read, also if it returns an error. The caller must close them.
 func read(ctx context.Context, e *session.Epoch, path string, opts Options, follow bool) (*Report, []*session.Watch, error) {
+	if follow && opts.Limits.Nodes == 0 {
+		opts.Limits.Nodes = watchedNodes
+	}
 	limits := opts.Limits.withDefaults()
 	w := &walk{
 		reader: &reader{epoch: e, limits: limits, follow: follow},
@@ -90,9 +94,6 @@ type walk struct {
 func (w *walk) run(ctx context.Context, path string) error {
 	root, err := w.root(ctx, path)
 	if err != nil {
-		return err
-	}
-	if err := w.notePart(ctx, root); err != nil {
 		return err
 	}
 	m := recognise(root)
@@ -133,14 +134,28 @@ func (w *walk) root(ctx context.Context, path string) (*node, error) {
 	if path == "/" {
 		return nodes[0], nil
 	}
-	parent, _ := session.Split(path)
-	names, _, err := w.reader.epoch.Session().Children(ctx, parent)
-	if err != nil && !isRefusal(err) {
-		return nil, err
-	}
-	nodes[0].siblings = names
-	return nodes[0], nil
+	return nodes[0], w.readParent(ctx, nodes[0])
 }
+
+// readParent reads the parent of the node at the path of the report, which is not
+// watched, and notes whether the node is a part of the parent's recipe.
+func (w *walk) readParent(ctx context.Context, n *node) error {
+	parent, name := session.Split(n.path)
+	unwatched := &walk{reader: &reader{epoch: w.reader.epoch, limits: w.reader.limits}}
+	above, err := unwatched.load(ctx, []string{parent}, nil)
+	if err != nil || len(above) == 0 {
+		return err
+	}
+	n.siblings = above[0].names
+	if m := recognise(above[0]); m != nil && slices.Contains(partKinds, m.kind) {
+		w.report.Note = fmt.Sprintf("%s is a part of the %s at %s; see zkr inspect %s", name, m.name, parent, parent)
+	}
+	return nil
+}
+
+// partKinds are the recipes of which one node has children with fixed names, or whose
+// children are contenders.
+var partKinds = []Kind{KindLock, KindRWLock, KindSemaphore, KindElection, KindQueue, KindTasks, KindSlots, KindDoubleBarrier, KindPartitioner}
 
 // alone describes the recipe at the path of the report.
 func (w *walk) alone(ctx context.Context, n *node, m *match) error {
@@ -152,26 +167,6 @@ func (w *walk) alone(ctx context.Context, n *node, m *match) error {
 		return err
 	}
 	w.report.Recipes = []*Recipe{r}
-	return nil
-}
-
-// partKinds are the recipes of which one node has children with fixed names, or whose
-// children are contenders.
-var partKinds = []Kind{KindLock, KindRWLock, KindSemaphore, KindElection, KindQueue, KindTasks, KindSlots, KindDoubleBarrier, KindPartitioner}
-
-// notePart notes that a node is a part of the recipe at its parent.
-func (w *walk) notePart(ctx context.Context, n *node) error {
-	parent, name := session.Split(n.path)
-	if n.path == "/" {
-		return nil
-	}
-	above, err := w.load(ctx, []string{parent}, nil)
-	if err != nil || len(above) == 0 {
-		return err
-	}
-	if m := recognise(above[0]); m != nil && slices.Contains(partKinds, m.kind) {
-		w.report.Note = fmt.Sprintf("%s is a part of the %s at %s; see zkr inspect %s", name, m.name, parent, parent)
-	}
 	return nil
 }
 

@@ -15,7 +15,7 @@ const (
 	// shortestPause is the pause between two reads of a path that changes all the time.
 	// It grows with what was read.
 	shortestPause = 200 * time.Millisecond
-	pausePerWatch = time.Millisecond
+	pausePerWatch = 500 * time.Microsecond
 	// askSessions is how often Watch asks the servers about sessions, which they do not
 	// notify about.
 	askSessions = 5 * time.Second
