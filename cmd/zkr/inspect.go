@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	xterm "golang.org/x/term"
 
 	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/inspect"
 	"github.com/zkrecipes/zkrecipes/session"
@@ -112,10 +112,8 @@ func (c *client) inspectWatch(ctx context.Context, path string, opts inspect.Opt
 	defer servers.close(c.sig.ReleaseContext())
 	opts.Sessions = servers.sessions
 	reports := inspect.Watch(ctx, c.Session, path, opts)
-	if out, ok := c.stdout.w.(*os.File); ok && !c.json {
-		if _, _, ok := terminalSize(out); ok {
-			return c.redraw(ctx, path, reports, out)
-		}
+	if fd := terminalOf(c.stdout.w); fd >= 0 && !c.json {
+		return c.redraw(ctx, path, reports, fd)
 	}
 	var last *inspect.Report
 	first := true
@@ -187,7 +185,7 @@ func (c *client) printChangedRecipes(rep, last *inspect.Report) error {
 }
 
 // redraw shows the latest report on a terminal, and every second its ages.
-func (c *client) redraw(ctx context.Context, path string, reports iter.Seq2[*inspect.Report, error], out *os.File) error {
+func (c *client) redraw(ctx context.Context, path string, reports iter.Seq2[*inspect.Report, error], fd int) error {
 	type result struct {
 		rep *inspect.Report
 		err error
@@ -234,7 +232,7 @@ func (c *client) redraw(ctx context.Context, path string, reports iter.Seq2[*ins
 		if last.rep != nil {
 			lines = last.rep.Text(time.Now())
 		}
-		if err := c.draw(lines, out); err != nil {
+		if err := c.draw(lines, fd); err != nil {
 			return err
 		}
 	}
@@ -249,9 +247,9 @@ const (
 )
 
 // draw replaces the screen by as much of lines as fits.
-func (c *client) draw(lines []string, out *os.File) error {
-	columns, rows, ok := terminalSize(out)
-	if !ok || columns == 0 || rows < 3 {
+func (c *client) draw(lines []string, fd int) error {
+	columns, rows, err := xterm.GetSize(fd)
+	if err != nil || columns == 0 || rows < 3 {
 		columns, rows = 80, 24
 	}
 	if left := len(lines) - (rows - 2); left > 0 {
@@ -266,6 +264,6 @@ func (c *client) draw(lines []string, out *os.File) error {
 		b.WriteString(line + eraseLine + "\n")
 	}
 	b.WriteString(eraseBelow)
-	_, err := c.stdout.Write([]byte(b.String()))
+	_, err = c.stdout.Write([]byte(b.String()))
 	return err
 }

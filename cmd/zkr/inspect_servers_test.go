@@ -50,7 +50,7 @@ func TestParseAnswers(t *testing.T) {
 }
 
 func newTestServers(t *testing.T, connect string) *servers {
-	s := (&client{app: &app{server: connect, timeout: 10 * time.Second, maxBuffer: 1<<20 - 1, stderr: io.Discard}}).newServers()
+	s := (&client{app: &app{server: connect, timeout: 10 * time.Second, maxBuffer: 1<<20 - 1, stderr: newStatusLine(io.Discard)}}).newServers()
 	t.Cleanup(func() { s.close(context.Background()) })
 	return s
 }
