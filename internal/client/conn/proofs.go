@@ -26,7 +26,7 @@ type proofs struct {
 // start records the transaction that created the ZooKeeper session. The leader counts the
 // session's timeout from it, so it needs no confirmation.
 func (p *proofs) start(timeout time.Duration, sent time.Time) {
-	*p = proofs{timeout: timeout, interval: timeout / 4, confirmed: sent, unconfirmed: []time.Time{sent}}
+	*p = proofs{timeout: timeout, interval: timeout / proofIntervals[0], confirmed: sent, unconfirmed: []time.Time{sent}}
 }
 
 // reattached records a handshake, sent at sent, that resumed the ZooKeeper session. The
