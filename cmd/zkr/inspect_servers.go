@@ -32,16 +32,8 @@ type servers struct {
 const askTimeout = 2 * time.Second
 
 func (c *client) newServers() *servers {
-	hosts, _, _ := strings.Cut(c.server, "/")
-	s := &servers{app: c.app, adminPort: defaultAdminPort, probes: make(map[string]*session.Session)}
-	for addr := range strings.SplitSeq(hosts, ",") {
-		addr = strings.TrimSpace(addr)
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			addr = net.JoinHostPort(strings.Trim(addr, "[]"), "2181")
-		}
-		s.addrs = append(s.addrs, addr)
-	}
-	return s
+	addrs, _, _ := session.ParseConnect(c.server) // the session has parsed it without an error
+	return &servers{app: c.app, addrs: addrs, adminPort: defaultAdminPort, probes: make(map[string]*session.Session)}
 }
 
 // close closes the probes.
