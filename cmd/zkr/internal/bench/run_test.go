@@ -87,7 +87,7 @@ func named(t *testing.T, name string) *Workload {
 	return Workloads[i]
 }
 
-// A longer backlog is there while the operations run, and costs them no more.
+// The backlog waits in the queue while the operations run.
 func TestBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := 0
