@@ -53,7 +53,7 @@ var errWaitOver = errors.New("not acquired in time")
 // acquire calls try with -n, and blocking otherwise. It exits with the conflict code,
 // which means that another client owns, only if a server has answered the attempt and
 // still answers when the wait is over.
-func (f *acquireFlags) acquire(ctx context.Context, r *holdRunner, s *session.Session, blocking, try func(context.Context) (ownership, error)) (ownership, error) {
+func (f *acquireFlags) acquire(ctx context.Context, r *holdRunner, s *session.Session, w waitExplanation, blocking, try func(context.Context) (ownership, error)) (ownership, error) {
 	repliesBefore := r.replies.Load()
 	attemptCtx, cancel := ctx, context.CancelFunc(func() {})
 	switch {
@@ -64,17 +64,24 @@ func (f *acquireFlags) acquire(ctx context.Context, r *holdRunner, s *session.Se
 		attemptCtx, cancel = context.WithDeadlineCause(ctx, f.waitEnd, fmt.Errorf("%w: waited for %v", errWaitOver, f.wait))
 	}
 	defer cancel()
+	stop := r.explain(attemptCtx, w)
 	owned, err := blocking(attemptCtx)
+	stop()
 	timedOut := errors.Is(err, errWaitOver)
 	if timedOut && (r.replies.Load() == repliesBefore || !reachable(ctx, s)) {
 		if ctx.Err() == nil {
 			r.sig.CancelRelease() // do not wait for the same servers again
 		}
-		return nil, exit(exitFailed, fmt.Errorf("%s: no answer from a server within %v", r.path, f.wait))
+		return nil, exit(exitFailed, atPath(r.path, fmt.Errorf("no answer from a server within %v", f.wait)))
 	}
-	if timedOut || errors.Is(err, lock.ErrLocked) || errors.Is(err, election.ErrOtherLeader) {
-		r.notice("%s: %v", r.path, err)
-		return nil, exit(f.conflictCode, nil)
+	if timedOut {
+		return nil, exitNotice(f.conflictCode, atPath(r.path, w.giveUp(ctx, fmt.Errorf("not acquired within %v", f.wait))))
+	}
+	if errors.Is(err, lock.ErrLocked) || errors.Is(err, election.ErrOtherLeader) {
+		if w.anonymous {
+			err = w.giveUp(ctx, err)
+		}
+		return nil, exitNotice(f.conflictCode, atPath(r.path, err))
 	}
 	return owned, err
 }

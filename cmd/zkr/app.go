@@ -46,13 +46,16 @@ func (a *app) print(text string, v any) error {
 
 // notice prints a message on stderr, unless -q is given.
 func (a *app) notice(format string, args ...any) {
-	if !a.quiet {
-		fmt.Fprintf(a.stderr, "zkr: "+format+"\n", args...)
+	if a.quiet {
+		return
 	}
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i] = newErrorText(err)
+		}
+	}
+	fmt.Fprintf(a.stderr, "zkr: "+format+"\n", args...)
 }
-
-// printError prints an error on stderr.
-func (a *app) printError(err error) { fmt.Fprintf(a.stderr, "zkr: %v\n", err) }
 
 // connect makes a session, within --connect-timeout, with further options.
 func (a *app) connect(ctx context.Context, more ...session.Option) (*session.Session, error) {
@@ -63,6 +66,8 @@ func (a *app) connect(ctx context.Context, more ...session.Option) (*session.Ses
 	opts = append(opts, more...)
 	ctx, cancel := context.WithTimeoutCause(ctx, a.connectTimeout, fmt.Errorf("no session within %v", a.connectTimeout))
 	defer cancel()
+	stop := a.explain(ctx, waitExplanation{what: "a server at " + a.server})
+	defer stop()
 	return session.Connect(ctx, a.server, opts...)
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -45,13 +47,14 @@ cannot be executed, 127 if it is not found.`,
 		}
 		r := &holdRunner{app: a, path: path, command: command, grace: grace.duration, once: true}
 		err = r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			stop := a.explain(ctx, waitExplanation{what: path, read: func(ctx context.Context) (waitReason, error) { return entered(ctx, s, path, n) }})
 			e, err := barrier.NewDouble(s, path, n, barrier.WithStopTime(r.grace)).Enter(ctx)
+			stop()
 			switch {
 			case errors.Is(err, barrier.ErrFull):
-				a.notice("%s: %v", path, err)
-				return nil, exit(exitNotAcquired, nil)
+				return nil, exitNotice(exitNotAcquired, atPath(path, err))
 			case errors.Is(err, barrier.ErrLost):
-				return nil, exit(exitLost, err)
+				return nil, exit(exitLost, atPath(path, err))
 			case err != nil:
 				return nil, err
 			}
@@ -80,4 +83,18 @@ func (e entry) Release(context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// entered returns the reason that not all n processes have entered the barrier at path.
+func entered(ctx context.Context, s *session.Session, path string, n int) (waitReason, error) {
+	names, _, err := s.Children(ctx, path)
+	if err != nil {
+		return waitReason{}, err
+	}
+	const ready = "ready" // exists during a round
+	if slices.Contains(names, ready) {
+		return waitReason{key: ready, text: "; the last round has not ended"}, nil
+	}
+	text := fmt.Sprintf("; %d of %d have entered", len(names), n)
+	return waitReason{key: text, text: text}, nil
 }

@@ -29,7 +29,7 @@ func (a *app) withSession(f func(context.Context, *client) error) error {
 	defer a.closeSession(sig.ReleaseContext(), s)
 	err = f(sig.WaitContext(), &client{a, s, sig})
 	if err != nil && sig.Received() != 0 && errors.Is(err, session.ErrUnknown) {
-		a.printError(err) // the signal alone does not explain this error
+		a.printError(exitOfSession(err)) // the signal alone does not explain this error
 	}
 	if err != nil {
 		return signalOr(sig, exitOfSession(err))

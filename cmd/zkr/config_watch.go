@@ -66,6 +66,8 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 	defer v.Close()
 	var shown valueVersion
 	gone := false
+	stop := c.explain(ctx, waitExplanation{what: path, read: func(ctx context.Context) (waitReason, error) { return c.missing(ctx, path) }})
+	defer stop()
 	for s, err := range v.Watch(ctx) {
 		switch {
 		case ctx.Err() != nil:
@@ -81,6 +83,7 @@ func (c *client) watchValue(ctx context.Context, path string, show func(valueVer
 		case err != nil:
 			return err
 		case s.Zxid != 0 && (s.Zxid != shown.Zxid || s.Version != shown.Version || !bytes.Equal(s.Value, shown.Value)):
+			stop()
 			if err := show(s); err != nil {
 				return err
 			}
@@ -120,4 +123,13 @@ func (c *client) apply(path string, run *proc.Command, v valueVersion) error {
 		c.notice("%s: %s has ended with %d for version %d", path, run.Name(), p.ExitCode(), v.Version)
 	}
 	return nil
+}
+
+// missing returns the reason that there is no value at path.
+func (c *client) missing(ctx context.Context, path string) (waitReason, error) {
+	_, exists, err := c.Exists(ctx, path)
+	if err != nil || exists {
+		return waitReason{}, err
+	}
+	return waitReason{key: "missing", text: ", which does not exist"}, nil
 }

@@ -77,7 +77,8 @@ written.`,
 		f.startWait(a)
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
 			e := f.election(s, path, election.WithStopTime(r.grace))
-			return f.acquire(ctx, r, s, owning(e.Campaign), owning(e.TryCampaign))
+			w := waitExplanation{what: path, read: func(ctx context.Context) (waitReason, error) { return leaderReason(ctx, s, e) }}
+			return f.acquire(ctx, r, s, w, owning(e.Campaign), owning(e.TryCampaign))
 		})
 	}
 	cmd.AddCommand(newElectLs(a), newElectStepDown(a))

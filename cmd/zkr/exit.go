@@ -32,8 +32,9 @@ const (
 
 // exitError ends zkr with a code. Without err, nothing is printed.
 type exitError struct {
-	code int
-	err  error
+	code   int
+	err    error
+	notice bool // -q silences it
 }
 
 func (e *exitError) Error() string {
@@ -45,13 +46,18 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-func exit(code int, err error) error { return &exitError{code, err} }
+func exit(code int, err error) error { return &exitError{code: code, err: err} }
+
+// exitNotice is exit for an answer that is not an error: -q silences it.
+func exitNotice(code int, err error) error { return &exitError{code, err, true} }
 
 // exitSignal returns the exit for a signal, with the code that shells use.
 func exitSignal(sig syscall.Signal) error { return exit(exitSignalled+int(sig), nil) }
 
 // usageError is an error in the command line.
 type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
@@ -89,21 +95,22 @@ func (a *app) exitCode(cmd *cobra.Command, err error) int {
 	var exitErr *exitError
 	usageErr := usageError{}
 	hasCode, isUsage := errors.As(err, &exitErr), errors.As(err, &usageErr)
-	if !hasCode || exitErr.err != nil {
-		a.printError(err)
-	}
-	if isUsage {
-		fmt.Fprintf(a.stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
-	}
+	code := exitNo
 	switch _, wrapping := cmd.Annotations[wrapsAnnotation]; {
 	case hasCode:
-		return exitErr.code
+		code = exitErr.code
 	case wrapping:
-		return exitFailed
+		code = exitFailed
 	case isUsage:
-		return exitUsage
+		code = exitUsage
 	}
-	return exitNo
+	if isUsage {
+		err = seeHelp(cmd, err)
+	}
+	if !hasCode || exitErr.err != nil && !(exitErr.notice && a.quiet) {
+		a.printError(exit(code, err))
+	}
+	return code
 }
 
 // refusals are the replies of servers that mean no.

@@ -103,7 +103,7 @@ func (r *holdRunner) hold(owned ownership) (repeatable bool, err error) {
 		// Only the release shows whether it was still owned when the command ended.
 		switch releaseErr := owned.Release(ctx); {
 		case isLost(releaseErr):
-			err = exit(exitLost, releaseErr)
+			err = exit(exitLost, atPath(r.path, releaseErr))
 		case releaseErr != nil:
 			r.notice("%v", releaseErr)
 			r.sig.CancelRelease() // do not wait for the same servers again

@@ -89,8 +89,8 @@ if CMD cannot be executed, 127 if it is not found.`,
 		r := &holdRunner{app: a, path: path, command: command, grace: f.grace.duration, asked: lockWords.asked}
 		f.startWait(a)
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			blocking, try := f.acquireFuncs(s, path, layout, r.grace)
-			return f.acquire(ctx, r, s, blocking, try)
+			w, blocking, try := f.acquireFuncs(s, path, layout, r.grace)
+			return f.acquire(ctx, r, s, w, blocking, try)
 		})
 	}
 	cmd.AddCommand(newLockLs(a), newLockRevoke(a), newLockBreak(a))
@@ -118,17 +118,27 @@ func (f *lockFlags) check(cmd *cobra.Command) (lock.Layout, error) {
 	return l, nil
 }
 
-// acquireFuncs returns the functions that acquire with and without waiting.
-func (f *lockFlags) acquireFuncs(s *session.Session, path string, layout lock.Layout, stop time.Duration) (blocking, try func(context.Context) (ownership, error)) {
+// acquireFuncs returns the functions that acquire with and without waiting, and the
+// explanation of the wait.
+func (f *lockFlags) acquireFuncs(s *session.Session, path string, layout lock.Layout, stop time.Duration) (w waitExplanation, blocking, try func(context.Context) (ownership, error)) {
+	contenders := func(list func(context.Context) ([]lock.Contender, error)) waitExplanation {
+		return waitExplanation{what: path, read: func(ctx context.Context) (waitReason, error) {
+			cs, err := list(ctx)
+			if err != nil {
+				return waitReason{}, err
+			}
+			return lockHolders(s, cs), nil
+		}}
+	}
 	opts := []lock.Option{lock.WithLayout(layout), lock.WithStopTime(stop)}
 	if f.shared {
 		m := lock.NewRW(s, path, opts...)
-		return owning(m.RLock), owning(m.TryRLock)
+		return contenders(m.Contenders), owning(m.RLock), owning(m.TryRLock)
 	}
 	if f.permits > 0 {
 		m := lock.NewSemaphore(s, path, f.permits, opts...)
-		return owning(m.Acquire), owning(m.TryAcquire)
+		return waitExplanation{what: "a permit of " + path, read: func(ctx context.Context) (waitReason, error) { return permitHolders(ctx, m) }, anonymous: true}, owning(m.Acquire), owning(m.TryAcquire)
 	}
 	m := lock.New(s, path, opts...)
-	return owning(m.Lock), owning(m.TryLock)
+	return contenders(m.Contenders), owning(m.Lock), owning(m.TryLock)
 }

@@ -40,7 +40,11 @@ usage), 126 if CMD cannot be executed, 127 if it is not found.`,
 		}
 		r := &holdRunner{app: a, path: path, command: command, grace: defaultGrace}
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
+			stop := a.explain(ctx, waitExplanation{what: "the id " + oneWord(id) + " of " + path, read: func(ctx context.Context) (waitReason, error) {
+				return nodeAge(ctx, s, session.Join(path, id), ", in use for ")
+			}})
 			m, err := membership.New(s, path).Join(ctx, id, []byte(data))
+			stop()
 			if err != nil {
 				return nil, err
 			}

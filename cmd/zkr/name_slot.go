@@ -41,7 +41,10 @@ if CMD cannot be executed, 127 if it is not found.`,
 		}
 		r := &holdRunner{app: a, path: path, command: command, grace: grace.duration}
 		return r.run(func(ctx context.Context, s *session.Session) (ownership, error) {
-			held, err := naming.NewSlots(s, path, n, naming.WithStopTime(r.grace)).Acquire(ctx)
+			slots := naming.NewSlots(s, path, n, naming.WithStopTime(r.grace))
+			stop := a.explain(ctx, waitExplanation{what: "a number of " + path, read: func(ctx context.Context) (waitReason, error) { return slotHolders(ctx, slots) }})
+			held, err := slots.Acquire(ctx)
+			stop()
 			if err != nil {
 				return nil, err
 			}

@@ -49,7 +49,7 @@ func (a *app) exitOfOutput(err error) int {
 	if errors.Is(err, syscall.EPIPE) {
 		return exitSignalled + brokenPipe
 	}
-	a.printError(err)
+	a.printError(exit(exitOutput, err))
 	return exitOutput
 }
 

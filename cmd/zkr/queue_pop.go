@@ -65,7 +65,9 @@ func (c *client) pop(ctx context.Context, path string, q *queue.Queue[[]byte], c
 			if now {
 				return c.empty(path, left < count)
 			}
+			stop := c.explain(ctx, itemsOf(path, q.Len))
 			vs, err = q.PopN(ctx, 1)
+			stop()
 		}
 		if err != nil {
 			return exitOfQueue(err)
@@ -101,7 +103,9 @@ func (c *client) popClaimed(ctx context.Context, path string, q *queue.Queue[[]b
 		err = exitOfQueue(err)
 	}()
 	for n := range count {
+		stop := c.explain(ctx, itemsOf(path, q.Len))
 		item, err := claim(ctx)
+		stop()
 		if now && errors.Is(err, queue.ErrEmpty) {
 			return c.empty(path, n > 0)
 		}
@@ -122,8 +126,7 @@ func (c *client) empty(path string, some bool) error {
 	if some {
 		return nil
 	}
-	c.notice("%s: %v", path, queue.ErrEmpty)
-	return exit(exitNo, nil)
+	return exitNotice(exitNo, atPath(path, queue.ErrEmpty))
 }
 
 // withCloseGrace returns a context that ends closeGrace after ctx, so that replies to

@@ -76,7 +76,9 @@ type queueWorker struct {
 
 // consumeOne runs the command for one item.
 func (w *queueWorker) consumeOne(q *queue.Queue[[]byte]) error {
+	stop := w.app.explain(w.worker.sig.WaitContext(), itemsOf(w.worker.path, q.Len))
 	item, err := q.Claim(w.worker.sig.WaitContext())
+	stop()
 	if err != nil {
 		return signalOr(w.worker.sig, err)
 	}
@@ -92,7 +94,7 @@ func (w *queueWorker) consumeOne(q *queue.Queue[[]byte]) error {
 	}
 	switch serr := settle(ctx); {
 	case errors.Is(serr, queue.ErrLost):
-		return exit(exitLost, serr)
+		return exit(exitLost, atPath(w.worker.path, serr))
 	case serr != nil && err == nil && code == 0:
 		return serr // the item may be delivered again
 	case serr != nil:
@@ -112,7 +114,10 @@ func (w *queueWorker) consume(q *queue.Queue[[]byte]) error {
 	if w.attempts > 0 {
 		options = append(options, queue.WithMaxAttempts(w.attempts))
 	}
+	started := w.app.explain(ctx, itemsOf(w.worker.path, q.Len))
+	defer started()
 	err := q.Consume(ctx, func(_ context.Context, item *queue.Item[[]byte]) error {
+		started()
 		code, err := w.runCommand(item)
 		switch {
 		case err != nil:

@@ -14,7 +14,7 @@ func (a *app) watchSignals() *proc.Signals {
 	return proc.NewSignals(
 		func() { a.notice("waiting for the servers; a second signal ends zkr immediately") },
 		func(first syscall.Signal) {
-			a.printError(errors.New("ended by a second signal; the outcome of the request in flight is unknown"))
+			a.printError(exit(exitSignalled+int(first), errors.New("ended by a second signal; the outcome of the request in flight is unknown")))
 			os.Exit(exitSignalled + int(first))
 		})
 }

@@ -37,7 +37,7 @@ func inPool(names ...string) cobra.PositionalArgs {
 
 func checkPool(path string) error {
 	if err := session.CheckPath(path); err != nil {
-		return usage("PATH %q: %v", path, err)
+		return usage("%w", err)
 	}
 	return nil
 }

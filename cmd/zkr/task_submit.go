@@ -47,7 +47,7 @@ output cannot be written, 128+N if signal N came first.`,
 			}
 			if wait {
 				c.notice("%s is submitted", k.ID())
-				return c.printResult(ctx, k)
+				return c.printResult(ctx, args[0], k)
 			}
 			return c.printID(k.ID())
 		})

@@ -23,7 +23,9 @@ written, 128+N if signal N came first.`,
 		Args:    inPool("PATH", "ID"),
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.withSyncedSession(func(ctx context.Context, c *client) error { return c.printResult(ctx, c.pool(args[0]).Ticket(args[1])) })
+		return a.withSyncedSession(func(ctx context.Context, c *client) error {
+			return c.printResult(ctx, args[0], c.pool(args[0]).Ticket(args[1]))
+		})
 	}
 	return cmd
 }
@@ -36,9 +38,11 @@ type taskResult struct {
 	Message string `json:"message,omitempty"`
 }
 
-// printResult waits until a task is finished and prints its result.
-func (c *client) printResult(ctx context.Context, k *tasks.Ticket[[]byte]) error {
+// printResult waits until a task of the pool at path is finished and prints its result.
+func (c *client) printResult(ctx context.Context, path string, k *tasks.Ticket[[]byte]) error {
+	stop := c.explain(ctx, waitExplanation{what: k.ID() + " of " + path, read: func(ctx context.Context) (waitReason, error) { return c.masterAndWorkers(ctx, path) }})
 	result, err := k.Wait(ctx)
+	stop()
 	var failed *tasks.TaskError
 	switch {
 	case errors.As(err, &failed):
