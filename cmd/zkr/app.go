@@ -28,7 +28,8 @@ type app struct {
 	quiet          bool
 	verbose        bool
 
-	replies atomic.Int64 // the number of replies from servers
+	replies atomic.Int64             // the number of replies from servers
+	counter atomic.Pointer[progress] // counts the replies; nil if nothing shows them
 }
 
 // print prints a line on stdout: v as JSON with --json, and text otherwise.
@@ -89,6 +90,9 @@ func (a *app) sessionOptions() ([]session.Option, error) {
 		Request: func(r session.RequestInfo) {
 			if r.Received > 0 {
 				a.replies.Add(1)
+				if p := a.counter.Load(); p != nil {
+					p.Add(1)
+				}
 			}
 		},
 	})}

@@ -42,6 +42,23 @@ func (a *app) withSyncedSession(f func(context.Context, *client) error) error {
 	return a.withSession(synced(f))
 }
 
+// withListing is withSyncedSession for commands that print a list, which can be long. It shows
+// the number of replies.
+func (a *app) withListing(f func(context.Context, *client) error) error {
+	return a.withSyncedSession(counted("reading", f))
+}
+
+// counted returns a function that calls f and shows the number of replies, with a label.
+func counted(label string, f func(context.Context, *client) error) func(context.Context, *client) error {
+	return func(ctx context.Context, c *client) error {
+		p := c.newProgress(label, 0, 0)
+		defer p.Close()
+		c.counter.Store(p)
+		defer c.counter.Store(nil)
+		return f(ctx, c)
+	}
+}
+
 // synced returns a function that syncs before it calls f. The server may lag behind, and
 // so f sees every write that completed before the command started.
 func synced(f func(context.Context, *client) error) func(context.Context, *client) error {

@@ -15,7 +15,7 @@ func newMemberLs(a *app) *cobra.Command {
 		Long: `Print a line for each member of the group at PATH: its id and its data.
 `,
 	}
-	return a.reading(cmd, (*app).withSyncedSession, recipeParty, func(ctx context.Context, c *client, path string) error {
+	return a.reading(cmd, (*app).withListing, recipeParty, func(ctx context.Context, c *client, path string) error {
 		view, err := membership.New(c.Session, path).Members(ctx)
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ below it, ends in a slash.
 `,
 	}
 	target.register(cmd)
-	return a.nameVerb(cmd, root, (*app).withSyncedSession, func(ctx context.Context, c *client, d *naming.Directory, name string) error {
+	return a.nameVerb(cmd, root, (*app).withListing, func(ctx context.Context, c *client, d *naming.Directory, name string) error {
 		node := *root
 		if name != "" {
 			node = session.Join(*root, name)

@@ -51,7 +51,7 @@ func (a *app) readingQueue(cmd *cobra.Command, f func(context.Context, *queue.Qu
 			return err
 		}
 		read := func(ctx context.Context, c *client) error { return f(ctx, c.queue(args[0], l)) }
-		return a.withSyncedSession(target.then(read, args[0], layoutRecipes[l]))
+		return a.withListing(target.then(read, args[0], layoutRecipes[l]))
 	}
 	return cmd
 }

@@ -36,7 +36,7 @@ func newQueueDeadLs(a *app) *cobra.Command {
 became one, its value, and the reason.
 `,
 	}
-	return a.reading(cmd, (*app).withSyncedSession, recipeQueue, func(ctx context.Context, c *client, path string) error {
+	return a.reading(cmd, (*app).withListing, recipeQueue, func(ctx context.Context, c *client, path string) error {
 		for l, err := range c.queue(path, queue.Native).DeadLetters(ctx) {
 			if err == nil {
 				err = a.printDeadLetter(l)
@@ -85,8 +85,11 @@ lost, 4 if not authorised, 5 if the output cannot be written.`,
 				}
 			}
 			var failed error
+			shown := a.newProgress(verb, int64(len(ids)), 0)
+			defer shown.Close()
 			for _, id := range ids {
 				err := do(q, ctx, id)
+				shown.Add(1)
 				if err == nil {
 					err = a.printID(id)
 				}

@@ -47,8 +47,11 @@ written.`,
 		}
 		return a.withSession(func(ctx context.Context, c *client) error {
 			q := c.queue(args[0], l)
+			pushed := a.newProgress("pushing", int64(len(args)-1), 0)
+			defer pushed.Close()
 			push := func(vs [][]byte) error {
 				ids, err := q.PushAll(ctx, vs, opts...)
+				pushed.Add(int64(len(ids)))
 				return errors.Join(exitOfQueue(err), printEach(ids, a.printID))
 			}
 			if len(args) == 1 {

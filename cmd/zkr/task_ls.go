@@ -19,7 +19,7 @@ func newTaskLs(a *app) *cobra.Command {
 message of its failure or of its last attempt.
 `,
 	}
-	a.reading(cmd, (*app).withSyncedSession, recipeTaskPool, func(ctx context.Context, c *client, path string) error {
+	a.reading(cmd, (*app).withListing, recipeTaskPool, func(ctx context.Context, c *client, path string) error {
 		list, err := c.pool(path).List(ctx)
 		if err != nil {
 			return err
