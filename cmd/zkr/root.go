@@ -46,6 +46,7 @@ nodes behind.`,
 
 	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newTask(a), newDev(a), newEnsemble(a), newInspect(a),
 		newDoctor(a), newBench(a))
+	useNarrowHelp(root)
 	return root
 }
 
