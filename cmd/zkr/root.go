@@ -19,12 +19,11 @@ func newRoot(a *app) *cobra.Command {
 zkr prints answers on stdout and everything else on stderr. Commands wait
 unless a flag says otherwise, can be interrupted at any moment, and leave no
 nodes behind.`,
-		Version:           version(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		Args:              noCommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("zkr {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -46,6 +45,8 @@ nodes behind.`,
 
 	root.AddCommand(newLock(a), newElect(a), newBarrier(a), newQueue(a), newConfig(a), newName(a), newMember(a), newService(a), newTask(a), newDev(a), newEnsemble(a), newInspect(a),
 		newDoctor(a), newBench(a))
+	root.AddCommand(newCompletion(a), newMan())
+	a.addCompletions(root)
 	useNarrowHelp(root)
 	return root
 }
