@@ -28,11 +28,11 @@ func TestWaitingOnTerminal(t *testing.T) {
 		{"lock", "lock /app/lock -- true", func(s *session.Session) error {
 			_, err := lock.New(s, "/app/lock", lock.WithID("web-3:4121")).Lock(ctx)
 			return err
-		}, `/app/lock, held by web-3:4121 for \d+s`},
+		}, `/app/lock, held by web-3:4121 for at most \d+s`},
 		{"shared lock", "lock -s /app/lock -- true", func(s *session.Session) error {
 			_, err := lock.NewRW(s, "/app/lock", lock.WithID("web-3:4121")).Lock(ctx)
 			return err
-		}, `/app/lock, held by web-3:4121 for \d+s`},
+		}, `/app/lock, held by web-3:4121 for at most \d+s`},
 		{"permits", "lock -k 2 /app/gpu -- true", func(s *session.Session) error {
 			for _, id := range []string{"a", "b"} {
 				if _, err := lock.NewSemaphore(s, "/app/gpu", 2, lock.WithID(id)).Acquire(ctx); err != nil {
@@ -44,11 +44,11 @@ func TestWaitingOnTerminal(t *testing.T) {
 		{"elect", "elect /app/boss -- true", func(s *session.Session) error {
 			_, err := election.New(s, "/app/boss", election.WithID("web-3")).Campaign(ctx)
 			return err
-		}, `/app/boss, led by web-3 for \d+s`},
+		}, `/app/boss, led by web-3 for at most \d+s`},
 		{"elect --fixed", "elect --fixed /app/master -- true", func(s *session.Session) error {
 			_, err := election.New(s, "/app", election.WithID("web-3"), election.WithFixedNode("master")).Campaign(ctx)
 			return err
-		}, `/app/master, led by web-3 for \d+s`},
+		}, `/app/master, led by web-3 for at most \d+s`},
 		{"barrier enter", "barrier enter -n 3 /app/start", nil, `/app/start; 1 of 3 have entered`},
 		{"barrier wait", "barrier wait /gate", func(s *session.Session) error {
 			_, _, err := s.Create(ctx, "/gate", nil)
@@ -109,7 +109,7 @@ func TestNewHolderOnTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, cmd := onTerminal(t, srv.Addr(), "zkr", "lock", "/lock", "--", "echo", "started")
-	c.expect(t, `^zkr: waiting for /lock, held by first for \d+s$`)
+	c.expect(t, `^zkr: waiting for /lock, held by first for at most \d+s$`)
 	if err := first.Unlock(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ const (
 type waitReason struct {
 	key  string // a reason is printed again if its key has changed; "" if there is none
 	text string // follows what is waited for
-	age  string // of the node of the only holder, when the wait was first explained
+	age  string // of the node of the only holder, which may have waited before it owned
 }
 
 // waitExplanation says what a wait is for, and finds out why it has not ended.
@@ -81,7 +81,7 @@ func (a *app) explainUntil(ctx context.Context, w waitExplanation) {
 		}
 		if reason.key != "" && reason.key != printed {
 			if printed != "" {
-				reason.age = "" // the new holder has waited in line, too
+				reason.age = "" // the new holder has waited in line: its age would mislead
 			}
 			a.notice("waiting for %s%s%s", w.what, reason.text, reason.age)
 			printed = reason.key
@@ -148,7 +148,7 @@ func heldBy(verb string, holders ...holder) waitReason {
 	}
 	reason := waitReason{key: key, text: ", " + verb + " " + text}
 	if len(holders) == 1 && !holders[0].since.IsZero() {
-		reason.age = " for " + age(holders[0].since)
+		reason.age = " for at most " + age(holders[0].since)
 	}
 	return reason
 }

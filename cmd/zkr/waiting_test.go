@@ -23,7 +23,7 @@ func TestExplainWait(t *testing.T) {
 		a := &app{stderr: &statusLine{w: &out, fd: anyTerminal}}
 		var mu sync.Mutex // guards what follows
 		reads := 0
-		current := waitReason{"1", ", held by a", " for 3s"}
+		current := waitReason{"1", ", held by a", " for at most 3s"}
 		var readErr error
 		change := func(reason waitReason, err error) {
 			mu.Lock()
@@ -53,9 +53,9 @@ func TestExplainWait(t *testing.T) {
 			t.Errorf("%d reads in the first second", reads)
 		}
 		mu.Unlock()
-		expect(1, "zkr: waiting for /lock, held by a for 3s\n")
+		expect(1, "zkr: waiting for /lock, held by a for at most 3s\n")
 		expect(10*waitInterval, "")
-		change(waitReason{"2", ", held by b", " for 4s"}, nil)
+		change(waitReason{"2", ", held by b", " for at most 4s"}, nil)
 		expect(waitInterval, "zkr: waiting for /lock, held by b\n")
 		change(waitReason{}, nil)
 		expect(waitInterval, "")
