@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,11 +64,18 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return usage("unknown command %q", args[0])
 }
 
-// version returns the version of the module from the build information.
+// version returns the version of the module, the commit if it was built in a repository,
+// and the Go version and platform of the build.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
+	if !ok {
 		return "(unknown)"
 	}
-	return info.Main.Version
+	of := []string{info.GoVersion, runtime.GOOS + "/" + runtime.GOARCH}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			of = append(of, "commit "+s.Value[:min(len(s.Value), 12)])
+		}
+	}
+	return cmp.Or(info.Main.Version, "(unknown)") + " (" + strings.Join(of, ", ") + ")"
 }
