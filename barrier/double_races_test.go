@@ -43,7 +43,7 @@ func TestCancelAtAnyMoment(t *testing.T) {
 				default:
 					outcomes[false]++
 					if ea := testkit.Receive(t, ca); !errors.Is(ea.err, context.Canceled) || errors.Is(ea.err, session.ErrUnknown) {
-						t.Errorf("cancelled at %s reply %d: %v", whose, n, ea.err)
+						t.Errorf("canceled at %s reply %d: %v", whose, n, ea.err)
 					}
 					out(t, in(t, member(t.Context(), a.Session, 2)), in(t, cb))
 				}
@@ -56,7 +56,7 @@ func TestCancelAtAnyMoment(t *testing.T) {
 	}
 }
 
-// Leave may be cancelled at any moment: the member has left, and the others do not
+// Leave may be canceled at any moment: the member has left, and the others do not
 // wait for it.
 func TestCancelLeaveAtAnyMoment(t *testing.T) {
 	for n := 0; n <= 5; n++ {
@@ -75,11 +75,11 @@ func TestCancelLeaveAtAnyMoment(t *testing.T) {
 			left := leaving(ctx, ea)
 			synctest.Wait()
 			if !errors.Is(ea.Err(), barrier.ErrLeft) {
-				t.Errorf("cancelled at reply %d: Err is %v", n, ea.Err())
+				t.Errorf("canceled at reply %d: Err is %v", n, ea.Err())
 			}
 			out(t, eb)
 			if err := testkit.Receive(t, left); err != nil && !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled at reply %d: %v", n, err)
+				t.Errorf("canceled at reply %d: %v", n, err)
 			}
 			empty(t, srv)
 		})
@@ -108,7 +108,7 @@ func TestCancelWaitAtAnyMoment(t *testing.T) {
 			synctest.Wait()
 			cancel()
 			if err := testkit.Receive(t, waited); !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled at reply %d: %v", n, err)
+				t.Errorf("canceled at reply %d: %v", n, err)
 			}
 			empty(t, srv)
 		})

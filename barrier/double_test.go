@@ -173,7 +173,7 @@ func TestLeaveTogether(t *testing.T) {
 }
 
 // A member that gives up is no longer counted, and leaves nothing.
-func TestCancelledEnterDoesNotCount(t *testing.T) {
+func TestCanceledEnterDoesNotCount(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	enough := errors.New("enough")
@@ -198,7 +198,7 @@ func TestCancelledEnterDoesNotCount(t *testing.T) {
 }
 
 // When the context of Leave ends, the member has left all the same.
-func TestCancelledLeave(t *testing.T) {
+func TestCanceledLeave(t *testing.T) {
 	target := zktest.Open(t)
 	a, b := target.Session(t), target.Session(t)
 	c := entering(t.Context(), barrier.NewDouble(a, path, 2))
@@ -273,7 +273,7 @@ func TestNodeDeletedInRound(t *testing.T) {
 }
 
 // Curator's fault 3.24: waits that time out leave no watch on the server.
-func TestCancelledWaitsLeaveNothing(t *testing.T) {
+func TestCanceledWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	b, d := barrier.New(s, "/app/up"), barrier.NewDouble(s, path, 400)

@@ -110,7 +110,7 @@ func TestFaultsComeLast(t *testing.T) {
 }
 
 // A member gives up when the other arrives.
-func TestFaultsCancelled(t *testing.T) {
+func TestFaultsCanceled(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		a := newAccount(s)
 		var all sync.WaitGroup

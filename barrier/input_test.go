@@ -41,7 +41,7 @@ func TestBadInput(t *testing.T) {
 }
 
 // What waiting does not mend reaches the caller at once.
-func TestNotAuthorised(t *testing.T) {
+func TestNotAuthorized(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	acl := session.ACLs(session.ACL{Perms: session.PermRead | session.PermCreate | session.PermDelete, Scheme: "world", ID: "anyone"})

@@ -121,7 +121,7 @@ func TestLatchNodeDeleted(t *testing.T) {
 
 // A wait that ends with its context returns an error, at whichever request that happens,
 // with and without a node.
-func TestLatchWaitCancelled(t *testing.T) {
+func TestLatchWaitCanceled(t *testing.T) {
 	enough := errors.New("enough")
 	for _, exists := range []bool{false, true} {
 		for n := range 3 {

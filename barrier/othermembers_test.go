@@ -138,7 +138,7 @@ func TestForeignRoundBefore(t *testing.T) {
 	nothingLeft(t, target, s, foreign)
 }
 
-// The synchronising queue of the articles.
+// The synchronizing queue of the articles.
 func TestSynchronizing(t *testing.T) {
 	target := zktest.Open(t)
 	s, article := target.Session(t), target.Session(t)

@@ -93,7 +93,7 @@ func TestFaultsUpdate(t *testing.T) {
 
 // An update whose context ends does not say that it is done or not done unless that
 // is so.
-func TestFaultsUpdateCancelled(t *testing.T) {
+func TestFaultsUpdateCanceled(t *testing.T) {
 	for _, patience := range []time.Duration{time.Millisecond, 200 * time.Millisecond} {
 		faulttable.Test(t, func(s *faulttable.Run) {
 			healthyTxn(s, session.OpCreate("/n", []byte(`{"rate":0}`)))
@@ -118,7 +118,7 @@ func TestFaultsUpdateCancelled(t *testing.T) {
 }
 
 // Opening is bounded by its context, and leaves nothing when that ends.
-func TestFaultsOpenCancelled(t *testing.T) {
+func TestFaultsOpenCanceled(t *testing.T) {
 	for _, patience := range []time.Duration{time.Millisecond, 200 * time.Millisecond} {
 		faulttable.Test(t, func(s *faulttable.Run) {
 			ctx, cancel := context.WithTimeout(s.Context(), patience)

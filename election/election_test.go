@@ -481,7 +481,7 @@ func TestForeignChildren(t *testing.T) {
 	})
 }
 
-func TestCancelledCampaignsLeaveNothing(t *testing.T) {
+func TestCanceledCampaignsLeaveNothing(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
 		a, b := connect(t, target), connect(t, target)
@@ -525,7 +525,7 @@ func TestCancelledCampaignsLeaveNothing(t *testing.T) {
 }
 
 // Campaigns that are canceled at any moment leave no node.
-func TestCampaignsCancelledAtOnce(t *testing.T) {
+func TestCampaignsCanceledAtOnce(t *testing.T) {
 	eachForm(t, func(t *testing.T, f form) {
 		target := zktest.Open(t)
 		s := target.Session(t)

@@ -76,7 +76,7 @@ func TestFaultsCampaignTwice(t *testing.T) {
 	})
 }
 
-func TestFaultsCampaignCancelled(t *testing.T) {
+func TestFaultsCampaignCanceled(t *testing.T) {
 	for _, opts := range [][]election.Option{nil, {election.WithFixedNode("master")}} {
 		faulttable.Test(t, func(s *faulttable.Run) {
 			var rival sync.WaitGroup

@@ -19,7 +19,7 @@ type releasing interface{ Unlock(context.Context) error }
 // Curator's fault 3.8: a call that was interrupted at the wrong moment left a node
 // permanently. A call that is canceled at any of its requests returns, and leaves no
 // node.
-func TestCancelledAnywhere(t *testing.T) {
+func TestCanceledAnywhere(t *testing.T) {
 	calls := map[string]func(context.Context, *session.Session) (releasing, error){
 		"Lock": func(ctx context.Context, s *session.Session) (releasing, error) { return lock.New(s, path).Lock(ctx) },
 		"TryLock": func(ctx context.Context, s *session.Session) (releasing, error) {
@@ -58,7 +58,7 @@ func TestCancelledAnywhere(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			for _, held := range []bool{false, true} {
-				for n := 0; cancelledAt(t, n, held, call); n++ {
+				for n := 0; canceledAt(t, n, held, call); n++ {
 				}
 			}
 		})
@@ -67,9 +67,9 @@ func TestCancelledAnywhere(t *testing.T) {
 
 func few(s *session.Session) *lock.Semaphore { return lock.NewSemaphore(s, permits, fewPermits) }
 
-// cancelledAt cancels a call at its request n, counted from 0. It reports whether the
+// canceledAt cancels a call at its request n, counted from 0. It reports whether the
 // call sent that many requests.
-func cancelledAt(t *testing.T, n int, held bool, call func(context.Context, *session.Session) (releasing, error)) (reached bool) {
+func canceledAt(t *testing.T, n int, held bool, call func(context.Context, *session.Session) (releasing, error)) (reached bool) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, rival := srv.Session(t), srv.Session(t)
@@ -101,7 +101,7 @@ func cancelledAt(t *testing.T, n int, held bool, call func(context.Context, *ses
 				t.Error(err)
 			}
 		case !errors.Is(err, ctx.Err()) && !errors.Is(err, lock.ErrLocked):
-			t.Errorf("cancelled at request %d: %v", n, err)
+			t.Errorf("canceled at request %d: %v", n, err)
 		}
 		time.Sleep(time.Minute)
 		for _, l := range holders {
@@ -109,10 +109,10 @@ func cancelledAt(t *testing.T, n int, held bool, call func(context.Context, *ses
 		}
 		time.Sleep(time.Second)
 		if tree := srv.Tree(); strings.Contains(tree, " ephemeral ") {
-			t.Errorf("left when cancelled at request %d:\n%s", n, tree)
+			t.Errorf("left when canceled at request %d:\n%s", n, tree)
 		}
 		if w := srv.Watches(); len(w) > 0 {
-			t.Errorf("watches left when cancelled at request %d: %v", n, w)
+			t.Errorf("watches left when canceled at request %d: %v", n, w)
 		}
 	})
 	return reached && !t.Failed()

@@ -75,22 +75,22 @@ func ExampleSemaphore() {
 	s, done := connect()
 	defer done()
 	ctx := context.Background()
-	licences := lock.NewSemaphore(s, "/app/licences", 5)
+	licenses := lock.NewSemaphore(s, "/app/licenses", 5)
 
-	l, err := licences.AcquireN(ctx, 3)
+	l, err := licenses.AcquireN(ctx, 3)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer l.Unlock(ctx)
-	free, err := licences.Remaining(ctx)
+	free, err := licenses.Remaining(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(free, "of 5 are free")
 
-	_, err = licences.TryAcquireN(ctx, 4)
+	_, err = licenses.TryAcquireN(ctx, 4)
 	fmt.Println("four more:", err)
-	_, err = lock.NewSemaphore(s, "/app/licences", 6).Acquire(ctx)
+	_, err = lock.NewSemaphore(s, "/app/licenses", 6).Acquire(ctx)
 	fmt.Println("a caller that expects six permits:", errors.Is(err, lock.ErrLimit))
 	// Output:
 	// 2 of 5 are free

@@ -136,7 +136,7 @@ func TestLocalHandoffAfterALoss(t *testing.T) {
 	testkit.NothingLeft(t, target, s)
 }
 
-func TestLocalHandoffCancelledWaits(t *testing.T) {
+func TestLocalHandoffCanceledWaits(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	m := lock.New(s, path, lock.WithLocalHandoff(3))

@@ -91,7 +91,7 @@ func TestFaultsLockWithStopTime(t *testing.T) {
 	})
 }
 
-func TestFaultsLockCancelled(t *testing.T) {
+func TestFaultsLockCanceled(t *testing.T) {
 	faulttable.Sample(t, 5, func(s *faulttable.Run) {
 		l, err := lock.New(s.Healthy, "/app/lock").Lock(s.Context())
 		if err != nil {

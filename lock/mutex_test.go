@@ -164,8 +164,8 @@ func TestDo(t *testing.T) {
 		t.Errorf("Do: %v", err)
 	}
 
-	cancelled, cancel := context.WithCancel(ctx)
-	if err := m.Do(cancelled, func(ctx context.Context, l *lock.Lease) error {
+	canceled, cancel := context.WithCancel(ctx)
+	if err := m.Do(canceled, func(ctx context.Context, l *lock.Lease) error {
 		cancel()
 		<-ctx.Done()
 		return l.Err() // the lock is held until fn returns
@@ -355,7 +355,7 @@ func TestNamings(t *testing.T) {
 }
 
 // Curator's fault 3.24: each wait that timed out left a watch behind.
-func TestCancelledWaitsLeaveNothing(t *testing.T) {
+func TestCanceledWaitsLeaveNothing(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	l := mustLock(t, lock.New(s, path))

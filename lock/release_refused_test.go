@@ -71,7 +71,7 @@ func TestDoReturnsRefusedRelease(t *testing.T) {
 }
 
 // The node of a canceled call is deleted as soon as that is allowed.
-func TestCancelledLockRefused(t *testing.T) {
+func TestCanceledLockRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		a, b := srv.Session(t), srv.Session(t)

@@ -128,7 +128,7 @@ func TestFaultsBehindDowngrade(t *testing.T) {
 }
 
 // A Downgrade that is canceled leaves no node, whatever its outcome.
-func TestFaultsDowngradeCancelled(t *testing.T) {
+func TestFaultsDowngradeCanceled(t *testing.T) {
 	faulttable.Sample(t, 17, func(s *faulttable.Run) {
 		ctx, cancel := context.WithCancel(s.Context())
 		s.Owners.Limit = manyReaders

@@ -139,7 +139,7 @@ func TestReadWriteLockIsFair(t *testing.T) {
 
 // If a writer in the middle leaves, the readers behind it share the lock with those
 // ahead.
-func TestCancelledWriterLetsReadersIn(t *testing.T) {
+func TestCanceledWriterLetsReadersIn(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	m, far := lock.NewRW(s, path), lock.NewRW(target.Session(t), path)

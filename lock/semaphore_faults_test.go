@@ -71,7 +71,7 @@ func TestFaultsAcquireContended(t *testing.T) {
 
 // Curator's fault 3.8: a lease that was created but not yet recorded stayed when the
 // thread was interrupted.
-func TestFaultsAcquireCancelled(t *testing.T) {
+func TestFaultsAcquireCanceled(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		drawStaggered(s,
 			func() { draw(s, "healthy", s.Healthy, 2) },

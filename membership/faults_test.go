@@ -159,8 +159,8 @@ func TestFaultsMembers(t *testing.T) {
 	})
 }
 
-// Calls that are cancelled, at whatever moment, leave nothing.
-func TestFaultsCancelled(t *testing.T) {
+// Calls that are canceled, at whatever moment, leave nothing.
+func TestFaultsCanceled(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		other := join(s, group(s.Healthy), "one", "1")
 		g := group(s.Faulty)

@@ -404,7 +404,7 @@ func TestFaultsDirectory(t *testing.T) {
 }
 
 // Calls end with their context, whether there is a connection or not.
-func TestDirectoryCancelled(t *testing.T) {
+func TestDirectoryCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)

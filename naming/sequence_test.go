@@ -311,7 +311,7 @@ func TestFaultsNext(t *testing.T) {
 
 // If ctx is canceled while a number is being taken, the call returns immediately, and
 // no other call gets that number.
-func TestNextCancelled(t *testing.T) {
+func TestNextCanceled(t *testing.T) {
 	for name, opts := range kinds {
 		for _, fault := range []zktest.Fault{zktest.Hang, zktest.DropReply, zktest.Refuse} {
 			t.Run(fmt.Sprint(name, fault), func(t *testing.T) {

@@ -195,7 +195,7 @@ func TestFaultsTryAcquire(t *testing.T) {
 	})
 }
 
-func TestFaultsSlotsCancelled(t *testing.T) {
+func TestFaultsSlotsCanceled(t *testing.T) {
 	faulttable.Sample(t, 11, func(s *faulttable.Run) {
 		held, err := naming.NewSlots(s.Healthy, workers, 1).Acquire(s.Context())
 		if err != nil {

@@ -64,10 +64,10 @@ func TestTimedOutWaitsLeaveNothing(t *testing.T) {
 
 type textQueue = *queue.Queue[string]
 
-// Every call is cancelled at every point at which it waits: each request takes a
+// Every call is canceled at every point at which it waits: each request takes a
 // millisecond. As long as the session lives, the items are where they were or where
 // they should be, and nothing else is left.
-func TestCancelledAtEveryPoint(t *testing.T) {
+func TestCanceledAtEveryPoint(t *testing.T) {
 	claimed := func(t *testing.T, q textQueue) *queue.Item[string] { return mustClaim(t, q, "a") }
 	for _, tt := range []struct {
 		name string

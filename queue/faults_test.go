@@ -194,7 +194,7 @@ func TestFaultsPopN(t *testing.T) {
 
 // If the caller returns while an item is being removed, the item is put back at its
 // old position, as long as the session lives.
-func TestFaultsPopCancelled(t *testing.T) {
+func TestFaultsPopCanceled(t *testing.T) {
 	play(t, 3, []string{"native", "curator"}, func(s *queueRun) {
 		s.given("a", "b")
 		id := s.Faulty.Status().ID
@@ -284,7 +284,7 @@ func TestFaultsBury(t *testing.T) {
 }
 
 // Curator's fault 3.5: a claim whose reply was lost blocks its item permanently.
-func TestFaultsClaimCancelled(t *testing.T) {
+func TestFaultsClaimCanceled(t *testing.T) {
 	play(t, 23, []string{"curator locks"}, func(s *queueRun) {
 		s.given("a")
 		item, err := s.ours.Claim(testkit.Within(s, 20*time.Millisecond))

@@ -78,7 +78,7 @@ type layoutSpec struct {
 	framed bool
 	// lowest, highest and usual are the bounds and the default of the priorities,
 	// if the layout has priorities.
-	prioritised            bool
+	prioritized            bool
 	lowest, highest, usual int
 	// delayed: items can be due later.
 	delayed bool
@@ -87,7 +87,7 @@ type layoutSpec struct {
 }
 
 // ranked reports whether a new node may precede older ones.
-func (s *layoutSpec) ranked() bool { return s.prioritised || s.delayed || s.framed }
+func (s *layoutSpec) ranked() bool { return s.prioritized || s.delayed || s.framed }
 
 // counted reports whether every claim raises the version of its item, so that an
 // item of version 0 was never claimed.
@@ -108,7 +108,7 @@ func specOf(l Layout, prefix string) (layoutSpec, bool) {
 	switch l {
 	case Native:
 		s.items, s.claims, s.dead = "items", "claims", "dead"
-		s.prioritised, s.lowest, s.highest = true, math.MinInt32, math.MaxInt32
+		s.prioritized, s.lowest, s.highest = true, math.MinInt32, math.MaxInt32
 		s.delayed = true
 		s.prefix, s.parse = nativePrefix, parseNative
 	case Curator:
@@ -116,7 +116,7 @@ func specOf(l Layout, prefix string) (layoutSpec, bool) {
 		s.prefix, s.parse = plainPrefix(curatorPrefix), parsePlain(curatorPrefix, true)
 	case CuratorPriority:
 		s.framed, s.lockable = true, true
-		s.prioritised, s.lowest, s.highest = true, math.MinInt32, math.MaxInt32
+		s.prioritized, s.lowest, s.highest = true, math.MinInt32, math.MaxInt32
 		s.prefix, s.parse = curatorPriorityPrefix, parseCuratorPriority
 	case CuratorDelay:
 		s.framed, s.lockable = true, true
@@ -128,7 +128,7 @@ func specOf(l Layout, prefix string) (layoutSpec, bool) {
 		}
 		s.prefix, s.parse = plainPrefix(prefix), parsePlain(prefix, false)
 	case Kazoo, KazooLocking:
-		s.prioritised, s.lowest, s.highest, s.usual = true, 0, 999, 100
+		s.prioritized, s.lowest, s.highest, s.usual = true, 0, 999, 100
 		s.prefix, s.parse = kazooPrefix, parseKazoo
 		if l == KazooLocking {
 			s.items, s.claims, s.dead = "entries", "taken", "dead"

@@ -154,7 +154,7 @@ func (q *Queue[T]) readListed(ctx context.Context, ep *session.Epoch, es []entry
 		}
 		f := q.decode(e, n)
 		entry := Entry[T]{ID: q.store.spec.id(e.name), Value: f.value, Pushed: f.pushed}
-		if q.store.spec.prioritised {
+		if q.store.spec.prioritized {
 			entry.Priority = int(e.key.rank)
 		}
 		if e.key.due > maxRequeues {

@@ -133,7 +133,7 @@ func (s *layoutSpec) pushKey(opts []PushOption) (o sortKey, err error) {
 	o.rank = int64(s.usual)
 	if p.priority != nil {
 		switch n := *p.priority; {
-		case !s.prioritised:
+		case !s.prioritized:
 			return o, fmt.Errorf("%w: layout %v has no priorities", ErrUnsupported, s.layout)
 		case n < s.lowest || n > s.highest:
 			return o, fmt.Errorf("%w: priority %d is not in the range %d to %d of layout %v", session.ErrInvalid, n, s.lowest, s.highest, s.layout)

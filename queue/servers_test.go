@@ -88,7 +88,7 @@ func TestSequenceWraps(t *testing.T) {
 }
 
 // Curator's fault 3.25: a permanent error is told at once, and makes nobody spin.
-func TestNotAuthorised(t *testing.T) {
+func TestNotAuthorized(t *testing.T) {
 	calls := map[string]func(context.Context, *queue.Queue[string]) error{
 		"Push":  func(ctx context.Context, q *queue.Queue[string]) error { _, err := q.Push(ctx, "x"); return err },
 		"Pop":   func(ctx context.Context, q *queue.Queue[string]) error { _, err := q.Pop(ctx); return err },

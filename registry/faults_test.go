@@ -87,7 +87,7 @@ func TestFaultsLookupWatch(t *testing.T) {
 }
 
 // A Register whose context ends, at whatever moment, leaves nothing.
-func TestFaultsRegisterCancelled(t *testing.T) {
+func TestFaultsRegisterCanceled(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		ctx, cancel := context.WithTimeout(s.Context(), 300*time.Millisecond)
 		defer cancel()

@@ -339,7 +339,7 @@ func TestServerSetIDs(t *testing.T) {
 	}
 }
 
-func TestNotAuthorised(t *testing.T) {
+func TestNotAuthorized(t *testing.T) {
 	target := zktest.Open(t)
 	s := target.Session(t)
 	if _, _, err := s.Create(t.Context(), root, nil, session.ACLs(session.ACL{Perms: session.PermRead, Scheme: "world", ID: "anyone"})); err != nil {

@@ -296,7 +296,7 @@ func TestGoneMeanwhile(t *testing.T) {
 }
 
 // Every call can be given up at every moment, and leaves nothing.
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s := srv.Session(t)

@@ -51,7 +51,7 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 	delivered := make(chan created)
 	started := e.session.spawn(func() {
 		var o created
-		if err := e.serialise(ctx, op, func() { o.Result, o.err = e.createWithParents(ctx, e.ctx, op) }); err != nil {
+		if err := e.serialize(ctx, op, func() { o.Result, o.err = e.createWithParents(ctx, e.ctx, op) }); err != nil {
 			o.err = err
 		}
 		if o.err != nil && e.ctx.Err() != nil {
@@ -76,10 +76,10 @@ func (e *Epoch) createEphemeral(ctx context.Context, op Op) (Result, error) {
 	}
 }
 
-// serialise runs create when no other create of the same path is running in the session.
+// serialize runs create when no other create of the same path is running in the session.
 // The owner of an ephemeral node of a fixed name shows which session created it, but not
 // which of two goroutines of the session.
-func (e *Epoch) serialise(ctx context.Context, op Op, create func()) error {
+func (e *Epoch) serialize(ctx context.Context, op Op, create func()) error {
 	if !op.create.unique {
 		if err := e.session.creates.Lock(ctx, op.path); err != nil {
 			return err

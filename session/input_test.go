@@ -67,7 +67,7 @@ func TestBadInputIsNotSent(t *testing.T) {
 		{"exists", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
 			_, _, err := z.Exists(ctx, "")
 			return err
-		}, `session: exists : invalid argument: path "" is empty`},
+		}, `session: exists: invalid argument: path "" is empty`},
 		{"list", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
 			_, _, err := z.Children(ctx, "/a/")
 			return err
@@ -107,7 +107,7 @@ func TestBadInputIsNotSent(t *testing.T) {
 		{"nothing", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
 			_, err := z.Txn(ctx, session.Op{})
 			return err
-		}, `session: use : invalid`},
+		}, `session: use: invalid`},
 		{"ephemeral container", func(ctx context.Context, z *session.Session, _ *session.Epoch) error {
 			_, _, err := z.Create(ctx, "/a", nil, session.Ephemeral(), session.Container())
 			return err

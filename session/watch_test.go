@@ -156,7 +156,7 @@ func TestWatchNodesInOneFlight(t *testing.T) {
 }
 
 // A watch whose call was canceled is removed, too, at whatever moment.
-func TestCancelledWatchesLeaveNothing(t *testing.T) {
+func TestCanceledWatchesLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t)
 		z := open(t, s)

@@ -52,7 +52,7 @@ func TestDialContextIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.DialContext(ctx, "tcp", "zk:2181"); !errors.Is(err, context.Canceled) {
-		t.Errorf("dialled: %v", err)
+		t.Errorf("dialed: %v", err)
 	}
 }
 

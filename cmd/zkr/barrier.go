@@ -17,7 +17,7 @@ lower, wait), or until a given number of processes have entered it (enter).`,
 
 const barrierCodes = `
 Exit codes: 0, 2 for bad usage, 3 if no server can be reached or the session is
-lost, 4 if not authorised, 128+N if signal N came first.`
+lost, 4 if not authorized, 128+N if signal N came first.`
 
 func newBarrierRaise(a *app) *cobra.Command {
 	return newBarrierVerb(a, "raise", "Raise a barrier", `Raise the barrier at PATH if it is not raised. It stays raised until it is

@@ -45,7 +45,7 @@ then. A benchmark adds load to the ensemble. By default, servers accept 60
 connections from a host (maxClientCnxns).
 
 Exit codes: 0, 1 if no operation was completed or a server refuses a request, 2
-for bad usage, 3 if no server can be reached, 4 if not authorised, 5 if the
+for bad usage, 3 if no server can be reached, 4 if not authorized, 5 if the
 output cannot be written, 128+N after signal N.`,
 		Example: `  zkr bench lock --clients 16 --duration 30s
   zkr bench queue --ops 10000 --size 1000 --backlog 100000

@@ -26,7 +26,7 @@ overwritten, and the edited value stays in a file.
 
 Exit codes: 0, 1 if the editor fails or the version is another one, 2 for bad
 usage, 3 if no server can be reached or the session is lost, 4 if not
-authorised, 5 if the output cannot be written; 126 if the editor cannot be
+authorized, 5 if the output cannot be written; 126 if the editor cannot be
 executed, 127 if it is not found.`,
 		Args: onePath,
 	}

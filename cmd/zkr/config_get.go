@@ -17,7 +17,7 @@ func newConfigGet(a *app) *cobra.Command {
 --version.
 
 Exit codes: 0, 1 if there is no value, 2 for bad usage, 3 if no server can be
-reached, 4 if not authorised, 5 if the output cannot be written.`,
+reached, 4 if not authorized, 5 if the output cannot be written.`,
 		Args: onePath,
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

@@ -24,7 +24,7 @@ With --version, store it only if the current version is N, or if there is no
 value yet (absent).
 
 Exit codes: 0, 1 if the version is another one, 2 for bad usage, 3 if no server
-can be reached or the session is lost, 4 if not authorised, 5 if the output
+can be reached or the session is lost, 4 if not authorized, 5 if the output
 cannot be written.`,
 		Example: `  zkr config set /app/limit 100
   zkr config set --version 7 /app/limit 200      only if it is still version 7

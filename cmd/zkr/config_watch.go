@@ -30,7 +30,7 @@ split at blanks and executed directly, without a shell. The next version waits
 until CMD has ended.
 
 Exit codes: 0, 2 for bad usage, 3 if no server can be reached, 4 if not
-authorised, 5 if the output cannot be written; with --exec 126 if CMD cannot be
+authorized, 5 if the output cannot be written; with --exec 126 if CMD cannot be
 executed, 127 if it is not found.`,
 		Example: `  zkr config watch --json /app/limits
   zkr config watch --exec 'tee /etc/app.conf' /app/conf`,

@@ -43,7 +43,7 @@ id and token, or "vacant".
 
 Exit codes: those of zkr lock, 124 (-n, -w) if there is another leader; with
 --observe 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
-no server can be reached, 4 if not authorised, 5 if the output cannot be
+no server can be reached, 4 if not authorized, 5 if the output cannot be
 written.`,
 		Example: `  zkr elect -n /elections/report -- report     unless there is a leader
   zkr elect --repeat /elections/scheduler -- scheduler

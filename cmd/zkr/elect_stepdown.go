@@ -22,7 +22,7 @@ request is a line in the leader's node; its id stays.
 
 Exit codes: 0, 1 if there is no leader or PATH has the nodes of another recipe,
 2 for bad usage, 3 if no server can be reached or the session is lost, 4 if not
-authorised.`,
+authorized.`,
 		Example: `  zkr elect stepdown /elections/scheduler`,
 		Args:    onePath,
 	}

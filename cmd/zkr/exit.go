@@ -19,7 +19,7 @@ const (
 	exitNo            = 1
 	exitUsage         = 2
 	exitUnreachable   = 3
-	exitNotAuthorised = 4
+	exitNotAuthorized = 4
 	exitOutput        = 5
 
 	exitLost          = 123
@@ -134,7 +134,7 @@ func exitOfSession(err error) error {
 	case errors.Is(err, session.ErrInvalid):
 		return exit(exitUsage, err)
 	case isAny(err, session.ErrNoAuth, session.ErrAuthFailed):
-		return exit(exitNotAuthorised, err)
+		return exit(exitNotAuthorized, err)
 	case isAny(err, refusals...):
 		return exit(exitNo, err)
 	}

@@ -28,7 +28,7 @@ func newInspect(a *app) *cobra.Command {
 		Long: `Show which recipe is at PATH, and its state: owners, waiters, candidates,
 members, items or tasks, since when and of which session, and why nothing
 moves. Recipes of this module, of Curator, Kazoo and go-zookeeper are
-recognised in every layout, and nodes of Kafka, HBase and Solr by their names.
+recognized in every layout, and nodes of Kafka, HBase and Solr by their names.
 "or" names other recipes whose nodes look the same.
 
 If no recipe is at PATH, print a line for each recipe below it. Large trees are
@@ -47,7 +47,7 @@ instead. Changes of nodes are watched; the connections of sessions are read
 every five seconds.
 
 Exit codes: 0, 1 if PATH does not exist, 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised, 5 if the output cannot be
+reached or the session is lost, 4 if not authorized, 5 if the output cannot be
 written.`,
 		Example: `  zkr inspect /locks/backup
   zkr inspect --watch /app

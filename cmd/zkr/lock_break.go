@@ -30,7 +30,7 @@ node. If stdin is not a terminal, --yes is required.
 
 Exit codes: 0, 1 if there is no such node, a session owns it, it has children,
 or the answer is no, 2 for bad usage, 3 if no server can be reached or the
-session is lost, 4 if not authorised.`,
+session is lost, 4 if not authorized.`,
 		Example: `  zkr lock break /locks/backup lock-0000000007`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch err := arguments("PATH", "NODE")(cmd, args); {

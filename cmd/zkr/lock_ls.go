@@ -63,7 +63,7 @@ func (c *client) contendersOfLock(ctx context.Context, path string) (l lockListi
 	if err != nil && !errors.Is(err, session.ErrNoNode) {
 		return l, err
 	}
-	if l.semaphore = slices.Contains(recognise(nil, children), recipeSemaphore); l.semaphore {
+	if l.semaphore = slices.Contains(recognize(nil, children), recipeSemaphore); l.semaphore {
 		l.contenders, err = c.contendersOfSemaphore(ctx, path)
 		return l, err
 	}

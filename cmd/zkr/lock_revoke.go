@@ -25,7 +25,7 @@ holds the lock. The request replaces the id in the contender's node.
 
 Exit codes: 0, 1 if there is no holder, no contender with this id, or PATH has
 the nodes of another recipe, 2 for bad usage, 3 if no server can be reached or
-the session is lost, 4 if not authorised.`,
+the session is lost, 4 if not authorized.`,
 		Example: `  zkr lock revoke /locks/backup
   zkr lock revoke /locks/backup web-3:4121`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -56,4 +56,4 @@ func exitOfNaming(err error) error {
 
 const nameCodes = `
 Exit codes: 0, 1 for no, 2 for bad usage, 3 if no server can be reached or the
-session is lost, 4 if not authorised, 5 if the output cannot be written.`
+session is lost, 4 if not authorized, 5 if the output cannot be written.`

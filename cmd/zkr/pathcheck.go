@@ -20,7 +20,7 @@ func (p *pathCheck) register(cmd *cobra.Command) {
 }
 
 // check prints a notice if path does not exist, or returns an error with --must-exist. It
-// also returns an error if recipes are recognised at path and none of them is
+// also returns an error if recipes are recognized at path and none of them is
 // expected.
 func (p *pathCheck) check(ctx context.Context, c *client, path string, expected ...recipe) error {
 	data, _, err := c.Get(ctx, path)
@@ -36,7 +36,7 @@ func (p *pathCheck) check(ctx context.Context, c *client, path string, expected 
 	case err != nil:
 		return err
 	}
-	found := recognise(data, children)
+	found := recognize(data, children)
 	if len(found) == 0 || slices.ContainsFunc(expected, func(r recipe) bool { return slices.Contains(found, r) }) {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (p *pathCheck) then(f func(context.Context, *client) error, path string, ex
 
 const readingCodes = `
 Exit codes: 0, 1 if PATH has the nodes of another recipe, 2 for bad usage, 3 if
-no server can be reached, 4 if not authorised, 5 if the output cannot be
+no server can be reached, 4 if not authorized, 5 if the output cannot be
 written.`
 
 // reading completes a command that reads the recipe at PATH and is written as f.

@@ -56,7 +56,7 @@ func (a *app) readingQueue(cmd *cobra.Command, f func(context.Context, *queue.Qu
 	return cmd
 }
 
-// layoutRecipes maps each layout to the recipe that its queues are recognised as.
+// layoutRecipes maps each layout to the recipe that its queues are recognized as.
 var layoutRecipes = map[queue.Layout]recipe{
 	queue.Native: recipeQueue, queue.Curator: recipeCuratorQueue, queue.CuratorSimple: recipeSimpleQueue, queue.Kazoo: recipeKazooQueue,
 }

@@ -69,7 +69,7 @@ func newQueueDeadVerb(a *app, verb, short, long string, do func(*queue.Queue[[]b
 
 Exit codes: 0, 1 if there is no such dead letter or PATH has the nodes of
 another recipe, 2 for bad usage, 3 if no server can be reached or the session is
-lost, 4 if not authorised, 5 if the output cannot be written.`,
+lost, 4 if not authorized, 5 if the output cannot be written.`,
 		Args: func(cmd *cobra.Command, args []string) error { return onePath(cmd, args[:min(1, len(args))]) },
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

@@ -27,7 +27,7 @@ printed.
 With -n, do not wait, and print at most the items that are there.
 
 Exit codes: 0, 1 with -n if the queue is empty, 2 for bad usage, 3 if no server
-can be reached or the session is lost, 4 if not authorised, 5 if the output
+can be reached or the session is lost, 4 if not authorized, 5 if the output
 cannot be written, 128+N if signal N came first.`,
 		Example: `  zkr queue pop /jobs
   zkr queue pop -n --count 100 /jobs`,

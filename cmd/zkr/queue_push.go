@@ -25,7 +25,7 @@ the id of each item. An item is pushed exactly once, also across lost
 connections.
 
 Exit codes: 0, 1 if an item is refused, 2 for bad usage, 3 if no server can be
-reached or the session is lost, 4 if not authorised, 5 if the output cannot be
+reached or the session is lost, 4 if not authorized, 5 if the output cannot be
 written.`,
 		Example: `  zkr queue push /jobs resize:17 resize:18
   zkr queue push --priority -5 /jobs urgent

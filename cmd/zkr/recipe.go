@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// recipe is a recipe that is recognised by its nodes, as error texts name it.
+// recipe is a recipe that is recognized by its nodes, as error texts name it.
 type recipe string
 
 const (
@@ -63,10 +63,10 @@ var folderPatterns = []struct {
 // roundRecord is the beginning of the data of a double barrier.
 var roundRecord = []byte("round\n")
 
-// recognise returns the recipes whose nodes are at a path, by the data of its node and
-// the names of its children. Not every recipe can be recognised: a group, for example,
+// recognize returns the recipes whose nodes are at a path, by the data of its node and
+// the names of its children. Not every recipe can be recognized: a group, for example,
 // has members of any name.
-func recognise(data []byte, children []string) (rs []recipe) {
+func recognize(data []byte, children []string) (rs []recipe) {
 	for _, p := range childPatterns {
 		if slices.ContainsFunc(children, p.name.MatchString) {
 			rs = append(rs, p.recipe)

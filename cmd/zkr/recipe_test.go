@@ -18,8 +18,8 @@ import (
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
-// Every recipe is recognised by the nodes that the library makes for it.
-func TestRecognise(t *testing.T) {
+// Every recipe is recognized by the nodes that the library makes for it.
+func TestRecognize(t *testing.T) {
 	push := func(opts ...queue.Option) func(context.Context, *session.Session, string) error {
 		return func(ctx context.Context, s *session.Session, path string) error {
 			_, err := queue.New(s, path, codec.Text(), opts...).Push(ctx, "x")
@@ -88,17 +88,17 @@ func TestRecognise(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := recognise(data, names); !slices.Equal(got, []recipe{want}) {
-					t.Errorf("%q is recognised as %q", names, got)
+				if got := recognize(data, names); !slices.Equal(got, []recipe{want}) {
+					t.Errorf("%q is recognized as %q", names, got)
 				}
 			})
 		})
 	}
 }
 
-// Names that other libraries use for these recipes are recognised as well. Names that
+// Names that other libraries use for these recipes are recognized as well. Names that
 // are only similar are not.
-func TestRecogniseOthers(t *testing.T) {
+func TestRecognizeOthers(t *testing.T) {
 	for _, test := range []struct {
 		children []string
 		want     recipe
@@ -109,14 +109,14 @@ func TestRecogniseOthers(t *testing.T) {
 		{[]string{"queue-0000000001-1"}, recipeCuratorQueue},
 		{[]string{"items", "claims", "dead"}, recipeQueue},
 		{[]string{"tasks", "workers", "assign", "master"}, recipeTaskPool},
-		{[]string{"items", "colour"}, ""},
+		{[]string{"items", "color"}, ""},
 		{[]string{"tasks", "workers", "assign", "zookeeper"}, ""},
 		{[]string{"a", "b-lock", "1", "lock-1"}, ""},
 		{nil, ""},
 	} {
-		got := recognise(nil, test.children)
+		got := recognize(nil, test.children)
 		if test.want == "" && len(got) > 0 || test.want != "" && !slices.Equal(got, []recipe{test.want}) {
-			t.Errorf("%q is recognised as %q", test.children, got)
+			t.Errorf("%q is recognized as %q", test.children, got)
 		}
 	}
 }

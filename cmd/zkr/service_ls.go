@@ -19,7 +19,7 @@ be used, and its metadata. Nodes that are not instances are reported on stderr.
 
 Exit codes: 0, 1 if the service has no instances or the registry is the path of
 another recipe, 2 for bad usage, 3 if no server can be reached, 4 if not
-authorised, 5 if the output cannot be written.`,
+authorized, 5 if the output cannot be written.`,
 	}
 	return a.readingRegistry(cmd, (*app).withListing, func(ctx context.Context, c *client, r *registry.Registry, service string) error {
 		if service == "" {

@@ -24,7 +24,7 @@ all services, with the name of the service before the id. Quick successive
 changes may be printed as one.
 
 Exit codes: 0, 1 if the registry is the path of another recipe, 2 for bad
-usage, 3 if no server can be reached, 4 if not authorised, 5 if the output
+usage, 3 if no server can be reached, 4 if not authorized, 5 if the output
 cannot be written.`,
 		Example: `  zkr service watch web
   zkr service watch --layout serverset --root /prod/sets --json`,

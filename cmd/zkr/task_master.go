@@ -25,7 +25,7 @@ removes finished tasks that are too many or too old.
 zkr elect --observe --fixed PATH/master prints the current master.
 
 Exit codes: 0, 128+N after signals other than INT and TERM, 2 for bad usage, 3
-if no server can be reached, 4 if not authorised, 5 if the output cannot be
+if no server can be reached, 4 if not authorized, 5 if the output cannot be
 written.`,
 		Example: `  zkr task master /tasks
   zkr task master --strategy sticky --keep 1000 --keep-for 1h /tasks`,

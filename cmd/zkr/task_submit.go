@@ -20,7 +20,7 @@ With --wait, wait until the task is finished and print its result instead; the
 id is printed on stderr. A signal ends the wait, and the task continues.
 
 Exit codes: 0, 1 if the task has failed (--wait), 2 for bad usage, 3 if no
-server can be reached or the session is lost, 4 if not authorised, 5 if the
+server can be reached or the session is lost, 4 if not authorized, 5 if the
 output cannot be written, 128+N if signal N came first.`,
 		Example: `  zkr task submit /tasks resize:17
   zkr task submit --wait /tasks - < job.json`,

@@ -17,7 +17,7 @@ func newTaskWait(a *app) *cobra.Command {
 		Long: `Wait until the task ID is finished and print its result.
 
 Exit codes: 0, 1 if the task has failed or does not exist, 2 for bad usage, 3
-if no server can be reached, 4 if not authorised, 5 if the output cannot be
+if no server can be reached, 4 if not authorized, 5 if the output cannot be
 written, 128+N if signal N came first.`,
 		Example: `  zkr task wait /tasks task-0000000017`,
 		Args:    inPool("PATH", "ID"),

@@ -95,11 +95,11 @@ func TestErrorText(t *testing.T) {
 	}{
 		{session.ErrClosed, "closed"},
 		{session.CheckPath("lock"), `path "lock" does not start with /`},
-		{&session.OpError{Package: "lock", Op: "lock", Path: "/app/lock", Err: noAuth}, "/app/lock: not authorised"},
+		{&session.OpError{Package: "lock", Op: "lock", Path: "/app/lock", Err: noAuth}, "/app/lock: not authorized"},
 		{&session.OpError{Package: "queue", Op: "push", Path: "/q", Err: &session.OpError{Op: "get", Path: "/q", Err: session.ErrNoNode}}, "/q: no such node"},
 		{&session.OpError{Package: "queue", Op: "push", Path: "/q", Err: &session.OpError{Op: "get", Path: "/q/items", Err: session.ErrNoNode}}, "/q/items: no such node"},
-		{&session.OpError{Path: "/app/lock", Err: fmt.Errorf("lock: ownership lost: %w", noAuth)}, "/app/lock: ownership lost: not authorised"},
-		{errors.Join(errors.New("first"), noAuth), "first\n/app/lock/_c_x-lock-: not authorised"},
+		{&session.OpError{Path: "/app/lock", Err: fmt.Errorf("lock: ownership lost: %w", noAuth)}, "/app/lock: ownership lost: not authorized"},
+		{errors.Join(errors.New("first"), noAuth), "first\n/app/lock/_c_x-lock-: not authorized"},
 		{&session.OpError{Op: "connect", Path: "zk1:2181,zk2:2181", Err: errors.New("no session within 1s (zk1:2181: connection refused; zk2:2181: i/o timeout)")},
 			"no server at zk1:2181,zk2:2181: zk1:2181: connection refused; zk2:2181: i/o timeout"},
 	} {

@@ -263,7 +263,7 @@ func TestRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, res = build(t, r)
-		if got := <-c.reports; !strings.HasPrefix(got, "error: ") || !strings.Contains(got, "/services/greeter: not authorised") {
+		if got := <-c.reports; !strings.HasPrefix(got, "error: ") || !strings.Contains(got, "/services/greeter: not authorized") {
 			t.Errorf("reported: %q", got)
 		}
 		zk.ResetRequests()

@@ -15,7 +15,7 @@ var (
 	ErrNodeExists              = errors.New("session: node already exists")
 	ErrBadVersion              = errors.New("session: bad version")
 	ErrNotEmpty                = errors.New("session: node has children")
-	ErrNoAuth                  = errors.New("session: not authorised")
+	ErrNoAuth                  = errors.New("session: not authorized")
 	ErrAuthFailed              = errors.New("session: authentication failed")
 	ErrInvalidACL              = errors.New("session: invalid ACL")
 	ErrNoChildrenForEphemerals = errors.New("session: ephemeral nodes may not have children")

@@ -117,7 +117,7 @@ var codeNames = map[Code]string{
 	CodeOperationTimeout: "operation timeout", CodeBadArguments: "bad arguments",
 	CodeNewConfigNoQuorum: "no quorum of the new configuration", CodeReconfigInProgress: "reconfiguration in progress",
 	CodeUnknownSession: "unknown session", CodeAPIError: "api error", CodeNoNode: "no such node",
-	CodeNoAuth: "not authorised", CodeBadVersion: "bad version",
+	CodeNoAuth: "not authorized", CodeBadVersion: "bad version",
 	CodeNoChildrenForEphemeral: "ephemeral nodes may not have children", CodeNodeExists: "node already exists",
 	CodeNotEmpty: "node has children", CodeSessionExpired: "session expired",
 	CodeInvalidCallback: "invalid callback", CodeInvalidACL: "invalid ACL",

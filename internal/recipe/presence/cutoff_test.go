@@ -233,10 +233,10 @@ func TestForeignNodeTakesThePlace(t *testing.T) {
 	}
 }
 
-// Each call is cancelled at each of its requests: before the request is applied, and
+// Each call is canceled at each of its requests: before the request is applied, and
 // when its reply has arrived. Announce then leaves nothing, and Update and Withdraw
 // continue in the background.
-func TestCancelledAtEveryRequest(t *testing.T) {
+func TestCanceledAtEveryRequest(t *testing.T) {
 	for n := 1; n <= 6; n++ {
 		for _, answered := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {

@@ -75,7 +75,7 @@ func TestFaultsAwait(t *testing.T) {
 }
 
 // An Announce whose context ends at any moment leaves nothing.
-func TestFaultsAnnounceCancelled(t *testing.T) {
+func TestFaultsAnnounceCanceled(t *testing.T) {
 	faulttable.Test(t, func(s *faulttable.Run) {
 		for _, after := range []time.Duration{0, 5 * time.Millisecond} {
 			remove := s.Server.Inject(delayed)

@@ -1,4 +1,4 @@
-// Package inspect recognises which recipes have nodes below a path, and describes
+// Package inspect recognizes which recipes have nodes below a path, and describes
 // them: owners, waiters, items, members, values, and why nothing moves. It knows the
 // layouts of this module, of Curator, Kazoo and go-zookeeper, and some nodes of
 // Kafka, HBase and Solr.
@@ -7,7 +7,7 @@
 //
 // # Recognition
 //
-// Each function in the table of recognisers looks at one node: its data, the names
+// Each function in the table of recognizers looks at one node: its data, the names
 // of its children, and a few of the children. The first one that returns a match
 // decides. If several recipes have such nodes, Recipe.Or names the others.
 //

@@ -96,7 +96,7 @@ func (w *walk) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	m := recognise(root)
+	m := recognize(root)
 	if m != nil && !m.open {
 		return w.alone(ctx, root, m)
 	}
@@ -118,7 +118,7 @@ func (w *walk) run(ctx context.Context, path string) error {
 	return nil
 }
 
-// root reads the node at path, and its siblings, which help to recognise some nodes.
+// root reads the node at path, and its siblings, which help to recognize some nodes.
 func (w *walk) root(ctx context.Context, path string) (*node, error) {
 	nodes, err := w.load(ctx, []string{path}, nil)
 	if err != nil {
@@ -147,7 +147,7 @@ func (w *walk) readParent(ctx context.Context, n *node) error {
 		return err
 	}
 	n.siblings = above[0].names
-	if m := recognise(above[0]); m != nil && slices.Contains(partKinds, m.kind) {
+	if m := recognize(above[0]); m != nil && slices.Contains(partKinds, m.kind) {
 		w.report.Note = fmt.Sprintf("%s is a part of the %s at %s; see zkr inspect %s", name, m.name, parent, parent)
 	}
 	return nil
@@ -176,7 +176,7 @@ func (w *walk) level(ctx context.Context, nodes []*node, descend bool) ([]*node,
 	recipes := make([]*Recipe, len(nodes))
 	matches := make([]*match, len(nodes))
 	for i, n := range nodes {
-		if matches[i] = recognise(n); matches[i] == nil && n.leaf() {
+		if matches[i] = recognize(n); matches[i] == nil && n.leaf() {
 			matches[i] = &match{kind: KindFolder, name: "empty folder"}
 		}
 	}

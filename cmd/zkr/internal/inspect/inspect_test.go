@@ -132,8 +132,8 @@ func (w world) create(path string, data string, opts ...session.CreateOption) {
 
 func withID(id string) lock.Option { return lock.WithID(id) }
 
-// Every recipe of this module is recognised by the nodes that it makes.
-func TestRecogniseOurs(t *testing.T) {
+// Every recipe of this module is recognized by the nodes that it makes.
+func TestRecognizeOurs(t *testing.T) {
 	const app = "/app"
 	push := func(opts ...queue.Option) func(world) {
 		return func(w world) {
@@ -214,7 +214,7 @@ func TestRecogniseOurs(t *testing.T) {
 		{"double barrier in a round", func(w world) {
 			must[*barrier.Entry](w)(barrier.NewDouble(w.a, app, 1, barrier.WithID("h:1")).Enter(w.Context()))
 		}, "double-barrier: double barrier (curator); member h:1"},
-		{"synchronising queue", func(w world) {
+		{"synchronizing queue", func(w world) {
 			waits(w, barrier.NewDouble(w.a, app, 2, barrier.WithLayout(barrier.Synchronizing), barrier.WithID("h:1")).Enter)
 		}, "double-barrier: double barrier (synchronizing), or group of members; member h:1"},
 		{"queue", push(), "queue: queue (native); 2 items, 0 claimed, 0 delayed, 0 dead, next x"},
@@ -308,7 +308,7 @@ func TestRecogniseOurs(t *testing.T) {
 }
 
 // Nodes that other libraries make have the names below.
-func TestRecogniseOthers(t *testing.T) {
+func TestRecognizeOthers(t *testing.T) {
 	const (
 		uuid = "06d3d850-e8ca-46ae-af18-15b6add28be8"
 		hex  = "06d3d850e8ca46aeaf1815b6add28be8"
@@ -386,10 +386,10 @@ func TestRecogniseOthers(t *testing.T) {
 	}
 }
 
-// Names that are only similar are not recognised: the children are shown as values.
-func TestRecogniseNeither(t *testing.T) {
+// Names that are only similar are not recognized: the children are shown as values.
+func TestRecognizeNeither(t *testing.T) {
 	for _, children := range [][]string{
-		{"items", "colour"}, {"tasks", "workers", "assign", "other"}, {"a", "b-lock", "lock-1"}, {"locks", "leases", "x"}, {"entries", "x"},
+		{"items", "color"}, {"tasks", "workers", "assign", "other"}, {"a", "b-lock", "lock-1"}, {"locks", "leases", "x"}, {"entries", "x"},
 	} {
 		srv := zktest.New(t)
 		w := world{t, srv.Session(t), nil}

@@ -36,7 +36,7 @@ func found(t *testing.T, s *session.Session, path string) map[string]string {
 	return got
 }
 
-// The nodes of Curator are recognised.
+// The nodes of Curator are recognized.
 func TestCurator(t *testing.T) {
 	program := foreign.Compile(t, "testdata/interop/Nodes.java")
 	foreign.EachServer(t, func(t *testing.T, s *session.Session, servers string) {
@@ -71,7 +71,7 @@ func TestCurator(t *testing.T) {
 // claimant matches the id of Kazoo's client.
 var claimant = regexp.MustCompile(`[0-9a-f]{32}`)
 
-// The nodes of Kazoo are recognised.
+// The nodes of Kazoo are recognized.
 func TestKazoo(t *testing.T) {
 	foreign.EachServer(t, func(t *testing.T, s *session.Session, servers string) {
 		foreign.Python(t, "testdata/interop/nodes.py", servers).Wants("", "ready")
@@ -96,7 +96,7 @@ func TestKazoo(t *testing.T) {
 	})
 }
 
-// The nodes of go-zookeeper's lock are recognised.
+// The nodes of go-zookeeper's lock are recognized.
 func TestGoZooKeeper(t *testing.T) {
 	foreign.EachServer(t, func(t *testing.T, s *session.Session, servers string) {
 		conn, _, err := zk.Connect(strings.Split(servers, ","), 10*time.Second, zk.WithLogInfo(false))

@@ -61,8 +61,8 @@ func parseInstance(data []byte) (layout, address string) {
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// recogniseService recognises the parent of instances.
-func recogniseService(n *node) *match {
+// recognizeService recognizes the parent of instances.
+func recognizeService(n *node) *match {
 	layout := ""
 	for _, c := range n.sample {
 		if l, _ := parseInstance(c.Data); l != "" {

@@ -18,7 +18,7 @@ import (
 // latchData matches the data of a latch: the remaining count and n.
 var latchData = regexp.MustCompile(`^(0|[1-9]\d*)/([1-9]\d*)$`)
 
-func recogniseLatch(n *node) *match {
+func recognizeLatch(n *node) *match {
 	m := latchData.FindStringSubmatch(string(n.data))
 	if !n.leaf() || m == nil {
 		return nil
@@ -37,7 +37,7 @@ func recogniseLatch(n *node) *match {
 
 const linkPrefix = "zkrecipes-link:"
 
-func recogniseLink(n *node) *match {
+func recognizeLink(n *node) *match {
 	target, ok := strings.CutPrefix(string(n.data), linkPrefix)
 	if !ok {
 		return nil
@@ -45,8 +45,8 @@ func recogniseLink(n *node) *match {
 	return &match{kind: KindValue, name: "link of a directory of names", layout: "native", note: "links to the name " + target, fill: fillValue}
 }
 
-// recogniseNumber recognises counters by their data.
-func recogniseNumber(n *node) *match {
+// recognizeNumber recognizes counters by their data.
+func recognizeNumber(n *node) *match {
 	if !n.leaf() {
 		return nil
 	}
@@ -61,8 +61,8 @@ func recogniseNumber(n *node) *match {
 	return nil
 }
 
-// recogniseValue recognises every other node with data or without children.
-func recogniseValue(n *node) *match {
+// recognizeValue recognizes every other node with data or without children.
+func recognizeValue(n *node) *match {
 	host, pid := hostAndPID(string(n.data), ":")
 	switch {
 	case !n.leaf() && len(n.data) == 0:

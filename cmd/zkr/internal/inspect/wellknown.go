@@ -17,7 +17,7 @@ type wellKnown struct {
 	open   bool // there are more such nodes below it
 }
 
-// wellKnownNodes are the nodes that are recognised by their names. They may be below
+// wellKnownNodes are the nodes that are recognized by their names. They may be below
 // any path.
 var wellKnownNodes = []wellKnown{
 	{"Kafka", "brokers/ids", "", "the live brokers", false},
@@ -66,7 +66,7 @@ var wellKnownNodes = []wellKnown{
 	{"Solr", "aliases.json", "", "aliases of collections", false},
 	{"Solr", "autoscaling.json", "", "rules of autoscaling", false},
 	{"Solr", "autoscaling", "live_nodes", "events of autoscaling", false},
-	{"Solr", "security.json", "live_nodes", "authentication and authorisation", false},
+	{"Solr", "security.json", "live_nodes", "authentication and authorization", false},
 	{"Solr", "solr.xml", "", "the configuration of the nodes", false},
 
 	{"ZooKeeper", "zookeeper/config", "", "the servers of the ensemble", false},
@@ -74,7 +74,7 @@ var wellKnownNodes = []wellKnown{
 	{"ZooKeeper", "zookeeper", "", "ZooKeeper's own nodes", false},
 }
 
-func recogniseWellKnown(n *node) *match {
+func recognizeWellKnown(n *node) *match {
 	for _, w := range wellKnownNodes {
 		if !strings.HasSuffix(n.path, "/"+w.name) || w.beside != "" && !slices.Contains(n.siblings, w.beside) {
 			continue

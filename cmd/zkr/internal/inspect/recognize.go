@@ -9,7 +9,7 @@ import (
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
-// node is what a recogniser looks at: a node, the names of all its children, and a
+// node is what a recognizer looks at: a node, the names of all its children, and a
 // few of the children.
 type node struct {
 	path   string
@@ -21,7 +21,7 @@ type node struct {
 	siblings []string
 }
 
-// match is what a recogniser found.
+// match is what a recognizer found.
 type match struct {
 	kind   Kind
 	name   string
@@ -35,46 +35,46 @@ type match struct {
 	open bool
 }
 
-// recogniser returns nil if the node is not one of its recipe.
-type recogniser func(n *node) *match
+// recognizer returns nil if the node is not one of its recipe.
+type recognizer func(n *node) *match
 
-// recognisers are tried in this order; the first match decides. Those that look at the
+// recognizers are tried in this order; the first match decides. Those that look at the
 // names that only one library uses come before those that look at data, and those that
 // fit many nodes come last.
-var recognisers = []recogniser{
-	recogniseWellKnown,
-	recogniseReceipts,
-	recogniseTasks,
-	recogniseSemaphore,
-	recogniseNativeQueue,
-	recogniseLockingQueue,
-	recognisePartitioner,
-	recogniseSlots,
-	recogniseLease,
-	recogniseLock,
-	recogniseElection,
-	recognisePlainQueue,
-	recogniseSequentialNodes,
-	recogniseRound,
-	recogniseService,
-	recogniseParty,
-	recogniseKazooSemaphore,
-	recogniseEmptyLine,
-	recogniseDoubleBarrier,
-	recogniseLine,
-	recogniseSequentialQueue,
-	recogniseLeader,
-	recogniseGroup,
-	recogniseFixedNode,
-	recogniseLatch,
-	recogniseLink,
-	recogniseNumber,
-	recogniseValue,
+var recognizers = []recognizer{
+	recognizeWellKnown,
+	recognizeReceipts,
+	recognizeTasks,
+	recognizeSemaphore,
+	recognizeNativeQueue,
+	recognizeLockingQueue,
+	recognizePartitioner,
+	recognizeSlots,
+	recognizeLease,
+	recognizeLock,
+	recognizeElection,
+	recognizePlainQueue,
+	recognizeSequentialNodes,
+	recognizeRound,
+	recognizeService,
+	recognizeParty,
+	recognizeKazooSemaphore,
+	recognizeEmptyLine,
+	recognizeDoubleBarrier,
+	recognizeLine,
+	recognizeSequentialQueue,
+	recognizeLeader,
+	recognizeGroup,
+	recognizeFixedNode,
+	recognizeLatch,
+	recognizeLink,
+	recognizeNumber,
+	recognizeValue,
 }
 
-// recognise returns the match of the first recogniser that has one, or nil.
-func recognise(n *node) *match {
-	for _, r := range recognisers {
+// recognize returns the match of the first recognizer that has one, or nil.
+func recognize(n *node) *match {
+	for _, r := range recognizers {
 		if m := r(n); m != nil {
 			return m
 		}
@@ -129,14 +129,14 @@ func (n *node) leaf() bool { return len(n.names) == 0 }
 
 func matches(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
 
-func recogniseReceipts(n *node) *match {
+func recognizeReceipts(n *node) *match {
 	if n.path != session.DefaultReceipts && (n.base() != strings.Trim(session.DefaultReceipts, "/") || !n.every(session.IsGUID)) {
 		return nil
 	}
 	return &match{kind: KindReceipts, name: "receipts", layout: "native", note: "receipts of transactions, one for each session of zkrecipes", fill: fillMembers}
 }
 
-func recogniseTasks(n *node) *match {
+func recognizeTasks(n *node) *match {
 	if !n.hasAll("tasks", "assign") && !n.hasAll("tasks", "workers") && !n.hasAll("workers", "assign") ||
 		!n.only("tasks", "workers", "assign", "master", "zookeeper", strings.Trim(session.DefaultReceipts, "/")) {
 		return nil
@@ -144,28 +144,28 @@ func recogniseTasks(n *node) *match {
 	return &match{kind: KindTasks, name: "pool of tasks", layout: "native", fill: fillTasks}
 }
 
-func recogniseSemaphore(n *node) *match {
+func recognizeSemaphore(n *node) *match {
 	if n.leaf() || !n.only("locks", "leases") {
 		return nil
 	}
 	return &match{kind: KindSemaphore, name: "semaphore", layout: "curator", fill: fillSemaphore}
 }
 
-func recogniseNativeQueue(n *node) *match {
+func recognizeNativeQueue(n *node) *match {
 	if !n.has("items") && !n.has("claims") || !n.only("items", "claims", "dead") {
 		return nil
 	}
 	return &match{kind: KindQueue, name: "queue", layout: "native", fill: fillQueue}
 }
 
-func recogniseLockingQueue(n *node) *match {
+func recognizeLockingQueue(n *node) *match {
 	if !n.has("entries") || !n.only("entries", "taken", "dead") {
 		return nil
 	}
 	return &match{kind: KindQueue, name: "locking queue of Kazoo", layout: "kazoo-locking", fill: fillQueue}
 }
 
-func recognisePartitioner(n *node) *match {
+func recognizePartitioner(n *node) *match {
 	if !n.has("party") || !n.only("party", "locks") {
 		return nil
 	}
@@ -174,7 +174,7 @@ func recognisePartitioner(n *node) *match {
 
 var isNumber = matches(`^(0|[1-9]\d{0,9})$`)
 
-func recogniseSlots(n *node) *match {
+func recognizeSlots(n *node) *match {
 	slot := func(name string) bool { return name == "waiting" || isNumber(name) }
 	if !n.every(slot) || !n.sampled(func(c session.Node) bool { return c.Stat.Ephemeral() || strings.HasSuffix(c.Path, "/waiting") }) {
 		return nil
@@ -186,14 +186,14 @@ func recogniseSlots(n *node) *match {
 	return m
 }
 
-func recogniseLease(n *node) *match {
+func recognizeLease(n *node) *match {
 	if !n.has("lease_holder") {
 		return nil
 	}
 	return &match{kind: KindLease, name: "lease of Kazoo", layout: "kazoo", note: "the holder owns until the end that lease_holder states", fill: fillLock}
 }
 
-func recogniseLock(n *node) *match {
+func recognizeLock(n *node) *match {
 	count := func(markers ...string) int { return len(contenders(n.names, markers...)) }
 	rw := count(markerRead, markerWrite, markerKazooRead)
 	plain, kazooPlain := count(markerLock), count(markerKazooLock)
@@ -220,7 +220,7 @@ func recogniseLock(n *node) *match {
 	return m
 }
 
-func recogniseElection(n *node) *match {
+func recognizeElection(n *node) *match {
 	if len(contenders(n.names, markerLatch)) == 0 {
 		return nil
 	}
@@ -242,7 +242,7 @@ var plainQueues = []struct {
 
 const sequenceDigits = `-?\d{10}`
 
-func recognisePlainQueue(n *node) *match {
+func recognizePlainQueue(n *node) *match {
 	for _, q := range plainQueues {
 		if n.any(q.item) {
 			return &match{kind: KindQueue, name: q.name, layout: q.layout, fill: fillQueue}
@@ -251,9 +251,9 @@ func recognisePlainQueue(n *node) *match {
 	return nil
 }
 
-// recogniseSequentialNodes recognises a sequence of the naming package. Its nodes exist
+// recognizeSequentialNodes recognizes a sequence of the naming package. Its nodes exist
 // only for a moment.
-func recogniseSequentialNodes(n *node) *match {
+func recognizeSequentialNodes(n *node) *match {
 	if !n.every(func(name string) bool { _, ok := parseContender(name, markerSequence); return ok }) {
 		return nil
 	}
@@ -263,7 +263,7 @@ func recogniseSequentialNodes(n *node) *match {
 // roundRecord is the beginning of the data of a double barrier.
 const roundRecord = "round\n"
 
-func recogniseRound(n *node) *match {
+func recognizeRound(n *node) *match {
 	if !strings.HasPrefix(string(n.data), roundRecord) {
 		return nil
 	}
@@ -276,9 +276,9 @@ func recogniseRound(n *node) *match {
 
 var isSynchronizing = matches(`^member_-?\d+$`)
 
-// recogniseDoubleBarrier recognises a double barrier without a record, as other
+// recognizeDoubleBarrier recognizes a double barrier without a record, as other
 // libraries leave it.
-func recogniseDoubleBarrier(n *node) *match {
+func recognizeDoubleBarrier(n *node) *match {
 	switch {
 	case n.has("ready") && n.every(func(name string) bool { return name == "ready" || isUUID(name) || isHex32(name) }):
 		return &match{kind: KindDoubleBarrier, name: "double barrier", layout: "curator", fill: fillDoubleBarrier}
@@ -300,7 +300,7 @@ var isParty = matches(`^[0-9a-f]{32}__party__(-?\d{10})?$`)
 
 var isShallowParty = matches(`^[0-9a-f]{32}-.+$`)
 
-func recogniseParty(n *node) *match {
+func recognizeParty(n *node) *match {
 	switch {
 	case n.any(isParty):
 		return &match{kind: KindGroup, name: "party of Kazoo", layout: "kazoo-party", fill: fillGroup}
@@ -312,8 +312,8 @@ func recogniseParty(n *node) *match {
 
 var isDecimal = matches(`^-?\d+$`)
 
-// recogniseKazooSemaphore recognises it by the limit that it keeps in its data.
-func recogniseKazooSemaphore(n *node) *match {
+// recognizeKazooSemaphore recognizes it by the limit that it keeps in its data.
+func recognizeKazooSemaphore(n *node) *match {
 	line := n.base() + "-" + markerKazooLock
 	if !isDecimal(string(n.data)) || !n.every(isHex32) && !(n.leaf() && slices.Contains(n.siblings, line)) {
 		return nil
@@ -321,8 +321,8 @@ func recogniseKazooSemaphore(n *node) *match {
 	return &match{kind: KindSemaphore, name: "semaphore", layout: "kazoo", fill: fillKazooSemaphore}
 }
 
-// recogniseEmptyLine recognises the node beside a semaphore of Kazoo while nothing waits.
-func recogniseEmptyLine(n *node) *match {
+// recognizeEmptyLine recognizes the node beside a semaphore of Kazoo while nothing waits.
+func recognizeEmptyLine(n *node) *match {
 	semaphore, ok := strings.CutSuffix(n.base(), "-"+markerKazooLock)
 	if !ok || !n.leaf() || !slices.Contains(n.siblings, semaphore) {
 		return nil
@@ -330,8 +330,8 @@ func recogniseEmptyLine(n *node) *match {
 	return &match{kind: KindFolder, name: "line of a semaphore of Kazoo", note: "nothing waits for " + semaphore}
 }
 
-// recogniseLine recognises sequential ephemeral nodes with any other names.
-func recogniseLine(n *node) *match {
+// recognizeLine recognizes sequential ephemeral nodes with any other names.
+func recognizeLine(n *node) *match {
 	if !n.every(isSequential) || !n.sampled(isEphemeral) {
 		return nil
 	}
@@ -340,8 +340,8 @@ func recogniseLine(n *node) *match {
 
 func isSequential(name string) bool { return sequenceName.MatchString(name) }
 
-// recogniseSequentialQueue recognises persistent sequential nodes with one name.
-func recogniseSequentialQueue(n *node) *match {
+// recognizeSequentialQueue recognizes persistent sequential nodes with one name.
+func recognizeSequentialQueue(n *node) *match {
 	var first string
 	same := func(name string) bool {
 		text, _, ok := splitSequence(name)
@@ -356,16 +356,16 @@ func recogniseSequentialQueue(n *node) *match {
 	return &match{kind: KindQueue, name: "queue of sequential nodes", layout: "curator-simple", or: []string{"persistent sequential nodes"}, fill: fillQueue}
 }
 
-// recogniseLeader recognises an election by a fixed node with a usual name.
-func recogniseLeader(n *node) *match {
+// recognizeLeader recognizes an election by a fixed node with a usual name.
+func recognizeLeader(n *node) *match {
 	if !n.has("master") && !n.has("leader") || len(n.names) != 1 || !n.sampled(isEphemeral) {
 		return nil
 	}
 	return &match{kind: KindElection, name: "election by a fixed node", layout: "fixed", or: []string{"group of members"}, fill: fillLeader}
 }
 
-// recogniseGroup recognises ephemeral nodes of any name.
-func recogniseGroup(n *node) *match {
+// recognizeGroup recognizes ephemeral nodes of any name.
+func recognizeGroup(n *node) *match {
 	if n.leaf() || !n.sampled(isEphemeral) {
 		return nil
 	}
@@ -376,8 +376,8 @@ func recogniseGroup(n *node) *match {
 	return m
 }
 
-// recogniseFixedNode recognises an ephemeral node without children.
-func recogniseFixedNode(n *node) *match {
+// recognizeFixedNode recognizes an ephemeral node without children.
+func recognizeFixedNode(n *node) *match {
 	if !n.stat.Ephemeral() {
 		return nil
 	}
