@@ -180,7 +180,7 @@ func TestConnectionLost(t *testing.T) {
 							time.AfterFunc(outage, heal)
 						})
 						c := config3(w, connect)
-						c.Ops, c.Duration = 0, outage+5*time.Second
+						c.Ops, c.Duration = 0, moment+outage+time.Second
 						r, err := Run(t.Context(), t.Context(), s, c)
 						if err != nil || r.Operations == 0 {
 							t.Errorf("%d operations, %d failed with %v: %v", r.Operations, r.Failed, r.FirstError, err)
