@@ -155,6 +155,7 @@ zkr lock break /lock x-lock-0000000000; echo "code $?"`
 // On a terminal, work that takes more than a second shows its progress, which gives way to
 // other output. With -q it does not.
 func TestProgressBar(t *testing.T) {
+	t.Parallel()
 	srv := zktest.New(t)
 	c, cmd := onTerminal(t, srv.Addr(), "zkr", "bench", "lock", "--clients", "2", "--duration", "2s")
 	c.expect(t, `^running  \[#+-*\]  +\d+%  [\d,]+  .*\r +\rworkload +lock: .*`)

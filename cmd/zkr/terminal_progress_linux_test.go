@@ -10,6 +10,7 @@ import (
 // On a terminal, a push of many lines shows how many were pushed, and a listing how many
 // replies it has read. With -q they do not.
 func TestProgressOnTerminal(t *testing.T) {
+	t.Parallel()
 	srv := zktest.New(t)
 	c, cmd := onTerminal(t, srv.Addr(), "sh", "-c", `(seq 2000; sleep 2) | zkr queue push /q >/dev/null; echo "code $?"`)
 	c.expect(t, `^pushing  2,000  [\d,]+/s.*\r +\rcode 0`)

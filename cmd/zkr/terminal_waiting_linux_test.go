@@ -98,6 +98,7 @@ func TestWaitingOnTerminal(t *testing.T) {
 
 // A new holder is named, and with -q nothing is.
 func TestNewHolderOnTerminal(t *testing.T) {
+	t.Parallel()
 	srv := zktest.New(t)
 	s := srv.Session(t)
 	first, err := lock.New(s, "/lock", lock.WithID("first")).Lock(t.Context())

@@ -117,7 +117,7 @@ func TestKilledZkrLeavesNoProcess(t *testing.T) {
 func TestStoppedZkrMeetsDeadline(t *testing.T) {
 	t.Parallel()
 	srv := zktest.New(t)
-	c := startLockCommand(t, srv, descendantsScript, "--timeout", "2s", "--grace", "100ms")
+	c := startLockCommand(t, srv, descendantsScript, "--timeout", "4s", "--grace", "100ms")
 	pids := c.descendants(t)
 	next := exec.Command("zkr", "--server", srv.Addr(), "lock", "/lock", "--", "true")
 	if err := next.Start(); err != nil {
@@ -160,7 +160,7 @@ func TestStoppedWatchdog(t *testing.T) {
 	srv := zktest.New(t)
 	c := startLockCommand(t, srv, `trap "" TERM
 sh -c 'echo $$ >inside; while :; do sleep 1; done' &
-echo $$ >leader; while :; do sleep 1; done`, "--timeout", "2s", "--grace", "100ms")
+echo $$ >leader; while :; do sleep 1; done`, "--timeout", "4s", "--grace", "100ms")
 	pids := []int{c.pid(t, "inside"), c.pid(t, "leader")}
 	watchdog := parentOf(t, pids[1])
 	t.Cleanup(func() { syscall.Kill(watchdog, syscall.SIGKILL) })
