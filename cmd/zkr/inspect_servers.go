@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/fourletter"
 	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/inspect"
 	"github.com/zkrecipes/zkrecipes/session"
 )
@@ -108,7 +109,7 @@ func (s *servers) ask(ctx context.Context, addr string) serverAnswer {
 	if err == nil && strings.Contains(conf, "clientPort=") {
 		s.probe(ctx, addr)
 		cons, err := s.word(ctx, addr, "cons")
-		if err != nil || strings.Contains(cons, "not in the whitelist") {
+		if err != nil {
 			return serverAnswer{}
 		}
 		id, ensemble := parseConf(conf)
@@ -151,17 +152,11 @@ func (s *servers) word(ctx context.Context, addr, word string) (string, error) {
 	if conf != nil {
 		d = &tls.Dialer{Config: conf}
 	}
-	c, err := d.DialContext(ctx, "tcp", addr)
+	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return "", err
 	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	if _, err := io.WriteString(c, word); err != nil {
-		return "", err
-	}
-	answer, err := io.ReadAll(c)
-	return string(answer), err
+	return fourletter.Ask(ctx, nc, word)
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/fourletter"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -134,7 +135,7 @@ func (x *examination) ask(ctx context.Context) {
 	})
 	adminConf := make(map[string]string)
 	all.Go(func() { admin, adminConf = x.askAdmin(ctx) })
-	if !errors.Is(x.srvrErr, errNotServing) {
+	if !errors.Is(x.srvrErr, fourletter.ErrNotServing) {
 		x.askSession(ctx)
 	}
 	all.Wait()

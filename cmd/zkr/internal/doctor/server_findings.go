@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/fourletter"
 	"github.com/zkrecipes/zkrecipes/session"
 )
 
@@ -53,7 +54,7 @@ func (x *examination) fill() {
 	if used, most := count(x.facts, "open_file_descriptor_count"), count(x.facts, "max_file_descriptor_count"); used != nil && most != nil {
 		x.descriptors, x.descriptorLimit = *used, *most
 	}
-	x.Reachable = x.srvrErr == nil && x.addr != "" || errors.Is(x.srvrErr, errNotListed) || errors.Is(x.srvrErr, errNotServing) ||
+	x.Reachable = x.srvrErr == nil && x.addr != "" || errors.Is(x.srvrErr, fourletter.ErrNotListed) || errors.Is(x.srvrErr, fourletter.ErrNotServing) ||
 		x.Timeout != 0 || x.Version != ""
 }
 
@@ -86,7 +87,7 @@ func (x *examination) explain() {
 // whyNoWord returns why the answer to a word is missing, and which setting shows it.
 func whyNoWord(err error, word string) string {
 	switch {
-	case errors.Is(err, errNotListed):
+	case errors.Is(err, fourletter.ErrNotListed):
 		return fmt.Sprintf("shown by 4lw.commands.whitelist=%s or admin.enableServer=true", word)
 	case err == nil:
 		return "not in the server's answer to " + word
@@ -146,7 +147,7 @@ func (x *examination) judgeConnection() bool {
 	case x.addr == "":
 		x.find(Error, Unreachable, "Start the server, check address and port, and let firewalls pass the port. If the server does not exist any more, remove it from the connect string.", "%s", reason(x.dialErr))
 		return false
-	case errors.Is(x.srvrErr, errNotServing):
+	case errors.Is(x.srvrErr, fourletter.ErrNotServing):
 		x.find(Error, NotServing, "Start the other servers of the ensemble: it needs a majority. Check in the server's log whether it reaches them.",
 			"the server is running and does not serve: it has no leader, or is just starting")
 		return false

@@ -3,21 +3,15 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zkrecipes/zkrecipes/cmd/zkr/internal/fourletter"
 )
 
-// maxAnswer bounds the answer to a four-letter word. That to mntr has some tens of KB.
+// maxAnswer bounds the answer of an admin server.
 const maxAnswer = 1 << 20
-
-var (
-	errNotListed  = errors.New("the word is not in 4lw.commands.whitelist")
-	errNoWord     = errors.New("the server closes the connection on it")
-	errNotServing = errors.New("the server is running and does not serve requests")
-)
 
 // sendWord sends a four-letter word to an address of a server and returns the answer.
 // connected reports whether the address accepts connections.
@@ -27,26 +21,8 @@ func (cfg *Config) sendWord(ctx context.Context, server, addr, word string) (ans
 		var failed *tlsError
 		return "", errors.As(err, &failed), ended(ctx, err)
 	}
-	defer nc.Close()
-	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := io.WriteString(nc, word); err != nil {
-		return "", true, ended(ctx, err)
-	}
-	data, err := io.ReadAll(io.LimitReader(nc, maxAnswer))
-	text := string(data)
-	switch {
-	case strings.Contains(text, "not in the whitelist"):
-		return "", true, errNotListed
-	case strings.Contains(text, "not currently serving"):
-		return "", true, errNotServing
-	case ctx.Err() != nil:
-		return "", true, context.Cause(ctx)
-	case text != "": // a server may reset the connection after its answer
-		return text, true, nil
-	case err != nil && !errors.Is(err, io.EOF):
-		return "", true, fmt.Errorf("%w: %w", errNoWord, err)
-	}
-	return "", true, errNoWord
+	answer, err = fourletter.Ask(ctx, nc, word)
+	return answer, true, err
 }
 
 // ended returns the cause of ctx if it is done, and err otherwise.
