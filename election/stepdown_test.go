@@ -47,6 +47,7 @@ func stepDown(t testing.TB, e *election.Election, cs ...election.Candidate) {
 // data returns the data of the term's node.
 func data(t testing.TB, s *session.Session, term *election.Term) string {
 	t.Helper()
+	testkit.Sync(t, s)
 	data, _, err := s.Get(t.Context(), term.Path())
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +70,7 @@ func TestCandidates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		testkit.Sync(t, a.Session)
 		cs := candidates(t, e)
 		want := election.Candidate{ID: "a", Data: []byte("10.0.0.1\nready"), Token: term.Token(), Path: term.Path(), Session: term.SessionID(), Since: st.Ctime}
 		if len(cs) == 0 || !reflect.DeepEqual(cs[0], want) {
@@ -119,6 +121,7 @@ func TestStepDown(t *testing.T) {
 		if l, err := leader(t, b.Session, far); err != nil || l.ID != "a" || string(l.Data) != "here" || l.Token != term.Token() {
 			t.Errorf("the leader is %+v (%v)", l, err)
 		}
+		testkit.Sync(t, a.Session, b.Session)
 		asked := candidates(t, far)
 		if !asked[0].Revoked || asked[0].ID != "a" || string(asked[0].Data) != "here" || len(asked) > 1 && asked[1].Revoked {
 			t.Errorf("Candidates: %+v", asked)
@@ -134,6 +137,7 @@ func TestStepDown(t *testing.T) {
 			t.Errorf("the next node holds %q", got)
 		}
 		notRevoked(t, "the next leader", term)
+		testkit.Sync(t, a.Session, b.Session)
 		stepDown(t, mine, candidates(t, mine)...)
 		<-term.Revoked()
 		if got := data(t, b.Session, term); got != "b\n__REVOKE__" {
@@ -366,10 +370,10 @@ func TestRunWhenAsked(t *testing.T) {
 		if !errors.Is(err, done) {
 			t.Errorf("Run: %v", err)
 		}
+		testkit.Sync(t, s, far)
 		if cs := candidates(t, f.election(far, "far")); cs != nil {
 			t.Errorf("candidates are left: %+v", cs)
 		}
-		testkit.Sync(t, s, far)
 	})
 }
 
