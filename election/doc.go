@@ -20,7 +20,9 @@
 //
 // StepDown asks the leader to resign, for example before its host is restarted. Any
 // client may ask. The leader finds the request in Term.Revoked, and decides itself: the
-// term lasts until Resign.
+// term lasts until Resign. The next candidate in line leads then; nobody can choose
+// another. Run returns when its function has returned, so a program that wants to be a
+// candidate again calls Run again.
 //
 //	select {
 //	case <-t.Revoked(): // finish the work at hand, and return

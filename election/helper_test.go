@@ -64,7 +64,7 @@ func connect(t testing.TB, to connector, opts ...session.Option) *client {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		switch {
-		case r.Op == "create2" && r.Err == nil:
+		case strings.HasPrefix(r.Op, "create") && r.Err == nil:
 			c.created = true
 		case r.Op == "exists":
 			c.reads++

@@ -80,7 +80,7 @@ func (a *app) closeSession(ctx context.Context, s *session.Session) {
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
-		a.notice("%v; the servers end the session within %v", err, s.Timeout())
+		a.notice("cannot close the session: %v; the servers end it within %v", err, s.Timeout())
 	}
 }
 

@@ -250,7 +250,7 @@ func (a *app) printReport(w *bench.Workload, f *benchFlags, r *bench.Report, int
 settings    %s
 operations  %s in %.1fs, %.1f per second
 latency     p50 %s  p90 %s  p99 %s  p99.9 %s  max %s
-cost        %.1f requests, %.1f round trips, %.0f bytes sent, %.0f received
+cost        %.1f requests, %.1f round trips, %.0f bytes sent, %.0f received, per operation
 server      read %s, write %s (round trip, p50)`,
 		w.Name, w.Operation, settings, grouped(int64(r.Operations)), v.Seconds, v.PerSecond,
 		milliseconds(r.Latency.P50), milliseconds(r.Latency.P90), milliseconds(r.Latency.P99), milliseconds(r.Latency.P999), milliseconds(r.Latency.Max),

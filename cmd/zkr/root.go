@@ -20,7 +20,7 @@ func newRoot(a *app) *cobra.Command {
 
 zkr prints answers on stdout and everything else on stderr. Commands wait
 unless a flag says otherwise, can be interrupted at any moment, and leave no
-nodes behind.`,
+nodes behind but empty containers, which the servers remove.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -46,7 +46,7 @@ func changeSetting(ctx context.Context, st *stage) error {
 			}
 			var de *config.DecodeError
 			if errors.As(v.Err(), &de) {
-				all[i].say("still uses a limit of %d; Err says that zxid %d is not a setting", v.Load().Clients, de.Zxid)
+				all[i].say("still uses a limit of %d; Err says that the data of zxid %d is not a setting", v.Load().Clients, de.Zxid)
 			} else {
 				all[i].say("uses a limit of %d", v.Load().Clients)
 			}

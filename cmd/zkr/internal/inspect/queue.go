@@ -197,7 +197,7 @@ func (f *filler) fillItems(ctx context.Context, dir string, keys []itemKey, clai
 			q.Oldest = &since
 		}
 		if attempts := int(n.Stat.Version); f.out.Layout != "kazoo" && attempts >= manyAttempts {
-			f.out.add(CauseAttempts, f.below(n.Path), fmt.Sprintf("the item %s was claimed %d times and is still in the queue", f.itemID(n.Path), attempts))
+			f.out.add(CauseAttempts, f.below(n.Path), fmt.Sprintf("the item %s was claimed %d times and is still in the queue: its consumers fail or die (zkr queue work --attempts makes it a dead letter)", f.itemID(n.Path), attempts))
 		}
 	}
 	if head == "" {

@@ -152,7 +152,14 @@ func recognizeSemaphore(n *node) *match {
 }
 
 func recognizeNativeQueue(n *node) *match {
-	if !n.has("items") && !n.has("claims") || !n.only("items", "claims", "dead") {
+	if !n.only("items", "claims", "dead") {
+		return nil
+	}
+	switch {
+	case n.has("items"), n.has("claims"):
+	case n.has("dead"): // the servers have removed the empty containers beside it
+		return &match{kind: KindQueue, name: "queue", layout: "native", or: []string{"folder"}, fill: fillQueue}
+	default:
 		return nil
 	}
 	return &match{kind: KindQueue, name: "queue", layout: "native", fill: fillQueue}

@@ -92,8 +92,8 @@ func (r *Recipe) setConnected(s Sessions, ps []Participant) (found []Finding) {
 		case Disconnected:
 			found = append(found, Finding{CauseDisconnected, p.Node, fmt.Sprintf("the session %s of %s is not connected to any server; it expires unless it returns", p.Session, p.label())})
 		case Silent:
-			found = append(found, Finding{CauseSilent, p.Node, fmt.Sprintf("the session %s of %s has sent nothing for %v or longer: the process is stopped or cut off; the session expires after %v",
-				p.Session, p.label(), st.Silence.Round(time.Second), st.Timeout)})
+			found = append(found, Finding{CauseSilent, p.Node, fmt.Sprintf("the session %s of %s has sent nothing for more than half of its timeout: the process is stopped or cut off; wait until the session has expired, %v after its last request",
+				p.Session, p.label(), st.Timeout)})
 		}
 	}
 	return found

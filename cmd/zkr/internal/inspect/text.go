@@ -121,7 +121,11 @@ func (r *Recipe) Summary(now time.Time) string {
 		add("%s", r.Note)
 	}
 	if v := r.Value; v != nil && r.Kind != KindLatch {
-		add("version %d, %s, %s ago: %s", v.Version, count(v.Size, "byte", "bytes"), Age(now.Sub(v.Modified)), v.Line)
+		line := ""
+		if v.Line != "" {
+			line = ": " + v.Line
+		}
+		add("version %d, %s, written %s ago%s", v.Version, count(v.Size, "byte", "bytes"), Age(now.Sub(v.Modified)), line)
 	}
 	return oneLine(strings.Join(parts, ", "))
 }

@@ -72,7 +72,7 @@ func recognizeValue(n *node) *match {
 	case len(n.data) == 0 && n.stat.Owner() == 0 && n.stat.EphemeralOwner != 0:
 		return &match{kind: KindFolder, name: "empty folder", note: "a container or a node with a TTL, which the servers remove"}
 	case len(n.data) == 0:
-		return &match{kind: KindValue, name: "empty node", or: []string{"raised barrier", "empty folder"}, fill: fillValue}
+		return &match{kind: KindValue, name: "empty node", or: []string{"recipe that nobody uses now", "raised barrier"}, fill: fillValue}
 	case host != "" && pid > 0 || net.ParseIP(string(n.data)) != nil: // an id of ours, or Curator's default data
 		return &match{kind: KindValue, name: "value", or: []string{"barrier raised by " + string(n.data)}, fill: fillValue}
 	}
