@@ -354,7 +354,7 @@ func TestRecognizeOthers(t *testing.T) {
 		{"partitioner", []n{{"/app/party/" + hex + "-h-1", "h-1", ephemeral}, {"/app/locks/x", "", nil}}, "",
 			"partitioner: partitioner of Kazoo (kazoo); member h-1"},
 		{"lease of Kazoo", []n{{"/app/lease_holder", `{"version": 1, "holder": "h"}`, nil}}, "", "lease: lease of Kazoo (kazoo)"},
-		{"empty folder", []n{{"/app", "", nil}}, "", "value: empty node, or raised barrier, or empty folder; "},
+		{"empty folder", []n{{"/app", "", nil}}, "", "value: empty node, or recipe that nobody uses now, or raised barrier; "},
 		{"Nerve", []n{{"/app/a", `{"host":"h","port":1,"name":"n"}`, ephemeral}}, "", "service: service of Nerve (nerve); member a h:1"},
 		{"Kafka's controller", []n{{"/app/controller", `{"brokerid":1}`, ephemeral}, {"/app/controller_epoch", "3", nil}}, "/app/controller",
 			`system: node of Kafka; owner {"brokerid":1} held`},

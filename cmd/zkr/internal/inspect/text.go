@@ -125,7 +125,7 @@ func (r *Recipe) Summary(now time.Time) string {
 		if v.Line != "" {
 			line = ": " + v.Line
 		}
-		add("version %d, %s, written %s ago%s", v.Version, count(v.Size, "byte", "bytes"), Age(now.Sub(v.Modified)), line)
+		add("version %d, %s, %s ago%s", v.Version, count(v.Size, "byte", "bytes"), Age(now.Sub(v.Modified)), line)
 	}
 	return oneLine(strings.Join(parts, ", "))
 }

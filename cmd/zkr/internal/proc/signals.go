@@ -30,7 +30,6 @@ type Signals struct {
 
 	mu       sync.Mutex
 	first    syscall.Signal // the first that was for zkr, or 0
-	firstAt  time.Time      // when it came
 	children map[*Child]bool
 	relayed  map[syscall.Signal]bool
 }
@@ -39,9 +38,6 @@ const (
 	// secondSignalGrace is the time between a second signal and the end of the
 	// process, in which zkr may still end in an orderly way.
 	secondSignalGrace = 100 * time.Millisecond
-	// repeatedWithin is the time after the first signal in which the same signal counts
-	// as one with it: timeout(1) sends it to zkr and then to zkr's process group.
-	repeatedWithin = 50 * time.Millisecond
 	// hintAfter is the time between a first signal and the hint about a second one.
 	hintAfter = time.Second
 )
@@ -122,12 +118,11 @@ func (s *Signals) deliver(sig os.Signal) {
 			s.cancelWait()
 		}
 	case s.first == 0:
-		s.first, s.firstAt = n, time.Now()
+		s.first = n
 		s.cancelWait()
 		if s.exitNow != nil {
 			s.timers = append(s.timers, time.AfterFunc(hintAfter, s.hint))
 		}
-	case n == s.first && time.Since(s.firstAt) < repeatedWithin: // not a second signal
 	default:
 		s.cancelRelease()
 		if first := s.first; len(s.timers) == 1 && IsTermination(n) {
