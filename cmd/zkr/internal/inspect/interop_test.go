@@ -78,7 +78,7 @@ func TestKazoo(t *testing.T) {
 		got := found(t, s, "/k")
 		got["locking"] = claimant.ReplaceAllString(got["locking"], "CLAIMANT")
 		if diff := cmp.Diff(map[string]string{
-			"barrier":            "value: empty node, or raised barrier, or empty folder; ",
+			"barrier":            "value: empty node, or recipe that nobody uses now, or raised barrier; ",
 			"counter":            "value: number (decimal), or value, or sequence, or Counter of Kazoo; 7",
 			"double":             "double-barrier: double barrier (curator); member host-41",
 			"election":           "lock: lock (kazoo), or election of Kazoo; owner me held",
