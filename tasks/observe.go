@@ -203,6 +203,7 @@ func (m *master) observeInboxes(ctx context.Context) error {
 				m.inboxGone(d)
 				if d.live {
 					var inbox batch.Write
+					inbox.Check(m.pool.paths.worker(d.id), session.AnyVersion)
 					inbox.Create(n.Path, nil)
 					missing = append(missing, inbox)
 				} else {

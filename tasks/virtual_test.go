@@ -688,3 +688,38 @@ func TestPauseOfClearingGrows(t *testing.T) {
 		}
 	})
 }
+
+// A worker that leaves takes its inbox with it. The master, which may have listed the
+// workers before that, does not create the inbox again.
+func TestNoInboxForWorkerThatHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		m, w := srv.Session(t), srv.Session(t)
+		defer leading(t, texts(m))()
+		synctest.Wait()
+
+		var left, checked bool
+		defer srv.Fault(func(r zktest.Request) zktest.Fault {
+			tree := srv.Tree()
+			switch {
+			case left && !checked:
+				checked = true
+				if strings.Contains(tree, path+"/assign/w") {
+					t.Errorf("the inbox of a worker that has left exists:\n%s", tree)
+				}
+			case !left && r.Session == m.Status().ID && r.Op == "multi" && strings.Contains(tree, path+"/workers/w"):
+				left = true
+				srv.Expire(w.Status().ID)
+			}
+			return zktest.Pass
+		})()
+		// A worker that has not created its inbox yet.
+		if _, _, err := w.Create(t.Context(), path+"/workers/w", nil, session.Ephemeral()); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if !checked {
+			t.Error("the master did not try to create the inbox")
+		}
+	})
+}
