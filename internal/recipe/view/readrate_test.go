@@ -65,7 +65,7 @@ func TestChurnIsReadAtABoundedRate(t *testing.T) {
 			}
 		}
 		// A list of 200 names and four nodes make a pause of 0.2 s.
-		if perSecond := float64(lists) / seconds; perSecond < 2 || perSecond > 6 {
+		if perSecond := float64(lists) / seconds; perSecond < 2 || perSecond > 3*5 { // each may be repeated twice
 			t.Errorf("%v lists a second", perSecond)
 		}
 		if reads > 5*lists {
