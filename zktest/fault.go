@@ -36,8 +36,8 @@ type Request struct {
 //
 // f is called in the order in which requests arrive, also for handshakes and for the
 // ends of sessions, but not for pings. If there are several functions, the first that
-// does not return Pass decides. While f runs, no other request is served; it may call
-// any method of the server except Close.
+// does not return Pass decides. From the call of f until its request is served, no other
+// request is served. f may call any method of the server except Close.
 func (s *Server) Fault(f func(Request) Fault) (remove func()) {
 	return s.addFault(func(r Request) decision {
 		fault := f(r)
@@ -112,32 +112,33 @@ func (s *Server) receive(c *conn, frame []byte) (more bool) {
 	return s.receiveFaulty(c, q)
 }
 
-// receiveFaulty calls the fault functions and serves the request after their delay.
+// receiveFaulty calls the fault functions and serves the request, after their delay if
+// there is one. Without a delay no other request is served in between: faultSem is held. It
+// is a channel and not a mutex, so that a function that waits blocks durably in a synctest
+// bubble.
 func (s *Server) receiveFaulty(c *conn, q *call) (more bool) {
-	v, ok := s.decide(c, q)
-	if !ok {
-		return s.ctx.Err() == nil
-	}
-	if backoff.Sleep(v.delay, s.ctx) != nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.admit(c, q) {
-		return true // the connection has been closed or cut off meanwhile
-	}
-	return s.inject(c, q, v.fault)
-}
-
-// decide calls the fault functions. faultSem is a channel and not a mutex, so that a
-// function that waits blocks durably in a synctest bubble.
-func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 	select {
 	case s.faultSem <- struct{}{}:
-		defer func() { <-s.faultSem }()
 	case <-s.ctx.Done():
-		return v, false
+		return false
 	}
+	v, ok := s.decide(c, q)
+	if ok && v.delay == 0 {
+		defer func() { <-s.faultSem }()
+		return s.injectAdmitted(c, q, v.fault)
+	}
+	<-s.faultSem
+	switch {
+	case !ok:
+		return true
+	case backoff.Sleep(v.delay, s.ctx) != nil:
+		return false
+	}
+	return s.injectAdmitted(c, q, v.fault)
+}
+
+// decide calls the fault functions. ok is false if the request does not reach the server.
+func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 	s.mu.Lock()
 	if !s.admit(c, q) {
 		s.mu.Unlock()
@@ -152,6 +153,15 @@ func (s *Server) decide(c *conn, q *call) (v decision, ok bool) {
 		}
 	}
 	return v, true
+}
+
+func (s *Server) injectAdmitted(c *conn, q *call, fault Fault) (more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.admit(c, q) {
+		return true // the connection has been closed or cut off meanwhile
+	}
+	return s.inject(c, q, fault)
 }
 
 func (s *Server) inject(c *conn, q *call, fault Fault) (more bool) {

@@ -1,6 +1,7 @@
 package zktest_test
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkrecipes/zkrecipes/internal/client/wire"
+	"github.com/zkrecipes/zkrecipes/internal/test/testkit"
 	"github.com/zkrecipes/zkrecipes/zktest"
 )
 
@@ -325,4 +327,39 @@ func TestStopCutsAndRefuses(t *testing.T) {
 	if err := s.Restart(); err == nil {
 		t.Error("restarted a closed server")
 	}
+}
+
+// No other request is served between the call of a fault function and the request that it
+// decides on.
+func TestFaultAndRequestAreOneStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := zktest.New(t)
+		s, other := srv.Session(t), srv.Session(t)
+		const n = 500
+		unseen := make(chan string, n)
+		srv.Fault(func(r zktest.Request) zktest.Fault {
+			if r.Op == "create2" {
+				go func() {
+					if _, ok, err := other.Exists(t.Context(), r.Path); !ok || err != nil {
+						unseen <- r.Path
+						return
+					}
+					unseen <- ""
+				}()
+			}
+			return zktest.Pass
+		})
+		for i := range n {
+			testkit.Create(t, s, fmt.Sprintf("/%d", i), "")
+		}
+		missed := 0
+		for range n {
+			if <-unseen != "" {
+				missed++
+			}
+		}
+		if missed > 0 {
+			t.Errorf("%d of %d reads that arrived after a create were served before it", missed, n)
+		}
+	})
 }
