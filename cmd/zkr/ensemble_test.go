@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -23,17 +24,24 @@ func TestEnsemble(t *testing.T) {
 	runScripts(t, "testdata/ensemble")
 }
 
+// triedPorts counts the blocks of ports that freePorts has tried in this process.
+var triedPorts atomic.Int64
+
 // freePorts sets a variable to the first of N free ports, whose quorum and election
-// ports are free as well. They are below the ports of outgoing connections. Concurrent
-// runs of this test start to search at different ports.
+// ports are free as well. They are below the ports of outgoing connections. No two scripts
+// of a process get the same block of ports, and concurrent runs of this test start to
+// search at different ones.
 func freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	checkUsage(ts, neg, args, 2, "freeports VAR N")
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	const lowest, highest = 20000, 32767 - electionOffset
-	places := (highest - lowest + 1) / n
-	for i := range places {
-		if first := lowest + (os.Getpid()+i)%places*n; free(first, n) {
+	const lowest, highest, block = 20000, 32767 - electionOffset, 10
+	const blocks = (highest - lowest + 1) / block
+	if n > block {
+		ts.Fatalf("%d ports, the limit is %d", n, block)
+	}
+	for range blocks {
+		if first := lowest + (os.Getpid()+int(triedPorts.Add(1)))%blocks*block; free(first, n) {
 			ts.Setenv(args[0], strconv.Itoa(first))
 			return
 		}
