@@ -37,7 +37,8 @@ type Request struct {
 // f is called in the order in which requests arrive, also for handshakes and for the
 // ends of sessions, but not for pings. If there are several functions, the first that
 // does not return Pass decides. From the call of f until its request is served, no other
-// request is served. f may call any method of the server except Close.
+// request is served, unless a [Rule] delays this one. f may call any method of the server
+// except Close.
 func (s *Server) Fault(f func(Request) Fault) (remove func()) {
 	return s.addFault(func(r Request) decision {
 		fault := f(r)

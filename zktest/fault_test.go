@@ -335,7 +335,7 @@ func TestFaultAndRequestAreOneStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := zktest.New(t)
 		s, other := srv.Session(t), srv.Session(t)
-		const n = 500
+		const n = 5000
 		unseen := make(chan string, n)
 		srv.Fault(func(r zktest.Request) zktest.Fault {
 			if r.Op == "create2" {

@@ -84,7 +84,8 @@ func standard(path string) bool {
 }
 
 // The library imports go-zookeeper, backoff and the standard library. One package
-// imports go-zookeeper, and one backoff.
+// imports go-zookeeper, and one backoff. The packages below internal/test are no part of
+// the library: only tests import them, which TestImportsOfEachOther checks.
 func TestImportsOfOthers(t *testing.T) {
 	importers := map[string]string{
 		"github.com/go-zookeeper/zk":     "internal/client/conn",
